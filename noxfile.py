@@ -1,0 +1,260 @@
+"""Development tasks: every package is built and tested in environments of its own.
+
+nox -l                                  list every session
+nox                                     the full check, as CI runs it
+nox -t snn-core                         everything for one package
+nox -s tests -t 3.11                    every package's tests on one Python
+nox -s "tests(snn-core, 3.11)" -- -k ir pass arguments on to pytest
+
+The Pythons that a package supports are the classifiers in its pyproject.toml; that list is the
+test matrix.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.11.12"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = [
+    "lint",
+    "tools",
+    "docs",
+    "release_check",
+    "typecheck",
+    "build",
+    "tests",
+    "oldest",
+    "conformance",
+    "agreement",
+]
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+TOOLS = nox.project.load_toml(ROOT / "pyproject.toml")
+# The worked example is a real package: it is built and tested like all others.
+PYPROJECTS = [
+    path
+    for top in ("packages", "examples")
+    for path in sorted(ROOT.glob(f"{top}/*/pyproject.toml"))
+]
+FOLDERS = {path.parent.name: path.parent for path in PYPROJECTS}
+PROJECTS = {
+    name: nox.project.load_toml(folder / "pyproject.toml") for name, folder in FOLDERS.items()
+}
+
+
+def simulators(package: str) -> list[str]:
+    """Return the names under which a package registers simulators."""
+    return list(PROJECTS[package]["project"].get("entry-points", {}).get("snn.simulators", {}))
+
+
+def pythons(package: str) -> list[str]:
+    """Return the Pythons that a package supports, oldest first."""
+    return nox.project.python_versions(PROJECTS[package])
+
+
+def oldest_python(package: str) -> list[str]:
+    """Return the oldest Python that a package supports, as a list of one."""
+    return pythons(package)[:1]
+
+
+def newest_python(package: str) -> list[str]:
+    """Return the newest Python that a package supports, as a list of one."""
+    return pythons(package)[-1:]
+
+
+def with_siblings(package: str) -> list[str]:
+    """Return a package after those packages of this repository that it needs."""
+    found: list[str] = []
+    for line in PROJECTS[package]["project"].get("dependencies", []):
+        name = Requirement(line).name
+        if name in PROJECTS:
+            found += [sibling for sibling in with_siblings(name) if sibling not in found]
+    return [*found, package]
+
+
+def cells(packages=tuple(PROJECTS), versions=pythons) -> list:
+    """Return one parameter set per package and Python, tagged with both."""
+    return [
+        nox.param(python, package, id=f"{package}, {python}", tags=[package, python])
+        for package in packages
+        for python in versions(package)
+    ]
+
+
+def each(packages=tuple(PROJECTS)) -> list:
+    """Return one parameter per package, tagged with it."""
+    return [nox.param(package, id=package, tags=[package]) for package in packages]
+
+
+def group(name: str, project: dict = TOOLS) -> tuple[str, ...]:
+    """Return the requirements of a dependency group."""
+    return nox.project.dependency_groups(project, name)
+
+
+def install(session: nox.Session, package: str, *extra: str) -> None:
+    """Install a package and its siblings from the source tree."""
+    editable = [arg for name in with_siblings(package) for arg in ("-e", str(FOLDERS[name]))]
+    session.install(*editable, *extra)
+
+
+def wheels(package: str) -> list[str]:
+    """Return the built wheels of a package and of its siblings."""
+    return [str(next((DIST / name).glob("*.whl"))) for name in with_siblings(package)]
+
+
+SIMULATORS = [package for package in PROJECTS if simulators(package)]
+BUILDS = [f"build({package})" for package in PROJECTS]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the format, the style and the import rules."""
+    session.install(*group("lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    sources = ":".join(str(folder / "src") for folder in FOLDERS.values())
+    session.run("lint-imports", env={"PYTHONPATH": sources})
+
+
+@nox.session
+def tools(session: nox.Session) -> None:
+    """Test the scripts under tools/."""
+    session.install(*group("tools"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Check the links and file names in every page, and the generated reference of settings."""
+    install(session, "snn-core")
+    session.run("python", "tools/check_docs.py")
+    page = ROOT / "docs" / "settings.md"
+    generate = ("python", "-m", "snn_core.settings")
+    expected = session.run(*generate, silent=True, stderr=None)
+    if not page.exists() or page.read_text(encoding="utf-8").strip() != expected.strip():
+        session.error(
+            f"docs/settings.md is out of date: run `{' '.join(generate)} > docs/settings.md`."
+        )
+
+
+@nox.session
+def release_check(session: nox.Session) -> None:
+    """Check that versions, changelogs and tags agree."""
+    session.install(*group("tools"))
+    session.run("python", "tools/release.py", "check", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", each())
+def typecheck(session: nox.Session, package: str) -> None:
+    """Check one package's types strictly."""
+    install(session, package, *group("typecheck"))
+    session.run("mypy", str(FOLDERS[package] / "src"))
+
+
+@nox.session
+@nox.parametrize("package", each())
+def build(session: nox.Session, package: str) -> None:
+    """Build one package's sdist and wheel into dist/ and check what they hold."""
+    session.install(*group("build"))
+    out = DIST / package
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("uv", "build", "--quiet", str(FOLDERS[package]), "--out-dir", str(out))
+    files = [str(path) for path in sorted(out.glob("snn*"))]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(name for name in files if name.endswith(".whl")))
+
+
+@nox.session
+@nox.parametrize("python, package", cells())
+def tests(session: nox.Session, package: str) -> None:
+    """Run one package's tests on one Python."""
+    install(session, package, *group("test", PROJECTS[package]))
+    session.chdir(FOLDERS[package])
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("python, package", cells(versions=oldest_python))
+def oldest(session: nox.Session, package: str) -> None:
+    """Run one package's tests with the oldest direct dependencies that it allows."""
+    test = group("test", PROJECTS[package])
+    install(session, package, "--resolution=lowest-direct", *test)
+    session.chdir(FOLDERS[package])
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(requires=BUILDS)
+@nox.parametrize("python, package", cells(SIMULATORS, newest_python))
+def conformance(session: nox.Session, package: str) -> None:
+    """Run the simulator contract against the built wheels, away from the source tree."""
+    session.install(*wheels(package), *group("test", PROJECTS[package]))
+    suites = sorted((FOLDERS[package] / "tests").rglob("test_conformance*.py"))
+    if not suites:
+        session.error(f"{package} registers a simulator but has no tests/test_conformance.py.")
+    session.chdir(session.create_tmp())
+    session.run("pytest", "-ra", *map(str, suites), *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("package", each())
+def coverage(session: nox.Session, package: str) -> None:
+    """Measure how much of one package its tests reach."""
+    install(session, package, *group("test", PROJECTS[package]), *group("coverage"))
+    session.chdir(FOLDERS[package])
+    module = package.replace("-", "_")
+    config = f"--cov-config={ROOT / 'pyproject.toml'}"
+    session.run("pytest", f"--cov={module}", config, *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Convert a trained MNIST network and run it on INIsim."""
+    install(session, "snn-inisim")
+    session.run("python", "examples/mnist/demo.py", *session.posargs)
+
+
+@nox.session(requires=BUILDS)
+def agreement(session: nox.Session) -> None:
+    """Run one model.snn on every simulator, each in its own environment, and compare."""
+    session.install("uv>=0.5", *wheels("snn-core"))
+    work = Path(session.create_tmp()).resolve()
+    mnist, model = ROOT / "examples" / "mnist", work / "model.snn"
+    calibration, test = mnist / "data" / "calibration.npz", mnist / "data" / "test.npz"
+    session.run(
+        "snn", "convert", str(mnist / "model.keras"), "--data", str(calibration), "-o", str(model)
+    )
+    results = []
+    for package in SIMULATORS:
+        snn = simulator_environment(session, package, work / f"env-{package}")
+        for name in simulators(package):
+            out = work / f"result-{name}"
+            shutil.rmtree(out, ignore_errors=True)
+            options = ("--simulator", name, "--data", str(test), "--json", "-o", str(out))
+            session.run(str(snn), "run", str(model), *options, external=True)
+            results.append(str(out))
+    reference = str(work / "result-reference")
+    results.remove(reference)
+    session.run("python", "tools/agreement.py", reference, *results)
+
+
+def simulator_environment(session: nox.Session, package: str, folder: Path) -> Path:
+    """Make an environment that holds only one package's wheels; return its ``snn`` command."""
+    supported = pythons(package)
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = sys.executable if running in supported else supported[-1]
+    session.run(
+        "uv", "venv", "--quiet", "--clear", "--no-python-downloads", "-p", python, str(folder)
+    )
+    session.run("uv", "pip", "install", "--quiet", "-p", str(folder), *wheels(package))
+    return folder / ("Scripts/snn.exe" if sys.platform == "win32" else "bin/snn")

@@ -1,0 +1,99 @@
+"""Check that what the Markdown pages point to exists.
+
+    python tools/check_docs.py
+
+Checked are relative links and images, with their ``#anchors``, and file names of this repository
+in `code` (``docs/settings.md``, ``packages/snn-core/src``). Web addresses are not visited.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIPPED_FOLDERS = {"dist", "build", "node_modules"}
+FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1[`~]*\s*?$", flags=re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"(`+)(.+?)\1", flags=re.DOTALL)
+INLINE_LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^\s)>]+)>?(?:\s+[\"'(][^)]*)?\)")
+REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?(\S+?)>?\s*$", flags=re.MULTILINE)
+HTML = re.compile(r"<(?:a|img)\b[^>]*?\b(?:href|src)=[\"']([^\"']+)[\"']")
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", flags=re.IGNORECASE)
+FILE_NAME = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+/?")
+
+
+def pages(root: Path) -> list[Path]:
+    """Return every Markdown page outside hidden and generated folders."""
+
+    def is_ours(path: Path) -> bool:
+        folders = path.relative_to(root).parts[:-1]
+        return not any(name.startswith(".") or name in SKIPPED_FOLDERS for name in folders)
+
+    return sorted(path for path in root.rglob("*.md") if is_ours(path))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, formed as on the usual hosting sites."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    found: set[str] = set(re.findall(r"<a\s+(?:id|name)=[\"']([^\"']+)", text))
+    counts: dict[str, int] = {}
+    for heading in re.findall(r"^ {0,3}#{1,6}\s+(.+?)\s*#*\s*$", text, flags=re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        repeat = counts.get(slug, 0)
+        counts[slug] = repeat + 1
+        found.add(f"{slug}-{repeat}" if repeat else slug)
+    return found
+
+
+def links(text: str) -> list[str]:
+    """Return the targets of a page's links and images that are not web addresses."""
+    prose = CODE.sub("", FENCE.sub("", text))
+    targets = [
+        target for pattern in (INLINE_LINK, REFERENCE, HTML) for target in pattern.findall(prose)
+    ]
+    return [target for target in targets if not SCHEME.match(target)]
+
+
+def file_names(text: str, root: Path) -> list[str]:
+    """Return what stands in inline code and starts with a folder of the repository's root."""
+    spans = [span.strip() for _, span in CODE.findall(FENCE.sub("", text))]
+    names = [span for span in spans if FILE_NAME.fullmatch(span)]
+    return [name for name in names if (root / name.split("/")[0]).is_dir()]
+
+
+def page_problems(page: Path, root: Path) -> list[str]:
+    """List the targets of one page that do not exist."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for target in links(text):
+        name, _, anchor = unquote(target).partition("#")
+        path = (root / name.lstrip("/") if name.startswith("/") else page.parent / name).resolve()
+        if name and not path.exists():
+            found.append(f"{target}: no such file")
+        elif name and not path.is_relative_to(root.resolve()):
+            found.append(f"{target}: outside the repository")
+        else:
+            goal = path if name else page
+            if anchor and goal.suffix == ".md" and anchor not in anchors(goal):
+                found.append(f"{target}: no heading for this anchor")
+    found += [
+        f"{name}: no such file" for name in file_names(text, root) if not (root / name).exists()
+    ]
+    return [f"{page.relative_to(root)}: {problem}" for problem in found]
+
+
+def main(root: Path = ROOT) -> int:
+    """Check every page and return the exit status."""
+    checked = pages(root)
+    found = [problem for page in checked for problem in page_problems(page, root)]
+    for problem in found:
+        print(problem, file=sys.stderr)
+    print(f"{len(checked)} pages checked, {len(found)} problems")
+    return int(bool(found) or not checked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
