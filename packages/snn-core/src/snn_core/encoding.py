@@ -1,0 +1,140 @@
+"""Input encoding: how a sample enters the network, step by step.
+
+All random numbers come from one generator per sample, seeded with the run's seed and the sample's
+index, so every simulator receives the same spikes and no result depends on the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.errors import SettingsError
+from snn_core.settings import Settings
+from snn_core.typing import Array, Float32
+
+INPUT_STREAM = 0
+OUTPUT_STREAM = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSignal:
+    """What the input layer delivers during a run.
+
+    Parameters
+    ----------
+    x_b_l
+        The samples.
+    sample_ids
+        Index of each sample in its data set; it seeds the sample's random numbers.
+    settings
+        Encoding, duration and step.
+    seed
+        Seed of the run.
+    """
+
+    x_b_l: Float32[Array, "b *l"]
+    sample_ids: Sequence[int]
+    settings: Settings
+    seed: int
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every step delivers the same analog values."""
+        return self.settings.input.encoding == "constant"
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps."""
+        return self.settings.num_steps
+
+    @property
+    def constant_b_l(self) -> Float32[Array, "b *l"]:
+        """Input per step under constant current: the sample times dt in ms."""
+        return self.x_b_l * np.float32(self.settings.simulation.dt)
+
+    @property
+    def amplitude_b(self) -> Float32[Array, "b"]:
+        """Value that each spike of a sample carries.
+
+        Spikes carry 1, scaled up for samples with values above 1 (a neuron fires at most once per
+        step) and for Poisson rates below 1000 Hz, so that the mean input per ms is the sample.
+        """
+        flat = np.abs(self.x_b_l).reshape(len(self.x_b_l), -1)
+        scale = np.maximum(flat.max(axis=1, initial=0), 1)
+        if self.settings.input.encoding == "poisson":
+            scale = scale * (1000 / self.settings.input.input_rate)
+        amplitude: Array = scale.astype(np.float32)
+        return amplitude
+
+    def chunks(self, size: int) -> Iterator[Float32[Array, "t b *l"]]:
+        """Yield the input of up to ``size`` steps at a time, in order.
+
+        Constant current is yielded as a read-only broadcast view.
+
+        Raises
+        ------
+        SettingsError
+            If the Poisson rate asks for more than one spike per step.
+        """
+        starts = range(0, self.num_steps, size)
+        if self.is_constant:
+            x_b_l = self.constant_b_l
+            for start in starts:
+                yield np.broadcast_to(x_b_l, (min(size, self.num_steps - start), *x_b_l.shape))
+            return
+        generate = (
+            self._poisson if self.settings.input.encoding == "poisson" else self._regular
+        )  # fmt: skip
+        steps = generate()
+        for start in starts:
+            yield np.stack([next(steps) for _ in range(min(size, self.num_steps - start))])
+
+    def _signed_amplitude(self) -> tuple[Array, Array]:
+        """Return the relative rate (0 to 1) and the signed spike amplitude of every cell."""
+        shape = (-1,) + (1,) * (self.x_b_l.ndim - 1)
+        flat = np.abs(self.x_b_l).reshape(len(self.x_b_l), -1)
+        scale = np.maximum(flat.max(axis=1, initial=0), 1).reshape(shape)
+        amplitude = np.sign(self.x_b_l) * self.amplitude_b.reshape(shape)
+        return np.abs(self.x_b_l) / scale, amplitude.astype(np.float32)
+
+    def _poisson(self) -> Iterator[Float32[Array, "b *l"]]:
+        probability = self.settings.input.input_rate * self.settings.simulation.dt / 1000
+        if probability > 1:
+            raise SettingsError(
+                f"input_rate {self.settings.input.input_rate} Hz and dt "
+                f"{self.settings.simulation.dt} ms ask for {probability:g} spikes per step; "
+                f"expected at most 1. Lower input.input_rate or simulation.dt."
+            )
+        rate_b_l, amplitude_b_l = self._signed_amplitude()
+        generators = [np.random.default_rng([self.seed, i, INPUT_STREAM]) for i in self.sample_ids]
+        limit = self.settings.input.num_poisson_events_per_sample
+        events_b = np.zeros(len(self.x_b_l), np.int64)
+        for _ in range(self.num_steps):
+            uniform_b_l = np.stack([g.random(self.x_b_l.shape[1:], "f4") for g in generators])
+            spikes_b_l = (uniform_b_l < rate_b_l * probability) & (amplitude_b_l != 0)
+            if limit >= 0:
+                spikes_b_l[events_b >= limit] = False
+                events_b += spikes_b_l.reshape(len(events_b), -1).sum(axis=1)
+            yield np.where(spikes_b_l, amplitude_b_l, np.float32(0))
+
+    def _regular(self) -> Iterator[Float32[Array, "b *l"]]:
+        """Spike whenever the accumulated input passes a whole number."""
+        rate_b_l, amplitude_b_l = self._signed_amplitude()
+        per_step_b_l = rate_b_l.astype(np.float64) * self.settings.simulation.dt
+        for t in range(1, self.num_steps + 1):
+            passed = np.floor(per_step_b_l * t) > np.floor(per_step_b_l * (t - 1))
+            yield np.where(passed, amplitude_b_l, np.float32(0))
+
+
+def output_uniforms(
+    sample_ids: Sequence[int], seed: int, *, num_steps: int, num_classes: int
+) -> Float32[Array, "t b o"]:
+    """Return the random numbers in [0, 1) against which a softmax output draws its spikes."""
+    draws = [
+        np.random.default_rng([seed, i, OUTPUT_STREAM]).random((num_steps, num_classes), "f4")
+        for i in sample_ids
+    ]
+    return np.stack(draws, axis=1)

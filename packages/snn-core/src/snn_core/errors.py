@@ -1,0 +1,62 @@
+"""Everything that can go wrong for a reason the user can do something about.
+
+Each message states what was found, what was expected and what to do. The command line prints an
+:class:`SNNError` as a short message and ends with status 2; any other exception is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class SNNError(Exception):
+    """Base class of all errors that this family of packages raises on purpose."""
+
+
+class ParseError(SNNError):
+    """A model file or object cannot be read."""
+
+
+class UnsupportedError(SNNError):
+    """A network, setting or request lies outside what a component can do.
+
+    Parameters
+    ----------
+    problems
+        Every single problem, each naming its layer or setting.
+    what
+        The headline above the list.
+    """
+
+    def __init__(self, problems: Iterable[str], *, what: str = "This cannot be converted") -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        super().__init__(f"{what}:\n{lines}")
+
+
+class SettingsError(SNNError):
+    """A setting is unknown, has the wrong type or an impossible value."""
+
+
+class DataError(SNNError):
+    """A data set is missing, has the wrong shape or holds impossible values."""
+
+
+class ArtifactError(SNNError):
+    """A ``.snn`` file or a result folder is damaged, foreign or newer than this version."""
+
+
+class UnknownSimulatorError(SNNError):
+    """No installed package registers a simulator of the requested name."""
+
+
+class SimulatorImportError(SNNError):
+    """A registered simulator cannot be imported."""
+
+
+class ContractError(SNNError):
+    """A plug-in was written for another version of the simulator contract."""
+
+
+class SimulationError(SNNError):
+    """A simulator failed while building or running a network."""

@@ -1,0 +1,73 @@
+"""Activation functions of the intermediate representation.
+
+Only functions that a spiking neuron can express exactly exist here; parsers refuse all others by
+name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.typing import Array, Float
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Base class: a function of the summed input of a neuron."""
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Apply the function; softmax works along the last axis."""
+        raise TypeError(f"{type(self).__name__} is not a function by itself")
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the function returns its input."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Activation):
+    """Identity. Hidden layers with it are relays: they have no neurons of their own."""
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Return the input."""
+        return x
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the function returns its input: yes."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU(Activation):
+    """``min(max(x, 0), max_value)``: the rate of an integrate-and-fire neuron.
+
+    Parameters
+    ----------
+    max_value
+        Upper bound, in units of the activation; ``None`` for none.
+    """
+
+    max_value: float | None = None
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Clip the input below at 0 and above at ``max_value``."""
+        y = np.maximum(x, 0)
+        return y if self.max_value is None else np.minimum(y, np.asarray(self.max_value, y.dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Activation):
+    """Softmax along the last axis; only an output layer may have it."""
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Return the class probabilities."""
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        y: Array = e / e.sum(axis=-1, keepdims=True)
+        return y
+
+
+KINDS: dict[str, type[Activation]] = {kind.__name__: kind for kind in (Linear, ReLU, Softmax)}

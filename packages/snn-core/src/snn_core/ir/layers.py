@@ -1,0 +1,351 @@
+"""Layers of the intermediate representation: frozen, channels last, no batch axis.
+
+Three families:
+
+* layers that only rearrange values (`Input`, `Flatten`, `Reshape`, `ZeroPadding2D`, `Concatenate`);
+* `Spiking` layers, which may have integrate-and-fire neurons: the `Weighted` ones, pooling,
+  up-sampling and addition. One whose activation is `Linear` has no neurons and relays its sum,
+  unless it is the network's output;
+* the source dialect (`BatchNormalization`, `ActivationLayer`, `Dropout`, `GlobalAveragePooling2D`),
+  which parsers may emit and the structural passes remove.
+
+Arrays are float32 and read-only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+
+from snn_core.ir.activations import Activation, Linear, ReLU
+from snn_core.typing import Array, Float32, Pair, Shape
+
+Padding2D: TypeAlias = str | tuple[Pair, Pair]
+"""``"valid"``, ``"same"`` (as Keras pads) or explicit ``((top, bottom), (left, right))``."""
+
+MAX_POOL_METHODS = ("fir_max", "avg_max", "exp_max", "pre_spike_max")
+
+
+def _frozen(value: object) -> Array:
+    """Return a read-only, contiguous float32 copy of ``value`` (the array itself if it is one)."""
+    array = np.asarray(value)
+    if array.dtype == np.float32 and not array.flags.writeable and array.flags.c_contiguous:
+        return array
+    array = np.array(array, dtype=np.float32, order="C")
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Layer:
+    """Base class.
+
+    Parameters
+    ----------
+    name
+        Unique within the network, ``03Conv2D_32x32x64`` after parsing.
+    inputs
+        Names of the inbound layers, in order.
+    output_shape
+        Shape of one sample, channels last, without a batch axis.
+    """
+
+    name: str
+    inputs: tuple[str, ...] = ()
+    output_shape: Shape
+
+    source_dialect: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, (np.ndarray, np.generic)):
+                object.__setattr__(self, item.name, _frozen(value))
+
+    @property
+    def kind(self) -> str:
+        """Name of the layer type, for example ``Conv2D``."""
+        return type(self).__name__
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All array-valued fields by name."""
+        return {
+            item.name: value
+            for item in fields(self)
+            if isinstance(value := getattr(self, item.name), np.ndarray)
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Input(Layer):
+    """The one entry of a network; holds no neurons."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Flatten(Layer):
+    """Row-major (channels last) flattening."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Reshape(Layer):
+    """Row-major reshape to ``output_shape``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ZeroPadding2D(Layer):
+    """Zeros around an image.
+
+    Parameters
+    ----------
+    padding
+        ``((top, bottom), (left, right))`` in pixels.
+    """
+
+    padding: tuple[Pair, Pair]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Concatenate(Layer):
+    """Concatenation of all inbound layers along one axis.
+
+    Parameters
+    ----------
+    axis
+        Axis of ``output_shape`` (no batch axis), not negative.
+    """
+
+    axis: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Spiking(Layer):
+    """A layer that may hold integrate-and-fire neurons.
+
+    Parameters
+    ----------
+    activation
+        What the firing rate realises; `Linear` means that the layer has no neurons (a relay).
+    threshold
+        Firing threshold, shape ``()`` or ``(channels,)``.
+    v_init
+        Membrane potential before the first step, in units of the threshold, shape ``()`` or
+        ``(channels,)``.
+    """
+
+    activation: Activation = field(default_factory=ReLU)
+    threshold: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
+    v_init: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(0))  # type: ignore[arg-type,return-value]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Weighted(Spiking):
+    """A layer with a weight array and a bias per output channel.
+
+    Parameters
+    ----------
+    bias_o
+        Bias per output channel (zeros where the source has none).
+    """
+
+    bias_o: Float32[Array, "o"]
+    activation: Activation = field(default_factory=Linear)
+
+    weight_name: ClassVar[str]
+
+    @property
+    def weight(self) -> Array:
+        """The weight array, whatever its axes are called."""
+        value: Array = getattr(self, self.weight_name)
+        return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Dense(Weighted):
+    """Fully connected layer on the last axis of its input."""
+
+    weight_io: Float32[Array, "i o"]
+
+    weight_name: ClassVar[str] = "weight_io"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Conv1D(Weighted):
+    """1-D correlation.
+
+    Parameters
+    ----------
+    weight_wio
+        Kernel; the input axis holds the channels of one group.
+    padding
+        ``"valid"``, ``"same"``, ``"causal"`` or explicit ``(before, after)``.
+    """
+
+    weight_wio: Float32[Array, "w i o"]
+    strides: int = 1
+    padding: str | Pair = "valid"
+    dilation: int = 1
+    groups: int = 1
+
+    weight_name: ClassVar[str] = "weight_wio"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Conv2D(Weighted):
+    """2-D correlation; the kernel's input axis holds the channels of one group."""
+
+    weight_hwio: Float32[Array, "h w i o"]
+    strides: Pair = (1, 1)
+    padding: Padding2D = "valid"
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    weight_name: ClassVar[str] = "weight_hwio"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DepthwiseConv2D(Weighted):
+    """Correlation of each channel with its own ``m`` kernels; output channel ``c * m + k``."""
+
+    weight_hwcm: Float32[Array, "h w c m"]
+    strides: Pair = (1, 1)
+    padding: Padding2D = "valid"
+    dilation: Pair = (1, 1)
+
+    weight_name: ClassVar[str] = "weight_hwcm"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Conv2DTranspose(Weighted):
+    """Transposed convolution: the gradient of `Conv2D` with the same geometry.
+
+    The kernel's axes follow Keras: output channels before input channels. The output size is part
+    of ``output_shape``; it settles which of the possible sizes is meant.
+    """
+
+    weight_hwoi: Float32[Array, "h w o i"]
+    strides: Pair = (1, 1)
+    padding: Padding2D = "valid"
+    dilation: Pair = (1, 1)
+
+    weight_name: ClassVar[str] = "weight_hwoi"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class UpSampling2D(Spiking):
+    """Nearest-neighbour repetition of rows and columns.
+
+    ``weight_c`` scales each channel (1 before normalization).
+    """
+
+    size: Pair
+    weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AveragePooling2D(Spiking):
+    """Mean over windows; cells outside the image do not count.
+
+    ``weight_c`` scales each channel (1 before normalization).
+    """
+
+    pool_size: Pair
+    strides: Pair
+    padding: Padding2D = "valid"
+    weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class MaxPooling2D(Spiking):
+    """Maximum over windows; cells outside the image do not count.
+
+    Parameters
+    ----------
+    method
+        How the spiking layer finds the maximum: ``fir_max``, ``avg_max`` and ``exp_max`` gate
+        spikes by a running rate, ``pre_spike_max`` passes on the increments of the maximum of the
+        accumulated inputs.
+    """
+
+    pool_size: Pair
+    strides: Pair
+    padding: Padding2D = "valid"
+    method: str = "fir_max"
+    weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Add(Spiking):
+    """Sum of all inbound layers.
+
+    ``weight_nc`` holds one row per inbound layer: its scale, per channel or one for all (1 before
+    normalization).
+    """
+
+    weight_nc: Float32[Array, "n *c"]
+    activation: Activation = field(default_factory=Linear)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class BatchNormalization(Layer):
+    """Source dialect: ``gain_c * x + offset_c`` along one axis (not negative, no batch axis)."""
+
+    gain_c: Float32[Array, "c"]
+    offset_c: Float32[Array, "c"]
+    axis: int
+
+    source_dialect: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ActivationLayer(Layer):
+    """Source dialect: an activation as a layer of its own."""
+
+    activation: Activation
+
+    source_dialect: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Dropout(Layer):
+    """Source dialect: any layer that does nothing at inference (dropout, noise, regularisers)."""
+
+    source_dialect: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class GlobalAveragePooling2D(Layer):
+    """Source dialect: the mean over both image axes.
+
+    The output is ``(channels,)``, or ``(1, 1, channels)`` where the source keeps the axes.
+    """
+
+    source_dialect: ClassVar[bool] = True
+
+
+KINDS: dict[str, type[Layer]] = {
+    kind.__name__: kind
+    for kind in (
+        Input,
+        Flatten,
+        Reshape,
+        ZeroPadding2D,
+        Concatenate,
+        Dense,
+        Conv1D,
+        Conv2D,
+        DepthwiseConv2D,
+        Conv2DTranspose,
+        UpSampling2D,
+        AveragePooling2D,
+        MaxPooling2D,
+        Add,
+        BatchNormalization,
+        ActivationLayer,
+        Dropout,
+        GlobalAveragePooling2D,
+    )
+}
+"""Every concrete layer type by name; the vocabulary of the artifact."""

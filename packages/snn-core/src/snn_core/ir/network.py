@@ -1,0 +1,161 @@
+"""The network: layers in topological order, with one input and one output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from snn_core.errors import ParseError
+from snn_core.ir.layers import Input, Layer, Spiking
+from snn_core.typing import Array, Shape
+
+READOUTS = ("counts", "membrane")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A feed-forward network.
+
+    Parameters
+    ----------
+    layers
+        In topological order; the first is the `Input`, the last the output.
+    history
+        One line for each pass that changed the network, oldest first.
+    scale_facs
+        Layer name to the factor that turns the layer's rate back into the source's activation:
+        a scalar array or one value per channel. Empty before normalization.
+    readout
+        ``"counts"``: the decision is the class with most output spikes; ``"membrane"``: the output
+        neurons integrate without spiking and the largest potential decides.
+
+    Raises
+    ------
+    ParseError
+        If names repeat, an inbound layer is missing or comes later, or there is not exactly one
+        input and one output.
+    """
+
+    layers: tuple[Layer, ...]
+    history: tuple[str, ...] = ()
+    scale_facs: Mapping[str, Array] = field(default_factory=dict)
+    readout: str = "counts"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
+        seen: set[str] = set()
+        for layer in self.layers:
+            if layer.name in seen:
+                raise ParseError(f"Layer name {layer.name!r} occurs twice; names must be unique.")
+            for name in layer.inputs:
+                if name not in seen:
+                    raise ParseError(
+                        f"Layer {layer.name!r} reads from {name!r}, which is not an earlier layer."
+                    )
+            seen.add(layer.name)
+        entries = [layer.name for layer in self.layers if not layer.inputs]
+        exits = [layer.name for layer in self.layers if not self.outbound(layer.name)]
+        if len(entries) != 1 or not isinstance(self.layers[0], Input):
+            raise ParseError(
+                f"Found inputs {entries}; expected exactly one Input layer, the first."
+            )
+        if len(exits) != 1:
+            raise ParseError(f"Found outputs {exits}; expected exactly one output layer.")
+        if self.readout not in READOUTS:
+            raise ParseError(f"Unknown readout {self.readout!r}; expected one of {READOUTS}.")
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def _outbound(self) -> dict[str, tuple[Layer, ...]]:
+        found: dict[str, list[Layer]] = {layer.name: [] for layer in self.layers}
+        for layer in self.layers:
+            for name in dict.fromkeys(layer.inputs):
+                found[name].append(layer)
+        return {name: tuple(layers) for name, layers in found.items()}
+
+    def __getitem__(self, name: str) -> Layer:
+        """Return the layer of that name."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            names = ", ".join(self._by_name)
+            raise KeyError(f"No layer {name!r}; the network has {names}.") from None
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a layer of that name exists."""
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Layer]:
+        """Iterate over the layers in topological order."""
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return len(self.layers)
+
+    @property
+    def input(self) -> Input:
+        """The entry layer."""
+        layer = self.layers[0]
+        if not isinstance(layer, Input):  # excluded by __post_init__
+            raise ParseError("The first layer is not an Input.")
+        return layer
+
+    @property
+    def output(self) -> Layer:
+        """The layer nothing reads from."""
+        return next(layer for layer in self.layers if not self._outbound[layer.name])
+
+    def inbound(self, name: str) -> tuple[Layer, ...]:
+        """Return the layers that a layer reads from, in the order of its inputs."""
+        return tuple(self[source] for source in self[name].inputs)
+
+    def outbound(self, name: str) -> tuple[Layer, ...]:
+        """Return the layers that read from a layer, in topological order, each once."""
+        return self._outbound[name]
+
+    def input_shapes(self, name: str) -> tuple[Shape, ...]:
+        """Return the output shapes of the inbound layers."""
+        return tuple(layer.output_shape for layer in self.inbound(name))
+
+    def has_neurons(self, layer: Layer) -> bool:
+        """Return whether a layer holds neurons: the output does, and all that are not linear."""
+        return isinstance(layer, Spiking) and (
+            not layer.activation.is_linear or layer is self.output
+        )
+
+    @cached_property
+    def spiking_layers(self) -> tuple[Spiking, ...]:
+        """All layers that hold neurons, in topological order; the output is the last."""
+        return tuple(
+            layer for layer in self.layers if isinstance(layer, Spiking) and self.has_neurons(layer)
+        )
+
+    def replace(self, *layers: Layer, note: str | None = None, **changes: Any) -> Network:
+        """Return a network in which layers of the same names take the place of the present ones.
+
+        Parameters
+        ----------
+        layers
+            The new layers.
+        note
+            A line for the history.
+        changes
+            Other fields to change (``scale_facs``, ``readout``).
+        """
+        new = {layer.name: layer for layer in layers}
+        for name in new:
+            self[name]
+        history = self.history if note is None else (*self.history, note)
+        return replace(
+            self,
+            layers=tuple(new.get(layer.name, layer) for layer in self.layers),
+            history=changes.pop("history", history),
+            **changes,
+        )

@@ -1,0 +1,94 @@
+"""Scales with the smallest quantisation error at a given number of steps.
+
+A neuron that starts at half its threshold and fires n times in T steps represents ``theta n / T``
+with ``n = clip(floor(a T / theta + 1/2), 0, T)``: a uniform quantiser with clipping.
+As in Li et al., "A free lunch from ANN: towards efficient, accurate spiking neural networks
+calibration", ICML 2021, section 4.1, theta is searched on a grid for the smallest squared error.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_core.evaluate import forward_batches
+from snn_core.ir import Network, Spiking
+from snn_core.normalization.percentile import channel_rows, finished, rectifies
+from snn_core.typing import Array, Float
+
+GRID = 1 - 0.01 * np.arange(95)
+"""Candidates, as shares of the largest activation."""
+BINS = 2048
+"""Cells of the activation histogram from 0 to the maximum; a candidate with T = 256 levels still
+spans several of them."""
+
+
+def mse_scales(
+    network: Network, x_b_l: Float[Array, "b *l"], *, timesteps: int, per_channel: bool = True
+) -> dict[str, Array]:
+    """Return the scale of every rectifying layer with neurons, pooling included.
+
+    Two passes over the data, for the maxima and for histograms between 0 and them, so that memory
+    does not grow with the number of samples.
+
+    Parameters
+    ----------
+    x_b_l
+        Calibration samples.
+    timesteps
+        Number of steps T to optimise for.
+    per_channel
+        One scale per channel instead of one per layer.
+
+    Returns
+    -------
+    Layer name to a scale of shape ``()`` or ``(channels,)``; 1 where nothing was positive.
+    """
+    targets = [layer for layer in network.spiking_layers if rectifies(network, layer)]
+    maxima = {layer.name: np.zeros(_rows(layer, per_channel=per_channel)) for layer in targets}
+    for values in forward_batches(network, x_b_l):
+        for name, maximum_c in maxima.items():
+            rows = channel_rows(values[name], per_channel=per_channel)
+            np.maximum(maximum_c, rows.max(axis=1), out=maximum_c)
+    histograms = {name: np.zeros((len(m), BINS), np.int64) for name, m in maxima.items()}
+    for values in forward_batches(network, x_b_l):
+        for name, histogram_c_k in histograms.items():
+            rows = channel_rows(values[name], per_channel=per_channel)
+            histogram_c_k += _histogram(rows, maxima[name])
+    return finished(
+        (
+            (name, maxima[name] * best_share(histogram_c_k, timesteps=timesteps))
+            for name, histogram_c_k in histograms.items()
+        ),
+        per_channel=per_channel,
+    )
+
+
+def best_share(histogram_c_k: Array, *, timesteps: int) -> Float[Array, "c"]:
+    """Return for each row the candidate share of the maximum with the smallest squared error.
+
+    Parameters
+    ----------
+    histogram_c_k
+        Counts of activations in equal cells from 0 to the row's maximum.
+    timesteps
+        Number of steps T.
+    """
+    cells = histogram_c_k.shape[1]
+    a_k = (np.arange(cells) + 0.5) / cells
+    spikes_g_k = np.clip(np.floor(a_k * timesteps / GRID[:, None] + 0.5), 0, timesteps)
+    error_g_k = (a_k - GRID[:, None] / timesteps * spikes_g_k) ** 2
+    share: Array = GRID[(histogram_c_k @ error_g_k.T).argmin(axis=1)]
+    return share
+
+
+def _histogram(rows_c_n: Array, maximum_c: Array) -> Array:
+    """Count positive values per row in `BINS` equal cells up to the row's maximum."""
+    safe = np.where(maximum_c > 0, maximum_c, 1)[:, None]
+    cell_c_n = np.minimum((rows_c_n / safe * BINS).astype(np.int64), BINS - 1)
+    cell_c_n += np.arange(len(rows_c_n))[:, None] * BINS
+    counts = np.bincount(cell_c_n[rows_c_n > 0], minlength=len(rows_c_n) * BINS)
+    return counts.reshape(len(rows_c_n), BINS)
+
+
+def _rows(layer: Spiking, *, per_channel: bool) -> int:
+    return layer.output_shape[-1] if per_channel else 1

@@ -1,0 +1,232 @@
+"""What a simulator records of one batch: collected chunk by chunk, kept small.
+
+A `Recorder` takes spikes, membrane potentials and input in chunks of steps with the time axis
+first, the order in which simulators produce them. Spike trains are kept as bits, 1/32 of float32.
+Counts and operations are summed up on the way, so they cost no memory in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from snn_core.errors import SimulationError
+from snn_core.ir import Network
+from snn_core.typing import Array, Float32, Int, Int8, Int32, Int64, Shape
+
+
+class SpikeTrains(Mapping[str, Array]):
+    """Spike trains of several layers: name to int8 array of shape ``(b, *l, t)`` in {-1, 0, 1}.
+
+    Stored as bits and unpacked on access.
+    """
+
+    def __init__(self, num_steps: int) -> None:
+        self._num_steps = num_steps
+        self._shapes: dict[str, Shape] = {}
+        self._bits: dict[str, Array] = {}
+        self._signs: dict[str, Array] = {}
+
+    def write(self, name: str, start: int, spikes_t_b_l: Array) -> None:
+        """Store the spikes of some steps of a layer."""
+        steps, shape = len(spikes_t_b_l), spikes_t_b_l.shape[1:]
+        flat = spikes_t_b_l.reshape(steps, -1)
+        rows = np.packbits(flat != 0, axis=1)
+        if name not in self._bits:
+            self._shapes[name] = shape
+            self._bits[name] = np.zeros((self._num_steps, rows.shape[1]), np.uint8)
+        self._bits[name][start : start + steps] = rows
+        if (flat < 0).any():
+            signs = self._signs.setdefault(name, np.zeros_like(self._bits[name]))
+            signs[start : start + steps] = np.packbits(flat < 0, axis=1)
+
+    def __getitem__(self, name: str) -> Int8[Array, "b *l t"]:
+        """Return the spike trains of a layer."""
+        shape = self._shapes[name]
+        count = int(np.prod(shape))
+        spikes = np.unpackbits(self._bits[name], axis=1, count=count).view(np.int8)
+        if name in self._signs:
+            spikes = spikes - 2 * np.unpackbits(self._signs[name], axis=1, count=count).view("i1")
+        return np.moveaxis(spikes.reshape(self._num_steps, *shape), 0, -1)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the layer names."""
+        return iter(self._bits)
+
+    def __len__(self) -> int:
+        """Return the number of recorded layers."""
+        return len(self._bits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Everything recorded of one batch.
+
+    Parameters
+    ----------
+    output_b_l_t
+        Output spikes (int8) or, under the membrane read-out, output potentials (float32) in units
+        of the threshold, after each step.
+    spikecounts_n_b_l
+        Spikes of every neuron over the run, for each layer with neurons.
+    synaptic_operations_n_b_t
+        Synaptic operations per step that spikes of each population caused, the input first.
+    spiketrains_n_b_l_t
+        Spike trains; empty unless asked for.
+    mem_n_b_l_t
+        Membrane potentials after each step in units of the threshold; empty unless asked for.
+    input_b_l_t
+        Input values of each step; ``None`` unless asked for.
+    """
+
+    output_b_l_t: Array
+    spikecounts_n_b_l: Mapping[str, Int32[Array, "b *l"]]
+    synaptic_operations_n_b_t: Mapping[str, Int64[Array, "b t"]]
+    spiketrains_n_b_l_t: Mapping[str, Array] = field(default_factory=dict)
+    mem_n_b_l_t: Mapping[str, Float32[Array, "b *l t"]] = field(default_factory=dict)
+    input_b_l_t: Float32[Array, "b *l t"] | None = None
+
+    @property
+    def synaptic_operations_b_t(self) -> Int64[Array, "b t"]:
+        """Synaptic operations per step, all populations together."""
+        parts = list(self.synaptic_operations_n_b_t.values())
+        samples, steps = len(self.output_b_l_t), self.output_b_l_t.shape[-1]
+        return sum(parts, start=np.zeros((samples, steps), np.int64))
+
+
+class Recorder:
+    """Collects a `Recording`.
+
+    Parameters
+    ----------
+    network
+        The simulated network.
+    batch_size, num_steps
+        Size of the recording.
+    record
+        Names out of ``spiketrains``, ``mem``, ``input``.
+    fanout_n_l
+        Population (layer with neurons, or the input) to the number of synapses that leave each of
+        its cells.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        batch_size: int,
+        num_steps: int,
+        record: Collection[str] = (),
+        fanout_n_l: Mapping[str, Int[Array, "*l"]] | None = None,
+    ) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        self.num_steps = num_steps
+        self.record = frozenset(record)
+        self._fanout_n_l = fanout_n_l or {}
+        self._output_name = network.output.name
+        self._spiketrains = SpikeTrains(num_steps)
+        self._mem: dict[str, Array] = {}
+        self._input: Array | None = None
+        self._output: Array | None = None
+        self._operations: dict[str, Array] = {}
+        self._counts: dict[str, Array] = {
+            layer.name: np.zeros((batch_size, *layer.output_shape), np.int32)
+            for layer in network.spiking_layers
+        }
+
+    def spikes(self, name: str, start: int, spikes_t_b_l: Array) -> None:
+        """Take the spikes of some steps of a layer with neurons.
+
+        Parameters
+        ----------
+        name
+            Layer name.
+        start
+            First step of the chunk, counted from 0.
+        spikes_t_b_l
+            Values in {-1, 0, 1} of any dtype, shape ``(steps, samples, *layer)``.
+        """
+        self._check(name, start, spikes_t_b_l)
+        self._counts[name] += spikes_t_b_l.sum(axis=0, dtype=np.int32)
+        self._count_operations(name, start, spikes_t_b_l)
+        if "spiketrains" in self.record:
+            self._spiketrains.write(name, start, spikes_t_b_l)
+        if name == self._output_name and self.network.readout == "counts":
+            self._put_output(start, spikes_t_b_l, np.int8)
+
+    def membrane(self, name: str, start: int, mem_t_b_l: Float32[Array, "t b *l"]) -> None:
+        """Take membrane potentials of some steps, in units of the threshold."""
+        self._check(name, start, mem_t_b_l)
+        if "mem" in self.record:
+            shape = (*mem_t_b_l.shape[1:], self.num_steps)
+            mem = self._mem.setdefault(name, np.zeros(shape, np.float32))
+            mem[..., start : start + len(mem_t_b_l)] = np.moveaxis(mem_t_b_l, 0, -1)
+        if name == self._output_name and self.network.readout == "membrane":
+            self._put_output(start, mem_t_b_l, np.float32)
+
+    def wants_membrane(self, name: str) -> bool:
+        """Return whether the membrane potentials of a layer are needed."""
+        is_readout = name == self._output_name and self.network.readout == "membrane"
+        return is_readout or "mem" in self.record
+
+    def input(self, start: int, input_t_b_l: Float32[Array, "t b *l"], *, spiking: bool) -> None:
+        """Take the input of some steps; spikes of it count as synaptic operations."""
+        if spiking:
+            self._count_operations(self.network.input.name, start, input_t_b_l)
+        if "input" in self.record:
+            if self._input is None:
+                self._input = np.zeros((*input_t_b_l.shape[1:], self.num_steps), np.float32)
+            self._input[..., start : start + len(input_t_b_l)] = np.moveaxis(input_t_b_l, 0, -1)
+
+    def finish(self) -> Recording:
+        """Return the recording.
+
+        Raises
+        ------
+        SimulationError
+            If the output layer was never recorded.
+        """
+        if self._output is None:
+            what = "spikes" if self.network.readout == "counts" else "membrane potentials"
+            raise SimulationError(
+                f"The simulator recorded no {what} of the output layer {self._output_name!r}, "
+                f"which the {self.network.readout} read-out needs."
+            )
+        return Recording(
+            output_b_l_t=self._output,
+            spikecounts_n_b_l=self._counts,
+            synaptic_operations_n_b_t=self._operations,
+            spiketrains_n_b_l_t=self._spiketrains,
+            mem_n_b_l_t=self._mem,
+            input_b_l_t=self._input,
+        )
+
+    def _check(self, name: str, start: int, values_t_b_l: Array) -> None:
+        expected = (self.batch_size, *self.network[name].output_shape)
+        stop = start + len(values_t_b_l)
+        if values_t_b_l.shape[1:] != expected or start < 0 or stop > self.num_steps:
+            raise SimulationError(
+                f"The simulator recorded steps {start}..{stop} of shape {values_t_b_l.shape[1:]} "
+                f"for layer {name!r}; expected steps in 0..{self.num_steps}, shape {expected}."
+            )
+
+    def _put_output(self, start: int, values_t_b_l: Array, dtype: type) -> None:
+        if self._output is None:
+            self._output = np.zeros((*values_t_b_l.shape[1:], self.num_steps), dtype)
+        self._output[..., start : start + len(values_t_b_l)] = np.moveaxis(values_t_b_l, 0, -1)
+
+    def _count_operations(self, name: str, start: int, spikes_t_b_l: Array) -> None:
+        fanout_l = self._fanout_n_l.get(name)
+        if fanout_l is None:
+            return
+        steps = len(spikes_t_b_l)
+        total = self._operations.setdefault(
+            name, np.zeros((self.batch_size, self.num_steps), np.int64)
+        )
+        # float64 sums are exact up to 2**53 operations per step.
+        active_n_l = (spikes_t_b_l != 0).reshape(steps * self.batch_size, -1)
+        operations = active_n_l @ fanout_l.reshape(-1).astype(np.float64)
+        total[:, start : start + steps] = operations.reshape(steps, self.batch_size).T

@@ -1,0 +1,336 @@
+"""Settings: typed, validated, the same sections and keys as the original's INI files.
+
+``Settings.load`` reads TOML or INI. An unknown key is an error that names the nearest known one.
+Values that INI files keep as Python literals are parsed with `ast.literal_eval`. Sections named
+after a simulator hold that simulator's own options and are checked by it.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import difflib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from snn_core.errors import SettingsError
+from snn_core.typing import PathLikeStr
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SPIKE_CODES = (
+    "temporal_mean_rate",
+    "temporal_pattern",
+    "ttfs",
+    "ttfs_dyn_thresh",
+    "ttfs_corrective",
+)
+RECORDABLE = ("spiketrains", "mem", "input", "activations")
+
+_RESETS = {
+    "reset by subtraction": "subtraction",
+    "reset to zero": "zero",
+    "reset by modulo": "modulo",
+}
+_LOG_VARS = {
+    "spiketrains_n_b_l_t": "spiketrains",
+    "mem_n_b_l_t": "mem",
+    "input_b_l_t": "input",
+    "activations_n_b_l": "activations",
+    # Always recorded here, so asking for them adds nothing.
+    "synaptic_operations_b_t": None,
+    "neuron_operations_b_t": None,
+}
+
+
+class Section(BaseModel):
+    """A section of the settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class InputSettings(Section):
+    """How samples enter the network."""
+
+    encoding: Literal["constant", "poisson", "regular"] = Field(
+        "constant",
+        description="`constant`: every step receives the analog sample; `poisson`: spikes at rate "
+        "x · input_rate; `regular`: evenly spaced spikes at rate x per ms",
+    )
+    input_rate: float = Field(
+        1000.0, gt=0, description="rate in Hz of a Poisson input of 1; each spike then carries "
+        "1000 / input_rate, so that the mean input is x per ms",
+    )  # fmt: skip
+    num_poisson_events_per_sample: int = Field(
+        -1, ge=-1, description="stop a sample's Poisson input after this many spikes; -1: never"
+    )
+
+
+class NormalizationSettings(Section):
+    """How thresholds are found from calibration data."""
+
+    method: Literal["percentile", "mse", "none"] = Field(
+        "percentile", description="`percentile` of the positive activations, `mse`: the threshold "
+        "with the smallest quantisation error at `timesteps` steps, `none`: leave weights alone",
+    )  # fmt: skip
+    percentile: float = Field(99.9, gt=0, le=100, description="percentile of positive activations")
+    per_channel: bool = Field(False, description="one threshold per channel instead of per layer")
+    normalization_schedule: bool = Field(
+        False, description="lower the percentile by 0.02 for each layer in turn"
+    )
+    timesteps: int = Field(32, ge=1, description="number of steps T that `mse` optimises for")
+    num_samples: int | None = Field(
+        None, ge=1, description="use only the first samples of the calibration data"
+    )
+
+
+class ConversionSettings(Section):
+    """How the network is turned into a spiking one."""
+
+    spike_code: Literal[SPIKE_CODES] = Field(  # type: ignore[valid-type]
+        "temporal_mean_rate", description="spike code"
+    )
+    readout: Literal["counts", "membrane"] = Field(
+        "counts", description="decide by output spikes or by the output's membrane potentials"
+    )
+    softmax_to_relu: bool = Field(
+        False, description="give a softmax output plain integrate-and-fire neurons"
+    )
+    max2avg_pool: bool = Field(False, description="replace max pooling by average pooling (lossy)")
+    maxpool_type: Literal["fir_max", "avg_max", "exp_max", "pre_spike_max"] = Field(
+        "fir_max", description="how spiking max pooling finds the maximum"
+    )
+    pool_spiking: bool = Field(
+        True, description="give average pooling and up-sampling neurons of their own; if false, "
+        "they are merged into the next layer's synapses",
+    )  # fmt: skip
+
+
+class SimulationSettings(Section):
+    """What is simulated."""
+
+    simulator: str = Field("inisim", min_length=1, description="name of the simulator")
+    duration: float = Field(200.0, gt=0, description="simulated time per sample in ms")
+    dt: float = Field(1.0, gt=0, description="length of a step in ms")
+    batch_size: int = Field(100, ge=1, description="samples simulated at a time")
+    num_to_test: int | None = Field(None, ge=1, description="use only the first samples")
+    sample_idxs_to_test: tuple[int, ...] = Field(
+        (), description="use these samples instead of the first ones"
+    )
+    top_k: int = Field(5, ge=1, description="also report the top-k error")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+
+
+class CellSettings(Section):
+    """The neuron."""
+
+    v_thresh: float = Field(1.0, gt=0, description="firing threshold; a spike carries this value")
+    v_init: float = Field(
+        0.0, ge=0, lt=1, description="initial membrane potential in units of the threshold"
+    )
+    reset: Literal["subtraction", "zero", "modulo"] = Field(
+        "subtraction", description="what a spike does to the membrane potential"
+    )
+
+    @field_validator("reset", mode="before")
+    @classmethod
+    def _spelled_out(cls, value: object) -> object:
+        """Accept the original's wording, for example ``Reset by subtraction``."""
+        return _RESETS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+class OutputSettings(Section):
+    """What is kept."""
+
+    log_vars: frozenset[Literal[RECORDABLE]] = Field(  # type: ignore[valid-type]
+        frozenset(), description="variables to record besides decisions, counts and operations"
+    )
+
+    @field_validator("log_vars", mode="before")
+    @classmethod
+    def _original_names(cls, value: object) -> object:
+        """Accept the original's names; ``all`` stands for every variable."""
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, Mapping):  # the literal {} of an INI file is an empty dict
+            value = list(value)
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            return value
+        if "all" in value:
+            return frozenset(RECORDABLE)
+        return frozenset(
+            name for item in value if (name := _LOG_VARS.get(str(item), str(item))) is not None
+        )
+
+
+class Settings(Section):
+    """All settings of a conversion and a simulation.
+
+    Parameters
+    ----------
+    options
+        Sections named after a simulator: its own options, checked by it.
+    """
+
+    input: InputSettings = Field(default_factory=InputSettings)
+    normalization: NormalizationSettings = Field(default_factory=NormalizationSettings)
+    conversion: ConversionSettings = Field(default_factory=ConversionSettings)
+    simulation: SimulationSettings = Field(default_factory=SimulationSettings)
+    cell: CellSettings = Field(default_factory=CellSettings)
+    output: OutputSettings = Field(default_factory=OutputSettings)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps N = round(duration / dt)."""
+        return round(self.simulation.duration / self.simulation.dt)
+
+    @classmethod
+    def load(cls, path: PathLikeStr, *, simulators: tuple[str, ...] = ()) -> Settings:
+        """Read a TOML or INI file on top of the defaults.
+
+        Parameters
+        ----------
+        simulators
+            Names of sections that hold simulator options.
+
+        Raises
+        ------
+        SettingsError
+            If the file is missing or not readable, or holds anything unknown or impossible.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"Cannot read the settings file {path}: {error}") from error
+        try:
+            tree = _from_toml(text) if path.suffix == ".toml" else _from_ini(text)
+        except (ValueError, configparser.Error) as error:
+            raise SettingsError(f"{path} is not a valid settings file: {error}") from error
+        return cls.of(tree, simulators=simulators)
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
+        """Return settings from nested mappings, checked strictly.
+
+        Raises
+        ------
+        SettingsError
+            Names the setting, what was found and what was expected.
+        """
+        return cls().updated(tree, simulators=simulators)
+
+    def updated(self, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
+        """Return a copy in which the given settings replace the present ones.
+
+        Raises
+        ------
+        SettingsError
+            As in `of`.
+        """
+        values = self.model_dump()
+        for section, items in tree.items():
+            if section in simulators:
+                values["options"].setdefault(section, {}).update(items)
+                continue
+            _require_known(section, (*_SECTIONS, *simulators), what="section")
+            if not isinstance(items, Mapping):
+                raise SettingsError(
+                    f"Found [{section}] = {items!r}; expected a section with keys and values."
+                )
+            if section == "options":
+                values["options"].update({name: dict(own) for name, own in items.items()})
+                continue
+            items = _aliased(section, items)
+            for key in items:
+                _require_known(key, tuple(values[section]), what=f"key in section [{section}]")
+            values[section] = {**values[section], **items}
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(_describe(error)) from error
+
+
+_SECTIONS = tuple(Settings.model_fields)
+
+
+def _aliased(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate keys of the original that have another name here."""
+    items = dict(items)
+    if section == "input" and "poisson_input" in items:
+        items["encoding"] = "poisson" if items.pop("poisson_input") else "constant"
+    return items
+
+
+def _require_known(name: str, known: tuple[str, ...], *, what: str) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SettingsError(f"Unknown {what}: {name!r}.{hint} Known: {', '.join(sorted(known))}.")
+
+
+def _describe(error: ValidationError) -> str:
+    lines = [
+        f"{'.'.join(map(str, item['loc']))}: found {item['input']!r}; {item['msg']}"
+        for item in error.errors()
+    ]
+    return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def _from_toml(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
+
+
+def _from_ini(text: str) -> dict[str, Any]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    return {
+        section: {key: _literal(value) for key, value in parser[section].items()}
+        for section in parser.sections()
+    }
+
+
+def _literal(text: str) -> Any:
+    """Return the Python literal that an INI value spells, or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        words = {"true": True, "yes": True, "false": False, "no": False}
+        return words.get(text.lower(), text)
+
+
+def document() -> str:
+    """Return the reference page of all settings, as Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from the models in `snn_core.settings`; do not edit. Files may be TOML or INI.",
+    ]
+    for section, info in Settings.model_fields.items():
+        model = info.annotation
+        if not (isinstance(model, type) and issubclass(model, Section)):
+            continue
+        lines += ["", f"## [{section}]", "", (model.__doc__ or "").splitlines()[0], ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        for key, item in model.model_fields.items():
+            kind = getattr(item.annotation, "__name__", None)
+            if kind is None or kind in ("Literal", "Optional", "tuple", "frozenset"):
+                kind = str(item.annotation)
+            kind = kind.replace("typing.", "").replace("|", "\\|")
+            default = "{}" if item.default == frozenset() else item.default
+            lines.append(f"| `{key}` | {kind} | `{default}` | {item.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
