@@ -13,10 +13,10 @@ from snn_core.ir import Network
 from snn_core.normalization import apply_scales, mse_scales, percentile_scales
 from snn_core.parsing import parse
 from snn_core.passes.spiking import (
-    set_v_init,
     max_pool_method,
     max_to_average_pooling,
     relay_pools,
+    set_v_init,
     softmax_to_relu,
     spiking_pools,
 )

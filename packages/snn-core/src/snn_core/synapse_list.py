@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import final
 
-from snn_core.ir.connectivity import Synapses, drive_bias, projections_of
-
 from snn_core.ir import Layer, Spiking
+from snn_core.ir.connectivity import Synapses
+from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.simulator import AbstractSNN
 from snn_core.typing import Array, Float32
 

@@ -1,0 +1,223 @@
+"""Numbers of neurons, synapses and operations, all counted from the actual connectivity.
+
+An operation is a multiplication, an addition or a state update. The analog network costs two per
+synapse of a weighted layer (multiply and add), one per biased neuron and one per further summand of
+an addition; pooling and up-sampling are free. In the spiking network each spike costs one addition
+per synapse that leaves its neuron, and each neuron with a bias one update per step (Rueckauer et
+al. 2017, section 2.4). Counts are per step, not cumulative, and not scaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from snn_core.ir import Add, Layer, Network, Spiking, Weighted
+from snn_core.ir.connectivity import fanout
+from snn_core.ir.projections import copied_cells, drive_bias, projections_of
+from snn_core.ir.shapes import count
+from snn_core.linear import weighted_sum
+from snn_core.typing import Array, Int, Int64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectivityStatistics:
+    """Numbers of neurons and synapses; every list starts with the input.
+
+    Parameters
+    ----------
+    names
+        The input, then every layer with neurons in topological order.
+    num_neurons
+        Number of cells or neurons.
+    num_neurons_with_bias
+        Number of neurons that receive a constant input.
+    fanin
+        Largest number of synapses onto one neuron.
+    fanout
+        Number of synapses that leave each neuron, into all populations, shaped like the layer.
+    """
+
+    names: list[str]
+    num_neurons: list[int]
+    num_neurons_with_bias: list[int]
+    fanin: list[int]
+    fanout: list[Int64[Array, "..."]]
+
+    @property
+    def fanout_of(self) -> Mapping[str, Array]:
+        """Fan-out by layer name."""
+        return MappingProxyType(dict(zip(self.names, self.fanout, strict=True)))
+
+    @property
+    def num_synapses(self) -> int:
+        """Total number of synapses."""
+        return int(sum(part.sum() for part in self.fanout))
+
+
+def connectivity_statistics(network: Network) -> ConnectivityStatistics:
+    """Count neurons and synapses of a network.
+
+    Layers between populations do not show: fan-out counts the synapses after multiplying relays
+    into them.
+    """
+    populations: list[Layer] = [network.input, *network.spiking_layers]
+    fanout_of = {layer.name: np.zeros(layer.output_shape, np.int64) for layer in populations}
+    fanin = [0]
+    for layer in network.spiking_layers:
+        sent, largest = _synapse_counts(network, layer)
+        fanin.append(largest)
+        for name, counts in sent.items():
+            fanout_of[name] += counts
+    return ConnectivityStatistics(
+        names=[layer.name for layer in populations],
+        num_neurons=[count(layer.output_shape) for layer in populations],
+        num_neurons_with_bias=[0, *(biased_neurons(network, n) for n in network.spiking_layers)],
+        fanin=fanin,
+        fanout=list(fanout_of.values()),
+    )
+
+
+def _synapse_counts(network: Network, layer: Spiking) -> tuple[dict[str, Array], int]:
+    """Return how many synapses each source cell sends to a layer, and the largest fan-in."""
+    copies = [copied_cells(network, name) for name in layer.inputs]
+    if isinstance(layer, Weighted) and all(part is not None for part in copies):
+        return _counts_without_relays(network, layer, copies[0] or {})
+    sent: dict[str, Array] = {}
+    received = np.zeros(count(layer.output_shape), np.int64)
+    for projection in projections_of(network, layer):
+        shape = network[projection.source].output_shape
+        part = projection.synapses
+        sent[projection.source] = np.bincount(part.pre, minlength=part.shape[0]).reshape(shape)
+        received += np.bincount(part.post, minlength=len(received))
+    return sent, int(received.max(initial=0))
+
+
+def _counts_without_relays(
+    network: Network, layer: Weighted, copies: Mapping[str, Array]
+) -> tuple[dict[str, Array], int]:
+    """Count without listing the synapses, which may be hundreds of millions."""
+    (shape,) = network.input_shapes(layer.name)
+    leaving = fanout(layer, [shape])[0].reshape(-1)
+    sent: dict[str, Array] = {}
+    filled = np.zeros(count(shape), np.float32)
+    for name, cells in copies.items():
+        real = cells >= 0
+        source = network[name].output_shape
+        total = np.bincount(cells[real], weights=leaving[real], minlength=count(source))
+        sent[name] = total.astype(np.int64).reshape(source)
+        filled[real] = 1
+    ones: dict[str, Any] = {layer.weight_name: (layer.weight != 0).astype(np.float32)}
+    received = weighted_sum(replace(layer, **ones), [filled.reshape(1, *shape)])
+    return sent, int(received.max(initial=0))
+
+
+def biased_neurons(network: Network, layer: Layer) -> int:
+    """Return how many neurons of a layer receive a constant input."""
+    return int(np.count_nonzero(drive_bias(network, layer)))
+
+
+def ann_operations(network: Network) -> int:
+    """Return the operations of one forward pass of the analog network."""
+    return sum(layer_operations(network, layer) for layer in network.layers)
+
+
+def layer_operations(network: Network, layer: Layer) -> int:
+    """Return the operations of one layer of the analog network."""
+    if isinstance(layer, Add):
+        return (len(layer.inputs) - 1) * count(layer.output_shape)
+    if not isinstance(layer, Weighted):
+        return 0
+    synapses = sum(int(part.sum()) for part in fanout(layer, network.input_shapes(layer.name)))
+    positions = count(layer.output_shape[:-1])
+    return 2 * synapses + positions * int(np.count_nonzero(layer.bias_o))
+
+
+def neuron_operations(
+    statistics: ConnectivityStatistics, *, num_steps: int, encoding: str = "constant"
+) -> Int64[Array, "t"]:
+    """Return the state updates of each step.
+
+    Every neuron with a constant input is updated once per step. Under constant current the sums of
+    the layers that read the input, multiplications included, are computed once, in the first step.
+
+    Parameters
+    ----------
+    num_steps
+        Number of steps.
+    encoding
+        Input encoding; see `snn_core.settings.InputSettings`.
+    """
+    operations_t = np.full(num_steps, sum(statistics.num_neurons_with_bias), np.int64)
+    if encoding == "constant":
+        operations_t[:1] += 2 * int(statistics.fanout[0].sum())
+    return operations_t
+
+
+def get_layer_synaptic_operations(
+    spiketrains_b_l: Int[Array, "b *l"], fanout: int | Int[Array, "*l"]
+) -> Int64[Array, "b"]:
+    """Return the synaptic operations that the spikes of one layer cause, per sample.
+
+    Parameters
+    ----------
+    spiketrains_b_l
+        Spikes of one step; anything but 0 is a spike.
+    fanout
+        Number of outgoing synapses, one for all neurons or one each.
+    """
+    active = np.asarray(spiketrains_b_l) != 0
+    per_cell = active * np.asarray(fanout, np.int64)
+    total: Array = per_cell.reshape(len(active), -1).sum(axis=1)
+    return total
+
+
+def get_ann_ops(
+    num_neurons: Sequence[int], num_neurons_with_bias: Sequence[int], fanin: Sequence[int]
+) -> int:
+    """Return the operations of a network whose neurons of a layer all have the same fan-in.
+
+    ``2 * sum(neurons * fanin) + biased neurons``; `ann_operations` also knows image borders.
+    """
+    synapses = sum(n * f for n, f in zip(num_neurons, fanin, strict=True))
+    return 2 * synapses + sum(num_neurons_with_bias)
+
+
+def estimate_snn_ops(
+    activations_n_b_l: Sequence[Array], fanouts_n: Sequence[int | Array], num_timesteps: int
+) -> int:
+    """Estimate synaptic operations from activations: ``int(a T)`` spikes per neuron.
+
+    Parameters
+    ----------
+    activations_n_b_l
+        Activations of each layer, in units of the largest rate.
+    fanouts_n
+        Number of outgoing synapses per layer.
+    num_timesteps
+        Number of steps T.
+
+    Returns
+    -------
+    Mean over samples, rounded down.
+    """
+    total = sum(
+        ((np.asarray(a_b_l) * num_timesteps).astype(np.int64) * np.asarray(fan)).sum() / len(a_b_l)
+        for a_b_l, fan in zip(activations_n_b_l, fanouts_n, strict=True)
+    )
+    return int(total)
+
+
+_UNITS = ((1e12, "TOps"), (1e9, "GOps"), (1e6, "MOps"), (1e3, "kOps"))
+
+
+def format_operations(operations: float) -> str:
+    """Return a number of operations for people, for example ``52.0 kOps``."""
+    for size, unit in _UNITS:
+        if operations >= size:
+            return f"{operations / size:.1f} {unit}"
+    return f"{operations:.0f} Ops"

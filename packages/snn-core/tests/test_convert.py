@@ -1,0 +1,126 @@
+"""Conversion as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from snn_core.convert import PRESETS, convert, preset
+from snn_core.errors import DataError, SettingsError
+from snn_core.evaluate import activations, predict
+from snn_core.ir import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Linear,
+    MaxPooling2D,
+    Network,
+    ReLU,
+    Softmax,
+)
+from snn_core.settings import Settings
+
+RNG = np.random.default_rng(11)
+
+
+@pytest.fixture
+def network() -> Network:
+    """Convolution, average pool, convolution, max pool, softmax."""
+    return Network(
+        layers=(
+            Input(name="input", output_shape=(8, 8, 1)),
+            Conv2D(name="conv", inputs=("input",), output_shape=(8, 8, 4), activation=ReLU(),
+                   weight_hwio=RNG.normal(size=(3, 3, 1, 4)), bias_o=RNG.normal(size=4),
+                   padding="same"),
+            AveragePooling2D(name="average", inputs=("conv",), output_shape=(4, 4, 4),
+                             pool_size=(2, 2), strides=(2, 2), activation=Linear()),
+            Conv2D(name="conv2", inputs=("average",), output_shape=(4, 4, 5), activation=ReLU(),
+                   weight_hwio=RNG.normal(size=(1, 1, 4, 5)), bias_o=RNG.normal(size=5)),
+            MaxPooling2D(name="maximum", inputs=("conv2",), output_shape=(2, 2, 5),
+                         pool_size=(2, 2), strides=(2, 2)),
+            Flatten(name="flatten", inputs=("maximum",), output_shape=(20,)),
+            Dense(name="output", inputs=("flatten",), output_shape=(3,), activation=Softmax(),
+                  weight_io=RNG.normal(size=(20, 3)), bias_o=RNG.normal(size=3)),
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def data() -> np.ndarray:
+    return RNG.uniform(size=(40, 8, 8, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_keep_the_decisions_of_the_analog_network(network, data, name: str) -> None:
+    converted = convert(network, data, settings=preset(name))
+    before, after = predict(network, data), predict(converted, data)
+    decided = after.max(axis=1) > 0  # a rectified output may leave no class
+    assert decided.any()
+    assert (before.argmax(axis=1) == after.argmax(axis=1))[decided].all()
+
+
+def test_fast_is_the_default(network, data) -> None:
+    converted = convert(network, data)
+    assert converted.readout == "membrane"
+    assert converted["conv"].v_init == 0.5
+    assert converted["conv"].threshold == 1
+    # Pools are relays, and max pooling works on the sums before it.
+    assert [layer.name for layer in converted.spiking_layers] == ["conv", "maximum", "output"]
+
+
+def test_seed_brings_the_percentile_to_a_rate_of_one(network, data) -> None:
+    converted = convert(network, data, settings=preset("seed"))
+    assert converted.readout == "counts"
+    for name, values in activations(converted, data, layers=["conv", "conv2", "output"]).items():
+        positive = values[values > 0]
+        # Interpolation between neighbouring values in float32.
+        assert np.percentile(positive, 99.9) == pytest.approx(1, rel=1e-4), name
+
+
+def test_the_source_is_left_alone(network, data) -> None:
+    before = {layer.name: layer.arrays for layer in network}
+    convert(network, data)
+    assert all(layer.arrays == before[layer.name] for layer in network)
+    with pytest.raises(ValueError, match="read-only"):
+        network["conv"].weight_hwio[0] = 0
+
+
+def test_lossy_passes_report_what_they_cost(network, data) -> None:
+    settings = preset("seed").updated({"conversion": {"max2avg_pool": True}})
+    converted = convert(network, data, settings=settings)
+    (note,) = [line for line in converted.history if "max_to_average" in line]
+    assert "% of the decisions on the calibration data" in note
+
+
+def test_normalization_none_leaves_the_weights(network, data) -> None:
+    settings = Settings.of({"normalization": {"method": "none"}})
+    converted = convert(network, data, settings=settings)
+    assert (converted["conv"].weight_hwio == network["conv"].weight_hwio).all()
+
+
+def test_only_the_first_samples_are_used_if_asked(network, data) -> None:
+    few = preset("seed").updated({"normalization": {"num_samples": 5}})
+    again = convert(network, data[:5], settings=preset("seed"))
+    assert (
+        convert(network, data, settings=few)["conv"].weight_hwio == again["conv"].weight_hwio
+    ).all()
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((4, 8, 8, 3)), r"shape \(8, 8, 3\).*expects \(8, 8, 1\)"),
+        (np.zeros((0, 8, 8, 1)), "no calibration samples"),
+        (np.full((2, 8, 8, 1), np.nan), "NaN"),
+    ],
+)
+def test_unusable_data_are_refused(network, bad: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        convert(network, bad)
+
+
+def test_unknown_preset_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"'slow'; known: fast, seed"):
+        preset("slow")
