@@ -99,7 +99,7 @@ class MaxPool:
             drive, self._passed_on = highest - self._passed_on, highest
         else:
             winner = rates.argmax(axis=-1)[..., None]
-            cells = pool_windows(x_b_hwc, layer, fill=0)
+            cells = pool_windows(x_b_hwc, layer, fill=0.0)
             drive = np.take_along_axis(cells, winner, axis=-1)[..., 0]
         scaled: Array = drive * layer.weight_c
         return scaled

@@ -59,9 +59,9 @@ def _two_layers() -> Network:
 
 def test_scale_is_the_percentile_over_all_samples() -> None:
     x = np.arange(1, 102, dtype=np.float32)[:, None]  # activations 1..101 and 3..303
-    scales = percentile_scales(_two_layers(), x, percentile=100, per_channel=True)
+    scales = percentile_scales(_two_layers(), x, percentile=100.0, per_channel=True)
     assert scales["hidden"].tolist() == [101, 303]
-    assert percentile_scales(_two_layers(), x, percentile=100)["hidden"] == 303
+    assert percentile_scales(_two_layers(), x, percentile=100.0)["hidden"] == 303
 
 
 def test_linear_output_needs_a_scale_only_if_its_spikes_are_counted() -> None:

@@ -145,7 +145,7 @@ def test_bound_with_different_scales_is_refused() -> None:
         layers=(
             Input(name="input", output_shape=(1,)),
             Dense(name="clipped", inputs=("input",), output_shape=(2,), weight_io=np.ones((1, 2)),
-                  bias_o=np.zeros(2), activation=ReLU(max_value=6)),
+                  bias_o=np.zeros(2), activation=ReLU(max_value=6.0)),
         )
     )  # fmt: skip
     with pytest.raises(UnsupportedError, match=r"clipped.*per_channel = false"):

@@ -19,7 +19,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.ir import Network, ReLU
 from snn_core.ir import layers as ir
 from snn_core.linear import drive
-from snn_core.typing import Array, Float, Float32, Float64
+from snn_core.typing import Array, Float, Float64
 
 _PER_LAYER = "use one scale per layer (normalization.per_channel = false)"
 
@@ -151,6 +151,6 @@ def _reduced(scale_l: Float[Array, "*l"]) -> Float[Array, "*c"]:
     return np.asarray(_collapsed(scale_l.reshape(-1, scale_l.shape[-1])[0]), np.float32)
 
 
-def _collapsed(values_c: Float[Array, "c"]) -> Float32[Array, "*c"]:
+def _collapsed(values_c: Float[Array, "c"]) -> Float[Array, "*c"]:
     """Return one number in place of equal ones."""
-    return values_c.reshape(-1)[0] if (values_c == values_c.reshape(-1)[0]).all() else values_c
+    return np.asarray(values_c[0]) if (values_c == values_c[0]).all() else values_c

@@ -1,0 +1,120 @@
+"""Choosing the parser of a model and running it.
+
+Parsers are found through the entry point group ``snn.parsers``; the core registers its own there
+too. A parser returns a network of the source dialect; `parse` brings it into the form that
+conversion works on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from snn_core.errors import ParseError
+from snn_core.ir import Network
+from snn_core.passes import structural
+
+GROUP = "snn.parsers"
+
+
+@runtime_checkable
+class Parser(Protocol):
+    """A reader of one kind of model."""
+
+    name: str
+    """Short name, for example ``keras``."""
+
+    reads: str
+    """What it reads, for people: ``Keras models (.keras, .h5)``."""
+
+    def accepts(self, source: Any) -> bool:
+        """Return whether a file or object looks like this parser's, without reading it in full."""
+        ...
+
+    def parse(self, source: Any) -> Network:
+        """Return the network, in the source dialect.
+
+        Raises
+        ------
+        ParseError
+            If the source is damaged.
+        UnsupportedError
+            With every part of the model that has no spiking counterpart.
+        """
+        ...
+
+
+def installed_parsers() -> tuple[Parser, ...]:
+    """Return one instance of every registered parser, ordered by name.
+
+    Raises
+    ------
+    ParseError
+        If a registered parser cannot be imported or is no parser.
+    """
+    found: list[Parser] = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        origin = entry.dist.name if entry.dist is not None else "an unknown package"
+        try:
+            parser = entry.load()()
+        except (ImportError, AttributeError, TypeError) as error:
+            raise ParseError(
+                f"The parser {entry.name!r} of {origin} cannot be loaded ({error}); reinstall or "
+                f"remove that package."
+            ) from error
+        if not isinstance(parser, Parser):
+            raise ParseError(
+                f"The parser {entry.name!r} of {origin} lacks name, reads, accepts or parse; "
+                f"update or remove that package."
+            )
+        found.append(parser)
+    return tuple(found)
+
+
+def parse(source: Any, *, parsers: Sequence[Parser] | None = None) -> Network:
+    """Read a trained model and return it ready for conversion.
+
+    Parameters
+    ----------
+    source
+        A file, or an object of a framework whose parser is installed.
+    parsers
+        Parsers to choose from; all registered ones by default.
+
+    Raises
+    ------
+    ParseError
+        If the source does not exist, no parser reads it or it is damaged.
+    UnsupportedError
+        With every part of the model that cannot be converted.
+    """
+    if isinstance(source, (str, PathLike)):
+        source = _existing_file(Path(source))
+    parsers = installed_parsers() if parsers is None else parsers
+    for parser in parsers:
+        if parser.accepts(source):
+            return structural(parser.parse(source))
+    found = str(source) if isinstance(source, Path) else f"an object of {type(source)}"
+    known = "; ".join(parser.reads for parser in parsers) or "nothing, as no parser is installed"
+    raise ParseError(
+        f"No parser reads {found}. Readable: {known}. Save the model in one of these formats, or "
+        f"install the package that brings a parser for it."
+    )
+
+
+def _existing_file(path: Path) -> Path:
+    if path.is_dir():
+        advice = (
+            "load this TensorFlow SavedModel with Keras and save it as one .keras file"
+            if (path / "saved_model.pb").exists()
+            else "give the model file inside it"
+        )
+        raise ParseError(f"{path} is a directory; expected a model file: {advice}.")
+    if not path.exists():
+        raise ParseError(f"The model file {path} does not exist; check the path.")
+    if path.stat().st_size == 0:
+        raise ParseError(f"The model file {path} is empty; save or copy the model again.")
+    return path

@@ -1,0 +1,128 @@
+"""The walk over all layers of a Keras model.
+
+Reasons not to convert a layer are collected over the whole model and raised together.
+"""
+
+from __future__ import annotations
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.ir import Network
+from snn_core.parsing import keras_elementwise, keras_shaping, keras_weighted
+from snn_core.parsing.keras_build import Builder, Emitter, Tensor, exactly, require_plain_order
+from snn_core.parsing.keras_config import refusals
+from snn_core.parsing.keras_graph import Call, Graph
+from snn_core.parsing.keras_nodes import HEADLINE
+from snn_core.parsing.keras_weighted import WeightedEmitter
+from snn_core.parsing.keras_weights import WeightStore
+
+_ADVICE = {
+    "Lambda": "it holds Python code, which is not executed; replace it by a built-in layer",
+    "Permute": "reorder the axes of the data instead",
+    "Multiply": "products of activations have no spiking form",
+    **dict.fromkeys(
+        ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"),
+        "only feed-forward networks can be converted",
+    ),
+    **dict.fromkeys(
+        ("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU"),
+        "spike rates cannot follow it; use ReLU and retrain",
+    ),
+}
+
+
+def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
+    """Return the network of a flat Keras graph, in the source dialect.
+
+    Parameters
+    ----------
+    graph
+        All calls of the model.
+    weights
+        Where its weights are.
+    note
+        First line of the network's history.
+
+    Raises
+    ------
+    ParseError
+        Naming the layer whose settings or weights are damaged.
+    UnsupportedError
+        With all layers that cannot be converted.
+    """
+    first, problems = _channels_first(graph)
+    problems = [*graph.problems, *problems]
+    builder = Builder(weights, first)
+    tensors: list[Tensor | None] = [builder.start(graph.input_shape)]
+    for call in graph.calls[1:]:
+        inputs = [tensor for i in call.inputs if (tensor := tensors[i]) is not None]
+        known = len(inputs) == len(call.inputs)
+        tensor, reasons = _emit(builder, call, inputs if known else None)
+        problems += [f"{call.name} ({call.kind}): {reason}" for reason in reasons]
+        tensors.append(tensor)
+    output = tensors[graph.output]
+    if output is not None and output.order is not None:
+        problems.append(
+            f"{output.name}: the output is a flattened channels_first tensor; end with Dense"
+        )
+    if problems or output is None:
+        raise UnsupportedError(problems, what=HEADLINE)
+    history = [note]
+    if first:
+        history.append("channels_first source: reordered; the samples must be channels last")
+    if graph.dead:
+        history.append(f"left out, as the output does not depend on them: {', '.join(graph.dead)}")
+    return Network(layers=tuple(builder.layers), history=tuple(history))
+
+
+def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
+    """Return whether the model is channels first, and a problem if its layers disagree."""
+    formats: dict[str, str] = {}
+    for call in graph.calls:
+        value = call.config.get("data_format")
+        if isinstance(value, str) and call.kind != "Flatten":
+            formats.setdefault(value, call.name)
+    if len(formats) > 1:
+        found = ", ".join(f"{name} is {value}" for value, name in formats.items())
+        return False, [f"data formats are mixed ({found}); use one in all layers"]
+    return "channels_first" in formats, []
+
+
+def _emit(
+    builder: Builder, call: Call, inputs: list[Tensor] | None
+) -> tuple[Tensor | None, list[str]]:
+    """Emit the layers of one call; return its output, or all reasons why there is none.
+
+    Without inputs, because an earlier layer was refused, only the settings are checked.
+    """
+    if call.kind not in EMITTERS:
+        advice = "this layer type is not supported; replace it and retrain"
+        return None, [_ADVICE.get(call.kind, advice)]
+    try:
+        reasons = [*call.problems, *refusals(call.kind, call.config)]
+        if reasons or inputs is None:
+            return None, reasons
+        return EMITTERS[call.kind](builder, call, inputs), []
+    except UnsupportedError as error:
+        return None, list(error.problems)
+    except ParseError as error:
+        raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
+
+
+def _weighted(emit: WeightedEmitter) -> Emitter:
+    """Return the emitter of a layer with weights, which reads one tensor."""
+
+    def emitter(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
+        (x,) = exactly(inputs, 1)
+        if call.kind != "Dense":
+            require_plain_order(x)
+        return emit(b, call, x)
+
+    return emitter
+
+
+EMITTERS: dict[str, Emitter] = {
+    **{kind: _weighted(emit) for kind, emit in keras_weighted.EMITTERS.items()},
+    **keras_elementwise.EMITTERS,
+    **keras_shaping.EMITTERS,
+}
+"""Keras class names to the functions that emit their layers."""

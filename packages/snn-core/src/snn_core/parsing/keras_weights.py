@@ -1,0 +1,162 @@
+"""Weights of Keras layers out of HDF5 files, with every shape checked before it is read.
+
+Links to other files and data stored elsewhere are not followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import h5py
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.parsing.keras_graph import Location
+from snn_core.typing import Array, Shape
+
+Shapes: TypeAlias = Mapping[str, Shape]
+"""Names of a layer's variables, in Keras' order, and the shapes they must have."""
+
+MAX_ARRAY_BYTES = 2**33
+
+# Names that other Keras versions gave to a variable.
+_ALIASES = {"depthwise_kernel": ("depthwise_kernel", "kernel")}
+
+
+@runtime_checkable
+class WeightStore(Protocol):
+    """A source of weights."""
+
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays.
+
+        Raises
+        ------
+        ParseError
+            If one is missing, has another shape or holds values that are not finite.
+        """
+        ...
+
+
+class ArchiveWeights:
+    """The weights of a ``.keras`` archive: layers by class and number, variables by number."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays."""
+        group = _descend(self._file, f"{location.group}/vars")
+        if group is None:
+            raise ParseError(
+                f"the file holds no weights for it under {location.group!r}; save the model again. "
+                f"(Layers shared between nested models are stored once and cannot be told apart.)"
+            )
+        stored = group.attrs.get("name", location.names[-1])
+        stored = stored.decode() if isinstance(stored, bytes) else str(stored)
+        if stored != location.names[-1]:
+            raise ParseError(
+                f"the weights under {location.group!r} belong to the layer {stored!r}; the "
+                f"configuration and the weights file do not fit together: save the model again."
+            )
+        if len(group) != len(shapes):
+            raise ParseError(
+                f"the file holds {len(group)} weight arrays for it; expected {len(shapes)} "
+                f"({', '.join(shapes)})."
+            )
+        return {
+            name: _read(_descend(group, str(i)), name, shape)
+            for i, (name, shape) in enumerate(shapes.items())
+        }
+
+
+class GroupWeights:
+    """The weights of an ``.h5`` model: variables by name, grouped by outer layer."""
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._group = group
+
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays."""
+        group = _descend(self._group, location.names[0])
+        if group is None:
+            raise ParseError("the file holds no weights for it; save the model again.")
+        stored = dict(_datasets(group))
+        return {
+            name: _read(stored[self._find(location, name, stored)], name, shape)
+            for name, shape in shapes.items()
+        }
+
+    @staticmethod
+    def _find(location: Location, name: str, stored: Mapping[str, h5py.Dataset]) -> str:
+        """Return the path of a variable such as ``conv2d/kernel:0``.
+
+        A layer of the outer model has its group to itself. Inside a nested model the path also
+        names the layer, with or without the models around it.
+        """
+        names = _ALIASES.get(name, (name,))
+        nested = location.names[1:]
+        candidates: list[str] = []
+        for start in range(max(len(nested), 1)):
+            tail = tuple("/".join((*nested[start:], name)) for name in names)
+            candidates = [
+                path
+                for path in stored
+                if f"/{path}".split(":")[0].endswith(tuple(f"/{item}" for item in tail))
+            ]
+            if candidates:
+                break
+        if len(candidates) != 1:
+            found = ", ".join(candidates or stored) or "none"
+            raise ParseError(
+                f"expected one variable {name!r} for it in the group {location.names[0]!r}; found "
+                f"{found}."
+            )
+        return candidates[0]
+
+
+def _descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
+    """Return what lies under a path, reached through plain links only."""
+    current = group
+    for part in path.split("/"):
+        if not isinstance(current, h5py.Group):
+            return None
+        if not isinstance(current.get(part, getlink=True), h5py.HardLink):
+            return None
+        current = current[part]
+    return current
+
+
+def _datasets(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
+    for name in group:
+        item = _descend(group, name)
+        if isinstance(item, h5py.Dataset):
+            yield prefix + name, item
+        elif isinstance(item, h5py.Group):
+            yield from _datasets(item, f"{prefix}{name}/")
+
+
+def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Array:
+    if not isinstance(data, h5py.Dataset):
+        raise ParseError(f"its {name} is missing from the file; save the model again.")
+    if data.shape != shape:
+        raise ParseError(f"its {name} has the shape {data.shape} in the file; expected {shape}.")
+    if data.external or data.is_virtual or data.dtype.kind not in "fiu" or "dtype" in data.attrs:
+        raise ParseError(
+            f"its {name} is stored as {data.attrs.get('dtype', data.dtype)} or outside the file; "
+            f"expected plain numbers: save the model with float32 weights."
+        )
+    if data.nbytes > MAX_ARRAY_BYTES:
+        raise ParseError(
+            f"its {name} of shape {shape} takes {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} are "
+            f"read."
+        )
+    values = np.asarray(data[()], np.float32)
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise ParseError(
+            f"its {name} holds {bad} value(s) that are infinite or not a number; the training "
+            f"diverged: retrain or restore an earlier state."
+        )
+    return values

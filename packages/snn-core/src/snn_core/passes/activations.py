@@ -1,0 +1,95 @@
+"""Moving activations that are layers of their own into the layers whose neurons realise them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from snn_core.ir import (
+    Activation,
+    ActivationLayer,
+    Add,
+    Flatten,
+    Layer,
+    Network,
+    ReLU,
+    Reshape,
+    Softmax,
+    Spiking,
+    ZeroPadding2D,
+)
+from snn_core.passes.edit import exchange, reads_alone, remove
+
+
+def fuse_activations(network: Network) -> Network:
+    """Give the activations of `ActivationLayer` to layers with neurons.
+
+    A rectification goes to the linear layer before it, also past reshapes and zero padding, where
+    nothing else reads that layer. Rectifying what is rectified already changes nothing. Where the
+    unrectified values are needed too, an `Add` with one input carries the activation. Softmax
+    inside the network stays, for the check to report.
+    """
+    before = network
+    for layer in before.layers:
+        if isinstance(layer, ActivationLayer):
+            network = _fuse(network, layer.name)
+    return network
+
+
+def _fuse(network: Network, name: str) -> Network:
+    layer = network[name]
+    if not isinstance(layer, ActivationLayer) or layer.activation.is_linear:
+        return network  # the latter is for drop_inert
+    if isinstance(layer.activation, Softmax):
+        if not _only_reshaped_after(network, name):
+            return network
+        producer, alone = network.inbound(name)[0], reads_alone(network, layer.inputs[0])
+    else:
+        producer, alone = _producer(network, name)
+    if isinstance(producer, Spiking):
+        fused = _combined(producer.activation, layer.activation)
+        if fused == producer.activation and not isinstance(fused, Softmax):
+            return remove(network, [name], note=f"dropped {name}: {producer.name} is rectified")
+        if fused is not None and alone:
+            network = network.replace(replace(producer, activation=fused))
+            return remove(network, [name], note=f"fused {name} into {producer.name}")
+    neurons = Add(
+        name=name,
+        inputs=layer.inputs,
+        output_shape=layer.output_shape,
+        weight_nc=np.ones(1, np.float32),
+        activation=layer.activation,
+    )
+    return exchange(network, {name: [neurons]}, note=f"gave {name} neurons of its own")
+
+
+def _producer(network: Network, name: str) -> tuple[Layer, bool]:
+    """Return the layer that computes what a rectification reads, and if for nobody else."""
+    alone = True
+    while True:
+        name = network[name].inputs[0]
+        layer = network[name]
+        alone = alone and reads_alone(network, name)
+        # Rectified zeros are zeros, so padding commutes as rearranging does.
+        if not isinstance(layer, (Flatten, Reshape, ZeroPadding2D)):
+            return layer, alone
+
+
+def _combined(inner: Activation, outer: Activation) -> Activation | None:
+    """Return ``outer(inner(x))`` as one activation, if there is one."""
+    if inner.is_linear:
+        return outer
+    if isinstance(inner, ReLU) and isinstance(outer, ReLU):
+        bounds = [a.max_value for a in (inner, outer) if a.max_value is not None]
+        return ReLU(max_value=min(bounds)) if bounds else ReLU()
+    return None
+
+
+def _only_reshaped_after(network: Network, name: str) -> bool:
+    """Return whether nothing but reshapes lies between a layer and the output."""
+    readers = network.outbound(name)
+    return all(
+        isinstance(reader, (Flatten, Reshape)) and _only_reshaped_after(network, reader.name)
+        for reader in readers
+    )

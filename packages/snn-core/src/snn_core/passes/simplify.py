@@ -1,0 +1,53 @@
+"""Removing layers that change nothing."""
+
+from __future__ import annotations
+
+from snn_core.ir import (
+    ActivationLayer,
+    Concatenate,
+    Dropout,
+    Flatten,
+    Layer,
+    Network,
+    Reshape,
+)
+from snn_core.passes.edit import exchange, reads_alone, remove
+
+
+def drop_inert(network: Network) -> Network:
+    """Remove layers that pass their input on: dropout, linear activations, empty reshapes."""
+    names = [layer.name for layer in network.layers[1:] if _is_inert(network, layer)]
+    if not names:
+        return network
+    return remove(network, names, note=f"dropped layers without effect: {', '.join(names)}")
+
+
+def _is_inert(network: Network, layer: Layer) -> bool:
+    if isinstance(layer, ActivationLayer):
+        return layer.activation.is_linear
+    if isinstance(layer, (Flatten, Reshape)):
+        return layer.output_shape == network.inbound(layer.name)[0].output_shape
+    if isinstance(layer, Concatenate):
+        return len(layer.inputs) == 1
+    return isinstance(layer, Dropout)
+
+
+def merge_reshapes(network: Network) -> Network:
+    """Replace chains of reshapes by the last of them, and remove those without effect."""
+    before = network
+    for layer in before.layers[1:]:
+        (source, *_) = network.inbound(layer.name)
+        if not isinstance(layer, (Flatten, Reshape)) or not isinstance(source, (Flatten, Reshape)):
+            continue
+        if reads_alone(network, source.name):
+            network = remove(network, [source.name])
+    empty = [
+        layer.name
+        for layer in network.layers[1:]
+        if isinstance(layer, (Flatten, Reshape)) and _is_inert(network, layer)
+    ]
+    network = remove(network, empty) if empty else network
+    if network is before:
+        return before
+    number = len(before) - len(network)
+    return exchange(network, {}, note=f"merged reshapes: {number} layer(s) fewer")

@@ -1,0 +1,617 @@
+"""Real Keras models, saved by Keras, compute the same after parsing.
+
+All weights are random, batch-normalization gains of both signs among them, and no image is square.
+Parsed and original outputs differ by float32 rounding only: BN folding and other summation orders
+cost a few units in the last place per layer, far below the relative 1e-4 that is asserted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.evaluate import predict
+from snn_core.ir import ActivationLayer, BatchNormalization, Network, ReLU
+from snn_core.parsing import parse
+from snn_core.parsing.keras_file import KerasFileParser
+
+PARSERS = (KerasFileParser(),)
+IMAGE = (8, 7, 3)
+SEQUENCE = (11, 3)
+
+
+def randomized(model: Any, seed: int = 0) -> Any:
+    """Return the model with random weights; normalization gains are negative for some channels."""
+    rng = np.random.default_rng(seed)
+    for variable in model.variables:
+        if not variable.dtype.startswith("float"):
+            continue  # states of random generators
+        shape = tuple(variable.shape)
+        if "variance" in variable.name:
+            value = rng.uniform(0.3, 2.0, shape)
+        elif "kernel" in variable.name:
+            value = rng.normal(0, 1, shape) / np.sqrt(max(np.prod(shape[:-1]), 1))
+        else:
+            value = rng.normal(0, 0.7, shape)
+        variable.assign(value.astype(np.float32))
+    return model
+
+
+def parsed(model: Any, folder: Path, suffix: str = ".keras") -> Network:
+    path = folder / f"model{suffix}"
+    model.save(path)
+    return parse(path, parsers=PARSERS)
+
+
+def assert_same(model: Any, network: Network, *, samples: int = 5) -> None:
+    shape = network.input.output_shape
+    x_b_l = np.random.default_rng(1).normal(0, 1, (samples, *shape)).astype(np.float32)
+    expected = np.asarray(model(x_b_l, training=False))
+    found = predict(network, x_b_l)
+    assert found.shape == expected.shape
+    assert np.abs(expected).max() > 1e-3, "a silent model would prove nothing"
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def chain(*layers: Any, shape: tuple[int, ...] = IMAGE) -> Any:
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def head(*layers: Any, shape: tuple[int, ...] = IMAGE) -> Any:
+    """Return a chain that ends in a dense layer, so that it has weights whatever is tested."""
+    return chain(*layers, kl.Flatten(), kl.Dense(4), shape=shape)
+
+
+LAYERS: dict[str, Callable[[], Any]] = {
+    "dense": lambda: chain(kl.Dense(4, activation="relu"), kl.Dense(3), shape=(6,)),
+    "dense without bias": lambda: chain(kl.Dense(4, use_bias=False), shape=(6,)),
+    "dense on images": lambda: head(kl.Dense(5, activation="relu")),
+    "dense on sequences": lambda: head(kl.Dense(5, activation="relu"), shape=SEQUENCE),
+    "dense softmax": lambda: chain(kl.Dense(4, activation="softmax"), shape=(6,)),
+    "dense relu6": lambda: head(kl.Dense(4, activation="relu6")),
+    "conv same": lambda: head(kl.Conv2D(4, (3, 2), padding="same")),
+    "conv even kernel": lambda: head(kl.Conv2D(4, (4, 2), padding="same", strides=(2, 3))),
+    "conv strides": lambda: head(kl.Conv2D(4, 3, strides=(1, 2))),
+    "conv dilation": lambda: head(kl.Conv2D(4, (2, 3), dilation_rate=(3, 2), padding="same")),
+    "conv groups": lambda: head(kl.Conv2D(4, 1), kl.Conv2D(6, 3, groups=2)),
+    "conv1d": lambda: head(kl.Conv1D(4, 3, strides=2, padding="same"), shape=SEQUENCE),
+    "conv1d causal": lambda: head(
+        kl.Conv1D(4, 3, dilation_rate=2, padding="causal"), shape=SEQUENCE
+    ),
+    "conv1d groups": lambda: head(kl.Conv1D(6, 2, groups=3), shape=SEQUENCE),
+    "depthwise": lambda: head(kl.DepthwiseConv2D((3, 2), depth_multiplier=2, padding="same")),
+    "depthwise 1d": lambda: head(
+        kl.DepthwiseConv1D(3, depth_multiplier=2, strides=2), shape=SEQUENCE
+    ),
+    "separable": lambda: head(
+        kl.SeparableConv2D(5, (3, 2), strides=2, depth_multiplier=2, activation="relu")
+    ),
+    "transposed": lambda: head(kl.Conv2DTranspose(4, (3, 2), strides=(2, 3))),
+    "transposed same": lambda: head(kl.Conv2DTranspose(4, (3, 4), strides=(2, 2), padding="same")),
+    "transposed output padding": lambda: head(
+        kl.Conv2DTranspose(4, 3, strides=(2, 3), padding="same", output_padding=(1, 0))
+    ),
+    "up-sampling": lambda: head(kl.UpSampling2D((2, 3))),
+    "up-sampling 1d": lambda: head(kl.UpSampling1D(3), shape=SEQUENCE),
+    "average pooling": lambda: head(kl.AveragePooling2D((2, 3), padding="same")),
+    "average pooling overlapping": lambda: head(kl.AveragePooling2D(3, strides=(1, 2))),
+    "average pooling 1d": lambda: head(
+        kl.AveragePooling1D(3, strides=2, padding="same"), shape=SEQUENCE
+    ),
+    "max pooling": lambda: head(kl.ReLU(), kl.MaxPooling2D((3, 2), strides=2, padding="same")),
+    "max pooling 1d": lambda: head(kl.ReLU(), kl.MaxPooling1D(2), shape=SEQUENCE),
+    "max pooling before relu": lambda: head(kl.Conv2D(4, 3), kl.MaxPooling2D(), kl.ReLU()),
+    "global average": lambda: chain(kl.GlobalAveragePooling2D(), kl.Dense(3)),
+    "global average kept": lambda: chain(kl.Conv2D(4, 3), kl.GlobalAveragePooling2D(keepdims=True)),
+    "global average 1d": lambda: chain(kl.GlobalAveragePooling1D(), kl.Dense(3), shape=SEQUENCE),
+    "global maximum": lambda: chain(
+        kl.Conv2D(4, 3, activation="relu"), kl.GlobalMaxPooling2D(), kl.Dense(3)
+    ),
+    "global maximum 1d": lambda: chain(
+        kl.Conv1D(4, 3, activation="relu"), kl.GlobalMaxPooling1D(), kl.Dense(3), shape=SEQUENCE
+    ),
+    "reshape": lambda: chain(
+        kl.Dense(24), kl.Reshape((4, -1, 2)), kl.Conv2D(3, 2), kl.Flatten(), shape=(6,)
+    ),
+    "zero padding": lambda: head(kl.ZeroPadding2D(((1, 0), (2, 3))), kl.Conv2D(4, 3)),
+    "zero padding pair": lambda: head(kl.ZeroPadding2D((1, 2)), kl.Conv2D(4, 3)),
+    "zero padding 1d": lambda: head(kl.ZeroPadding1D((2, 1)), kl.Conv1D(4, 3), shape=SEQUENCE),
+    "relu layer": lambda: head(kl.Conv2D(4, 3), kl.ReLU()),
+    "relu6 layer": lambda: head(kl.Conv2D(4, 3), kl.ReLU(max_value=0.5)),
+    "activation layer": lambda: head(kl.Conv2D(4, 3), kl.Activation("relu")),
+    "relu of the input": lambda: head(kl.ReLU()),
+    "relu of relu": lambda: head(kl.Conv2D(4, 3, activation="relu"), kl.ReLU(max_value=0.5)),
+    "softmax layer": lambda: chain(kl.Dense(4), kl.Softmax(), shape=(6,)),
+    "softmax of rectified values": lambda: chain(
+        kl.Dense(4, activation="relu"), kl.Softmax(), shape=(6,)
+    ),
+    "softmax before flatten": lambda: chain(
+        kl.Conv2D(4, (8, 7)), kl.Activation("softmax"), kl.Flatten()
+    ),
+    "activation object": lambda: head(kl.Conv2D(4, 3, activation=kl.ReLU(max_value=0.5))),
+    "inert": lambda: head(
+        kl.GaussianNoise(0.5),
+        kl.Conv2D(4, 3),
+        kl.SpatialDropout2D(0.5),
+        kl.GaussianDropout(0.5),
+        kl.ActivityRegularization(0.1),
+        kl.Dropout(0.5),
+    ),
+    "rescaling": lambda: head(kl.Rescaling(1 / 127.5, offset=-1), kl.Conv2D(4, 3, padding="same")),
+    "rescaling per channel": lambda: head(
+        kl.Rescaling(np.array([1.0, 2.0, -3.0]), offset=[0.5, 0.0, 1.0]), kl.Conv2D(4, 3)
+    ),
+    "bn first": lambda: head(kl.BatchNormalization(), kl.Conv2D(4, 3)),
+    "bn first, padded": lambda: head(
+        kl.BatchNormalization(), kl.Conv2D(4, 3, padding="same", activation="relu")
+    ),
+    "bn without scale": lambda: head(kl.Conv2D(4, 3), kl.BatchNormalization(scale=False)),
+    "bn without center": lambda: head(kl.Conv2D(4, 3), kl.BatchNormalization(center=False)),
+    "bn after dense": lambda: chain(kl.Dense(4), kl.BatchNormalization(), kl.ReLU(), shape=(6,)),
+    "bn after conv1d": lambda: head(kl.Conv1D(4, 3), kl.BatchNormalization(), shape=SEQUENCE),
+    "bn on sequences": lambda: head(kl.BatchNormalization(), kl.ReLU(), shape=SEQUENCE),
+    "bn after depthwise": lambda: head(
+        kl.DepthwiseConv2D(3, depth_multiplier=2), kl.BatchNormalization(), kl.ReLU()
+    ),
+    "bn after transposed": lambda: head(
+        kl.Conv2DTranspose(4, 3, strides=2), kl.BatchNormalization(), kl.ReLU()
+    ),
+    "bn before transposed": lambda: head(kl.BatchNormalization(), kl.Conv2DTranspose(4, 3)),
+    "bn before grouped": lambda: head(
+        kl.Conv2D(4, 1, activation="relu"), kl.BatchNormalization(), kl.Conv2D(6, 3, groups=2)
+    ),
+    "bn before depthwise": lambda: head(kl.BatchNormalization(), kl.DepthwiseConv2D(3)),
+    "bn along rows": lambda: head(kl.Conv2D(4, 3), kl.BatchNormalization(axis=1), kl.ReLU()),
+    "bn of the output": lambda: chain(
+        kl.Dense(4, activation="relu"), kl.BatchNormalization(), shape=(6,)
+    ),
+    "bn of the flattened": lambda: chain(
+        kl.Conv2D(4, 3, activation="relu"), kl.Flatten(), kl.BatchNormalization(), kl.Dense(3)
+    ),
+    "bn before flatten": lambda: head(kl.Conv2D(4, 3, activation="relu"), kl.BatchNormalization()),
+    "conv relu bn": lambda: head(
+        kl.Conv2D(4, 3, activation="relu"), kl.BatchNormalization(), kl.Conv2D(4, 2, padding="same")
+    ),
+    "conv pool bn relu": lambda: head(
+        kl.Conv2D(4, 3), kl.AveragePooling2D(2), kl.BatchNormalization(), kl.ReLU()
+    ),
+    "conv global bn relu": lambda: chain(
+        kl.Conv2D(4, 3),
+        kl.GlobalAveragePooling2D(),
+        kl.BatchNormalization(),
+        kl.ReLU(),
+        kl.Dense(3),
+    ),
+}
+
+
+def lenet() -> Any:
+    return chain(
+        kl.Conv2D(4, 3, padding="same"),
+        kl.BatchNormalization(),
+        kl.ReLU(),
+        kl.AveragePooling2D(2),
+        kl.Conv2D(6, 3),
+        kl.Activation("relu"),
+        kl.BatchNormalization(),
+        kl.Dropout(0.3),
+        kl.Flatten(),
+        kl.Dense(8, activation="relu"),
+        kl.Dense(5),
+        kl.Softmax(),
+    )
+
+
+def resnet() -> Any:
+    x = start = keras.Input(IMAGE)
+    x = kl.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    x = kl.ReLU()(kl.BatchNormalization()(x))
+    for strides in (1, 2):
+        y = kl.Conv2D(4, 3, padding="same", strides=strides)(x)
+        y = kl.ReLU()(kl.BatchNormalization()(y))
+        y = kl.BatchNormalization()(kl.Conv2D(4, 3, padding="same")(y))
+        short = x if strides == 1 else kl.BatchNormalization()(kl.Conv2D(4, 1, strides=2)(x))
+        x = kl.ReLU()(kl.Add()([y, short]))
+    return keras.Model(start, kl.Dense(3)(kl.GlobalAveragePooling2D()(x)))
+
+
+def preactivation_resnet() -> Any:
+    """The sum is read by a normalization and, unrectified, by the next sum."""
+    x = start = keras.Input(IMAGE)
+    x = kl.Conv2D(4, 3, padding="same")(x)
+    for _ in range(2):
+        y = kl.ReLU()(kl.BatchNormalization()(x))
+        y = kl.Conv2D(4, 3, padding="same")(y)
+        x = kl.Add()([x, y])
+    x = kl.ReLU()(x)
+    return keras.Model(start, kl.Dense(3)(kl.Flatten()(x)))
+
+
+def relu_read_twice() -> Any:
+    """A convolution is read with and without rectification."""
+    start = keras.Input(IMAGE)
+    x = kl.Conv2D(4, 3)(start)
+    y = kl.Concatenate()([kl.ReLU()(x), x])
+    return keras.Model(start, kl.Dense(3)(kl.Flatten()(y)))
+
+
+def branches() -> Any:
+    start = keras.Input(IMAGE)
+    a = kl.Conv2D(4, 3, padding="same", activation="relu")(start)
+    b = kl.Conv2D(2, 1)(start)
+    x = kl.Concatenate()([a, b, start])
+    x = kl.ReLU()(kl.BatchNormalization()(x))
+    y = kl.Concatenate(axis=1)([x, x])
+    return keras.Model(start, kl.Dense(3)(kl.Flatten()(y)))
+
+
+def sums() -> Any:
+    start = keras.Input((6,))
+    a, b, c = (kl.Dense(4)(start) for _ in range(3))
+    x = kl.ReLU()(kl.Add()([a, b, c]))
+    y = kl.Average()([x, a, b])
+    z = kl.Subtract()([y, c])
+    return keras.Model(start, kl.Dense(3)(z + x))
+
+
+def shared() -> Any:
+    start = keras.Input((6,))
+    layer = kl.Dense(6, activation="relu")
+    return keras.Model(start, kl.Dense(3)(layer(layer(start))))
+
+
+def nested() -> Any:
+    """Models inside models, one of them called twice, several layers of one class in each."""
+    part_in = keras.Input(IMAGE)
+    part_out = kl.Conv2D(3, 3, padding="same", name="twin")(part_in)
+    part_out = kl.ReLU()(kl.BatchNormalization()(part_out))
+    part = keras.Model(part_in, part_out, name="part")
+    tail = keras.Sequential(
+        [kl.Conv2D(4, 3, name="twin"), keras.Sequential([kl.Conv2D(5, 2), kl.ReLU()])], name="tail"
+    )
+    start = keras.Input(IMAGE)
+    x = tail(part(part(start)))
+    x = kl.Conv2D(2, 2)(x)
+    return keras.Model(start, kl.Dense(3)(kl.Flatten()(x)))
+
+
+def nested_at_the_end() -> Any:
+    part_in = keras.Input((6,))
+    part = keras.Model(part_in, kl.Dense(6)(part_in))
+    start = keras.Input((6,))
+    return keras.Model(start, part(part(start)))
+
+
+def nested_with_two_inputs() -> Any:
+    left, right = keras.Input((4,)), keras.Input((4,))
+    join = keras.Model([left, right], kl.Subtract()([kl.Dense(3)(left), kl.Dense(3)(right)]))
+    start = keras.Input((6,))
+    return keras.Model(start, join([kl.Dense(4)(start), kl.Dense(4, activation="relu")(start)]))
+
+
+def frozen() -> Any:
+    """Frozen layers change the order in which .h5 files list the weights."""
+    model = chain(kl.Conv2D(4, 3), kl.BatchNormalization(), kl.ReLU(), kl.Flatten(), kl.Dense(3))
+    outer = keras.Sequential([keras.Input(IMAGE), model])
+    model.layers[0].trainable = False
+    return outer
+
+
+def operations() -> Any:
+    """Operations beside layers: they are no layers, so files do not count them."""
+    start = keras.Input((6,))
+    x = kl.Dense(6)(start)
+    y = keras.ops.relu(x) + x
+    z = kl.Add()([kl.Dense(6)(y), x])
+    return keras.Model(start, kl.Dense(3)(z))
+
+
+def unbuilt() -> Any:
+    model = keras.Sequential([kl.Conv2D(4, 3, activation="relu"), kl.Flatten(), kl.Dense(3)])
+    model.build((None, *IMAGE))
+    return model
+
+
+MODELS: dict[str, Callable[[], Any]] = {
+    builder.__name__: builder
+    for builder in (
+        lenet,
+        resnet,
+        preactivation_resnet,
+        relu_read_twice,
+        branches,
+        sums,
+        shared,
+        nested,
+        nested_at_the_end,
+        nested_with_two_inputs,
+        frozen,
+        operations,
+        unbuilt,
+    )
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_computes_what_keras_computes(name: str, tmp_path: Path) -> None:
+    model = randomized(LAYERS[name]())
+    assert_same(model, parsed(model, tmp_path))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_computes_what_keras_computes(name: str, suffix: str, tmp_path: Path) -> None:
+    model = randomized(MODELS[name]())
+    assert_same(model, parsed(model, tmp_path, suffix))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_layer_of_the_source_dialect_is_left(name: str, tmp_path: Path) -> None:
+    network = parsed(randomized(MODELS[name]()), tmp_path)
+    assert not [layer for layer in network if layer.source_dialect]
+
+
+def test_parser_alone_keeps_keras_layers_and_names(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    lenet().save(path)
+    network = KerasFileParser().parse(path)
+    assert sum(isinstance(layer, BatchNormalization) for layer in network) == 2
+    assert sum(isinstance(layer, ActivationLayer) for layer in network) == 3
+    assert f"Keras {keras.__version__}" in network.history[0]
+
+
+def test_relu_before_batch_normalization_stays_before_it(tmp_path: Path) -> None:
+    """Moving it behind would be another function: rectified values can be shifted below zero."""
+    model = randomized(
+        chain(kl.Conv2D(4, 3), kl.ReLU(), kl.BatchNormalization(), kl.Flatten(), kl.Dense(3))
+    )
+    network = parsed(model, tmp_path)
+    conv = next(layer for layer in network if layer.kind == "Conv2D")
+    assert conv.activation == ReLU()
+    np.testing.assert_array_equal(conv.weight, model.layers[0].kernel)
+    assert_same(model, network)
+
+
+def test_standard_batch_normalization_leaves_no_layer_behind(tmp_path: Path) -> None:
+    network = parsed(randomized(lenet()), tmp_path)
+    kinds = [layer.kind for layer in network]
+    assert kinds == [
+        "Input", "Conv2D", "AveragePooling2D", "Conv2D", "Flatten", "Dense", "Dense",
+    ]  # fmt: skip
+
+
+def test_labels_count_the_remaining_layers(tmp_path: Path) -> None:
+    network = parsed(randomized(lenet()), tmp_path)
+    assert [layer.name for layer in network] == [
+        "input",
+        "00Conv2D_8x7x4",
+        "01AveragePooling2D_4x3x4",
+        "02Conv2D_2x1x6",
+        "03Flatten_12",
+        "04Dense_8",
+        "05Dense_5",
+    ]
+
+
+@pytest.mark.parametrize("flattened", ["channels_first", "channels_last"])
+def test_channels_first_equals_its_channels_last_twin(flattened: str, tmp_path: Path) -> None:
+    """TensorFlow cannot run channels-first convolutions on a CPU, so a twin tells what is right.
+
+    Both share the convolution kernels. A channels-first source flattens (c, h, w) as it lies, so
+    that everything behind is ordered otherwise, unless its Flatten layer is channels first too.
+    """
+
+    def model(data_format: str) -> Any:
+        first = data_format == "channels_first"
+        kwargs = {"data_format": data_format}
+        axis = 1 if first else -1
+        start = keras.Input((3, 8, 7) if first else (8, 7, 3))
+        x = kl.Conv2D(4, (3, 2), padding="same", strides=(2, 1), **kwargs)(start)
+        x = kl.BatchNormalization(axis=axis)(x)
+        x = kl.ReLU()(x)
+        x = kl.AveragePooling2D(2, **kwargs)(x)
+        x = kl.Concatenate(axis=axis)([x, kl.Conv2D(2, 1, **kwargs)(x)])
+        x = kl.ZeroPadding2D(((0, 0), (1, 0)), **kwargs)(x)
+        x = kl.Flatten(data_format=flattened if first else "channels_last")(x)
+        x = kl.BatchNormalization()(kl.Dropout(0.1)(x))
+        x = kl.Concatenate()([x, kl.ReLU()(x)])
+        return keras.Model(start, kl.Dense(3)(kl.Dense(5, activation="relu")(x)))
+
+    last = randomized(model("channels_last"))
+    first = model("channels_first")
+    places = np.arange(2 * 4 * 6).reshape(2, 4, 6)
+    if flattened == "channels_last":
+        places = places.transpose(2, 0, 1)
+    places = places.reshape(-1)
+    twice = np.concatenate([places, places + places.size])
+    for mine, theirs in zip(first.variables, last.variables, strict=True):
+        value = np.asarray(theirs)
+        if value.shape[0] == twice.size:
+            value = value[twice]
+        elif value.shape[0] == places.size:
+            value = value[places]
+        if mine.dtype.startswith("float"):
+            mine.assign(value)
+    network = parsed(first, tmp_path)
+    assert network.input.output_shape == (8, 7, 3)
+    assert any("channels last" in line for line in network.history)
+    assert_same(last, network)
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    start = keras.Input(IMAGE, name="image")
+    x = kl.Conv2D(4, 3, activation="sigmoid", name="first")(start)
+    x = kl.LeakyReLU(name="leaky")(x)
+    x = kl.UpSampling2D(interpolation="bilinear", name="zoom")(x)
+    x = kl.Reshape((-1, 4), name="rows")(x)
+    x = kl.LSTM(4, name="memory")(x)
+    x = kl.ReLU(negative_slope=0.1, name="leaky2")(x)
+    x = kl.Dense(3, activation="tanh", name="last")(x)
+    with pytest.raises(UnsupportedError) as caught:
+        parsed(keras.Model(start, x), tmp_path)
+    found = caught.value.problems
+    named = [problem.split(":")[0] for problem in found]
+    assert named == [
+        "first (Conv2D)",
+        "leaky (LeakyReLU)",
+        "zoom (UpSampling2D)",
+        "memory (LSTM)",
+        "leaky2 (ReLU)",
+        "last (Dense)",
+    ]
+    for problem, word in zip(
+        found,
+        ["sigmoid", "ReLU", "bilinear", "feed-forward", "negative_slope", "tanh"],
+        strict=True,
+    ):
+        assert word in problem
+
+
+def test_python_code_is_not_run(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), kl.Lambda(lambda x: x, name="code"), kl.Dense(2)])
+    with pytest.raises(UnsupportedError, match=r"code \(Lambda\).*not executed"):
+        parsed(model, tmp_path)
+
+
+def test_foreign_activation_functions_are_refused(tmp_path: Path) -> None:
+    def surprise(x: Any) -> Any:
+        return x * x
+
+    with pytest.raises(UnsupportedError, match="surprise"):
+        parsed(chain(kl.Dense(2, activation=surprise), shape=(4,)), tmp_path)
+
+
+def test_several_outputs_are_refused(tmp_path: Path) -> None:
+    start = keras.Input((4,))
+    model = keras.Model(start, [kl.Dense(2, name="a")(start), kl.Dense(3, name="b")(start)])
+    with pytest.raises(UnsupportedError, match=r"2 outputs \(a, b\)"):
+        parsed(model, tmp_path)
+
+
+def test_several_inputs_are_refused(tmp_path: Path) -> None:
+    starts = [keras.Input((4,), name=name) for name in ("x", "y")]
+    model = keras.Model(starts, kl.Dense(2)(kl.Add()(starts)))
+    with pytest.raises(UnsupportedError, match=r"2 inputs \(x, y\)"):
+        parsed(model, tmp_path)
+
+
+def test_variable_input_shapes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="not fixed"):
+        parsed(chain(kl.Conv2D(2, 3), shape=(None, None, 3)), tmp_path)
+
+
+def test_max_pooling_of_signed_values_is_refused(tmp_path: Path) -> None:
+    model = randomized(head(kl.Conv2D(4, 3), kl.MaxPooling2D(name="peak")))
+    with pytest.raises(UnsupportedError, match=r"peak \(MaxPooling2D\).*negative"):
+        parsed(model, tmp_path)
+
+
+def test_hidden_softmax_is_refused(tmp_path: Path) -> None:
+    model = chain(kl.Dense(4, activation="softmax", name="hidden"), kl.Dense(3), shape=(6,))
+    with pytest.raises(UnsupportedError, match=r"hidden \(Dense\).*softmax"):
+        parsed(model, tmp_path)
+
+
+def test_dropout_that_stays_on_is_refused(tmp_path: Path) -> None:
+    start = keras.Input((4,))
+    x = kl.Dropout(0.5, name="noisy")(start, training=True)
+    with pytest.raises(UnsupportedError, match=r"noisy \(Dropout\).*training=True"):
+        parsed(keras.Model(start, kl.Dense(2)(x)), tmp_path)
+
+
+def test_constants_in_the_graph_are_refused(tmp_path: Path) -> None:
+    start = keras.Input((4,))
+    model = keras.Model(start, kl.Dense(2)(start + 1.5))
+    with pytest.raises(UnsupportedError, match=r"Add.*constant 1\.5"):
+        parsed(model, tmp_path)
+
+
+def test_weights_without_a_model_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "only.weights.h5"
+    lenet().save_weights(path)
+    with pytest.raises(ParseError, match="weights only"):
+        parse(path, parsers=PARSERS)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_truncated_files_are_parse_errors(suffix: str, kept: float, tmp_path: Path) -> None:
+    path = tmp_path / f"model{suffix}"
+    lenet().save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ParseError, match="damaged"):
+        parse(path, parsers=PARSERS)
+
+
+def test_flattening_axes_in_another_order_is_followed(tmp_path: Path) -> None:
+    """A channels-first Flatten moves the first axis to the end, whatever that axis holds."""
+    model = randomized(
+        chain(kl.Conv2D(4, 3, activation="relu"), kl.Flatten("channels_first"), kl.Dense(3))
+    )
+    assert_same(model, parsed(model, tmp_path))
+
+
+def keras2_residual() -> dict[str, Any]:
+    """Return a residual block in the notation of Keras 2."""
+
+    def entry(kind: str, name: str, *sources: str, **config: Any) -> dict[str, Any]:
+        return {
+            "class_name": kind,
+            "name": name,
+            "config": {"name": name, **config},
+            "inbound_nodes": [[[source, 0, 0, {}] for source in sources]] if sources else [],
+        }
+
+    conv = {"filters": 3, "kernel_size": [3, 2], "padding": "same", "strides": [1, 1]}
+    layers = [
+        entry("InputLayer", "image", batch_input_shape=[None, *IMAGE], dtype="float32"),
+        entry("Conv2D", "conv", "image", activation="linear", use_bias=True, **conv),
+        entry("BatchNormalization", "bn", "conv", axis=[3], epsilon=0.001),
+        entry("Activation", "relu", "bn", activation="relu"),
+        entry("Add", "sum", "relu", "image"),
+        entry("Flatten", "flat", "sum"),
+        entry("Dense", "out", "flat", units=4, activation="softmax", use_bias=True),
+    ]
+    config = {
+        "name": "net",
+        "layers": layers,
+        "input_layers": [["image", 0, 0]],
+        "output_layers": [["out", 0, 0]],
+    }
+    return {"class_name": "Functional", "config": config}
+
+
+def test_keras_2_files_compute_what_keras_computes(tmp_path: Path) -> None:
+    """The file is laid out as Keras 2 did; Keras 3 still loads it and is the judge."""
+    rng = np.random.default_rng(5)
+    variables = {
+        "conv": {"kernel:0": (3, 2, 3, 3), "bias:0": (3,)},
+        "bn": dict.fromkeys(("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0"), (3,)),
+        "out": {"kernel:0": (168, 4), "bias:0": (4,)},
+    }
+    path = tmp_path / "model.h5"
+    model = keras2_residual()
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.15.0"
+        file.attrs["backend"] = "tensorflow"
+        file.attrs["model_config"] = json.dumps(model)
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [layer["name"] for layer in model["config"]["layers"]]
+        for layer in model["config"]["layers"]:
+            inner = group.create_group(layer["name"])
+            shapes = variables.get(layer["name"], {})
+            names = [f"{layer['name']}/{name}" for name in shapes]
+            inner.attrs["weight_names"] = names
+            for name, shape in zip(names, shapes.values(), strict=True):
+                inner[name] = rng.uniform(0.1, 0.5, shape).astype(np.float32)
+    assert_same(keras.models.load_model(path, compile=False), parse(path, parsers=PARSERS))
