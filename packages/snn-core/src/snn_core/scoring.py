@@ -28,7 +28,7 @@ def decisions(output_b_c_t: Array, *, readout: str) -> Int[Array, "b t"]:
     The largest score wins, the lowest index on ties; `UNDECIDED` while the output is silent.
     """
     scores_b_c_t = scores_over_time(output_b_c_t, readout=readout)
-    guess_b_t = scores_b_c_t.argmax(axis=1).astype(np.int32)
+    guess_b_t: Array = scores_b_c_t.argmax(axis=1).astype(np.int32)
     guess_b_t[np.isneginf(scores_b_c_t.max(axis=1))] = UNDECIDED
     return guess_b_t
 

@@ -125,7 +125,8 @@ def _outer(pixel: Array, channels: int, channel: Array) -> Array:
     """Return ``pixel * channels + channel`` for all combinations, flat."""
     largest = (int(pixel.max(initial=0)) + 1) * channels
     dtype = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
-    flat = pixel.reshape(-1, 1).astype(dtype) * dtype(channels) + channel.astype(dtype)
+    first: Array = pixel.reshape(-1, 1).astype(dtype)
+    flat: Array = first * np.asarray(channels, dtype) + channel.astype(dtype)
     return flat.reshape(-1)
 
 

@@ -151,7 +151,7 @@ def set_v_init(network: Network, *, v_init: float) -> Network:
     Output neurons that are only read out start at 0.
     """
     new = [
-        replace(layer, v_init=np.float32(v_init))
+        replace(layer, v_init=np.asarray(v_init))
         for layer in network.spiking_layers
         if layer is not network.output or network.readout == "counts"
     ]
