@@ -22,7 +22,7 @@ from snn_core.dataset import load_dataset
 from snn_core.result import RunResult
 
 from snn_core import convert, run
-from snn_core.convert import preset
+from snn_core.conversion import preset
 from snn_core.errors import SNNError
 from snn_core.operations import format_operations
 from snn_core.settings import Settings

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from snn_core.errors import DataError
+from snn_core.errors import DataError, ParseError
 from snn_core.ir import ActivationLayer, Network, Spiking
 from snn_core.linear import drive
 from snn_core.typing import Array, Float, Float64, Int
@@ -116,3 +116,28 @@ def check_shape(network: Network, x_b_l: Array) -> None:
             f"Found samples of shape {x_b_l.shape[1:]}; the network expects {expected} "
             f"(channels last, without the sample axis). Reshape the data or convert another model."
         )
+
+
+def check_consistent(network: Network) -> None:
+    """Push an empty sample through the network to see that all shapes and settings fit together.
+
+    Raises
+    ------
+    ParseError
+        Naming the first layer that does not.
+    """
+    values: dict[str, Array] = {
+        network.input.name: np.zeros((1, *network.input.output_shape), np.float32)
+    }
+    for layer in network.layers[1:]:
+        try:
+            y = drive(layer, [values[name] for name in layer.inputs])
+            if isinstance(layer, Spiking):
+                y = layer.activation(y) / layer.threshold + layer.v_init
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ParseError(f"Layer {layer.name!r} does not fit its input: {error}.") from error
+        if y.shape[1:] != layer.output_shape:
+            raise ParseError(
+                f"Layer {layer.name!r} gives the shape {y.shape[1:]}; it says {layer.output_shape}."
+            )
+        values[layer.name] = y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class BatchResult:
         State updates of each step.
     recording
         Everything recorded.
+    simulate_s
+        Time in seconds that the simulator took.
     """
 
     sample_ids: Sequence[int]
@@ -49,6 +52,7 @@ class BatchResult:
     topkerr_b_t: Bool[Array, "b t"]
     neuron_operations_b_t: Int64[Array, "b t"]
     recording: Recording
+    simulate_s: float
 
 
 def run_batches(
@@ -83,7 +87,9 @@ def score_batch(
     snn: AbstractSNN, x_b_l: Array, labels_b: Array, sample_ids: Sequence[int]
 ) -> BatchResult:
     """Simulate one batch and compare it with the labels and the analog network."""
+    start = time.perf_counter()
     recording = snn.run_batch(x_b_l, sample_ids=sample_ids)
+    simulate_s = time.perf_counter() - start
     network, settings = snn.network, snn.settings
     output_b_c_t = recording.output_b_l_t.reshape(len(x_b_l), -1, settings.num_steps)
     ann_b_c = predict(network, x_b_l).reshape(len(x_b_l), -1)
@@ -100,4 +106,5 @@ def score_batch(
         topkerr_b_t=errors_over_time(output_b_c_t, labels_b, readout=network.readout, k=snn.top_k),
         neuron_operations_b_t=np.broadcast_to(operations_t, (len(x_b_l), settings.num_steps)),
         recording=recording,
+        simulate_s=simulate_s,
     )

@@ -82,11 +82,11 @@ class Recording:
     """
 
     output_b_l_t: Array
-    spikecounts_n_b_l: Mapping[str, Int32[Array, "b *l"]]
+    spikecounts_n_b_l: Mapping[str, Int32[Array, "b ..."]]
     synaptic_operations_n_b_t: Mapping[str, Int64[Array, "b t"]]
     spiketrains_n_b_l_t: Mapping[str, Array] = field(default_factory=dict)
-    mem_n_b_l_t: Mapping[str, Float32[Array, "b *l t"]] = field(default_factory=dict)
-    input_b_l_t: Float32[Array, "b *l t"] | None = None
+    mem_n_b_l_t: Mapping[str, Float32[Array, "b ... t"]] = field(default_factory=dict)
+    input_b_l_t: Float32[Array, "b ... t"] | None = None
 
     @property
     def synaptic_operations_b_t(self) -> Int64[Array, "b t"]:

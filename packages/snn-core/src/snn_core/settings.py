@@ -192,12 +192,22 @@ class Settings(Section):
         """Number of steps N = round(duration / dt)."""
         return round(self.simulation.duration / self.simulation.dt)
 
+    def to_tree(self) -> dict[str, Any]:
+        """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
+        tree = self.model_dump(mode="json")
+        tree["output"]["log_vars"].sort()  # a set has no order of its own
+        return tree
+
     @classmethod
-    def load(cls, path: PathLikeStr, *, simulators: tuple[str, ...] = ()) -> Settings:
-        """Read a TOML or INI file on top of the defaults.
+    def load(
+        cls, path: PathLikeStr, *, base: Settings | None = None, simulators: tuple[str, ...] = ()
+    ) -> Settings:
+        """Read a TOML or INI file on top of other settings.
 
         Parameters
         ----------
+        base
+            What the file changes; the defaults if not given.
         simulators
             Names of sections that hold simulator options.
 
@@ -215,7 +225,7 @@ class Settings(Section):
             tree = _from_toml(text) if path.suffix == ".toml" else _from_ini(text)
         except (ValueError, configparser.Error) as error:
             raise SettingsError(f"{path} is not a valid settings file: {error}") from error
-        return cls.of(tree, simulators=simulators)
+        return (base or cls()).updated(tree, simulators=simulators)
 
     @classmethod
     def of(cls, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:

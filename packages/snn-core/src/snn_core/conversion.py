@@ -42,6 +42,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "maxpool_type": "pre_spike_max",
         },
         "cell": {"v_init": 0.5},
+        "simulation": {"duration": 32.0},
     },
 }
 """Named sets of settings: ``seed`` behaves like the original, ``fast`` decides in few steps."""
@@ -65,6 +66,7 @@ def convert(
     data: Float[Array, "b *l"],
     *,
     settings: Settings | None = None,
+    timesteps: int | None = None,
 ) -> Network:
     """Convert a trained network into a spiking one.
 
@@ -77,6 +79,8 @@ def convert(
         typical ones do.
     settings
         How to convert; the preset ``fast`` if not given.
+    timesteps
+        Number of steps to convert for, instead of the one in the settings.
 
     Returns
     -------
@@ -91,6 +95,8 @@ def convert(
     """
     network = source if isinstance(source, Network) else parse(source)
     settings = preset("fast") if settings is None else settings
+    if timesteps is not None:
+        settings = settings.updated({"normalization": {"timesteps": timesteps}})
     x_b_l = _checked(network, data, settings)
     network = _lossy(network, x_b_l, settings).replace(readout=settings.conversion.readout)
     network = _realised(network, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snn_core.convert import PRESETS, convert, preset
+from snn_core.conversion import PRESETS, convert, preset
 from snn_core.errors import DataError, SettingsError
 from snn_core.evaluate import activations, predict
 from snn_core.ir import (

@@ -1,0 +1,42 @@
+"""Convert trained neural networks into spiking ones and run them on any simulator.
+
+>>> from snn_core import convert, load, parse, predict, run
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from snn_core.artifact import load
+    from snn_core.conversion import convert
+    from snn_core.evaluate import predict
+    from snn_core.parsing import parse
+    from snn_core.running import run
+
+_HOMES = {
+    "convert": "snn_core.conversion",
+    "load": "snn_core.artifact",
+    "parse": "snn_core.parsing",
+    "predict": "snn_core.evaluate",
+    "run": "snn_core.running",
+}
+
+try:
+    __version__ = version("snn-core")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public functions when they are first used, so that importing this is quick."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'snn_core' has no attribute {name!r}")
+
+
+__all__ = ["__version__", "convert", "load", "parse", "predict", "run"]

@@ -1,0 +1,288 @@
+"""The artifact ``model.snn``: a converted network in one file.
+
+A zip of ``manifest.json`` and one ``.npy`` file per array. Equal networks give equal bytes. Nothing
+in it is executed: arrays are read without pickle, layers are looked up among the known kinds. The
+format is described in ``docs/artifact-format.md``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from snn_core.errors import ArtifactError, ParseError
+from snn_core.evaluate import check_consistent
+from snn_core.files import atomic_write
+from snn_core.ir import activations, layers
+from snn_core.ir.activations import Activation
+from snn_core.ir.layers import Layer
+from snn_core.ir.network import Network
+from snn_core.settings import Settings
+from snn_core.typing import Array, PathLikeStr
+
+FORMAT = "snn-artifact"
+VERSION = 1
+"""Format version that is written; older ones are read, newer ones refused."""
+
+MAX_MANIFEST_BYTES = 2**26
+MAX_ARRAY_BYTES = 2**34
+
+_MANIFEST = "manifest.json"
+# Zip members carry a time; a fixed one keeps equal networks equal.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Everything in an artifact.
+
+    Parameters
+    ----------
+    network
+        The network.
+    settings
+        Settings of the conversion; a run starts from them.
+    provenance
+        Where the network comes from: source, hashes, versions.
+    """
+
+    network: Network
+    settings: Settings = field(default_factory=Settings)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(
+    network: Network,
+    path: PathLikeStr,
+    *,
+    settings: Settings | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an artifact; an existing file is replaced only when the new one is complete.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    with atomic_write(Path(path)) as file:
+        file.write(dumps(network, settings=settings, provenance=provenance))
+
+
+def dumps(
+    network: Network,
+    *,
+    settings: Settings | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return the bytes of an artifact; equal contents give equal bytes."""
+    arrays: dict[str, Array] = {}
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "provenance": dict(provenance or {}),
+        "settings": (settings or Settings()).to_tree(),
+        "history": list(network.history),
+        "readout": network.readout,
+        "scale_facs": {
+            name: _put(arrays, f"scale_{name}", np.asarray(factor, np.float32))
+            for name, factor in network.scale_facs.items()
+        },
+        "layers": [_describe(layer, arrays) for layer in network.layers],
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        _write(archive, _MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
+        for name, array in sorted(arrays.items()):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+            _write(archive, name, buffer.getvalue())
+    return file.getvalue()
+
+
+def load(path: PathLikeStr) -> Network:
+    """Read the network of an artifact.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, damaged, foreign or newer than this version.
+    """
+    return load_artifact(path).network
+
+
+def load_artifact(path: PathLikeStr) -> Artifact:
+    """Read an artifact.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is missing, damaged, foreign or newer than this version.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = _manifest(archive, path)
+            arrays = _Arrays(archive, path)
+            network = Network(
+                layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
+                history=tuple(map(str, manifest["history"])),
+                scale_facs={
+                    str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
+                },
+                readout=manifest["readout"],
+            )
+            arrays.require_all_used()
+            check_consistent(network)
+    except FileNotFoundError:
+        raise ArtifactError(f"There is no file {path}; `snn convert` makes one.") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ArtifactError(
+            f"{path} is no complete .snn file ({error}); copy it again or convert the model again."
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, ParseError) as error:
+        raise ArtifactError(
+            f"The contents of {path} do not fit together ({error}); convert the model again."
+        ) from error
+    return Artifact(
+        network=network,
+        settings=_settings(manifest, path),
+        provenance=dict(manifest.get("provenance", {})),
+    )
+
+
+def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, _TIMESTAMP)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o644 << 16
+    archive.writestr(info, data)
+
+
+def _put(arrays: dict[str, Array], stem: str, array: Array) -> dict[str, str]:
+    """File an array and return its entry in the manifest."""
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in stem)
+    name = f"arrays/{len(arrays):04d}_{safe}.npy"
+    arrays[name] = array
+    return {"array": name}
+
+
+def _describe(layer: Layer, arrays: dict[str, Array]) -> dict[str, Any]:
+    """Return a layer's entry in the manifest."""
+    entry: dict[str, Any] = {"kind": layer.kind}
+    for item in fields(layer):
+        value = getattr(layer, item.name)
+        if isinstance(value, np.ndarray):
+            entry[item.name] = _put(arrays, f"{layer.name}_{item.name}", value)
+        elif isinstance(value, Activation):
+            own = {part.name: getattr(value, part.name) for part in fields(value)}
+            entry[item.name] = {"activation": type(value).__name__, **own}
+        else:
+            entry[item.name] = value
+    return entry
+
+
+def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    """Return the checked manifest."""
+    if _MANIFEST not in archive.namelist():
+        raise ArtifactError(f"{path} holds no {_MANIFEST}, so it is no .snn file.")
+    if archive.getinfo(_MANIFEST).file_size > MAX_MANIFEST_BYTES:
+        raise ArtifactError(f"{_MANIFEST} in {path} is larger than {MAX_MANIFEST_BYTES} bytes.")
+    try:
+        manifest = json.loads(archive.read(_MANIFEST))
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{_MANIFEST} in {path} is damaged ({error}).") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")
+    version = manifest.get("version")
+    if not isinstance(version, int) or version < 1:
+        raise ArtifactError(f"{path} has the format version {version!r}; expected a number from 1.")
+    if version > VERSION:
+        raise ArtifactError(
+            f"{path} has the format version {version}; this snn-core reads up to {VERSION}. Update "
+            f"it with `pip install -U snn-core`."
+        )
+    return manifest
+
+
+def _settings(manifest: Mapping[str, Any], path: Path) -> Settings:
+    try:
+        return Settings.model_validate(manifest.get("settings", {}))
+    except ValidationError as error:
+        raise ArtifactError(f"The settings in {path} are not valid: {error}") from error
+
+
+def _layer(entry: Mapping[str, Any], arrays: _Arrays) -> Layer:
+    """Return the layer that an entry describes."""
+    values = dict(entry)
+    kind = layers.KINDS.get(values.pop("kind"))
+    if kind is None:
+        raise ArtifactError(
+            f"Layer {entry.get('name')!r} has the unknown kind {entry['kind']!r}; known: "
+            f"{', '.join(sorted(layers.KINDS))}. Update snn-core."
+        )
+    known = {item.name for item in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ArtifactError(
+            f"Layer {entry.get('name')!r} has unknown fields ({', '.join(unknown)}); update snn-core."
+        )
+    return kind(**{name: _value(value, arrays) for name, value in values.items()})
+
+
+def _value(value: Any, arrays: _Arrays) -> Any:
+    if isinstance(value, Mapping):
+        if "array" in value:
+            return arrays.read(value)
+        own = dict(value)
+        return activations.KINDS[own.pop("activation")](**own)
+    if isinstance(value, list):
+        return tuple(_value(item, arrays) for item in value)
+    return value
+
+
+class _Arrays:
+    """The arrays of an archive; each is read once, by the name that the manifest gives."""
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self._archive = archive
+        self._path = path
+        names = archive.namelist()
+        if len(set(names)) != len(names):
+            raise ArtifactError(f"{path} holds several members of the same name.")
+        self._unused = set(names) - {_MANIFEST}
+
+    def read(self, entry: Mapping[str, Any]) -> Array:
+        """Return the array of a manifest entry."""
+        name = str(entry["array"])
+        if name not in self._unused:
+            raise ArtifactError(f"{self._path} lacks the array {name!r}, or names it twice.")
+        self._unused.remove(name)
+        if self._archive.getinfo(name).file_size > MAX_ARRAY_BYTES:
+            raise ArtifactError(f"{name} in {self._path} is larger than {MAX_ARRAY_BYTES} bytes.")
+        try:
+            array: Array = np.load(io.BytesIO(self._archive.read(name)), allow_pickle=False)
+        except (ValueError, EOFError, SyntaxError) as error:
+            raise ArtifactError(
+                f"{name} in {self._path} is no plain array ({error}). Pickled objects are never "
+                f"read; convert the model again."
+            ) from error
+        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+            raise ArtifactError(f"{name} in {self._path} is no float32 array; convert again.")
+        return array
+
+    def require_all_used(self) -> None:
+        """Raise if the archive holds anything that the manifest does not name."""
+        if self._unused:
+            names = ", ".join(sorted(self._unused))
+            raise ArtifactError(f"{self._path} holds members that its manifest does not name: {names}.")
+
+

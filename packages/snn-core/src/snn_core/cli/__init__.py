@@ -1,0 +1,75 @@
+"""The ``snn`` command; each sub-command is a module that is imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from snn_core.errors import SNNError
+
+GROUP = "snn.commands"
+"""Entry points under which other packages add commands."""
+
+COMMANDS: Mapping[str, str] = {
+    "convert": "Convert a trained model into a spiking network.",
+    "run": "Simulate a converted network on test data.",
+    "inspect": "Show the layers and the history of a model or a converted network.",
+    "simulators": "List the installed simulators.",
+}
+"""Name of each command, which is also the name of its module and function, and what it does."""
+
+
+class LazyGroup(click.Group):
+    """A command group that imports a command's module only when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of other packages last."""
+        return [*COMMANDS, *sorted(set(_plugins()) - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or ``None`` if there is none of that name."""
+        if cmd_name in COMMANDS:
+            found = getattr(import_module(f"snn_core.cli.{cmd_name}"), cmd_name)
+        else:
+            plugin = _plugins().get(cmd_name)
+            if plugin is None:
+                return None
+            found = plugin.load()
+        if not isinstance(found, click.Command):
+            raise SNNError(f"The command {cmd_name!r} is {found!r}; expected a click command.")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        plugins = _plugins()
+        rows = [
+            (name, COMMANDS.get(name) or f"(from {_origin(plugins[name])})")
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an `SNNError` becomes a short message and exit status 2."""
+        try:
+            return super().invoke(ctx)
+        except SNNError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="snn-core", prog_name="snn")
+def main() -> None:
+    """Convert trained neural networks into spiking ones and run them on any simulator."""

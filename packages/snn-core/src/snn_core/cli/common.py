@@ -1,0 +1,152 @@
+"""What several commands share: options, settings, progress and Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from snn_core import registry
+from snn_core.operations import format_operations
+from snn_core.result import RunResult
+from snn_core.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+INTERRUPTED = 130
+"""Exit status of a run that Ctrl-C stopped, as shells report it."""
+
+PATH = click.Path(path_type=Path)
+
+
+def err() -> Console:
+    """Return a console on standard error, so that standard output holds results alone."""
+    return Console(stderr=True, highlight=False)
+
+
+def simulation_options(command: Command) -> Command:
+    """Add the options that a simulation takes."""
+    options = [
+        click.option("--samples", type=click.IntRange(min=1), help="Use only the first N samples."),
+        click.option("--dt", type=click.FloatRange(min=0, min_open=True), metavar="MS",
+                     help="Length of a step in ms."),
+        click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
+        click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers."),
+        click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
+        click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_settings(path: Path | None, base: Settings) -> Settings:
+    """Return the settings of a file on top of others."""
+    if path is None:
+        return base
+    return Settings.load(path, base=base, simulators=tuple(registry.names()))
+
+
+def with_flags(
+    settings: Settings,
+    *,
+    timesteps: int | None = None,
+    dt: float | None = None,
+    samples: int | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+) -> Settings:
+    """Return settings changed by the flags that were given."""
+    changes: dict[str, Any] = {
+        "num_to_test": samples,
+        "dt": dt,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    if timesteps is not None:
+        changes["duration"] = timesteps * (dt or settings.simulation.dt)
+    given = {key: value for key, value in changes.items() if value is not None}
+    return settings.updated({"simulation": given})
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether Ctrl-C was pressed; a second one aborts at once."""
+    pressed = False
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+        err().print("Stopping after the current step; press Ctrl-C again to abort at once.")
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
+    """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
+    console = err()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("accuracy {task.fields[accuracy]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None, accuracy="–")
+
+        def advance(done: int, total: int, accuracy: float) -> None:
+            bar.update(task, completed=done, total=total, accuracy=f"{accuracy:.2%}")
+
+        yield advance
+
+
+def summary_table(summary: Mapping[str, Any]) -> Table:
+    """Return the figures of a run for people."""
+    spiking = summary["synaptic_operations_per_sample"] + summary["neuron_operations_per_sample"]
+    rows = [
+        ("accuracy", f"{summary['accuracy']:.2%}", f"{summary['ann_accuracy']:.2%}"),
+        ("same decision", f"{summary['agreement']:.2%}", ""),
+        (
+            "operations per sample",
+            format_operations(spiking),
+            format_operations(float(summary["ann_operations_per_sample"])),
+        ),
+        ("spikes per neuron and step", f"{summary['mean_rate']:.4f}", ""),
+        ("time per sample and step", f"{summary['us_per_sample_step']:.2f} µs", ""),
+    ]
+    title = (
+        f"{summary['simulator']}, {summary['spike_code']}: {summary['samples']} samples, "
+        f"{summary['timesteps']} steps of {summary['dt_ms']:g} ms"
+    )
+    table = Table(caption=title, caption_justify="left")
+    for column in ("", "spiking", "analog"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def print_result(result: RunResult, *, as_json: bool) -> None:
+    """Print the figures of a run."""
+    if as_json:
+        import json
+
+        click.echo(json.dumps(result.summary()))
+    else:
+        Console(highlight=False).print(summary_table(result.summary()))

@@ -1,0 +1,78 @@
+"""``snn run``: simulate a converted network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snn_core.artifact import load_artifact
+from snn_core.cli import common
+from snn_core.ir import Network
+from snn_core.result import RunResult
+from snn_core.running import run as simulate
+from snn_core.settings import Settings
+from snn_core.simulator import StopSimulation
+
+
+@click.command()
+@click.argument("artifact", type=common.PATH)
+@click.option("--simulator", required=True, help="Name of the simulator; see `snn simulators`.")
+@click.option("--data", required=True, type=common.PATH, help="Test data: .npz with x and y.")
+@click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps.")
+@click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
+@click.option("-o", "--output", type=common.PATH, help="Folder for the results.")
+@common.simulation_options
+def run(
+    artifact: Path,
+    simulator: str,
+    data: Path,
+    timesteps: int | None,
+    settings_file: Path | None,
+    output: Path | None,
+    resume: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Simulate ARTIFACT, a converted network, on test data."""
+    stored = load_artifact(artifact)
+    settings = common.read_settings(settings_file, stored.settings)
+    settings = common.with_flags(settings, timesteps=timesteps, **flags)
+    result = run_and_show(
+        stored.network, settings, simulator=simulator, data=data, output=output, resume=resume
+    )
+    common.print_result(result, as_json=as_json)
+    if result.interrupted:
+        raise SystemExit(common.INTERRUPTED)
+
+
+def run_and_show(
+    network: Network,
+    settings: Settings,
+    *,
+    simulator: str,
+    data: Path,
+    output: Path | None,
+    resume: bool,
+) -> RunResult:
+    """Simulate with a progress bar; Ctrl-C stops after the current step."""
+    with common.interruptible() as stop, common.progress_bar(simulator) as progress:
+        try:
+            result = simulate(
+                network,
+                simulator,
+                data=data,
+                settings=settings,
+                output_dir=output,
+                resume=resume,
+                progress=progress,
+                stop=stop,
+            )
+        except StopSimulation:
+            common.err().print("Stopped before the first batch was finished.")
+            raise SystemExit(common.INTERRUPTED) from None
+    if result.interrupted:
+        kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
+        common.err().print(f"Stopped after {result.samples} samples ({kept}).")
+    return result

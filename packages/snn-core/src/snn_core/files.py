@@ -1,0 +1,81 @@
+"""Writing files whole or not at all, and checking folders before work starts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from snn_core.errors import DataError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that takes the place of ``path`` when the block ends without an error.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)  # mkstemp's files are private
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def require_writable(path: Path) -> None:
+    """Make sure that a file can be written, before the work that produces it.
+
+    Raises
+    ------
+    DataError
+        If its folder is missing or not writable, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise DataError(f"Cannot write {path}: it is a folder. Choose a file name in it.")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"Cannot write {path}: {error.strerror or error}. Choose a folder that exists and that you "
+        f"may write."
+    )
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder with its parents, and make sure that it can be written.
+
+    Raises
+    ------
+    DataError
+        If it cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"Cannot write to the folder {path}: {error.strerror or error}. Choose another output "
+            f"folder."
+        ) from error
