@@ -233,7 +233,7 @@ def _layer(entry: Mapping[str, Any], arrays: _Arrays) -> Layer:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ArtifactError(
-            f"Layer {entry.get('name')!r} has unknown fields ({', '.join(unknown)}); update snn-core."
+            f"Layer {entry.get('name')!r} has the unknown fields {unknown}; update snn-core."
         )
     return kind(**{name: _value(value, arrays) for name, value in values.items()})
 
@@ -275,7 +275,7 @@ class _Arrays:
                 f"{name} in {self._path} is no plain array ({error}). Pickled objects are never "
                 f"read; convert the model again."
             ) from error
-        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        if array.dtype != np.float32:
             raise ArtifactError(f"{name} in {self._path} is no float32 array; convert again.")
         return array
 
@@ -283,6 +283,4 @@ class _Arrays:
         """Raise if the archive holds anything that the manifest does not name."""
         if self._unused:
             names = ", ".join(sorted(self._unused))
-            raise ArtifactError(f"{self._path} holds members that its manifest does not name: {names}.")
-
-
+            raise ArtifactError(f"{self._path} holds members outside its manifest: {names}.")

@@ -71,9 +71,9 @@ class Dataset:
                 f"{name} has {len(x)} samples but {len(labels)} labels; expected one for each."
             )
         digest = hashlib.sha256(str(x.shape).encode())
-        digest.update(np.ascontiguousarray(x))
+        digest.update(x.tobytes())
         if labels is not None:
-            digest.update(np.ascontiguousarray(labels))
+            digest.update(labels.tobytes())
         return cls(
             x_b_l=x,
             labels_b=labels,
@@ -222,14 +222,15 @@ def _labels(y: Array, name: str) -> Int64[Array, "b"]:
     if y.ndim == 2 and y.shape[1] > 1:
         if not (((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()):
             raise DataError(
-                f"{name} has labels of shape {y.shape} that are not one-hot; expected one 1 per row."
+                f"{name} has labels of shape {y.shape} that are not one-hot; expected a 1 per row."
             )
-        return y.argmax(axis=1).astype(np.int64)
+        classes: Array = y.argmax(axis=1).astype(np.int64)
+        return classes
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
         raise DataError(f"{name} has labels of shape {y.shape}; expected (samples,) or one-hot.")
-    labels = y.astype(np.int64)
+    labels: Array = y.astype(np.int64)
     if (labels != y).any() or (labels < 0).any():
         wrong = y[(labels != y) | (labels < 0)][0]
         raise DataError(f"{name} has the label {wrong}; expected whole numbers from 0.")

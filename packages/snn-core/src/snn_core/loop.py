@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from snn_core.operations import neuron_operations
 
 from snn_core.evaluate import predict, top_k_hits
+from snn_core.operations import neuron_operations
 from snn_core.recording import Recording
 from snn_core.scoring import decisions, errors_over_time
 from snn_core.typing import Array, Bool, Float, Int, Int64

@@ -122,7 +122,9 @@ class RunFolder:
         try:
             found = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ArtifactError(f"{self.path} holds no run.json, so it is no result folder.") from None
+            raise ArtifactError(
+                f"{self.path} holds no run.json, so it is no result folder."
+            ) from None
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{self.path / 'run.json'} is damaged ({error}).") from error
         if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
@@ -137,8 +139,9 @@ class RunFolder:
     def append(self, index: int, batch: BatchArrays) -> None:
         """Write a finished batch."""
         buffer = io.BytesIO()
-        log = {f"log/{name}": array for name, array in batch.log.items()}
-        np.savez_compressed(buffer, **dict(batch.values), **log)
+        arrays: dict[str, Any] = dict(batch.values)
+        arrays |= {f"log/{name}": array for name, array in batch.log.items()}
+        np.savez_compressed(buffer, **arrays)
         with atomic_write(self.path / "batches" / f"{index:05d}.npz") as file:
             file.write(buffer.getvalue())
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, ClassVar, final
 
 import numpy as np
-from snn_core.operations import ConnectivityStatistics, ann_operations, connectivity_statistics
 
 from snn_core import artifact
 from snn_core.encoding import InputSignal
@@ -22,6 +21,7 @@ from snn_core.errors import SettingsError, SimulationError, UnsupportedError
 from snn_core.evaluate import activations, check_shape
 from snn_core.ir import Layer, MaxPooling2D, Network, Softmax, Spiking
 from snn_core.loop import BatchResult, run_batches
+from snn_core.operations import ConnectivityStatistics, ann_operations, connectivity_statistics
 from snn_core.recording import Recorder, Recording
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float, Float32, Int, Int64, PathLikeStr, Shape

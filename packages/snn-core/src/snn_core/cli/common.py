@@ -107,7 +107,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
         TextColumn("accuracy {task.fields[accuracy]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(what, total=None, accuracy="–")
 
         def advance(done: int, total: int, accuracy: float) -> None:

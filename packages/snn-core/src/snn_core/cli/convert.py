@@ -25,19 +25,33 @@ from snn_core.settings import Settings
 @click.command()
 @click.argument("source", type=common.PATH)
 @click.option("-o", "--output", required=True, type=common.PATH, help="Artifact to write, OUT.snn.")
-@click.option("--data", required=True, type=common.PATH,
-              help="Calibration data: .npz with x, or a folder with x_norm.npz.")
-@click.option("--preset", "preset_name", type=click.Choice(sorted(PRESETS)), default="fast",
-              show_default=True, help="Set of conversion settings.")
+@click.option(
+    "--data",
+    required=True,
+    type=common.PATH,
+    help="Calibration data: .npz with x, or a folder with x_norm.npz.",
+)
+@click.option(
+    "--preset",
+    "preset_name",
+    type=click.Choice(sorted(PRESETS)),
+    default="fast",
+    show_default=True,
+    help="Set of conversion settings.",
+)
 @click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps to convert for.")
-@click.option("--percentile", type=click.FloatRange(0, 100, min_open=True),
-              help="Scale layers by this percentile of their activations.")
+@click.option(
+    "--percentile",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Scale layers by this percentile of their activations.",
+)
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option("--simulator", help="Simulate afterwards, on this simulator.")
 @click.option("--test", type=common.PATH, help="Test data for the simulation.")
 @click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
 @common.simulation_options
 def convert(
+    *,
     source: Path,
     output: Path,
     data: Path,

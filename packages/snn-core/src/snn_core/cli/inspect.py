@@ -24,7 +24,7 @@ from snn_core.parsing import parse
 @click.command()
 @click.argument("file", type=common.PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(file: Path, as_json: bool) -> None:
+def inspect(*, file: Path, as_json: bool) -> None:
     """Show FILE, a converted network or a model that can be converted."""
     if not file.exists():
         raise ArtifactError(f"There is no file {file}; expected a .snn file or a model.")

@@ -25,6 +25,7 @@ from snn_core.simulator import StopSimulation
 @click.option("-o", "--output", type=common.PATH, help="Folder for the results.")
 @common.simulation_options
 def run(
+    *,
     artifact: Path,
     simulator: str,
     data: Path,

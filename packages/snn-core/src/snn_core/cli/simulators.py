@@ -15,7 +15,7 @@ from snn_core import registry
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def simulators(as_json: bool) -> None:
+def simulators(*, as_json: bool) -> None:
     """List the installed simulators; none of them is started."""
     found = registry.describe()
     if as_json:
