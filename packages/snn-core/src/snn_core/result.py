@@ -122,17 +122,16 @@ class RunFolder:
         try:
             found = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ArtifactError(
-                f"{self.path} holds no run.json, so it is no result folder."
-            ) from None
+            raise ArtifactError(f"{self.path} holds no run.json: no result folder.") from None
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{self.path / 'run.json'} is damaged ({error}).") from error
         if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
             raise ArtifactError(f"{self.path / 'run.json'} does not describe a run.")
-        if found["format_version"] > VERSION:
+        version = found["format_version"]
+        if version > VERSION:
             raise ArtifactError(
-                f"{self.path} has the format version {found['format_version']}; this snn-core reads "
-                f"up to {VERSION}. Update it with `pip install -U snn-core`."
+                f"{self.path} has the format version {version}; this snn-core reads up to "
+                f"{VERSION}. Update it with `pip install -U snn-core`."
             )
         return found
 

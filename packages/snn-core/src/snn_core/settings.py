@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from snn_core.errors import SettingsError
+from snn_core.settings_original import without_original
 from snn_core.typing import PathLikeStr
 
 if sys.version_info >= (3, 11):
@@ -247,7 +248,7 @@ class Settings(Section):
             As in `of`.
         """
         values = self.model_dump()
-        for section, items in tree.items():
+        for section, items in without_original(tree).items():
             if section in simulators:
                 values["options"].setdefault(section, {}).update(items)
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -87,9 +88,9 @@ def _span(values: Any) -> list[float]:
 
 def _show(description: dict[str, Any]) -> None:
     console = Console(highlight=False)
-    table = Table()
-    for column in ("layer", "activation", "parameters", "neurons", "connections", "scale"):
-        is_text = column in ("layer", "activation")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("layer", "function", "weights", "neurons", "synapses", "scale"):
+        is_text = column in ("layer", "function")
         table.add_column(column, justify="left" if is_text else "right", no_wrap=is_text)
     for layer in description["layers"]:
         scale = layer.get("scale")
@@ -122,4 +123,4 @@ def _number(value: int) -> str:
 
 def _interval(span: list[float]) -> str:
     low, high = span
-    return f"{low:.3g}" if math.isclose(low, high) else f"{low:.3g} – {high:.3g}"
+    return f"{low:.3g}" if math.isclose(low, high) else f"{low:.2g}–{high:.2g}"

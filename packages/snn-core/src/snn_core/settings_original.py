@@ -1,0 +1,132 @@
+"""Keys of the original's settings that mean something else here, or nothing.
+
+The original's INI files are read as they are. Most of their keys are settings here too; the others
+are listed below with the original's default.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from snn_core.errors import SettingsError
+
+
+class SettingsWarning(UserWarning):
+    """A setting of the original has no effect here."""
+
+
+WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
+    "tools": frozenset(
+        ("evaluate_ann", "parse", "normalize", "convert", "simulate", "serialise_only")
+    ),
+    "paths": frozenset(
+        (
+            "path_wd",
+            "dataset_path",
+            "log_dir_of_current_run",
+            "runlabel",
+            "filename_ann",
+            "filename_parsed_model",
+            "filename_snn",
+            "filepath_custom_objects",
+            "class_idx_path",
+        )
+    ),
+    "input": frozenset(
+        ("model_lib", "dataset_format", "datagen_kwargs", "dataflow_kwargs", "keras_dataset")
+    ),
+    # The original never read these three either.
+    "normalization": frozenset(("diff_to_max_rate", "diff_to_min_rate", "timestep_fraction")),
+    "conversion": frozenset(("num_bits",)),
+    "simulation": frozenset(("keras_backend",)),
+    "cell": frozenset(
+        ("v_reset", "v_rest", "cm", "tau_m", "tau_syn_E", "tau_syn_I", "delay", "scaling_factor")
+    ),
+    "output": frozenset(
+        ("plot_vars", "verbose", "overwrite", "use_simple_labels", "plotproperties")
+    ),
+}
+"""Section to keys that are read and left out, because something else decides here: flags of the
+commands, file names, the simulators' own options."""
+
+SECTIONS_WITHOUT_EFFECT = frozenset(("restrictions", "spinnaker", "loihi"))
+
+FEATURES: Mapping[str, Mapping[str, Any]] = {
+    "paths": {"filename_clamp_indices": ""},
+    "input": {
+        "num_dvs_events_per_sample": 2000,
+        "eventframe_width": 10,
+        "label_dict": {},
+        "chip_size": None,
+        "frame_gen_method": "",
+        "is_x_first": "",
+        "is_x_flipped": "",
+        "is_y_flipped": "",
+        "maxpool_subsampling": True,
+        "do_clip_three_sigma": True,
+        "max_num_input_spikes": None,
+    },
+    "normalization": {"online_normalization": False},
+    "conversion": {"append_softmax": False},
+    "simulation": {"reset_between_nth_sample": 1, "early_stopping": False},
+    "cell": {
+        "tau_refrac": 0,
+        "binarize_weights": False,
+        "quantize_weights": False,
+        "payloads": False,
+        "leak": False,
+        "bias_relaxation": False,
+    },
+    "parameter_sweep": {"param_values": [], "param_name": "v_thresh", "param_logscale": False},
+}
+"""Section to features of the original that this version lacks, with the value that turns them
+off."""
+
+
+def without_original(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings without the keys that only the original knows.
+
+    Parameters
+    ----------
+    tree
+        Section to keys and values.
+
+    Raises
+    ------
+    SettingsError
+        If a feature is asked for that this version lacks.
+
+    Warns
+    -----
+    SettingsWarning
+        Naming the keys that were left out.
+    """
+    kept: dict[str, Any] = {}
+    dropped: list[str] = []
+    for section, items in tree.items():
+        if section in SECTIONS_WITHOUT_EFFECT:
+            dropped.append(f"[{section}]")
+            continue
+        if not isinstance(items, Mapping):
+            kept[section] = items
+            continue
+        features = FEATURES.get(section, {})
+        for key, value in items.items():
+            if key in features and value != features[key]:
+                raise SettingsError(
+                    f"{section}.{key} = {value!r} asks for a feature that this version does not "
+                    f"have; expected {features[key]!r}. Remove the key."
+                )
+            if key in WITHOUT_EFFECT.get(section, ()):
+                dropped.append(f"{section}.{key}")
+        only_original = {*features, *WITHOUT_EFFECT.get(section, ())}
+        rest = {key: value for key, value in items.items() if key not in only_original}
+        if rest or not items:
+            kept[section] = rest
+    if dropped:
+        warnings.warn(
+            f"Settings without effect here: {', '.join(dropped)}.", SettingsWarning, stacklevel=4
+        )
+    return kept
