@@ -307,7 +307,7 @@ def synapses(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Synapses, 
         )
     if isinstance(layer, ir.Add):
         return tuple(
-            _identity(weight_c, shape)
+            _identity(np.asarray(weight_c), shape)
             for weight_c, shape in zip(layer.weight_nc, input_shapes, strict=True)
         )
     made = pattern(layer, input_shapes[0]).synapses()

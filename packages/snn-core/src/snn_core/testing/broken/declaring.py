@@ -1,0 +1,72 @@
+"""Wrong simulators: what they declare is not true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from snn_core.errors import SimulationError
+from snn_core.ir import Layer, UpSampling2D
+from snn_core.reference import ReferenceSNN
+from snn_core.simulator import Capabilities
+from snn_core.testing.broken.register import fails
+
+
+@fails("test_contract")
+class OldContract(ReferenceSNN):
+    """Was written for a contract that no longer holds."""
+
+    contract: ClassVar[int] = 0
+
+
+@fails("test_capabilities")
+class UnknownLayer(ReferenceSNN):
+    """Declares a kind of layer that does not exist."""
+
+    capabilities: ClassVar[Capabilities] = replace(
+        ReferenceSNN.capabilities, layers=ReferenceSNN.capabilities.layers | {"Conv3D"}
+    )
+
+
+@dataclass
+class ChangeableOptions:
+    """Options that can change during a run."""
+
+    threads: int = 1
+
+
+@fails("test_options")
+class Changeable(ReferenceSNN):
+    """Has options that can change during a run."""
+
+    options_type: ClassVar[type[Any]] = ChangeableOptions
+
+
+@fails("test_refusals")
+class RefusesOneByOne(ReferenceSNN):
+    """Names only the first problem, so that the user finds the next one after mending it."""
+
+    def problems(self) -> list[str]:
+        """Return the first problem."""
+        return super().problems()[:1]
+
+
+@fails("test_refuses_undeclared_layers")
+class SkipsUpSampling(ReferenceSNN):
+    """Does not do up-sampling and forgets to say so when asked to."""
+
+    capabilities: ClassVar[Capabilities] = replace(
+        ReferenceSNN.capabilities, layers=ReferenceSNN.capabilities.layers - {"UpSampling2D"}
+    )
+
+    def _layer_problems(self, layer: Layer) -> list[str]:
+        return [] if isinstance(layer, UpSampling2D) else super()._layer_problems(layer)
+
+
+@fails("test_layer_kind")
+class CannotReshape(ReferenceSNN):
+    """Declares reshaping without being able to."""
+
+    def build_reshape(self, layer: Any) -> None:
+        """Fail."""
+        raise SimulationError(f"{layer.name}: no such layer in this simulator")

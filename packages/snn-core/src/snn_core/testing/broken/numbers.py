@@ -1,0 +1,220 @@
+"""Wrong simulators: they add up, update or reset wrongly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from snn_core.ir import (
+    AveragePooling2D,
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPooling2D,
+    Network,
+    Spiking,
+    Weighted,
+)
+from snn_core.linear import pool_windows, weighted_sum
+from snn_core.neuron import reset_potential
+from snn_core.recording import Recorder
+from snn_core.reference import ReferenceSNN
+from snn_core.settings import Settings
+from snn_core.testing.broken.register import fails
+from snn_core.testing.comparison import population_depth
+from snn_core.typing import Array
+
+
+@fails("test_strides_and_padding")
+class SwapsStrides(ReferenceSNN):
+    """Takes strides for (horizontal, vertical)."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        if isinstance(layer, Conv2D):
+            y = super()._drive(replace(layer, strides=layer.strides[::-1]), inputs, index)
+            return np.resize(y, (len(y), *layer.output_shape))
+        return super()._drive(layer, inputs, index)
+
+
+@fails("test_shapes")
+class SwapsHeightAndWidth(ReferenceSNN):
+    """Reads images column by column."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        if len(layer.output_shape) == 3 and inputs[0].ndim == 4:
+            b, h, w = inputs[0].shape[:3]
+            y = super()._drive(layer, [x.reshape(b, w, h, -1) for x in inputs], index)
+            return np.resize(y, (b, *layer.output_shape))
+        return super()._drive(layer, inputs, index)
+
+
+@fails("test_layer_kind")
+class FlattensChannelsFirst(ReferenceSNN):
+    """Flattens images with the channels first."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        if isinstance(layer, Flatten) and inputs[0].ndim == 4:
+            return inputs[0].transpose(0, 3, 1, 2).reshape(len(inputs[0]), -1)
+        return super()._drive(layer, inputs, index)
+
+
+@fails("test_pooling_at_borders")
+class AveragesOverTheBorder(ReferenceSNN):
+    """Divides by the size of the window, cells outside the image included."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        if isinstance(layer, AveragePooling2D):
+            mean: Array = pool_windows(inputs[0], layer, fill=0).mean(axis=-1)
+            return mean * layer.weight_c
+        return super()._drive(layer, inputs, index)
+
+
+@fails("test_max_pooling")
+class PassesEverySpike(ReferenceSNN):
+    """Lets max pooling spike whenever any neuron of the window does."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        if isinstance(layer, MaxPooling2D):
+            return weighted_sum(layer, inputs)
+        return super()._drive(layer, inputs, index)
+
+
+@fails("test_relays")
+class DelaysRelays(ReferenceSNN):
+    """Lets the sum of a layer without neurons wait for the next step."""
+
+    def reset(self) -> None:
+        """Forget all state."""
+        super().reset()
+        self._waiting: dict[str, Array] = {}
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        y = super()._drive(layer, inputs, index)
+        if not isinstance(layer, Spiking) or self.network.has_neurons(layer):
+            return y
+        if isinstance(layer, Weighted):
+            bias_b_l: Array = y - weighted_sum(layer, inputs)
+            y = y - bias_b_l
+        else:
+            bias_b_l = np.zeros_like(y)
+        earlier: Array = self._waiting.get(layer.name, np.zeros_like(y))
+        self._waiting[layer.name] = y
+        return earlier + bias_b_l
+
+
+@fails("test_deep_network")
+class DelaysDeepLayers(ReferenceSNN):
+    """Is a pipeline of three layers: spikes reach the fourth a step later."""
+
+    def reset(self) -> None:
+        """Forget all state."""
+        super().reset()
+        self._waiting: dict[str, Array] = {}
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        y = super()._drive(layer, inputs, index)
+        if population_depth(self.network).get(layer.name) != 3:
+            return y
+        earlier, self._waiting[layer.name] = self._waiting.get(layer.name, np.zeros_like(y)), y
+        return earlier
+
+
+@fails("test_update_order")
+class UpdatesByName(ReferenceSNN):
+    """Updates layers in the order of their names, with the last step's spikes if need be."""
+
+    def reset(self) -> None:
+        """Forget all state."""
+        super().reset()
+        self._last: dict[str, Array] = {}
+
+    def _step(self, index: int, x_b_l: Array, recorder: Recorder) -> None:
+        self._last[self.network.input.name] = x_b_l
+        for layer in sorted(self.layers, key=lambda layer: layer.name):
+            inputs = [self._seen(name, len(x_b_l)) for name in layer.inputs]
+            y = self._drive(layer, inputs, index)
+            if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+                y = self._update(layer, y, index, recorder)
+            self._last[layer.name] = y
+
+    def _seen(self, name: str, batch_size: int) -> Array:
+        shape = (batch_size, *self.network[name].output_shape)
+        return self._last.get(name, np.zeros(shape, np.float32))
+
+
+@fails("test_silent_neuron")
+class LosesUnconnectedNeurons(ReferenceSNN):
+    """Makes no cells for neurons without synapses, so that those behind move up."""
+
+    def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
+        if isinstance(layer, Dense):
+            connected = layer.weight_io.any(axis=0)
+            moved = np.zeros_like(drive_b_l)
+            moved[..., : connected.sum()] = drive_b_l[..., connected]
+            drive_b_l = moved
+        return super()._update(layer, drive_b_l, index, recorder)
+
+
+@fails("test_bias_scales_with_dt")
+class AddsBiasPerStep(ReferenceSNN):
+    """Adds the whole bias in every step, however short."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        y = super()._drive(layer, inputs, index)
+        if isinstance(layer, Weighted):
+            y = y + layer.bias_o * np.float32(1 - self.settings.simulation.dt)
+        return y
+
+
+@fails("test_batch_equals_singles")
+class AveragesOverBatch(ReferenceSNN):
+    """Divides by the number of samples."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        return super()._drive(layer, inputs, index) / np.float32(len(inputs[0]))
+
+
+@fails("test_reset")
+class ResetsToZero(ReferenceSNN):
+    """Resets to 0 whatever the settings say."""
+
+    def __init__(self, network: Network, settings: Settings, *args: Any, **kwargs: Any) -> None:
+        super().__init__(network, settings, *args, **kwargs)
+        self.settings = self.settings.updated({"cell": {"reset": "zero"}})
+
+
+@fails("test_reset")
+class SubtractsOnce(ReferenceSNN):
+    """Subtracts the threshold once where a modulo reset leaves the remainder."""
+
+    def __init__(self, network: Network, settings: Settings, *args: Any, **kwargs: Any) -> None:
+        super().__init__(network, settings, *args, **kwargs)
+        if self.settings.cell.reset == "modulo":
+            self.settings = self.settings.updated({"cell": {"reset": "subtraction"}})
+
+
+@fails("test_membrane_readout")
+class SpikesAtTheReadout(ReferenceSNN):
+    """Lets output neurons spike and reset although their potentials are read."""
+
+    def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
+        spikes = super()._update(layer, drive_b_l, index, recorder)
+        if layer is self.network.output and self.network.readout == "membrane":
+            v = self._v_n_b_l[layer.name]
+            self._v_n_b_l[layer.name] = reset_potential(
+                v, v >= layer.threshold, layer.threshold, reset=self.settings.cell.reset
+            )
+        return spikes
+
+
+@fails("test_softmax")
+class DrawsItsOwnSoftmax(ReferenceSNN):
+    """Draws softmax spikes against other random numbers than the core's."""
+
+    def _step(self, index: int, x_b_l: Array, recorder: Recorder) -> None:
+        if self._draws_softmax and index == 0:
+            self._uniforms_t_b_o = 1 - self._uniforms_t_b_o
+        super()._step(index, x_b_l, recorder)

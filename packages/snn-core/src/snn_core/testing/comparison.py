@@ -1,0 +1,174 @@
+"""Compares what two simulators recorded and says where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from snn_core.ir import Network
+from snn_core.recording import Recording
+from snn_core.simulator import Capabilities
+from snn_core.typing import Array
+
+Steps: TypeAlias = Callable[[Array], Array]
+"""Chooses from expected spikes ``(b, *l, t)`` those to compare, as a boolean array."""
+
+MEMBRANE_TOLERANCE = 2.0**-20
+"""Membranes are recorded divided by the threshold, which rounds at the 24th binary digit."""
+
+
+def all_steps(expected_b_l_t: Array) -> Array:
+    """Choose everything."""
+    return np.ones(expected_b_l_t.shape, bool)
+
+
+def first_step(expected_b_l_t: Array) -> Array:
+    """Choose the first step."""
+    first: Array = all_steps(expected_b_l_t) & (np.arange(expected_b_l_t.shape[-1]) == 0)
+    return first
+
+
+def last_step(expected_b_l_t: Array) -> Array:
+    """Choose the last step."""
+    return first_step(expected_b_l_t)[..., ::-1]
+
+
+def inner_steps(expected_b_l_t: Array) -> Array:
+    """Choose all steps but the first and the last, which have tests of their own."""
+    return ~first_step(expected_b_l_t) & ~last_step(expected_b_l_t)
+
+
+def up_to_first_spike(expected_b_l_t: Array) -> Array:
+    """Choose inner steps up to each neuron's first spike: they do not depend on the reset."""
+    spikes_before: Array = expected_b_l_t.cumsum(axis=-1) - expected_b_l_t
+    chosen: Array = inner_steps(expected_b_l_t) & (spikes_before == 0)
+    return chosen
+
+
+def population_depth(network: Network) -> dict[str, int]:
+    """Return how many populations lie on the longest way from the input to each population."""
+    behind: dict[str, int] = {network.input.name: 0}
+    depth: dict[str, int] = {}
+    for layer in network.layers[1:]:
+        behind[layer.name] = max(behind[name] for name in layer.inputs)
+        if network.has_neurons(layer):
+            depth[layer.name] = behind[layer.name]
+            behind[layer.name] += 1
+    return depth
+
+
+def assert_same(
+    expected: Recording,
+    actual: Recording,
+    network: Network,
+    *,
+    capabilities: Capabilities,
+    steps: Steps = inner_steps,
+) -> None:
+    """Assert that a simulator gives the spikes of the reference, as exactly as it declares.
+
+    Parameters
+    ----------
+    expected, actual
+        Recordings of the reference, with spike trains, and of the simulator.
+    capabilities
+        With ``rate_tolerance`` 0 the spikes must be equal, ``delay_steps`` later per layer;
+        otherwise the firing rates within the tolerance.
+    steps
+        Which steps of the reference to compare; rates are always those of the whole run.
+    """
+    if capabilities.rate_tolerance:
+        assert_same_rates(expected, actual, tolerance=capabilities.rate_tolerance)
+    else:
+        assert_same_spikes(
+            expected, actual, network, delay_steps=capabilities.delay_steps, steps=steps
+        )
+
+
+def assert_same_spikes(
+    expected: Recording,
+    actual: Recording,
+    network: Network,
+    *,
+    delay_steps: int = 0,
+    steps: Steps = inner_steps,
+) -> None:
+    """Assert equality spike for spike, layer after layer, of all that both have recorded."""
+    depth = population_depth(network)
+    for name, expected_b_l_t in _trains(expected, network).items():
+        actual_b_l_t = _trains(actual, network).get(name)
+        if actual_b_l_t is None:
+            continue
+        late = depth[name] * delay_steps
+        num_steps = expected_b_l_t.shape[-1] - late
+        assert_same_values(
+            expected_b_l_t[..., :num_steps],
+            actual_b_l_t[..., late:],
+            name=name,
+            what=f"spikes{f' {late} steps later' if late else ''}",
+            steps=steps,
+        )
+
+
+def assert_same_rates(expected: Recording, actual: Recording, *, tolerance: float) -> None:
+    """Assert that the firing rates of all layers differ by no more than a tolerance."""
+    num_steps = expected.output_b_l_t.shape[-1]
+    for name, expected_b_l in expected.spikecounts_n_b_l.items():
+        rate_b_l, found_b_l = expected_b_l / num_steps, actual.spikecounts_n_b_l[name] / num_steps
+        wrong = np.argwhere(np.abs(rate_b_l - found_b_l) > tolerance)
+        if len(wrong):
+            at = tuple(wrong[0])
+            raise AssertionError(
+                f"Layer {name!r}, sample {at[0]}, neuron {_index(at[1:])}: expected a rate of "
+                f"{rate_b_l[at]:g} ± {tolerance:g} spikes per step, found {found_b_l[at]:g}. "
+                f"{len(wrong)} of {rate_b_l.size} neurons differ."
+            )
+
+
+def assert_same_values(
+    expected_b_l_t: Array,
+    actual_b_l_t: Array,
+    *,
+    name: str,
+    what: str,
+    steps: Steps = all_steps,
+    tolerance: float = 0.0,
+) -> None:
+    """Assert that two recordings over time are equal; name the first place where they are not."""
+    if expected_b_l_t.shape != actual_b_l_t.shape:
+        raise AssertionError(
+            f"Layer {name!r}: expected {what} of shape {expected_b_l_t.shape}, found shape "
+            f"{actual_b_l_t.shape}."
+        )
+    difference = np.abs(expected_b_l_t.astype(np.float64) - actual_b_l_t)
+    wrong_b_l_t = steps(expected_b_l_t) & ~(difference <= tolerance)  # NaN is wrong, too
+    if not wrong_b_l_t.any():
+        return
+    step = int(np.flatnonzero(wrong_b_l_t.reshape(-1, wrong_b_l_t.shape[-1]).any(axis=0))[0])
+    at = tuple(np.argwhere(wrong_b_l_t[..., step])[0])
+    expected_t, actual_t = expected_b_l_t[at], actual_b_l_t[at]
+    raise AssertionError(
+        f"Layer {name!r}, step {step + 1} of {len(expected_t)}, sample {at[0]}, neuron "
+        f"{_index(at[1:])}: expected {what} {expected_t[step]:g}, found {actual_t[step]:g}.\n"
+        f"  expected over time: {_line(expected_t)}\n"
+        f"  found over time:    {_line(actual_t)}\n"
+        f"  {int(wrong_b_l_t.any(axis=-1).sum())} of {wrong_b_l_t[..., 0].size} neurons differ."
+    )
+
+
+def _trains(recording: Recording, network: Network) -> Mapping[str, Array]:
+    """Return the spike trains of all layers, those of the output in any case."""
+    trains = dict(recording.spiketrains_n_b_l_t)
+    if network.readout == "counts":
+        trains[network.output.name] = recording.output_b_l_t
+    return trains
+
+
+def _index(at: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, at))}]"
+
+
+def _line(values_t: Array) -> str:
+    return " ".join(f"{value:g}" for value in values_t)

@@ -1,0 +1,140 @@
+"""Conformance: every kind of layer gives the numbers of the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_core.ir import Network
+from snn_core.ir.layers import MAX_POOL_METHODS
+from snn_core.testing import comparison, networks
+from snn_core.testing.runner import cases
+from snn_core.testing.suite import Suite
+from snn_core.typing import Array
+
+
+class Layers(Suite):
+    """Tests of geometry and wiring.
+
+    Most compare each neuron up to its first spike, whose time depends on every weight.
+    """
+
+    @cases(*networks.LAYER_KINDS)
+    def test_layer_kind(self, case: str) -> None:
+        """A network with one layer of this kind builds, runs and spikes like the reference.
+
+        If this fails: look at the ``build_...`` method of the kind; at the order of cells
+        (row-major, channels last) if it only rearranges values.
+        """
+        network = networks.LAYER_KINDS[case]()
+        self._check_wiring(network, networks.samples(network.input.output_shape))
+
+    @cases("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "AveragePooling2D", "UpSampling2D")
+    def test_shapes(self, case: str) -> None:
+        """Height, width and channels, and both sides of the kernel, may all differ.
+
+        If this fails while `test_layer_kind` passes: height and width are exchanged somewhere, in
+        a reshape or in the numbering of cells.
+        """
+        network = networks.non_square(case)
+        self._check_wiring(network, networks.samples(network.input.output_shape))
+
+    @cases("valid", "same", "explicit")
+    def test_strides_and_padding(self, case: str) -> None:
+        """Convolutions take every stride with every padding.
+
+        If this fails: "same" pads as TensorFlow does, the odd cell after the image
+        (`snn_core.ir.shapes.resolve_padding`); strides are (vertical, horizontal).
+        """
+        padding = ((2, 0), (1, 3)) if case == "explicit" else case
+        for kernel in ((2, 2), (3, 3)):
+            for strides in ((1, 1), (1, 2), (2, 1), (3, 2)):
+                network = networks.conv2d(
+                    (5, 5, 1), kernel=kernel, outputs=2, strides=strides, padding=padding
+                )
+                self._check_wiring(network, networks.samples((5, 5, 1)))
+
+    def test_dilation(self) -> None:
+        """Kernels may be dilated, by different factors along height and width.
+
+        If this fails: the taps of a kernel lie ``dilation`` cells apart.
+        """
+        for dilation in ((2, 2), (1, 2), (2, 1)):
+            network = networks.conv2d((6, 6, 1), dilation=dilation, padding="same", seed=13)
+            self._check_wiring(network, networks.samples((6, 6, 1)))
+
+    def test_groups(self) -> None:
+        """Output channels of a grouped convolution read only from their group of inputs.
+
+        If this fails: the kernel's input axis has the channels of one group; group g of the outputs
+        reads from group g of the inputs.
+        """
+        network = networks.conv2d((4, 4, 4), kernel=(2, 2), outputs=6, groups=2)
+        self._check_wiring(network, networks.samples((4, 4, 4)))
+
+    def test_pooling_at_borders(self) -> None:
+        """Average pooling divides by the number of cells inside the image.
+
+        If this fails: windows that reach over the border have fewer cells; zeros outside do not
+        count.
+        """
+        self._check_wiring(networks.pooling_at_borders(), networks.samples((5, 5, 2)))
+
+    @cases(*MAX_POOL_METHODS)
+    def test_max_pooling(self, case: str) -> None:
+        """Max pooling passes on the winner of each window, also where windows overlap.
+
+        If this fails: running rates are updated before the winner is chosen, ties go to the first
+        cell in row-major order, and an input that wins several windows counts once in each
+        (`snn_core.neuron.MaxPool`).
+        """
+        for overlapping in (False, True):
+            network = networks.max_pooling(case, overlapping=overlapping)
+            self.check(network, networks.clock_samples(network.input.output_shape))
+
+    @cases("Concatenate", "Add")
+    def test_branches(self, case: str) -> None:
+        """Branches join in the order of a layer's inputs, each with its own scale.
+
+        If this fails: `Concatenate` keeps the order of ``layer.inputs``, and row n of
+        ``Add.weight_nc`` scales input n, channel by channel.
+        """
+        self._check_wiring(networks.branches(case), networks.clock_samples((4, 4, 1)))
+
+    @cases("AveragePooling2D", "UpSampling2D", "Add", "several")
+    def test_relays(self, case: str) -> None:
+        """A hidden layer with a linear activation has no neurons and passes its sum straight on.
+
+        If this fails: ask ``network.has_neurons(layer)``. What a relay adds up reaches the next
+        neurons in the same step.
+        """
+        network = networks.relays(case)
+        self._check_wiring(network, networks.clock_samples(network.input.output_shape))
+
+    def test_relayed_bias(self) -> None:
+        """The bias of a layer without neurons reaches the neurons behind it.
+
+        If this fails: pass the relay's bias through the weights between it and the next neurons
+        (`snn_core.ir.connectivity.drive_bias`).
+        """
+        self._check_wiring(networks.relayed_bias(), np.zeros((1, 3), np.float32))
+
+    def test_update_order(self) -> None:
+        """Layers are updated in topological order, whatever their names.
+
+        If this fails: take the order of ``network.layers``; don't sort, or keep layers in a set.
+        """
+        weights = tuple(networks.passing_on(5, seed=seed) for seed in (20, 21))
+        network = networks.chain(weights, names=("C_first", "B_second", "A_third"))
+        self.check(network, networks.clock_samples((5,)))
+
+    def test_deep_network(self) -> None:
+        """Each further layer spikes ``delay_steps`` later, and no more.
+
+        If this fails: by default a spike passes through all layers within its step. If your
+        simulator needs a delay, declare it; it must be the same between all layers.
+        """
+        weights = tuple(networks.passing_on(5, seed=seed) for seed in range(22, 26))
+        self.check(networks.chain(weights), networks.clock_samples((5,)))
+
+    def _check_wiring(self, network: Network, x_b_l: Array) -> None:
+        self.check(network, x_b_l, steps=comparison.up_to_first_spike)

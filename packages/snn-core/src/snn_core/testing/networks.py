@@ -1,0 +1,356 @@
+"""The networks and samples of the conformance kit: small, exact, and made to single out one thing.
+
+Weights are multiples of 2**-10 and inputs multiples of 2**-4, so that float32 sums are exact in any
+order. Unless a test is about it, a network has no bias, no negative weight and no exact hit of the
+threshold; images and kernels are square and kernels symmetric; no neuron spikes in the first step;
+and spikes come out the same whichever way the potential is reset. The last is so because neurons
+either spike once (`gentle_weights`) or leave almost nothing behind when they do (`clocks`). A
+simulator with one mistake therefore fails one test, whose name tells which mistake it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snn_core.ir import BatchNormalization, Dropout, Linear, Network, Softmax
+from snn_core.testing.builder import NetworkBuilder
+from snn_core.typing import Array, Float32, Pair, Shape
+
+NUM_STEPS = 16
+"""Steps of a run in which `gentle_weights` let a neuron spike at most once."""
+
+WEIGHT_UNIT = 2.0**-10
+INPUT_UNIT = 2.0**-4
+
+PASS_ON = 17 / 16
+"""Weight with which a spike makes the next neuron spike at once, and never a second time."""
+
+CLOCK_WEIGHT = 547 / 1024
+"""Weight under which an input of 15, 10, 6, 5, 3 sixteenths spikes each 2, 3, 5, 6, 10 steps.
+
+547/1024 * 15/16 is 1/2 plus 0.2 %, and the other inputs are simple fractions of 15/16; so little is
+left over at a spike that it makes no difference in `NUM_STEPS`.
+"""
+
+CLOCKS = (15, 10, 6, 5, 3)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    """Return the source of the kit's made-up numbers: the same every time."""
+    return np.random.default_rng([2023, seed])
+
+
+def dyadic(
+    shape: Shape, rng: np.random.Generator, *, low: float, high: float, unit: float = WEIGHT_UNIT
+) -> Float32[Array, "*a"]:
+    """Return random multiples of ``unit`` from ``low`` to ``high``."""
+    steps = rng.integers(np.ceil(low / unit), np.floor(high / unit), shape, endpoint=True)
+    return (steps * unit).astype(np.float32)
+
+
+def samples(shape: Shape, *, count: int = 1, seed: int = 0) -> Float32[Array, "b *l"]:
+    """Return samples with values from 10/16 to 15/16."""
+    low, high = 10 * INPUT_UNIT, 15 * INPUT_UNIT
+    return dyadic((count, *shape), generator(seed), low=low, high=high, unit=INPUT_UNIT)
+
+
+def gentle_weights(shape: Shape, *, fan_in: int, seed: int = 0) -> Float32[Array, "*a"]:
+    """Return positive weights under which `samples` make a neuron spike about once.
+
+    The drive of a step stays below 2 / (NUM_STEPS - 1), so the second spike is never due before
+    the last step.
+
+    Parameters
+    ----------
+    fan_in
+        Number of synapses onto each neuron.
+    """
+    most = 2 / (NUM_STEPS - 1) / fan_in
+    return dyadic(shape, generator(seed), low=0.7 * most, high=most)
+
+
+def symmetric(weight_hwio: Array) -> Array:
+    """Return a kernel that is the same with height and width exchanged."""
+    size = weight_hwio.shape[0]
+    rows, columns = np.minimum(*np.indices((size, size))), np.maximum(*np.indices((size, size)))
+    mirrored: Array = weight_hwio[rows, columns]
+    return mirrored
+
+
+def clock_samples(shape: Shape, *, count: int = 1, seed: int = 0) -> Float32[Array, "b *l"]:
+    """Return samples whose values become the periods of `CLOCK_WEIGHT`."""
+    values = np.array(CLOCKS, np.float32) * np.float32(INPUT_UNIT)
+    return generator(seed).choice(values, (count, *shape))
+
+
+def clocks(shape: Shape, **common: Any) -> NetworkBuilder:
+    """Return a builder with one layer of neurons that each spike with the period of its input."""
+    builder = NetworkBuilder(shape)
+    weight = CLOCK_WEIGHT * np.eye(shape[-1])
+    if len(shape) == 3:
+        return builder.conv2d(weight[None, None], **common)
+    return builder.dense(weight, **common)
+
+
+def dense(inputs: int = 4, outputs: int = 6, *, seed: int = 0, **common: Any) -> Network:
+    """Return one fully connected layer."""
+    weight_io = gentle_weights((inputs, outputs), fan_in=inputs, seed=seed)
+    readout = common.pop("readout", "counts")
+    return NetworkBuilder((inputs,)).dense(weight_io, **common).build(readout=readout)
+
+
+def conv2d(
+    shape: Shape,
+    *,
+    kernel: Pair = (3, 3),
+    outputs: int = 3,
+    groups: int = 1,
+    seed: int = 0,
+    **geometry: Any,
+) -> Network:
+    """Return one convolution, with a symmetric kernel if it is square."""
+    per_group = shape[-1] // groups
+    # Where padding leaves a neuron few inputs, it should spike all the same, if later.
+    used = kernel if geometry.get("padding", "valid") == "valid" else (2, 2)
+    fan_in = used[0] * used[1] * per_group
+    weight_hwio = gentle_weights((*kernel, per_group, outputs), fan_in=fan_in, seed=seed)
+    if kernel[0] == kernel[1]:
+        weight_hwio = symmetric(weight_hwio)
+    builder = NetworkBuilder(shape)
+    return builder.conv2d(weight_hwio, groups=groups, **geometry).build()
+
+
+def chain(weights: tuple[Array, ...], *, names: tuple[str, ...] | None = None) -> Network:
+    """Return `clocks` followed by fully connected layers with the given weights."""
+    builder = clocks((len(weights[0]),), name=names and names[0])
+    for index, weight_io in enumerate(weights, start=1):
+        builder.dense(weight_io, name=names and names[index])
+    return builder.build()
+
+
+def passing_on(size: int, *, seed: int) -> Float32[Array, "i o"]:
+    """Return weights that pass every spike on to one other neuron, in a random order."""
+    order = generator(seed).permutation(size)
+    return (PASS_ON * np.eye(size)[order]).astype(np.float32)
+
+
+def averaging(size: int, *, seed: int) -> Float32[Array, "i o"]:
+    """Return weights under which several neurons together make the next ones spike."""
+    return dyadic((size, size), generator(seed), low=0.2, high=0.4)
+
+
+def pooling_weight() -> float:
+    """Return a scale under which the mean of `samples` makes a neuron spike about once."""
+    return 2 / 16
+
+
+def unconvertible() -> Network:
+    """Return a network with two layers that no simulator accepts, as left by a parser."""
+    builder = NetworkBuilder((3,)).dense(np.eye(3))
+    builder.layer(Dropout, (3,), name="02Dropout_3")
+    builder.layer(
+        BatchNormalization,
+        (3,),
+        name="03BatchNormalization_3",
+        gain_c=np.ones(3, np.float32),
+        offset_c=np.zeros(3, np.float32),
+        axis=0,
+    )
+    return builder.dense(np.eye(3)).build()
+
+
+def _conv1d() -> Network:
+    weight_wio = gentle_weights((3, 2, 4), fan_in=4, seed=2)
+    return NetworkBuilder((7, 2)).conv1d(weight_wio, strides=2, padding=(1, 1)).build()
+
+
+def _depthwise() -> Network:
+    weight_hwcm = symmetric(gentle_weights((3, 3, 2, 2), fan_in=9, seed=3))
+    return NetworkBuilder((5, 5, 2)).depthwise_conv2d(weight_hwcm).build()
+
+
+def _transposed() -> Network:
+    weight_hwoi = symmetric(gentle_weights((3, 3, 2, 2), fan_in=2, seed=4))
+    builder = NetworkBuilder((3, 3, 2))
+    return builder.conv2d_transpose(weight_hwoi, strides=(2, 2), padding="same").build()
+
+
+def _average_pooling() -> Network:
+    builder = NetworkBuilder((4, 4, 2))
+    return builder.average_pooling((2, 2), weight_c=pooling_weight()).build()
+
+
+def _max_pooling(method: str) -> Network:
+    builder = NetworkBuilder((4, 4, 2))
+    return builder.max_pooling((2, 2), method=method, weight_c=pooling_weight()).build()
+
+
+def _up_sampling() -> Network:
+    return NetworkBuilder((3, 3, 2)).up_sampling((2, 2), weight_c=pooling_weight()).build()
+
+
+def _add() -> Network:
+    builder = NetworkBuilder((4,)).dense(gentle_weights((4, 5), fan_in=4, seed=5))
+    first = builder.last
+    source = builder.build().input.name
+    second = builder.dense(gentle_weights((4, 5), fan_in=4, seed=6), inputs=[source]).last
+    return builder.add([first, second], weight_nc=[PASS_ON / 2, PASS_ON / 2]).build()
+
+
+def _flatten() -> Network:
+    weight_io = gentle_weights((12, 4), fan_in=12, seed=7)
+    return NetworkBuilder((2, 2, 3)).flatten().dense(weight_io).build()
+
+
+def _reshape() -> Network:
+    weight_hwio = symmetric(gentle_weights((2, 2, 2, 3), fan_in=8, seed=8))
+    return NetworkBuilder((18,)).reshape((3, 3, 2)).conv2d(weight_hwio).build()
+
+
+def _zero_padding() -> Network:
+    weight_hwio = symmetric(gentle_weights((2, 2, 2, 3), fan_in=2, seed=9))
+    builder = NetworkBuilder((3, 3, 2)).zero_padding(((1, 0), (0, 1)))
+    return builder.conv2d(weight_hwio).build()
+
+
+def _concatenate() -> Network:
+    builder = NetworkBuilder((3, 3, 2))
+    builder.concatenate([builder.last, builder.last])
+    weight_hwio = symmetric(gentle_weights((2, 2, 4, 3), fan_in=16, seed=10))
+    return builder.conv2d(weight_hwio).build()
+
+
+LAYER_KINDS: Mapping[str, Callable[[], Network]] = {
+    "Dense": dense,
+    "Conv1D": _conv1d,
+    "Conv2D": lambda: conv2d((4, 4, 1)),
+    "DepthwiseConv2D": _depthwise,
+    "Conv2DTranspose": _transposed,
+    "AveragePooling2D": _average_pooling,
+    "MaxPooling2D": lambda: _max_pooling("fir_max"),
+    "UpSampling2D": _up_sampling,
+    "Add": _add,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "ZeroPadding2D": _zero_padding,
+    "Concatenate": _concatenate,
+}
+"""Layer kind to a network that holds one layer of it and little else."""
+
+
+def non_square(kind: str) -> Network:
+    """Return a layer whose channels, height and width, and both sides of the kernel, all differ."""
+    builder = NetworkBuilder((6, 4, 2))
+    if kind == "Conv2D":
+        return builder.conv2d(gentle_weights((3, 2, 2, 3), fan_in=12, seed=11)).build()
+    if kind == "DepthwiseConv2D":
+        weight_hwcm = gentle_weights((3, 2, 2, 2), fan_in=6, seed=12)
+        return builder.depthwise_conv2d(weight_hwcm).build()
+    if kind == "Conv2DTranspose":
+        weight_hwoi = gentle_weights((2, 3, 3, 2), fan_in=2, seed=13)
+        return builder.conv2d_transpose(weight_hwoi).build()
+    if kind == "AveragePooling2D":
+        return builder.average_pooling((4, 2), strides=(2, 2), weight_c=pooling_weight()).build()
+    return builder.up_sampling((1, 3), weight_c=pooling_weight()).build()
+
+
+def pooling_at_borders() -> Network:
+    """Return average pooling whose last windows reach over the border (one and two cells used)."""
+    builder = NetworkBuilder((5, 5, 2))
+    return builder.average_pooling((2, 2), padding="same", weight_c=pooling_weight()).build()
+
+
+def max_pooling(method: str, *, overlapping: bool) -> Network:
+    """Return clocks followed by max pooling."""
+    pool, strides = ((3, 3), (2, 2)) if overlapping else ((2, 2), (2, 2))
+    builder = clocks((5, 5, 1) if overlapping else (4, 4, 1))
+    return builder.max_pooling(pool, strides=strides, method=method, weight_c=PASS_ON).build()
+
+
+def _two_populations() -> tuple[NetworkBuilder, list[str]]:
+    """Return clocks and, beside them, neurons that spike once; both with two channels."""
+    builder = NetworkBuilder((4, 4, 1))
+    source = builder.last
+    first = builder.conv2d([[[[CLOCK_WEIGHT, CLOCK_WEIGHT]]]]).last
+    kernel_hwio = symmetric(gentle_weights((3, 3, 1, 2), fan_in=5, seed=14))
+    second = builder.conv2d(kernel_hwio, padding="same", inputs=[source]).last
+    return builder, [first, second]
+
+
+def branches(join: str) -> Network:
+    """Return two populations side by side, joined and read by a third."""
+    builder, sides = _two_populations()
+    if join == "Concatenate":
+        builder.concatenate(sides)
+        return builder.conv2d(dyadic((1, 1, 4, 3), generator(15), low=0.15, high=0.4)).build()
+    # 3 * 344 = 6 * 172 = 1032 just passes the threshold of 1024.
+    weight_nc = np.array([[344, 172], [512, 768]]) * WEIGHT_UNIT
+    builder.add(sides, weight_nc=weight_nc)
+    return builder.conv2d(dyadic((1, 1, 2, 3), generator(15), low=0.4, high=0.9)).build()
+
+
+def relays(kind: str) -> Network:
+    """Return clocks, a layer without neurons, and a layer with neurons behind it."""
+    linear: dict[str, Any] = {"activation": Linear()}
+    if kind == "Add":
+        builder, sides = _two_populations()
+        builder.add(sides, weight_nc=[[0.25, 0.5], [0.25, 0.5]], **linear)
+        return builder.conv2d(dyadic((1, 1, 2, 3), generator(18), low=0.3, high=0.7)).build()
+    builder = clocks((4, 4, 2))
+    if kind == "UpSampling2D":
+        builder.up_sampling((2, 2), weight_c=0.5, **linear)
+    else:
+        builder.average_pooling((2, 2), **linear)
+    if kind == "several":
+        builder.zero_padding(((0, 1), (1, 0)))
+        builder.conv2d(dyadic((1, 1, 2, 2), generator(17), low=0.5, high=1), **linear)
+    return builder.conv2d(dyadic((1, 1, 2, 2), generator(18), low=0.3, high=0.7)).build()
+
+
+def relayed_bias() -> Network:
+    """Return a biased layer without neurons in front of neurons that get nothing else."""
+    builder = NetworkBuilder((3,))
+    bias_o = [0.25, 0.5, 0.125]
+    builder.dense(np.eye(3), bias_o=bias_o, activation=Linear())
+    return builder.dense(dyadic((3, 4), generator(19), low=0.08, high=0.14)).build()
+
+
+def softmax() -> Network:
+    """Return one layer whose neurons draw their spikes from a softmax."""
+    return dense(outputs=5, seed=30, activation=Softmax())
+
+
+def unconnected_neuron() -> Network:
+    """Return a layer in which the second of four neurons has no synapses."""
+    weight_io = gentle_weights((3, 4), fan_in=3, seed=31)
+    weight_io[:, 1] = 0
+    return NetworkBuilder((3,)).dense(weight_io).build()
+
+
+def weights(*rows: Sequence[float], **common: Any) -> Network:
+    """Return one fully connected layer with the given weights in units of 1/1024."""
+    weight_io = np.array(rows, np.float32) * np.float32(WEIGHT_UNIT)
+    readout = common.pop("readout", "counts")
+    return NetworkBuilder((len(rows),)).dense(weight_io, **common).build(readout=readout)
+
+
+def overshoot() -> Float32[Array, "i o"]:
+    """Return weights of three neurons, driven by spikes, that pass the threshold by various parts.
+
+    Each is driven by one neuron before it; the second gets 2.25 thresholds at once.
+    """
+    return np.diag([720 / 1024, 2.25, 1.40625]).astype(np.float32)
+
+
+def regular_input() -> Network:
+    """Return four neurons, each with one input of its own and one shared by all."""
+    weight_io = np.diag([100, 120, 200, 330]) + np.diag([40, 40, 40], k=1)
+    return weights(*weight_io.tolist())
+
+
+def one_to_one(size: int) -> Network:
+    """Return neurons with one input each, every fifth spike of which makes them spike."""
+    return weights(*(205 * np.eye(size)).tolist())

@@ -1,0 +1,81 @@
+"""Runs a conformance suite without pytest's collection and gathers the outcomes.
+
+This is how the kit itself is tested, and how a suite can be run from a notebook.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one test.
+
+    Parameters
+    ----------
+    status
+        ``"passed"``, ``"failed"`` or ``"skipped"``.
+    reason
+        Error message or reason of the skip.
+    """
+
+    status: str
+    reason: str = ""
+
+
+def cases(*names: str) -> Callable[[Test], Test]:
+    """Run a test once for each name, passed as ``case``."""
+    return pytest.mark.parametrize("case", names)
+
+
+def cases_of(test: Callable[..., None]) -> tuple[str, ...]:
+    """Return the cases of a test, none if it has no parameter."""
+    for mark in getattr(test, "pytestmark", ()):
+        if mark.name == "parametrize":
+            return tuple(mark.args[1])
+    return ()
+
+
+def test_names(suite: type[Any]) -> list[str]:
+    """Return the names of all tests of a suite, inherited ones too, in the order of definition."""
+    names = (name for kind in reversed(suite.__mro__) for name in vars(kind))
+    return [name for name in dict.fromkeys(names) if name.startswith("test_")]
+
+
+def outcomes(suite: type[Any]) -> dict[str, Outcome]:
+    """Run all tests of a suite; expected failures are not looked at.
+
+    Returns
+    -------
+    Name of the test, with ``[case]`` where it has cases, to its outcome.
+    """
+    return {name: _outcome(test) for name, test in _bound_tests(suite)}
+
+
+def _bound_tests(suite: type[Any]) -> Iterator[tuple[str, Callable[[], None]]]:
+    for name in test_names(suite):
+        test = getattr(suite(), name)
+        if cases_of(test):
+            for case in cases_of(test):
+                yield f"{name}[{case}]", functools.partial(test, case=case)
+        else:
+            yield name, test
+
+
+def _outcome(test: Callable[[], None]) -> Outcome:
+    try:
+        test()
+    except pytest.skip.Exception as skip:
+        return Outcome(status="skipped", reason=str(skip))
+    # Whatever a simulator raises is a failed test, as it is for pytest.
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001
+        return Outcome(status="failed", reason=f"{type(error).__name__}: {error}")
+    return Outcome(status="passed")
