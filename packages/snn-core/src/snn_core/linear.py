@@ -204,9 +204,9 @@ def _up_sampling(layer: ir.UpSampling2D, inputs: Inputs) -> Array:
 def _average_pooling(layer: ir.AveragePooling2D, inputs: Inputs) -> Array:
     cells = pool_windows(inputs[0], layer, fill=0.0)
     inside = pool_windows(np.ones((1, *inputs[0].shape[1:]), np.float32), layer, fill=0.0)
-    # Dividing the scale first keeps the sum exact for dyadic values, as synapses would add it.
+    # Whole numbers of spikes add up exactly, so only the product rounds, the same everywhere.
     share = (layer.weight_c / inside.sum(axis=-1)).astype(np.float32)
-    y: Array = (cells * share[..., None]).sum(axis=-1)
+    y: Array = cells.sum(axis=-1) * share
     return y
 
 

@@ -157,6 +157,36 @@ class Recorder:
         if name == self._output_name and self.network.readout == "counts":
             self._put_output(start, spikes_t_b_l, np.int8)
 
+    def wants_spikes(self, name: str) -> bool:
+        """Return whether the spikes of each step are needed; otherwise `totals` is enough."""
+        is_readout = name == self._output_name and self.network.readout == "counts"
+        return is_readout or "spiketrains" in self.record
+
+    def totals(
+        self,
+        name: str,
+        start: int,
+        *,
+        spikecounts_b_l: Array,
+        operations_t_b: Int64[Array, "t b"] | None,
+    ) -> None:
+        """Take sums over the spikes of some steps from a simulator that adds them up itself.
+
+        Parameters
+        ----------
+        name
+            Layer name.
+        start
+            First step, counted from 0.
+        spikecounts_b_l
+            Spikes of each neuron in these steps.
+        operations_t_b
+            Synaptic operations of each step; ``None`` if no synapses leave the layer.
+        """
+        self._counts[name] += spikecounts_b_l.astype(np.int32)
+        if operations_t_b is not None:
+            self._put_operations(name, start, operations_t_b)
+
     def membrane(self, name: str, start: int, mem_t_b_l: Float32[Array, "t b *l"]) -> None:
         """Take membrane potentials of some steps, in units of the threshold."""
         self._check(name, start, mem_t_b_l)
@@ -223,10 +253,13 @@ class Recorder:
         if fanout_l is None:
             return
         steps = len(spikes_t_b_l)
-        total = self._operations.setdefault(
-            name, np.zeros((self.batch_size, self.num_steps), np.int64)
-        )
         # float64 sums are exact up to 2**53 operations per step.
         active_n_l = (spikes_t_b_l != 0).reshape(steps * self.batch_size, -1)
         operations = active_n_l @ fanout_l.reshape(-1).astype(np.float64)
-        total[:, start : start + steps] = operations.reshape(steps, self.batch_size).T
+        self._put_operations(name, start, operations.reshape(steps, self.batch_size))
+
+    def _put_operations(self, name: str, start: int, operations_t_b: Array) -> None:
+        total = self._operations.setdefault(
+            name, np.zeros((self.batch_size, self.num_steps), np.int64)
+        )
+        total[:, start : start + len(operations_t_b)] = operations_t_b.T

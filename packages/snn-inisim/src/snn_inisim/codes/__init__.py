@@ -1,0 +1,1 @@
+"""Spike codes: what the neurons of a layer do with their summed input."""

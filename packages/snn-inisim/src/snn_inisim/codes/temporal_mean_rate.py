@@ -1,0 +1,114 @@
+"""Rate code: integrate-and-fire neurons whose mean spike rate stands for an activation.
+
+Rueckauer et al., "Conversion of continuous-valued deep networks to efficient event-driven networks
+for image classification", Frontiers in Neuroscience 2017, section 2.1. The arithmetic is that of
+`snn_core.neuron`, operation by operation, so spikes equal those of the reference simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from snn_core.ir import Spiking
+from snn_core.neuron import initial_potential
+
+Tensor: TypeAlias = Any
+"""A TensorFlow tensor; TensorFlow has no types."""
+
+Advanced: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Potentials after the last step, spikes, number of spikes, potentials after each step."""
+
+
+class IntegrateAndFire:
+    """The neurons of one layer.
+
+    Parameters
+    ----------
+    layer
+        Its threshold, initial potential and shape.
+    reset
+        ``"subtraction"``, ``"zero"`` or ``"modulo"``; see `snn_core.neuron.reset_potential`.
+    jit
+        Compile the loop over the steps with XLA.
+    """
+
+    def __init__(self, layer: Spiking, *, reset: str, jit: bool) -> None:
+        self._layer = layer
+        self._reset = reset
+        self._threshold_l = np.array(np.broadcast_to(layer.threshold, layer.output_shape))
+        scan: Callable[..., Advanced] = self._scan
+        self._compiled = tf.function(scan, jit_compile=True, autograph=False) if jit else scan
+
+    def start(self, batch_size: int) -> Tensor:
+        """Return the potentials before the first step."""
+        return tf.constant(initial_potential(self._layer, batch_size))
+
+    def step(self, v_b_l: Tensor, drive_b_l: Tensor) -> tuple[Tensor, Tensor]:
+        """Advance one step; return the new potentials and the spikes (float32)."""
+        v_b_l = v_b_l + drive_b_l
+        fired = v_b_l >= self._threshold_l
+        return tf.where(fired, self._after_spike(v_b_l), v_b_l), tf.cast(fired, tf.float32)
+
+    def _after_spike(self, v_b_l: Tensor) -> Tensor:
+        # The result of a subtraction is selected rather than multiplied by the spike: a compiler
+        # could fuse a product into the sum and round differently.
+        if self._reset == "zero":
+            return tf.zeros_like(v_b_l)
+        if self._reset == "modulo":
+            return tf.truncatemod(v_b_l, self._threshold_l)
+        return v_b_l - self._threshold_l
+
+    def advance(
+        self, v_b_l: Tensor, drive_t_b_l: Tensor, *, num_steps: int, keep_potentials: bool
+    ) -> Advanced:
+        """Advance several steps.
+
+        Parameters
+        ----------
+        v_b_l
+            Potentials before the first of the steps.
+        drive_t_b_l
+            Summed input of each step; without the time axis if it is the same in all steps.
+        num_steps
+            Number of steps.
+        keep_potentials
+            Whether to return the potentials after each step; an empty tensor otherwise.
+        """
+        return self._compiled(
+            v_b_l, drive_t_b_l, num_steps=num_steps, keep_potentials=keep_potentials
+        )
+
+    def _scan(
+        self, v_b_l: Tensor, drive_t_b_l: Tensor, *, num_steps: int, keep_potentials: bool
+    ) -> Advanced:
+        varies = len(drive_t_b_l.shape) > len(v_b_l.shape)
+        shape = v_b_l.shape
+        spikes_t = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
+        potentials_t = tf.TensorArray(
+            tf.float32, num_steps if keep_potentials else 0, element_shape=shape
+        )
+
+        def body(t: Tensor, v: Tensor, counts: Tensor, spikes_t: Any, potentials_t: Any) -> Any:
+            v, spikes = self.step(v, drive_t_b_l[t] if varies else drive_t_b_l)
+            if keep_potentials:
+                potentials_t = potentials_t.write(t, v)
+            return t + 1, v, counts + spikes, spikes_t.write(t, spikes), potentials_t
+
+        start = (tf.constant(0), v_b_l, tf.zeros_like(v_b_l), spikes_t, potentials_t)
+        _, v, counts, spikes_t, potentials_t = tf.while_loop(
+            lambda t, *_: t < num_steps, body, start, maximum_iterations=num_steps
+        )
+        return v, spikes_t.stack(), counts, potentials_t.stack()
+
+
+class Accumulator(IntegrateAndFire):
+    """Neurons that integrate and never spike: an output whose potentials decide."""
+
+    def step(self, v_b_l: Tensor, drive_b_l: Tensor) -> tuple[Tensor, Tensor]:
+        """Advance one step; return the new potentials and zeros."""
+        v_b_l = v_b_l + drive_b_l
+        return v_b_l, tf.zeros_like(v_b_l)

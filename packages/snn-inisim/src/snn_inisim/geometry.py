@@ -1,0 +1,95 @@
+"""Padding, cropping and dilation, where Keras layers on TensorFlow cannot express them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from snn_core.ir.shapes import resolve_padding
+from snn_core.typing import Array, Float32, Pair, Shape
+from snn_inisim.codes.temporal_mean_rate import Tensor
+
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def paddings(layer: Any, kernel: Pair, size: Pair) -> tuple[Pair, Pair]:
+    """Return the cells that a two-dimensional layer pads around its input.
+
+    Parameters
+    ----------
+    layer
+        A layer with ``padding`` and ``strides``, perhaps with ``dilation``.
+    kernel
+        Height and width of the kernel or window.
+    size
+        Height and width of the input.
+    """
+    dilation = getattr(layer, "dilation", (1, 1))
+    rows, columns = (
+        resolve_padding(
+            layer.padding if isinstance(layer.padding, str) else layer.padding[axis],
+            size[axis],
+            kernel=kernel[axis],
+            stride=layer.strides[axis],
+            dilation=dilation[axis],
+        )
+        for axis in range(2)
+    )
+    return rows, columns
+
+
+def padded(x_b_hwc: Tensor, padding: tuple[Pair, Pair], *, fill: float = 0.0) -> Tensor:
+    """Return images with a border."""
+    if padding == NO_PADDING:
+        return x_b_hwc
+    return tf.pad(x_b_hwc, ((0, 0), *padding, (0, 0)), constant_values=fill)
+
+
+def fitted(x_b_hwc: Tensor, crop: Pair, size: Shape) -> Tensor:
+    """Return images cut to a size, or continued with zeros.
+
+    Parameters
+    ----------
+    crop
+        Rows and columns to leave out at the top and on the left.
+    size
+        Height and width of the result.
+    """
+    top, left = crop
+    height, width = size
+    x_b_hwc = x_b_hwc[:, top : top + height, left : left + width]
+    missing = (height - x_b_hwc.shape[1], width - x_b_hwc.shape[2])
+    return padded(x_b_hwc, ((0, missing[0]), (0, missing[1])))
+
+
+def dilated(weight: Float32[Array, "..."], dilation: tuple[int, ...]) -> Float32[Array, "..."]:
+    """Return a kernel with zeros between its taps.
+
+    TensorFlow refuses dilation together with strides, and for transposed convolutions altogether.
+
+    Parameters
+    ----------
+    weight
+        Kernel with the spatial axes first.
+    dilation
+        Distance of the taps along each spatial axis.
+    """
+    axes = len(dilation)
+    sizes = [(n - 1) * d + 1 for n, d in zip(weight.shape[:axes], dilation, strict=True)]
+    spread = np.zeros((*sizes, *weight.shape[axes:]), np.float32)
+    spread[tuple(slice(None, None, d) for d in dilation)] = weight
+    return spread
+
+
+def windows(x_b_hwc: Tensor, pool: Pair, strides: Pair) -> list[Tensor]:
+    """Return, for each cell of the pooling window, the images of what lies under it."""
+    height, width = x_b_hwc.shape[1:3]
+    rows = (height - pool[0]) // strides[0] * strides[0] + 1
+    columns = (width - pool[1]) // strides[1] * strides[1] + 1
+    return [
+        x_b_hwc[:, i : i + rows : strides[0], j : j + columns : strides[1]]
+        for i in range(pool[0])
+        for j in range(pool[1])
+    ]

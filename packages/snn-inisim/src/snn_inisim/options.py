@@ -1,0 +1,76 @@
+"""Options of INIsim: how it computes, not what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snn_core.errors import SettingsError
+
+MODES = ("folded", "per_step")
+
+
+@dataclass(frozen=True, kw_only=True)
+class INIsimOptions:
+    """Options of INIsim; no choice changes a spike.
+
+    Parameters
+    ----------
+    mode
+        ``"folded"``: layer by layer, many time steps at once as one larger batch; ``"per_step"``:
+        a Keras model predicts one step after the other, as a slow cross-check.
+    chunk_steps
+        Number of steps that are folded; 0 chooses it by ``chunk_bytes``.
+    chunk_bytes
+        Size that the summed input of the largest layer may have. A few megabytes, so that it stays
+        in the processor's cache.
+    jit
+        Compile the loop over the steps of a layer with XLA.
+
+    Raises
+    ------
+    SettingsError
+        For an impossible value.
+    """
+
+    mode: str = "folded"
+    chunk_steps: int = 0
+    chunk_bytes: int = 8_000_000
+    jit: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise SettingsError(f"inisim.mode is {self.mode!r}; expected one of {MODES}.")
+        for name, lowest in (("chunk_steps", 0), ("chunk_bytes", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+                raise SettingsError(
+                    f"inisim.{name} is {value!r}; expected a whole number of at least {lowest}."
+                )
+        if not isinstance(self.jit, bool):
+            raise SettingsError(f"inisim.jit is {self.jit!r}; expected true or false.")
+
+
+def steps_per_chunk(
+    options: INIsimOptions, *, num_steps: int, batch_size: int, largest_layer: int
+) -> int:
+    """Return how many steps to fold.
+
+    Chunks of equal size are preferred, since each size is compiled once: a divisor of
+    ``num_steps`` is taken if one lies between half the limit and the limit.
+
+    Parameters
+    ----------
+    num_steps
+        Number of steps of the run.
+    batch_size
+        Number of samples.
+    largest_layer
+        Number of cells of the largest layer.
+    """
+    if options.chunk_steps:
+        return min(options.chunk_steps, num_steps)
+    limit = max(1, options.chunk_bytes // (4 * batch_size * largest_layer))
+    if limit >= num_steps:
+        return num_steps
+    divisors = (size for size in range(limit, limit // 2, -1) if num_steps % size == 0)
+    return next(divisors, limit)

@@ -1,0 +1,67 @@
+"""Simulation step by step: one prediction of a Keras model per time step.
+
+Slower than folding time into the batch, and written independently of it, so that each checks the
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import keras
+
+from snn_core.ir import Network
+from snn_core.typing import Array, Float32
+from snn_inisim.layers import SpikeLayer
+
+
+class StepwiseModel:
+    """A Keras model whose every prediction is one time step.
+
+    Parameters
+    ----------
+    network
+        The network.
+    layers
+        Layer name to the Keras layer that computes it; they keep the states.
+    batch_size
+        Number of samples.
+    outputs
+        Names of the layers whose spikes are returned.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        layers: Mapping[str, SpikeLayer],
+        *,
+        batch_size: int,
+        outputs: Iterable[str],
+    ) -> None:
+        self._layers = layers
+        self._outputs = tuple(outputs)
+        entry = keras.Input(batch_shape=(batch_size, *network.input.output_shape), dtype="float32")
+        values = {network.input.name: entry}
+        for name, layer in layers.items():
+            inputs = [values[source] for source in network[name].inputs]
+            joins = network[name].kind in ("Add", "Concatenate")
+            values[name] = layer(inputs if joins else inputs[0])
+        self._model = keras.Model(entry, [values[name] for name in self._outputs])
+        # XLA makes convolutions on processors slower, and could fuse multiplications into sums.
+        self._model.compile(jit_compile=False)
+
+    def reset(self) -> None:
+        """Go back to the beginning of a simulation."""
+        for layer in self._layers.values():
+            layer.reset_state()
+
+    def step(self, x_b_l: Float32[Array, "b *l"]) -> dict[str, Array]:
+        """Advance one step; return the spikes by layer."""
+        spikes = self._model.predict_on_batch(x_b_l)
+        # Keras drops the list around a single output.
+        spikes = [spikes] if len(self._outputs) == 1 and not isinstance(spikes, list) else spikes
+        return dict(zip(self._outputs, spikes, strict=True))
+
+    def potentials(self, name: str) -> Array:
+        """Return the potentials of a layer after the last step."""
+        return keras.ops.convert_to_numpy(self._layers[name].v_b_l)

@@ -1,0 +1,234 @@
+"""INIsim, the simulator on TensorFlow: its side of the contract of snn-core."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from snn_core.encoding import InputSignal, output_uniforms
+from snn_core.errors import SimulatorImportError
+from snn_core.ir import Layer, MaxPooling2D, Softmax, Spiking
+from snn_core.ir.layers import MAX_POOL_METHODS
+from snn_core.ir.shapes import count
+from snn_core.neuron import pool_coefficient
+from snn_core.recording import Recorder
+from snn_core.simulator import AbstractSNN, Capabilities
+from snn_core.typing import Array, Shape
+from snn_inisim.options import INIsimOptions, steps_per_chunk
+
+if TYPE_CHECKING:
+    from snn_inisim.layers import SpikeLayer
+
+
+class SNN(AbstractSNN):
+    """A converted network on TensorFlow.
+
+    Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
+    spikes. On networks whose sums do not round, spikes equal those of the reference simulator.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
+    )
+    options_type: ClassVar[type[Any]] = INIsimOptions
+
+    # Building.
+
+    def add_input_layer(self, input_shape: Shape) -> None:
+        """Import TensorFlow and start without layers."""
+        _prepare_tensorflow()
+        self.spike_layers: dict[str, SpikeLayer] = {}
+        self._engines: dict[Any, Any] = {}
+
+    def _add(self, layer: Layer) -> None:
+        """Make the Keras layer and give it its weights."""
+        self.spike_layers[layer.name] = self._spike_layer(layer)
+
+    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _add
+    build_flatten = build_reshape = build_zero_padding = build_concatenate = _add
+
+    def _spike_layer(self, layer: Layer) -> SpikeLayer:
+        from snn_inisim.layers import LAYERS
+
+        arguments: dict[str, Any] = {"dt": self.settings.simulation.dt}
+        if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+            arguments["neurons"] = self._neurons(layer)
+        if isinstance(layer, MaxPooling2D):
+            arguments["coefficients_t"] = np.array(
+                [pool_coefficient(layer.method, t + 1) for t in range(self.settings.num_steps)],
+                np.float32,
+            )
+        return LAYERS[layer.kind](layer, **arguments)
+
+    def _neurons(self, layer: Spiking) -> Any:
+        from snn_inisim.codes.temporal_mean_rate import Accumulator, IntegrateAndFire
+
+        only_sums = layer is self.network.output and (
+            self.network.readout == "membrane" or self._draws_softmax
+        )
+        kind = Accumulator if only_sums else IntegrateAndFire
+        return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
+
+    def compile(self) -> None:
+        """Create the kernels; the graphs are made for each batch size when it occurs."""
+        if self.options.mode == "folded":
+            for name, layer in self.spike_layers.items():
+                shapes = [(None, *shape) for shape in self.network.input_shapes(name)]
+                joins = self.network[name].kind in ("Add", "Concatenate")
+                layer.build(shapes if joins else shapes[0])
+                layer.built = True
+
+    @property
+    def _draws_softmax(self) -> bool:
+        output: Any = self.network.output
+        return isinstance(output.activation, Softmax) and self.network.readout == "counts"
+
+    # Simulating.
+
+    def reset(self) -> None:
+        """Nothing is kept from one batch to the next; see `simulate`."""
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate one batch."""
+        self._uniforms_t_b_o: Array | None = None
+        if self._draws_softmax:
+            self._uniforms_t_b_o = output_uniforms(
+                signal.sample_ids,
+                self.seed,
+                num_steps=signal.num_steps,
+                num_classes=self.num_classes,
+            )
+        if self.options.mode == "folded":
+            self._simulate_folded(signal, recorder)
+        else:
+            self._simulate_stepwise(signal, recorder)
+
+    def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:
+        import tensorflow as tf
+
+        batch = len(signal.x_b_l)
+        engine = self._folded_network(signal, recorder)
+        chunk = steps_per_chunk(
+            self.options,
+            num_steps=signal.num_steps,
+            batch_size=batch,
+            largest_layer=max(count(layer.output_shape) for layer in self.network.layers),
+        )
+        steady = engine.prelude(tf.constant(signal.constant_b_l))
+        states, start = engine.start(batch), 0
+        for x_t_b_l in signal.chunks(chunk):
+            self.checkpoint()
+            recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
+            states, found = engine.chunk(
+                states,
+                steady,
+                None if signal.is_constant else tf.constant(x_t_b_l),
+                tf.constant(start),
+                num_steps=len(x_t_b_l),
+            )
+            for name, part in found.items():
+                self._record(recorder, name, start, {k: v.numpy() for k, v in part.items()})
+            start += len(x_t_b_l)
+
+    def _folded_network(self, signal: InputSignal, recorder: Recorder) -> Any:
+        """Return the network for what is to be recorded; graphs are kept from batch to batch."""
+        from snn_inisim.folded import FoldedNetwork, Wanted, fanout_columns
+
+        key = recorder.record
+        if key not in self._engines:
+            fanout = self.connectivity.fanout_of
+            wanted = {
+                layer.name: Wanted(
+                    spikes=recorder.wants_spikes(layer.name),
+                    potentials=recorder.wants_membrane(layer.name)
+                    or (layer is self.network.output and self._draws_softmax),
+                    fanout_l_s=fanout_columns(fanout[layer.name]),
+                )
+                for layer in self.network.spiking_layers
+            }
+            self._engines[key] = FoldedNetwork(
+                self.network, self.spike_layers, wanted, is_constant=signal.is_constant
+            )
+        return self._engines[key]
+
+    def _simulate_stepwise(self, signal: InputSignal, recorder: Recorder) -> None:
+        from snn_inisim.per_step import StepwiseModel
+
+        batch = len(signal.x_b_l)
+        names = [layer.name for layer in self.network.spiking_layers]
+        if batch not in self._engines:
+            # Keras layers keep the potentials of one batch size, so each has layers of its own.
+            layers = {layer.name: self._spike_layer(layer) for layer in self.network.layers[1:]}
+            self._engines[batch] = StepwiseModel(
+                self.network, layers, batch_size=batch, outputs=names
+            )
+        model = self._engines[batch]
+        model.reset()
+        for step, x_t_b_l in enumerate(signal.chunks(1)):
+            self.checkpoint()
+            recorder.input(step, x_t_b_l, spiking=not signal.is_constant)
+            for name, spikes_b_l in model.step(np.array(x_t_b_l[0])).items():
+                potentials = model.potentials(name)[None]
+                self._record(
+                    recorder, name, step, {"spikes": spikes_b_l[None], "potentials": potentials}
+                )
+
+    def _record(
+        self, recorder: Recorder, name: str, start: int, found: dict[str, Array]
+    ) -> None:
+        """Hand what was computed of one layer in some steps to the recorder."""
+        layer: Any = self.network[name]
+        if layer is self.network.output and self._uniforms_t_b_o is not None:
+            found = {**found, "spikes": self._drawn(layer, start, found["potentials"])}
+        if "spikes" in found:
+            recorder.spikes(name, start, found["spikes"])
+        else:
+            recorder.totals(
+                name,
+                start,
+                spikecounts_b_l=found["counts"],
+                operations_t_b=found.get("operations"),
+            )
+        if "potentials" in found and recorder.wants_membrane(name):
+            recorder.membrane(name, start, found["potentials"] / layer.threshold)
+
+    def _drawn(self, layer: Any, start: int, potentials_t_b_l: Array) -> Array:
+        """Return the stochastic spikes of a softmax output; NumPy decides as in the reference."""
+        steps, batch = potentials_t_b_l.shape[:2]
+        probability = layer.activation(potentials_t_b_l.reshape(steps, batch, -1))
+        assert self._uniforms_t_b_o is not None
+        drawn = self._uniforms_t_b_o[start : start + steps] <= probability
+        return drawn.reshape(potentials_t_b_l.shape)
+
+    def end_sim(self) -> None:
+        """Let go of all graphs."""
+        self._engines.clear()
+
+
+def _prepare_tensorflow() -> None:
+    """Import TensorFlow without its start-up messages, and Keras on top of it.
+
+    Raises
+    ------
+    SimulatorImportError
+        If Keras already runs on another backend, or TensorFlow cannot be imported.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        import keras
+        import tensorflow  # noqa: F401 - fails here rather than later
+    except ImportError as error:
+        raise SimulatorImportError(
+            f"INIsim needs TensorFlow and Keras 3, which cannot be imported: {error}. "
+            f"Install them with `pip install snn-inisim`."
+        ) from error
+    if keras.backend.backend() != "tensorflow":
+        raise SimulatorImportError(
+            f"Keras is running on the backend {keras.backend.backend()!r}; INIsim needs "
+            f"'tensorflow'. Set KERAS_BACKEND=tensorflow before Keras is imported."
+        )
