@@ -5,3 +5,9 @@ from snn_inisim import SNN
 class TestINIsim(SimulatorConformance):
     simulator = SNN
     heavy_modules = ("tensorflow", "keras")
+
+
+class TestPerStep(SimulatorConformance):
+    simulator = SNN
+    heavy_modules = ("tensorflow", "keras")
+    options = {"mode": "per_step"}

@@ -21,8 +21,8 @@ class INIsimOptions:
     chunk_steps
         Number of steps that are folded; 0 chooses it by ``chunk_bytes``.
     chunk_bytes
-        Size that the summed input of the largest layer may have. A few megabytes, so that it stays
-        in the processor's cache.
+        Size that the summed input of the largest layer may have: about what the processor's cache
+        holds.
     jit
         Compile the loop over the steps of a layer with XLA.
 
@@ -34,7 +34,7 @@ class INIsimOptions:
 
     mode: str = "folded"
     chunk_steps: int = 0
-    chunk_bytes: int = 8_000_000
+    chunk_bytes: int = 12_000_000
     jit: bool = True
 
     def __post_init__(self) -> None:

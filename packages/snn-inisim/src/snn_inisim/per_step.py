@@ -64,4 +64,5 @@ class StepwiseModel:
 
     def potentials(self, name: str) -> Array:
         """Return the potentials of a layer after the last step."""
-        return keras.ops.convert_to_numpy(self._layers[name].v_b_l)
+        potentials: Array = self._layers[name].v_b_l.numpy()
+        return potentials

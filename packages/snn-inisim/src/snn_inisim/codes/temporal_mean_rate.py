@@ -22,6 +22,16 @@ Tensor: TypeAlias = Any
 Advanced: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
 """Potentials after the last step, spikes, number of spikes, potentials after each step."""
 
+Step: TypeAlias = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
+"""Index of a step and potentials before it to potentials after it and spikes."""
+
+UNROLLED = 4
+"""Number of steps up to which the loop is unrolled.
+
+XLA computes a few unrolled steps in one pass with several threads, in half the time of its loop;
+beyond that the passes do not fit together. A chunk is that short when the batch is large.
+"""
+
 
 class IntegrateAndFire:
     """The neurons of one layer.
@@ -86,23 +96,40 @@ class IntegrateAndFire:
         self, v_b_l: Tensor, drive_t_b_l: Tensor, *, num_steps: int, keep_potentials: bool
     ) -> Advanced:
         varies = len(drive_t_b_l.shape) > len(v_b_l.shape)
-        shape = v_b_l.shape
-        spikes_t = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
-        potentials_t = tf.TensorArray(
-            tf.float32, num_steps if keep_potentials else 0, element_shape=shape
-        )
 
-        def body(t: Tensor, v: Tensor, counts: Tensor, spikes_t: Any, potentials_t: Any) -> Any:
-            v, spikes = self.step(v, drive_t_b_l[t] if varies else drive_t_b_l)
-            if keep_potentials:
-                potentials_t = potentials_t.write(t, v)
-            return t + 1, v, counts + spikes, spikes_t.write(t, spikes), potentials_t
+        def step(t: Any, v: Tensor) -> tuple[Tensor, Tensor]:
+            return self.step(v, drive_t_b_l[t] if varies else drive_t_b_l)
 
-        start = (tf.constant(0), v_b_l, tf.zeros_like(v_b_l), spikes_t, potentials_t)
-        _, v, counts, spikes_t, potentials_t = tf.while_loop(
-            lambda t, *_: t < num_steps, body, start, maximum_iterations=num_steps
-        )
-        return v, spikes_t.stack(), counts, potentials_t.stack()
+        if num_steps <= UNROLLED:
+            return _unrolled(step, v_b_l, num_steps, keep_potentials=keep_potentials)
+        return _looped(step, v_b_l, num_steps, keep_potentials=keep_potentials)
+
+
+def _unrolled(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:
+    spikes_t, potentials_t = [], []
+    for t in range(num_steps):
+        v_b_l, spikes_b_l = step(t, v_b_l)
+        spikes_t.append(spikes_b_l)
+        potentials_t.append(v_b_l)
+    kept = tf.stack(potentials_t) if keep_potentials else tf.zeros((0, *v_b_l.shape))
+    return v_b_l, tf.stack(spikes_t), tf.add_n(spikes_t), kept
+
+
+def _looped(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:
+    shape = v_b_l.shape
+    spikes_t = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
+    kept = tf.TensorArray(tf.float32, num_steps if keep_potentials else 0, element_shape=shape)
+
+    def body(t: Tensor, v: Tensor, counts: Tensor, spikes_t: Any, kept: Any) -> Any:
+        v, spikes_b_l = step(t, v)
+        kept = kept.write(t, v) if keep_potentials else kept
+        return t + 1, v, counts + spikes_b_l, spikes_t.write(t, spikes_b_l), kept
+
+    start = (tf.constant(0), v_b_l, tf.zeros_like(v_b_l), spikes_t, kept)
+    _, v_b_l, counts, spikes_t, kept = tf.while_loop(
+        lambda t, *_: t < num_steps, body, start, maximum_iterations=num_steps
+    )
+    return v_b_l, spikes_t.stack(), counts, kept.stack()
 
 
 class Accumulator(IntegrateAndFire):
