@@ -23,7 +23,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from snn_core.artifact import load
 from snn_core.conversion import convert
 from snn_core.ir import Network
 from snn_core.settings import Settings
@@ -34,7 +33,7 @@ MNIST = Path(__file__).resolve().parents[1] / "examples" / "mnist"
 
 
 def dyadic(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> np.ndarray:
-    """Return weights that are multiples of 2**-10, of mean 0.1 scale and standard deviation scale."""
+    """Return normally distributed multiples of 2**-10."""
     return np.round(rng.normal(0.1 * scale, scale, shape) * 1024).astype(np.float32) / 1024
 
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from snn_core.artifact import save
-from snn_core.dataset import load_dataset
-from snn_core.result import RunResult
 
 from snn_core import convert, run
+from snn_core.artifact import save
 from snn_core.conversion import preset
+from snn_core.dataset import load_dataset
 from snn_core.errors import SNNError
 from snn_core.operations import format_operations
+from snn_core.result import RunResult
 from snn_core.settings import Settings
 
 HERE = Path(__file__).resolve().parent

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from snn_core.testing import SimulatorConformance
 from snn_inisim import SNN
 
@@ -10,4 +12,4 @@ class TestINIsim(SimulatorConformance):
 class TestPerStep(SimulatorConformance):
     simulator = SNN
     heavy_modules = ("tensorflow", "keras")
-    options = {"mode": "per_step"}
+    options: ClassVar = {"mode": "per_step"}

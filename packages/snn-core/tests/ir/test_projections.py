@@ -112,7 +112,7 @@ def test_max_pooling_is_a_population_of_its_own() -> None:
 
 
 def test_two_paths_from_one_population_are_added() -> None:
-    dense = dict(inputs=("input",), output_shape=(2,), bias_o=np.array([1, 0]))
+    dense = {"inputs": ("input",), "output_shape": (2,), "bias_o": np.array([1, 0])}
     network = Network(
         layers=(
             Input(name="input", output_shape=(2,)),

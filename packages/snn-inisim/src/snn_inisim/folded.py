@@ -184,15 +184,11 @@ class FoldedNetwork:
         return _unfolded(layer.drive(inputs), num_steps), states
 
 
-def _layers_with_steady_sums(
-    network: Network, layers: Mapping[str, SpikeLayer]
-) -> tuple[str, ...]:
+def _layers_with_steady_sums(network: Network, layers: Mapping[str, SpikeLayer]) -> tuple[str, ...]:
     """Return the layers whose sums are the same in all steps if the input is."""
     steady, passing_on = [], {network.input.name}
     for name, layer in layers.items():
-        if passing_on.issuperset(network[name].inputs) and not isinstance(
-            layer, SpikeMaxPooling2D
-        ):
+        if passing_on.issuperset(network[name].inputs) and not isinstance(layer, SpikeMaxPooling2D):
             steady.append(name)
             if layer.neurons is None:
                 passing_on.add(name)

@@ -1,8 +1,9 @@
-"""Keras layers with integrate-and-fire neurons, made from layers of the intermediate representation.
+"""Keras layers with integrate-and-fire neurons, made from layers of a converted network.
 
-Each derives from the Keras layer of the same kind, holds its weights and, as part of a Keras model,
-advances by one time step per call. `SpikeLayer.drive` is the part without state: what the layer
-adds up, for samples along the first axis or, with time folded into it, for samples and steps.
+Each derives from the Keras layer of the same kind, holds its weights and, as part of a Keras
+model, advances by one time step per call. `SpikeLayer.drive` is the part without state: what the
+layer adds up, for samples along the first axis or, with time folded into it, for samples and
+steps.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core import ir
-from snn_core.ir.shapes import resolve_padding, transposed_crop
+from snn_core.ir.shapes import transposed_crop
 from snn_core.typing import Array, Float32, Pair
 from snn_inisim.codes.temporal_mean_rate import IntegrateAndFire, Tensor
 from snn_inisim.geometry import NO_PADDING, dilated, fitted, padded, paddings, windows
 
 
-class SpikeLayer(keras.layers.Layer):  # type: ignore[misc]
+class SpikeLayer(keras.layers.Layer):
     """What all layers share: weights and bias of the representation, and perhaps neurons.
 
     Parameters
@@ -45,7 +46,7 @@ class SpikeLayer(keras.layers.Layer):  # type: ignore[misc]
         **arguments: Any,
     ) -> None:
         super().__init__(dtype="float32", trainable=False, **arguments)
-        self.source = layer
+        self.source: Any = layer
         self.neurons = neurons
         self.bias_o = layer.bias_o * np.float32(dt) if isinstance(layer, ir.Weighted) else None
 
@@ -102,7 +103,7 @@ class SpikeLayer(keras.layers.Layer):  # type: ignore[misc]
         return spikes_b_l
 
 
-class SpikeDense(SpikeLayer, keras.layers.Dense):  # type: ignore[misc]
+class SpikeDense(SpikeLayer, keras.layers.Dense):
     """Fully connected layer on the last axis."""
 
     def __init__(self, layer: ir.Dense, **common: Any) -> None:
@@ -136,7 +137,7 @@ class _SpikeConvolution(SpikeLayer):
         return self._spread(self.source.weight)
 
 
-class SpikeConv1D(_SpikeConvolution, keras.layers.Conv1D):  # type: ignore[misc]
+class SpikeConv1D(_SpikeConvolution, keras.layers.Conv1D):
     """1-D convolution, causal padding and groups included."""
 
     def __init__(self, layer: ir.Conv1D, **common: Any) -> None:
@@ -151,7 +152,7 @@ class SpikeConv1D(_SpikeConvolution, keras.layers.Conv1D):  # type: ignore[misc]
         return super().weighted_sum(inputs)
 
 
-class SpikeConv2D(_SpikeConvolution, keras.layers.Conv2D):  # type: ignore[misc]
+class SpikeConv2D(_SpikeConvolution, keras.layers.Conv2D):
     """2-D convolution, groups included."""
 
     def __init__(self, layer: ir.Conv2D, **common: Any) -> None:
@@ -164,7 +165,7 @@ class SpikeConv2D(_SpikeConvolution, keras.layers.Conv2D):  # type: ignore[misc]
         return super().weighted_sum(padded(inputs, _explicit(padding)))
 
 
-class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):
     """Convolution of each channel with kernels of its own."""
 
     def __init__(self, layer: ir.DepthwiseConv2D, **common: Any) -> None:
@@ -193,7 +194,7 @@ class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):  # type: i
         return y[:, :: self._subsampling[0], :: self._subsampling[1]]
 
 
-class SpikeConv2DTranspose(SpikeLayer, keras.layers.Conv2DTranspose):  # type: ignore[misc]
+class SpikeConv2DTranspose(SpikeLayer, keras.layers.Conv2DTranspose):
     """Transposed convolution: the whole of it, cut as the layer's geometry says."""
 
     def __init__(self, layer: ir.Conv2DTranspose, **common: Any) -> None:
@@ -229,7 +230,7 @@ class SpikeConv2DTranspose(SpikeLayer, keras.layers.Conv2DTranspose):  # type: i
         return fitted(super().weighted_sum(inputs), self._crop, self.source.output_shape[:2])
 
 
-class SpikeUpSampling2D(SpikeLayer, keras.layers.UpSampling2D):  # type: ignore[misc]
+class SpikeUpSampling2D(SpikeLayer, keras.layers.UpSampling2D):
     """Repetition of rows and columns, scaled per channel."""
 
     def __init__(self, layer: ir.UpSampling2D, **common: Any) -> None:
@@ -240,7 +241,7 @@ class SpikeUpSampling2D(SpikeLayer, keras.layers.UpSampling2D):  # type: ignore[
         return super().weighted_sum(inputs) * self.source.weight_c
 
 
-class SpikeAveragePooling2D(SpikeLayer, keras.layers.AveragePooling2D):  # type: ignore[misc]
+class SpikeAveragePooling2D(SpikeLayer, keras.layers.AveragePooling2D):
     """Mean over windows, scaled per channel; cells outside the image do not count."""
 
     def __init__(self, layer: ir.AveragePooling2D, **common: Any) -> None:
@@ -257,7 +258,7 @@ class SpikeAveragePooling2D(SpikeLayer, keras.layers.AveragePooling2D):  # type:
         return tf.add_n(cells) * share
 
 
-class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):  # type: ignore[misc]
+class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
     """Spiking max pooling; `snn_core.neuron.MaxPool` states the rules.
 
     Parameters
@@ -347,36 +348,34 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):  # type: ignore[
         return self.fire(drive_t_b_l[0])
 
 
-class SpikeAdd(SpikeLayer, keras.layers.Add):  # type: ignore[misc]
+class SpikeAdd(SpikeLayer, keras.layers.Add):
     """Sum of the inbound layers, each scaled per channel."""
 
     def weighted_sum(self, inputs: Sequence[Tensor]) -> Tensor:
         """Scale and add, in the order of the inbound layers."""
-        first, *rest = (
-            x * weight for x, weight in zip(inputs, self.source.weight_nc, strict=True)
-        )
+        first, *rest = (x * weight for x, weight in zip(inputs, self.source.weight_nc, strict=True))
         return sum(rest, start=first)
 
 
-class SpikeFlatten(SpikeLayer, keras.layers.Flatten):  # type: ignore[misc]
+class SpikeFlatten(SpikeLayer, keras.layers.Flatten):
     """Flattening."""
 
 
-class SpikeReshape(SpikeLayer, keras.layers.Reshape):  # type: ignore[misc]
+class SpikeReshape(SpikeLayer, keras.layers.Reshape):
     """Reshaping."""
 
     def __init__(self, layer: ir.Reshape, **common: Any) -> None:
         super().__init__(layer, target_shape=layer.output_shape, **common)
 
 
-class SpikeZeroPadding2D(SpikeLayer, keras.layers.ZeroPadding2D):  # type: ignore[misc]
+class SpikeZeroPadding2D(SpikeLayer, keras.layers.ZeroPadding2D):
     """Zeros around the image."""
 
     def __init__(self, layer: ir.ZeroPadding2D, **common: Any) -> None:
         super().__init__(layer, padding=layer.padding, **common)
 
 
-class SpikeConcatenate(SpikeLayer, keras.layers.Concatenate):  # type: ignore[misc]
+class SpikeConcatenate(SpikeLayer, keras.layers.Concatenate):
     """Concatenation of the inbound layers."""
 
     def __init__(self, layer: ir.Concatenate, **common: Any) -> None:

@@ -93,7 +93,6 @@ class SNN(AbstractSNN):
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch."""
-        self._uniforms_t_b_o: Array | None = None
         if self._draws_softmax:
             self._uniforms_t_b_o = output_uniforms(
                 signal.sample_ids,
@@ -176,12 +175,10 @@ class SNN(AbstractSNN):
                     recorder, name, step, {"spikes": spikes_b_l[None], "potentials": potentials}
                 )
 
-    def _record(
-        self, recorder: Recorder, name: str, start: int, found: dict[str, Array]
-    ) -> None:
+    def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""
         layer: Any = self.network[name]
-        if layer is self.network.output and self._uniforms_t_b_o is not None:
+        if layer is self.network.output and self._draws_softmax:
             found = {**found, "spikes": self._drawn(layer, start, found["potentials"])}
         if "spikes" in found:
             recorder.spikes(name, start, found["spikes"])
@@ -199,8 +196,7 @@ class SNN(AbstractSNN):
         """Return the stochastic spikes of a softmax output; NumPy decides as in the reference."""
         steps, batch = potentials_t_b_l.shape[:2]
         probability = layer.activation(potentials_t_b_l.reshape(steps, batch, -1))
-        assert self._uniforms_t_b_o is not None
-        drawn = self._uniforms_t_b_o[start : start + steps] <= probability
+        drawn: Array = self._uniforms_t_b_o[start : start + steps] <= probability
         return drawn.reshape(potentials_t_b_l.shape)
 
     def end_sim(self) -> None:

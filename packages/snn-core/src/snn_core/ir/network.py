@@ -10,7 +10,7 @@ from typing import Any
 
 from snn_core.errors import ParseError
 from snn_core.ir.layers import Input, Layer, Spiking
-from snn_core.typing import Array, Shape
+from snn_core.typing import Array, PathLikeStr, Shape
 
 READOUTS = ("counts", "membrane")
 
@@ -136,6 +136,13 @@ class Network:
         return tuple(
             layer for layer in self.layers if isinstance(layer, Spiking) and self.has_neurons(layer)
         )
+
+    def save(self, path: PathLikeStr) -> None:
+        """Write the network as an artifact; see `snn_core.artifact.save`."""
+        # The artifact is built of networks, so it cannot be imported before them.
+        from snn_core.artifact import save
+
+        save(self, path)
 
     def replace(self, *layers: Layer, note: str | None = None, **changes: Any) -> Network:
         """Return a network in which layers of the same names take the place of the present ones.
