@@ -227,7 +227,8 @@ def _simulate(
             raise
         return batches, True
     finally:
-        snn.end_sim()
+        if snn.is_built:  # not so where every batch was there already
+            snn.end_sim()
     return batches, False
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from snn_core.encoding import InputSignal, output_uniforms
-from snn_core.errors import SimulatorImportError
 from snn_core.ir import Layer, MaxPooling2D, Softmax, Spiking
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
@@ -18,6 +15,7 @@ from snn_core.recording import Recorder
 from snn_core.simulator import AbstractSNN, Capabilities
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
+from snn_inisim.startup import import_tensorflow
 
 if TYPE_CHECKING:
     from snn_inisim.layers import SpikeLayer
@@ -39,7 +37,7 @@ class SNN(AbstractSNN):
 
     def add_input_layer(self, input_shape: Shape) -> None:
         """Import TensorFlow and start without layers."""
-        _prepare_tensorflow()
+        import_tensorflow()
         self.spike_layers: dict[str, SpikeLayer] = {}
         self._engines: dict[Any, Any] = {}
 
@@ -202,29 +200,3 @@ class SNN(AbstractSNN):
     def end_sim(self) -> None:
         """Let go of all graphs."""
         self._engines.clear()
-
-
-def _prepare_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages, and Keras on top of it.
-
-    Raises
-    ------
-    SimulatorImportError
-        If Keras already runs on another backend, or TensorFlow cannot be imported.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-    try:
-        import keras
-        import tensorflow  # noqa: F401 - fails here rather than later
-    except ImportError as error:
-        raise SimulatorImportError(
-            f"INIsim needs TensorFlow and Keras 3, which cannot be imported: {error}. "
-            f"Install them with `pip install snn-inisim`."
-        ) from error
-    if keras.backend.backend() != "tensorflow":
-        raise SimulatorImportError(
-            f"Keras is running on the backend {keras.backend.backend()!r}; INIsim needs "
-            f"'tensorflow'. Set KERAS_BACKEND=tensorflow before Keras is imported."
-        )

@@ -1,0 +1,80 @@
+"""Importing TensorFlow: late, quietly, and with a clear error where it cannot work."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from snn_core.errors import SimulatorImportError
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras and initialise the devices.
+
+    TensorFlow's messages are left out unless the environment sets ``TF_CPP_MIN_LOG_LEVEL``.
+
+    Raises
+    ------
+    SimulatorImportError
+        If they cannot be imported, or Keras already runs on another backend.
+    """
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    wants_messages = LOG_LEVEL in os.environ
+    os.environ.setdefault(LOG_LEVEL, "2")
+    try:
+        if wants_messages or "tensorflow" in sys.modules:
+            _import()
+        else:
+            with _without_messages():
+                _import()
+    except ImportError as error:
+        raise SimulatorImportError(
+            f"INIsim needs TensorFlow and Keras 3, which cannot be imported: {error}. "
+            f"Install them with `pip install snn-inisim`."
+        ) from error
+    backend = sys.modules["keras"].backend.backend()
+    if backend != "tensorflow":
+        raise SimulatorImportError(
+            f"Keras is running on the backend {backend!r}; INIsim needs 'tensorflow'. Set "
+            f"KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
+def _import() -> None:
+    import keras  # noqa: F401 - only to have it imported
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Keep what the process writes to its standard error; show it only if something fails.
+
+    Before it reads any log level TensorFlow writes to the file descriptor itself, so there is no
+    other way.
+    """
+    with tempfile.TemporaryFile() as kept:
+        try:
+            sys.stderr.flush()
+            original = os.dup(2)
+        except (OSError, AttributeError):  # there is no standard error
+            yield
+            return
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(original, 2)
+            kept.seek(0)
+            os.write(2, kept.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
