@@ -66,6 +66,11 @@ class NetworkBuilder:
         """Name of the layer appended last."""
         return next(reversed(self._layers))
 
+    @property
+    def shape(self) -> Shape:
+        """Output shape of the layer appended last."""
+        return self._layers[self.last].output_shape
+
     def build(self, *, readout: str = "counts") -> Network:
         """Return the network."""
         return Network(layers=tuple(self._layers.values()), readout=readout)
