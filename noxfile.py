@@ -158,7 +158,7 @@ def release_check(session: nox.Session) -> None:
 @nox.parametrize("package", each())
 def typecheck(session: nox.Session, package: str) -> None:
     """Check one package's types strictly."""
-    install(session, package, *group("typecheck"))
+    install(session, package, *group("test", PROJECTS[package]), *group("typecheck"))
     session.run("mypy", str(FOLDERS[package] / "src"))
 
 

@@ -4,12 +4,17 @@
 
 Checked are relative links and images, with their ``#anchors``, and file names of this repository
 in `code` (``docs/settings.md``, ``packages/snn-core/src``). Web addresses are not visited.
+
+A page quotes a file of this repository by naming it in a comment in front of a fenced block:
+``<!-- quotes examples/snn-tutorial/pyproject.toml -->``. The block must stand in that file, line by
+line and in one piece; it may be indented less.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +27,11 @@ REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?(\S+?)>?\s*$", flags=re.MULTILIN
 HTML = re.compile(r"<(?:a|img)\b[^>]*?\b(?:href|src)=[\"']([^\"']+)[\"']")
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", flags=re.IGNORECASE)
 FILE_NAME = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+/?")
+
+QUOTE = re.compile(
+    r"^<!-- quotes (?P<name>\S+) -->\n+(?P<fence>`{3,})[^\n]*\n(?P<text>.*?)^(?P=fence)\s*?$",
+    flags=re.MULTILINE | re.DOTALL,
+)
 
 
 def pages(root: Path) -> list[Path]:
@@ -64,6 +74,23 @@ def file_names(text: str, root: Path) -> list[str]:
     return [name for name in names if (root / name.split("/")[0]).is_dir()]
 
 
+def quote_problems(text: str, root: Path) -> list[str]:
+    """List the quotations of a page that do not agree with the files they name."""
+    found = []
+    for match in QUOTE.finditer(text):
+        name, quoted = match["name"], match["text"]
+        path = root / name
+        if not path.is_file():
+            found.append(f"{name}: quoted, but no such file")
+        elif not _stands_in(quoted, path.read_text(encoding="utf-8")):
+            found.append(f"{name}: the quotation that starts {quoted.splitlines()[:1]} differs")
+    return found
+
+
+def _stands_in(quoted: str, text: str) -> bool:
+    return any(f"\n{textwrap.indent(quoted, ' ' * by)}" in f"\n{text}" for by in (0, 4, 8))
+
+
 def page_problems(page: Path, root: Path) -> list[str]:
     """List the targets of one page that do not exist."""
     text = page.read_text(encoding="utf-8")
@@ -82,6 +109,7 @@ def page_problems(page: Path, root: Path) -> list[str]:
     found += [
         f"{name}: no such file" for name in file_names(text, root) if not (root / name).exists()
     ]
+    found += quote_problems(text, root)
     return [f"{page.relative_to(root)}: {problem}" for problem in found]
 
 

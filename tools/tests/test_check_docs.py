@@ -86,3 +86,26 @@ def test_status_is_1_when_something_is_missing_or_nothing_was_read(root, tmp_pat
     assert "README.md: gone.md: no such file" in capsys.readouterr().err
     (empty := tmp_path / "empty").mkdir()
     assert check_docs.main(empty) == 1
+
+
+QUOTED = "<!-- quotes tools/there.py -->\n```python\nb = 2\nc = 3\n```\n"
+
+
+@pytest.mark.parametrize("text", ["a = 1\nb = 2\nc = 3\nd = 4\n", "if a:\n    b = 2\n    c = 3\n"])
+def test_a_quotation_that_stands_in_the_file_is_accepted(root: Path, text: str) -> None:
+    write(root, "tools/there.py", text)
+    assert check_docs.page_problems(write(root, "docs/page.md", QUOTED), root) == []
+
+
+@pytest.mark.parametrize("text", ["b = 2\nc = 4\n", "b = 2\nx = 0\nc = 3\n", "ab = 2\nc = 3\n"])
+def test_a_quotation_that_differs_is_found(root: Path, text: str) -> None:
+    write(root, "tools/there.py", text)
+    (found,) = check_docs.page_problems(write(root, "docs/page.md", QUOTED), root)
+    assert "tools/there.py: the quotation that starts ['b = 2'] differs" in found
+
+
+def test_a_quoted_file_has_to_exist(root: Path) -> None:
+    page = write(root, "docs/page.md", QUOTED.replace("there", "gone"))
+    assert any(
+        "quoted, but no such file" in problem for problem in check_docs.page_problems(page, root)
+    )
