@@ -7,7 +7,7 @@ in `code` (``docs/settings.md``, ``packages/snn-core/src``). Web addresses are n
 
 A page quotes a file of this repository by naming it in a comment in front of a fenced block:
 ``<!-- quotes examples/snn-tutorial/pyproject.toml -->``. The block must stand in that file, line by
-line and in one piece; it may be indented less.
+line and in one piece; it may be indented less, and blank lines do not count.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def quote_problems(text: str, root: Path) -> list[str]:
 
 
 def _stands_in(quoted: str, text: str) -> bool:
-    return any(f"\n{textwrap.indent(quoted, ' ' * by)}" in f"\n{text}" for by in (0, 4, 8))
+    # Formatters change blank lines between definitions with the indentation.
+    lines, goal = ("\n".join(filter(str.strip, part.splitlines())) for part in (quoted, text))
+    return any(f"\n{textwrap.indent(lines, ' ' * by)}\n" in f"\n{goal}\n" for by in (0, 4, 8))
 
 
 def page_problems(page: Path, root: Path) -> list[str]:
