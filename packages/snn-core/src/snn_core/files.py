@@ -19,7 +19,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Raises
     ------
     DataError
-        If the folder cannot be written.
+        If the file cannot be written.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -32,9 +32,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)  # mkstemp's files are private
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             Path(name).unlink()
+        if isinstance(error, OSError):  # no space left, for example
+            raise _not_writable(path, error) from error
         raise
 
 
@@ -57,8 +59,8 @@ def require_writable(path: Path) -> None:
 
 def _not_writable(path: Path, error: OSError) -> DataError:
     return DataError(
-        f"Cannot write {path}: {error.strerror or error}. Choose a folder that exists and that you "
-        f"may write."
+        f"Cannot write {path}: {error.strerror or error}. Choose a folder that exists, has "
+        f"room and that you may write."
     )
 
 

@@ -132,11 +132,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
         ("spikes per neuron and step", f"{summary['mean_rate']:.4f}", ""),
         ("time per sample and step", f"{summary['us_per_sample_step']:.2f} µs", ""),
     ]
-    title = (
-        f"{summary['simulator']}, {summary['spike_code']}: {summary['samples']} samples, "
-        f"{summary['timesteps']} steps of {summary['dt_ms']:g} ms"
-    )
-    table = Table(caption=title, caption_justify="left")
+    table = Table()
     for column in ("", "spiking", "analog"):
         table.add_column(column, justify="right" if column else "left")
     for row in rows:
@@ -151,4 +147,9 @@ def print_result(result: RunResult, *, as_json: bool) -> None:
 
         click.echo(json.dumps(result.summary()))
     else:
-        Console(highlight=False).print(summary_table(result.summary()))
+        summary = result.summary()
+        click.echo(
+            f"{summary['simulator']}, {summary['spike_code']}: {summary['samples']} samples, "
+            f"{summary['timesteps']} steps of {summary['dt_ms']:g} ms"
+        )
+        Console(highlight=False).print(summary_table(summary))

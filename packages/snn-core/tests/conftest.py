@@ -64,3 +64,54 @@ def write_keras2(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+def _layer(kind: str, name: str, **config: Any) -> dict[str, Any]:
+    return {"class_name": kind, "config": {"name": name, **config}}
+
+
+@pytest.fixture
+def classifier(write_archive: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a writer of a small image classifier as a ``.keras`` file.
+
+    Its hidden layer can be replaced, and its weights spoilt.
+    """
+
+    def write(*, hidden: Sequence[dict[str, Any]] = (), spoil: bool = False) -> Path:
+        rng = np.random.default_rng(0)
+        kernel, weight = rng.normal(0.1, 0.4, (3, 3, 1, 3)), rng.normal(0, 0.3, (48, 4))
+        if spoil:
+            kernel[0, 0] = np.nan
+        layers = [
+            _layer("InputLayer", "start", batch_shape=[None, 6, 6, 1]),
+            _layer("Conv2D", "conv", filters=3, kernel_size=[3, 3], activation="relu"),
+            *hidden,
+            _layer("Flatten", "flatten"),
+            _layer("Dense", "scores", units=4, activation="softmax"),
+        ]
+        model = {"class_name": "Sequential", "config": {"name": "net", "layers": layers}}
+        weights = {
+            "layers/conv2d": [kernel, np.array([0.1, 0, -0.1])],
+            "layers/dense": [weight, np.zeros(4)],
+        }
+        return write_archive(model, weights)
+
+    return write
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of data for the classifier; arrays can be replaced, or left out by None."""
+
+    def write(name: str = "data.npz", *, count: int = 20, **arrays: Any) -> Path:
+        rng = np.random.default_rng(1)
+        found = {
+            "x": rng.random((count, 6, 6, 1)).astype(np.float32),
+            "y": rng.integers(0, 4, count),
+            **arrays,
+        }
+        path = tmp_path / name
+        np.savez(path, **{key: value for key, value in found.items() if value is not None})
+        return path
+
+    return write

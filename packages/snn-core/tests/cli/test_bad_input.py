@@ -1,0 +1,323 @@
+"""Whatever is wrong with the input: a clear message, exit status 2, and nothing half-written."""
+
+import json
+import pickle
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+
+def layer(kind, **config):
+    return {"class_name": kind, "config": {"name": "culprit", **config}}
+
+
+class Payload:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.fixture
+def refused(snn, tmp_path):
+    """Return a function that runs ``snn`` and checks that it refuses cleanly."""
+
+    def call(*arguments):
+        before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+        done = snn(*arguments)
+        assert done.exit_code == 2, done.output
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+        after = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+        assert after == before, "a file was written or changed"
+        return " ".join(done.stderr.split())
+
+    return call
+
+
+@pytest.fixture
+def convert(refused, classifier, images, tmp_path):
+    """Return a function that tries to convert; what is not given is in order."""
+
+    def call(*arguments, source=None, data=None, output=None):
+        source = classifier() if source is None else source
+        data = images() if data is None else data
+        output = tmp_path / "out.snn" if output is None else output
+        return refused("convert", source, "-o", output, "--data", data, *arguments)
+
+    return call
+
+
+@pytest.fixture
+def run(refused, artifact, images, tmp_path):
+    """Return a function that tries to simulate; what is not given is in order."""
+
+    def call(*arguments, source=None, data=None, simulator="reference", output=None):
+        source = artifact if source is None else source
+        data = images() if data is None else data
+        output = tmp_path / "results" if output is None else output
+        options = ("--simulator", simulator, "--data", data, "-o", output)
+        return refused("run", source, *options, *arguments)
+
+    return call
+
+
+# Models.
+
+
+def test_missing_model(convert, tmp_path):
+    message = convert(source=tmp_path / "gone.keras")
+    assert "gone.keras" in message
+    assert message.startswith("Error:")
+
+
+@pytest.mark.parametrize("keep", [0, 100, -1])
+def test_truncated_model(convert, classifier, keep):
+    path = classifier()
+    path.write_bytes(path.read_bytes()[:keep])
+    message = convert(source=path)
+    assert "model.keras" in message
+
+
+@pytest.mark.parametrize(
+    ("hidden", "expected"),
+    [
+        (layer("Lambda", function="x"), "culprit"),
+        (layer("LSTM", units=3), "culprit"),
+        (layer("Activation", activation="sigmoid"), "sigmoid"),
+    ],
+    ids=["Lambda", "LSTM", "sigmoid"],
+)
+def test_model_with_a_layer_that_cannot_spike(convert, classifier, hidden, expected):
+    message = convert(source=classifier(hidden=[hidden]))
+    assert expected in message
+    assert "culprit" in message
+
+
+def test_every_problem_of_a_model_is_listed(convert, classifier):
+    hidden = [
+        {"class_name": "LSTM", "config": {"name": "first", "units": 3}},
+        {"class_name": "Lambda", "config": {"name": "second"}},
+    ]
+    message = convert(source=classifier(hidden=hidden))
+    assert "first" in message
+    assert "second" in message
+
+
+def test_model_with_nan_in_its_weights(convert, classifier):
+    message = convert(source=classifier(spoil=True))
+    assert (
+        "Layer 'conv' (Conv2D): its kernel holds 3 value(s) that are infinite or not a" in message
+    )
+
+
+def test_file_that_is_no_model(convert, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("hello")
+    assert "notes.txt" in convert(source=path)
+
+
+# Data.
+
+
+def test_missing_data(convert, tmp_path):
+    assert "There is no data file" in convert(data=tmp_path / "gone.npz")
+
+
+def test_data_of_another_shape(convert, run, images):
+    data = images("wrong.npz", x=np.zeros((5, 7, 6, 1), np.float32), y=np.zeros(5, int))
+    for message in (convert(data=data), run(data=data)):
+        assert "samples of shape (7, 6, 1); the network expects (6, 6, 1)" in message
+
+
+def test_nan_in_the_data(convert, run, images):
+    x = np.zeros((5, 6, 6, 1), np.float32)
+    x[3, 0, 0, 0] = np.nan
+    data = images("nan.npz", x=x, y=np.zeros(5, int))
+    for message in (convert(data=data), run(data=data)):
+        assert "NaN or infinite values in 1 samples, the first is sample 3" in message
+
+
+def test_labels_out_of_range(run, images):
+    assert "has the label 4; the network knows the classes 0 to 3" in run(
+        data=images("labels.npz", count=3, y=np.array([0, 4, 1]))
+    )
+    assert "has the label -1" in run(data=images("labels.npz", count=3, y=np.array([0, -1, 1])))
+
+
+def test_data_without_labels(run, images):
+    assert "has no labels; expected an array y" in run(data=images("x.npz", y=None))
+
+
+def test_more_labels_than_samples(run, images):
+    assert "3 samples but 2 labels" in run(data=images("few.npz", count=3, y=np.array([0, 1])))
+
+
+def test_more_samples_asked_for_than_there_are(run):
+    assert "has 20 samples; 21 were asked for" in run("--samples", 21)
+
+
+def test_pickled_data_are_never_read(run, images, tmp_path):
+    marker = tmp_path / "executed"
+    harmful = np.array([Payload(marker)] * 3, dtype=object)
+    data = images("pickle.npz", x=harmful, y=np.zeros(3, int))
+    assert "Pickled objects are never read" in run(data=data)
+    assert not marker.exists()
+
+
+# Settings and flags.
+
+
+def test_missing_settings(convert, tmp_path):
+    assert "Cannot read the settings file" in convert("--settings", tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[cell]\nv_tresh = 1\n", "Did you mean 'v_thresh'?"),
+        ("[cel]\nv_thresh = 1\n", "Did you mean 'cell'?"),
+        ("[simulation]\nduration = -1\n", "simulation.duration: found -1"),
+        ("[cell]\nreset = 'sometimes'\n", "sometimes"),
+        ("[cell\n", "is not a valid settings file"),
+    ],
+)
+def test_impossible_settings(convert, tmp_path, text, expected):
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    assert expected in convert("--settings", path)
+
+
+def test_unknown_option_of_a_simulator(run, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[reference]\nthreads = 3\n")
+    assert "Unknown simulator option 'threads'" in run("--settings", path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--timesteps", -1), ("--timesteps", 0), ("--batch-size", 0), ("--samples", 0),
+     ("--dt", 0), ("--seed", -1), ("--timesteps", "many")],
+)  # fmt: skip
+def test_impossible_flags(run, arguments):
+    assert f"Invalid value for '{arguments[0]}'" in run(*arguments)
+
+
+def test_unknown_simulator(run, convert, images):
+    message = run(simulator="referenz")
+    assert "There is no simulator 'referenz'. Did you mean 'reference'?" in message
+    message = convert("--simulator", "referenz", "--test", images())
+    assert "There is no simulator 'referenz'" in message
+
+
+def test_simulator_of_the_family_that_is_not_installed(run):
+    assert "Install it with `pip install snn-loihi`" in run(simulator="loihi")
+
+
+# Artifacts.
+
+
+def test_missing_artifact(run, tmp_path):
+    assert "There is no file" in run(source=tmp_path / "gone.snn")
+
+
+@pytest.mark.parametrize("keep", [0, 200, -30])
+def test_truncated_artifact(run, artifact, keep):
+    artifact.write_bytes(artifact.read_bytes()[:keep])
+    assert "is no complete .snn file" in run(source=artifact)
+
+
+def changed(artifact, change):
+    """Rewrite an artifact; ``change`` gets its members by name."""
+    with zipfile.ZipFile(artifact) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(artifact, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return artifact
+
+
+def test_artifact_with_a_pickle_inside(run, artifact, tmp_path):
+    marker = tmp_path / "executed"
+
+    def poison(members):
+        name = next(name for name in members if name.endswith(".npy"))
+        members[name] = pickle.dumps(Payload(marker))
+
+    assert "Pickled objects are never read" in run(source=changed(artifact, poison))
+    assert not marker.exists()
+
+
+def test_artifact_with_an_array_of_pickled_objects(run, artifact, tmp_path):
+    marker = tmp_path / "executed"
+    np.save(tmp_path / "harmful.npy", np.array([Payload(marker)], dtype=object), allow_pickle=True)
+    content = (tmp_path / "harmful.npy").read_bytes()
+
+    def poison(members):
+        members[next(name for name in members if name.endswith(".npy"))] = content
+
+    assert "Pickled objects are never read" in run(source=changed(artifact, poison))
+    assert not marker.exists()
+
+
+def test_artifact_from_a_newer_format(run, artifact):
+    def renew(members):
+        manifest = json.loads(members["manifest.json"])
+        members["manifest.json"] = json.dumps({**manifest, "version": 2}).encode()
+
+    message = run(source=changed(artifact, renew))
+    assert "has the format version 2; this snn-core reads up to 1" in message
+    assert "pip install -U snn-core" in message
+
+
+# Output.
+
+
+def test_output_whose_folder_is_missing(convert, tmp_path):
+    message = convert(output=tmp_path / "gone" / "out.snn")
+    assert "Cannot write" in message
+    assert "Choose a folder that exists" in message
+
+
+def test_output_below_a_file(convert, run, tmp_path):
+    (tmp_path / "file").write_text("keep me")
+    assert "Cannot write" in convert(output=tmp_path / "file" / "out.snn")
+    assert "Choose another output folder" in run(output=tmp_path / "file" / "results")
+
+
+def test_output_that_is_a_folder(convert, tmp_path):
+    assert "it is a folder" in convert(output=tmp_path)
+
+
+def test_an_old_artifact_survives_a_failed_conversion(convert, classifier, artifact):
+    before = artifact.read_bytes()
+    convert(source=classifier(spoil=True), output=artifact)
+    assert artifact.read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_old_artifact(convert, artifact, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("snn_core.artifact.dumps", full)
+    assert "Cannot write" in convert(output=artifact)
+
+
+def test_no_work_is_lost_by_a_damaged_batch(snn, artifact, images, tmp_path):
+    common = ("run", artifact, "--simulator", "reference", "--data", images(), "--batch-size", 5)
+    assert snn(*common, "-o", tmp_path / "whole").exit_code == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    broken = tmp_path / "part" / "batches" / "00001.npz"
+    broken.write_bytes(broken.read_bytes()[:50])
+    done = snn(*common, "-o", tmp_path / "part", "--resume")
+    assert done.exit_code == 2
+    assert "00001.npz is damaged" in done.stderr
+    assert "delete it and run again with --resume" in done.stderr
+    broken.unlink()
+    assert snn(*common, "-o", tmp_path / "part", "--resume").exit_code == 0

@@ -1,0 +1,160 @@
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from snn_core.result import RunResult
+
+KEYS = [
+    "simulator",
+    "spike_code",
+    "samples",
+    "timesteps",
+    "dt_ms",
+    "accuracy",
+    "ann_accuracy",
+    "agreement",
+    "mean_rate",
+    "synaptic_operations_per_sample",
+    "neuron_operations_per_sample",
+    "ann_operations_per_sample",
+    "simulate_s",
+    "us_per_sample_step",
+]
+TIMES = ("simulate_s", "us_per_sample_step")
+
+
+def figures(done):
+    """Return the figures without those that measure time."""
+    assert done.exit_code == 0, done.output
+    return {key: value for key, value in json.loads(done.stdout).items() if key not in TIMES}
+
+
+def test_json_is_one_object_with_the_documented_keys(snn, artifact, images):
+    done = snn("run", artifact, "--simulator", "reference", "--data", images(), "--json")
+    assert done.exit_code == 0
+    assert done.stdout.count("\n") == 1
+    assert list(json.loads(done.stdout)) == KEYS
+    assert done.stderr == ""
+
+
+def test_figures_are_those_of_the_result(snn, artifact, images, tmp_path):
+    done = snn(
+        "run",
+        artifact,
+        "--simulator",
+        "reference",
+        "--data",
+        images(),
+        "--json",
+        "-o",
+        tmp_path / "r",
+    )
+    found, result = json.loads(done.stdout), RunResult.load(tmp_path / "r")
+    assert found["samples"] == len(result.labels_b) == 20
+    assert found["timesteps"] == 16
+    assert found["accuracy"] == (result.decision_b == result.labels_b).mean()
+    assert found["agreement"] == (result.decision_b == result.ann_decision_b).mean()
+    assert found["us_per_sample_step"] == pytest.approx(1e6 * found["simulate_s"] / (20 * 16))
+    # conv: 16 positions * 9 taps * 3 filters, dense: 48 * 4; two operations per synapse, and one
+    # for each of the 2 * 16 biased neurons of the convolution
+    assert found["ann_operations_per_sample"] == 2 * (16 * 9 * 3 + 48 * 4) + 2 * 16
+
+
+def test_a_table_for_people(snn, artifact, images):
+    done = snn("run", artifact, "--simulator", "reference", "--data", images())
+    assert done.exit_code == 0
+    assert "reference, temporal_mean_rate: 20 samples, 16 steps of 1 ms" in done.stdout
+    assert "accuracy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--samples", 6), {"samples": 6}),
+        (("--timesteps", 5), {"timesteps": 5, "dt_ms": 1.0}),
+        (("--dt", 0.5), {"timesteps": 32, "dt_ms": 0.5}),
+        (("--dt", 0.5, "--timesteps", 9), {"timesteps": 9, "dt_ms": 0.5}),
+    ],
+)
+def test_flags_change_the_run(snn, artifact, images, arguments, expected):
+    done = snn(
+        "run", artifact, "--simulator", "reference", "--data", images(), "--json", *arguments
+    )
+    assert figures(done).items() >= expected.items()
+
+
+def test_the_batch_size_changes_nothing(snn, artifact, images):
+    common = ("run", artifact, "--simulator", "reference", "--data", images(), "--json")
+    assert figures(snn(*common, "--batch-size", 3)) == figures(snn(*common))
+
+
+def test_the_seed_decides_about_random_input(snn, artifact, images, tmp_path):
+    path = tmp_path / "poisson.toml"
+    path.write_text('[input]\nencoding = "poisson"\n')
+    common = ("run", artifact, "--simulator", "reference", "--data", images(), "--json")
+    common = (*common, "--settings", path, "--seed")
+    assert figures(snn(*common, 3)) == figures(snn(*common, 3))
+    assert figures(snn(*common, 3)) != figures(snn(*common, 4))
+
+
+def test_a_full_folder_is_left_alone_unless_resumed(snn, artifact, images, tmp_path):
+    common = ("run", artifact, "--simulator", "reference", "--data", images(), "-o", tmp_path / "r")
+    assert snn(*common).exit_code == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("r/**/*") if path.is_file()}
+    again = snn(*common)
+    assert again.exit_code == 2
+    assert "is not empty; go on with --resume" in again.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert snn(*common, "--resume").exit_code == 0
+
+
+def test_another_run_is_not_resumed(snn, artifact, images, tmp_path):
+    common = ("run", artifact, "--simulator", "reference", "--data", images(), "-o", tmp_path / "r")
+    assert snn(*common).exit_code == 0
+    done = snn(*common, "--resume", "--timesteps", 9)
+    assert done.exit_code == 2
+    assert "cannot be resumed" in done.stderr
+    assert "settings.simulation.duration: there 16.0, now 9.0" in done.stderr
+
+
+@pytest.fixture
+def long_run(artifact, images, tmp_path):
+    """Return the arguments of a run that takes a few seconds, and its result folder."""
+    data = images("long.npz", count=200)
+    common = ("run", artifact, "--simulator", "reference", "--data", data, "--batch-size", 10)
+    return (*common, "--timesteps", 250), tmp_path / "long"
+
+
+def wait_for_batches(folder, number):
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("batches/[0-9]*.npz"))) < number:
+        assert time.monotonic() < deadline, "no batch was finished"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+def test_a_stopped_run_keeps_its_batches_and_resumes(snn, start, long_run, tmp_path, name):
+    arguments, folder = long_run
+    running = start(*arguments, "-o", folder, "--json")
+    wait_for_batches(folder, 2)
+    os.kill(running.pid, getattr(signal, name))
+    _, messages = running.communicate(timeout=60)
+    kept = {path: path.read_bytes() for path in folder.glob("batches/*.npz")}
+    assert 2 <= len(kept) < 20, "the run was over before it was stopped"
+    assert not (folder / "summary.json").exists()
+    if name == "SIGINT":
+        assert running.returncode == 130
+        assert "Stopping after the current step" in messages
+        assert f"Stopped after {10 * len(kept)} samples" in messages
+    resumed = snn(*arguments, "-o", folder, "--resume", "--json")
+    whole = snn(*arguments, "--json")
+    assert figures(resumed) == figures(whole)
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert not list(folder.rglob(".*")), "temporary files are left"
+    result = RunResult.load(folder)
+    np.testing.assert_array_equal(result.sample_ids_b, np.arange(200))
+    assert not result.interrupted
