@@ -1,4 +1,4 @@
-"""Keras files written by hand, so that these tests need no Keras."""
+"""Keras files written by hand, so that these tests need no Keras, and data for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 Weights = Mapping[str, Sequence[Any]]
 

@@ -183,9 +183,10 @@ def _arrays(path: Path) -> dict[str, Array]:
     if not path.exists():
         raise DataError(f"There is no data file {path}; {_ADVICE}.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
+        with loaded as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(

@@ -39,8 +39,14 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
 
 
 def test_help_imports_neither_numpy_nor_rich():
-    code = "import sys\nfrom snn_core.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n"
-    code += "    print([n for n in ('numpy', 'scipy', 'rich', 'pydantic') if n in sys.modules])"
+    code = """
+import sys
+from snn_core.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    print([name for name in ("numpy", "scipy", "rich", "pydantic") if name in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "Convert a trained model into a spiking network." in done.stdout

@@ -1,0 +1,198 @@
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snn_core import artifact
+from snn_core.errors import ArtifactError, DataError
+from snn_core.evaluate import predict
+from snn_core.ir import Linear, ReLU
+from snn_core.settings import Settings
+from snn_core.testing.builder import NetworkBuilder
+
+OLD = Path(__file__).parent / "data" / "format1.snn"
+
+
+def network():
+    """Return a network with everything that an artifact has to keep."""
+    rng = np.random.default_rng(0)
+    builder = NetworkBuilder((6, 5, 2)).zero_padding(((1, 0), (0, 2)))
+    builder.conv2d(
+        rng.normal(size=(3, 2, 1, 4)),
+        groups=2,
+        strides=(1, 2),
+        threshold=[0.5, 1, 2, 3],
+        v_init=[0.25],
+    )
+    first = builder.last
+    builder.depthwise_conv2d(rng.normal(size=(1, 1, 4, 1)), activation=ReLU(max_value=6.0))
+    builder.add([first, builder.last], weight_nc=np.ones((2, 4)), activation=Linear())
+    builder.concatenate([first, builder.last]).max_pooling((2, 2), method="pre_spike_max")
+    builder.flatten().dense(rng.normal(size=(builder.shape[0], 3)), bias_o=[1, 2, 3])
+    made = builder.build(readout="membrane")
+    return made.replace(note="made by hand", scale_facs={first: np.float32([1, 2, 3, 4])})
+
+
+def saved(tmp_path, **options):
+    path = tmp_path / "model.snn"
+    artifact.save(network(), path, **options)
+    return path
+
+
+def test_everything_survives(tmp_path):
+    settings = Settings.of(
+        {"simulation": {"duration": 7}, "output": {"log_vars": ["mem", "input"]}}
+    )
+    path = saved(tmp_path, settings=settings, provenance={"source": "hand"})
+    found, expected = artifact.load_artifact(path), network()
+    assert found.settings == settings
+    assert found.provenance == {"source": "hand"}
+    assert found.network.history == expected.history
+    assert found.network.readout == "membrane"
+    for name, scale in expected.scale_facs.items():
+        np.testing.assert_array_equal(found.network.scale_facs[name], scale)
+    for layer, other in zip(expected, found.network, strict=True):
+        assert type(layer) is type(other)
+        for field in layer.__dataclass_fields__:
+            first, second = getattr(layer, field), getattr(other, field)
+            if isinstance(first, np.ndarray):
+                np.testing.assert_array_equal(first, second)
+                assert second.dtype == np.float32
+            else:
+                assert first == second, field
+
+
+def test_equal_networks_give_equal_bytes_whenever_they_are_written(monkeypatch):
+    first = artifact.dumps(network())
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert artifact.dumps(network()) == first
+
+
+def test_the_first_format_is_read_for_ever():
+    """Written when format 1 was new: relu([1, 2] @ [[1, -1], [0.5, 0.25]] + [0, 1])."""
+    stored = artifact.load_artifact(OLD)
+    assert predict(stored.network, np.array([[1, 2]], np.float32)).tolist() == [[2, 0.5]]
+    assert stored.network.history == ("made by hand for the tests",)
+    assert stored.settings.num_steps == 32
+    assert json.loads(zipfile.ZipFile(OLD).read("manifest.json"))["version"] == 1
+
+
+def rewritten(path, change):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def edited(**changes):
+    """Return a change that sets entries of the manifest."""
+
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        members["manifest.json"] = json.dumps({**manifest, **changes}).encode()
+
+    return change
+
+
+def edited_layer(index, **changes):
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        manifest["layers"][index].update(changes)
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    return change
+
+
+def with_array(array):
+    def change(members):
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        members[next(name for name in members if name.endswith("weight_io.npy"))] = (
+            buffer.getvalue()
+        )
+
+    return change
+
+
+def without_array(members):
+    del members[next(name for name in members if name.endswith(".npy"))]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (edited(version=2), "format version 2; this snn-core reads up to 1. Update it with"),
+        (edited(version="1"), "format version '1'; expected a number"),
+        (edited(format="zip"), "does not say 'snn-artifact'"),
+        (edited(readout="vote"), "Unknown readout 'vote'"),
+        (edited(layers=[]), "do not fit together"),
+        (edited(settings={"cell": {"v_thresh": -1}}), "settings in .* are not valid"),
+        (edited_layer(1, kind="os.system"), "unknown kind 'os.system'"),
+        (edited_layer(1, surprise=1), r"unknown fields \['surprise'\]"),
+        (edited_layer(2, strides=[2, 2]), "do not fit together"),
+        (without_array, "lacks the array"),
+        (lambda m: m.update({"../escape.py": b""}), "outside its manifest: ../escape.py"),
+        (lambda m: m.update({"manifest.json": b"{"}), "is damaged"),
+        (lambda m: m.pop("manifest.json"), "holds no manifest.json"),
+        (with_array(np.zeros((2, 2), np.float64)), "is no float32 array"),
+        (with_array(np.zeros((2, 2), np.float32)), "do not fit together"),
+    ],
+)
+def test_files_that_were_tampered_with_are_refused(tmp_path, change, message):
+    with pytest.raises(ArtifactError, match=message):
+        artifact.load(rewritten(saved(tmp_path), change))
+
+
+def test_sizes_are_checked_before_anything_is_read(tmp_path, monkeypatch):
+    path = saved(tmp_path)
+    monkeypatch.setattr(artifact, "MAX_ARRAY_BYTES", 100)
+    with pytest.raises(ArtifactError, match="larger than 100 bytes"):
+        artifact.load(path)
+    monkeypatch.setattr(artifact, "MAX_MANIFEST_BYTES", 10)
+    with pytest.raises(ArtifactError, match="larger than 10 bytes"):
+        artifact.load(path)
+
+
+def test_a_member_that_occurs_twice_is_refused(tmp_path):
+    path = saved(tmp_path)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("manifest.json", archive.read("manifest.json"))
+    with pytest.raises(ArtifactError, match="several members of the same name"):
+        artifact.load(path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b[:10], lambda b: b""])
+def test_damaged_files_are_refused(tmp_path, damage):
+    path = saved(tmp_path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ArtifactError, match=r"is no complete \.snn file"):
+        artifact.load(path)
+
+
+def test_a_flipped_byte_is_noticed(tmp_path):
+    path = saved(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError):
+        artifact.load(path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = saved(tmp_path)
+    before = path.read_bytes()
+
+    def fail(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifact, "dumps", fail)
+    with pytest.raises(DataError, match="No space left on device"):
+        artifact.save(network(), path)
+    assert path.read_bytes() == before
+    assert [item.name for item in tmp_path.iterdir()] == ["model.snn"]
