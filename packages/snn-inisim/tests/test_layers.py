@@ -9,7 +9,8 @@ from snn_core.ir import Linear
 from snn_core.linear import drive
 from snn_core.testing.builder import NetworkBuilder
 from snn_inisim.codes.temporal_mean_rate import IntegrateAndFire
-from snn_inisim.layers import LAYERS, SpikeLayer
+from snn_inisim.layers import LAYERS
+from snn_inisim.spike_layer import SpikeLayer
 
 RNG = np.random.default_rng(3)
 

@@ -22,8 +22,7 @@ class SNN(SynapseListSNN):
     capabilities: ClassVar[Capabilities] = Capabilities(
         layers=ALL_LAYERS - {"MaxPooling2D"},
         resets=frozenset({"subtraction"}),
-        readouts=frozenset({"counts"}),
-        records=frozenset({"spiketrains"}),
+        records=frozenset({"spiketrains", "mem"}),
     )
 
     def add_input_layer(self, input_shape: Shape) -> None:
@@ -60,6 +59,9 @@ class SNN(SynapseListSNN):
             for layer in self.populations:
                 values[layer.name] = self.update(layer, values)
                 recorder.spikes(layer.name, step, values[layer.name][None])
+                if recorder.wants_membrane(layer.name):
+                    v = self.v[layer.name] / layer.threshold
+                    recorder.membrane(layer.name, step, v[None])
 
     def update(self, layer: Spiking, values: dict[str, Array]) -> Float32[Array, "b *l"]:
         """Integrate what arrives, spike at the threshold and subtract it."""
@@ -67,6 +69,8 @@ class SNN(SynapseListSNN):
         for source, matrix in self.weights[layer.name].items():
             spikes = values[source].reshape(len(v), -1)
             v = v + (spikes @ matrix).reshape(v.shape)
-        spikes = (v >= layer.threshold).astype(np.float32)
+        only_integrates = layer is self.network.output and self.network.readout == "membrane"
+        threshold = np.inf if only_integrates else layer.threshold
+        spikes = (v >= threshold).astype(np.float32)
         self.v[layer.name] = v - spikes * layer.threshold
         return spikes

@@ -12,7 +12,7 @@ import keras
 
 from snn_core.ir import Network
 from snn_core.typing import Array, Float32
-from snn_inisim.layers import SpikeLayer
+from snn_inisim.spike_layer import SpikeLayer
 
 
 class StepwiseModel:

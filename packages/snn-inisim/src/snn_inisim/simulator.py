@@ -18,7 +18,7 @@ from snn_inisim.options import INIsimOptions, steps_per_chunk
 from snn_inisim.startup import import_tensorflow
 
 if TYPE_CHECKING:
-    from snn_inisim.layers import SpikeLayer
+    from snn_inisim.spike_layer import SpikeLayer
 
 
 class SNN(AbstractSNN):
@@ -55,6 +55,7 @@ class SNN(AbstractSNN):
         if isinstance(layer, Spiking) and self.network.has_neurons(layer):
             arguments["neurons"] = self._neurons(layer)
         if isinstance(layer, MaxPooling2D):
+            arguments["jit"] = self.options.jit
             arguments["coefficients_t"] = np.array(
                 [pool_coefficient(layer.method, t + 1) for t in range(self.settings.num_steps)],
                 np.float32,

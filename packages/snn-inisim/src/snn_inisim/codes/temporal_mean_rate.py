@@ -100,9 +100,27 @@ class IntegrateAndFire:
         def step(t: Any, v: Tensor) -> tuple[Tensor, Tensor]:
             return self.step(v, drive_t_b_l[t] if varies else drive_t_b_l)
 
-        if num_steps <= UNROLLED:
-            return _unrolled(step, v_b_l, num_steps, keep_potentials=keep_potentials)
-        return _looped(step, v_b_l, num_steps, keep_potentials=keep_potentials)
+        return through_steps(step, v_b_l, num_steps, keep_potentials=keep_potentials)
+
+
+def through_steps(
+    step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool = False
+) -> Advanced:
+    """Go through several steps in order, collecting what each returns.
+
+    Parameters
+    ----------
+    step
+        What happens in a step.
+    v_b_l
+        State before the first step.
+    num_steps
+        Number of steps.
+    keep_potentials
+        Whether to return the state after each step; an empty tensor otherwise.
+    """
+    go = _unrolled if num_steps <= UNROLLED else _looped
+    return go(step, v_b_l, num_steps, keep_potentials=keep_potentials)
 
 
 def _unrolled(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:

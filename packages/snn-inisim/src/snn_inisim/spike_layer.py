@@ -1,0 +1,93 @@
+"""What all Keras layers with integrate-and-fire neurons share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from snn_core import ir
+from snn_core.typing import Array, Float32
+from snn_inisim.codes.temporal_mean_rate import IntegrateAndFire, Tensor
+
+
+class SpikeLayer(keras.layers.Layer):
+    """What all layers share: weights and bias of the representation, and perhaps neurons.
+
+    Parameters
+    ----------
+    layer
+        The layer to compute.
+    neurons
+        Its neurons; ``None`` if it passes its sum on at once.
+    dt
+        Length of a step in ms; the bias is multiplied by it.
+    arguments
+        Arguments of the Keras layer.
+    """
+
+    def __init__(
+        self,
+        layer: ir.Layer,
+        *,
+        neurons: IntegrateAndFire | None = None,
+        dt: float = 1.0,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(dtype="float32", trainable=False, **arguments)
+        self.source: Any = layer
+        self.neurons = neurons
+        self.bias_o = layer.bias_o * np.float32(dt) if isinstance(layer, ir.Weighted) else None
+
+    def weights_of_keras(self) -> Float32[Array, "..."] | None:
+        """Return the kernel as the Keras layer wants it; ``None`` if it has none."""
+        return self.source.weight if isinstance(self.source, ir.Weighted) else None
+
+    def build(self, input_shape: Any) -> None:
+        """Create and fill the kernel, and the potentials if the batch size is known."""
+        super().build(input_shape)
+        kernel = self.weights_of_keras()
+        if kernel is not None:
+            self.kernel.assign(kernel)
+        first = input_shape if isinstance(input_shape[0], (int, type(None))) else input_shape[0]
+        if first[0] is not None:
+            self.build_state(first[0])
+
+    def build_state(self, batch_size: int) -> None:
+        """Create what a layer remembers from one call to the next."""
+        if self.neurons is not None:
+            shape = (batch_size, *self.source.output_shape)
+            self.v_b_l = self.add_weight(shape=shape, initializer="zeros", trainable=False)
+            self.reset_state()
+
+    def reset_state(self) -> None:
+        """Go back to the beginning of a simulation."""
+        if self.neurons is not None:
+            self.v_b_l.assign(self.neurons.start(self.v_b_l.shape[0]))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Return the batch size and the shape of the layer."""
+        first = input_shape if isinstance(input_shape[0], (int, type(None))) else input_shape[0]
+        return (first[0], *self.source.output_shape)
+
+    def weighted_sum(self, inputs: Tensor) -> Tensor:
+        """Return weights times inputs: one tensor, or a list for several inbound layers."""
+        return super().call(inputs)
+
+    def drive(self, inputs: Tensor) -> Tensor:
+        """Return what the layer adds up in one step: weights times inputs, and bias times dt."""
+        y = self.weighted_sum(inputs)
+        return y if self.bias_o is None else y + self.bias_o
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Advance by one step and return the spikes, or the sum of a layer without neurons."""
+        return self.fire(self.drive(inputs))
+
+    def fire(self, drive_b_l: Tensor) -> Tensor:
+        """Integrate a step's sum and return the spikes; without neurons return the sum."""
+        if self.neurons is None:
+            return drive_b_l
+        v_b_l, spikes_b_l = self.neurons.step(self.v_b_l.value, drive_b_l)
+        self.v_b_l.assign(v_b_l)
+        return spikes_b_l
