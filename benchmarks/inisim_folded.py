@@ -3,8 +3,8 @@
     python benchmarks/inisim_folded.py [--repeats 7] [--steps 100] [--batches 1,100]
 
 Both simulate the same network in the same process, in turn; each figure is the median of the
-repetitions, and the last column the median of the ratios. The LeNet's weights are dyadic, so
-that the spikes of all layers must be identical, which is checked first. INIsim's time includes what its
+repetitions, and the last column the median of the ratios. The LeNet's weights are dyadic, so that
+the spikes of all layers must be identical, which is checked first. INIsim's time includes what its
 results need beyond the output: spike counts and synaptic operations of every layer. The Keras
 model returns the output spikes only.
 """
