@@ -114,7 +114,7 @@ class Layers(Suite):
         """The bias of a layer without neurons reaches the neurons behind it.
 
         If this fails: pass the relay's bias through the weights between it and the next neurons
-        (`snn_core.ir.connectivity.drive_bias`).
+        (`snn_core.ir.projections.drive_bias`).
         """
         self._check_wiring(networks.relayed_bias(), np.zeros((1, 3), np.float32))
 

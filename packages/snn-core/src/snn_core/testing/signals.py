@@ -69,6 +69,34 @@ class Signals(Suite):
             expected, operations_b_t, name=network.input.name, what="operations"
         )
 
+    def test_counts_without_recording(self) -> None:
+        """Spikes and operations are counted the same whether spike trains are recorded or not.
+
+        If this fails: hand every layer to the recorder in any case, its spikes or, where
+        ``recorder.wants_spikes`` is false, their ``totals``.
+        """
+        self.needs("records", "spiketrains")
+        if not self.capabilities.deterministic:
+            pytest.skip("declares deterministic = False")
+        weights = tuple(networks.averaging(5, seed=seed) for seed in (43, 44))
+        x_b_l = networks.clock_samples((5,))
+        recorded, plain = (
+            self.run(networks.chain(weights), x_b_l, output={"log_vars": names})
+            for names in (["spiketrains"], [])
+        )
+        for name, counts_b_l in recorded.spikecounts_n_b_l.items():
+            found_b_l = plain.spikecounts_n_b_l[name]
+            assert np.array_equal(found_b_l, counts_b_l), (
+                f"layer {name!r}: {counts_b_l.sum()} spikes while recording, else {found_b_l.sum()}"
+            )
+        operations = (
+            int(recording.synaptic_operations_b_t.sum()) for recording in (recorded, plain)
+        )
+        while_recording, otherwise = operations
+        assert while_recording == otherwise, (
+            f"{while_recording} operations while recording, else {otherwise}"
+        )
+
     def test_softmax(self) -> None:
         """A softmax output draws its spikes against the core's random numbers.
 

@@ -182,6 +182,19 @@ class RecordsOutputOnly(Tampered):
     tampering = _OutputOnly
 
 
+class _WhileRecording(Tampering):
+    def spikes(self, name: str, start: int, spikes_t_b_l: Array) -> None:
+        if self._recorder.wants_spikes(name):
+            self._recorder.spikes(name, start, spikes_t_b_l)
+
+
+@fails("test_counts_without_recording")
+class CountsWhileRecording(Tampered):
+    """Hands on only the spikes that are recorded."""
+
+    tampering = _WhileRecording
+
+
 class _BeforeReset(Tampering):
     def spikes(self, name: str, start: int, spikes_t_b_l: Array) -> None:
         self._spikes_t_b_l = spikes_t_b_l
