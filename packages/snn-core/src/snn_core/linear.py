@@ -61,10 +61,37 @@ def pool_windows(
 
     Cells outside the image hold ``fill``.
     """
-    x = _pad(x_b_hwc, _paddings(layer, layer.pool_size, (1, 1), x_b_hwc.shape[1:3]), fill=fill)
+    x = _pad(x_b_hwc, image_paddings(layer, layer.pool_size, (1, 1), x_b_hwc.shape[1:3]), fill=fill)
     view = _windows(x, layer.pool_size, layer.strides, (1, 1))
     b, y, x_, kh, kw, c = view.shape
     return view.transpose(0, 1, 2, 5, 3, 4).reshape(b, y, x_, c, kh * kw)
+
+
+def image_paddings(
+    layer: Any, kernel: Sequence[int], dilation: Pair, sizes: Sequence[int]
+) -> tuple[Pair, Pair]:
+    """Return the cells that a two-dimensional layer pads around its input.
+
+    Parameters
+    ----------
+    layer
+        A layer with ``padding`` and ``strides``.
+    kernel, dilation
+        Height and width of its kernel or window, and the distance of the taps.
+    sizes
+        Height and width of the input.
+    """
+    first, second = (
+        resolve_padding(
+            _axis_padding(layer.padding, i),
+            sizes[i],
+            kernel=kernel[i],
+            stride=layer.strides[i],
+            dilation=dilation[i],
+        )
+        for i in range(2)
+    )
+    return first, second
 
 
 @singledispatch
@@ -142,7 +169,7 @@ def _conv1d(layer: ir.Conv1D, inputs: Inputs) -> Array:
 @_operator(ir.Conv2D)
 def _conv2d(layer: ir.Conv2D, inputs: Inputs) -> Array:
     kernel = layer.weight_hwio.shape[:2]
-    pad = _paddings(layer, kernel, layer.dilation, inputs[0].shape[1:3])
+    pad = image_paddings(layer, kernel, layer.dilation, inputs[0].shape[1:3])
     return _correlate(
         _pad(inputs[0], pad),
         layer.weight_hwio,
@@ -155,7 +182,7 @@ def _conv2d(layer: ir.Conv2D, inputs: Inputs) -> Array:
 @_operator(ir.DepthwiseConv2D)
 def _depthwise(layer: ir.DepthwiseConv2D, inputs: Inputs) -> Array:
     kh, kw, c, m = layer.weight_hwcm.shape
-    pad = _paddings(layer, (kh, kw), layer.dilation, inputs[0].shape[1:3])
+    pad = image_paddings(layer, (kh, kw), layer.dilation, inputs[0].shape[1:3])
     view = _windows(_pad(inputs[0], pad), (kh, kw), layer.strides, layer.dilation)
     b, y, x = view.shape[:3]
     # Channels first, so that each channel is one matrix product.
@@ -231,23 +258,6 @@ def _batch_normalization(layer: ir.BatchNormalization, inputs: Inputs) -> Array:
 
 def _axis_padding(padding: ir.Padding2D, axis: int) -> str | Pair:
     return padding if isinstance(padding, str) else padding[axis]
-
-
-def _paddings(
-    layer: Any, kernel: Sequence[int], dilation: Pair, sizes: Sequence[int]
-) -> tuple[Pair, Pair]:
-    """Resolve a 2-D layer's padding to numbers."""
-    first, second = (
-        resolve_padding(
-            _axis_padding(layer.padding, i),
-            sizes[i],
-            kernel=kernel[i],
-            stride=layer.strides[i],
-            dilation=dilation[i],
-        )
-        for i in range(2)
-    )
-    return first, second
 
 
 def _pad(x_b_hwc: Array, padding: tuple[Pair, Pair], *, fill: float = 0) -> Array:

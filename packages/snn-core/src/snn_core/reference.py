@@ -6,12 +6,12 @@ Within a step a spike passes through the whole network (zero delay).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from snn_core.encoding import InputSignal, output_uniforms
-from snn_core.ir import Layer, MaxPooling2D, Softmax, Spiking, Weighted
+from snn_core.encoding import InputSignal
+from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.linear import weighted_sum
 from snn_core.neuron import MaxPool, initial_potential, reset_potential
@@ -47,22 +47,12 @@ class ReferenceSNN(AbstractSNN):
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate step by step."""
-        if self._draws_softmax:
-            self._uniforms_t_b_o = output_uniforms(
-                signal.sample_ids,
-                self.seed,
-                num_steps=signal.num_steps,
-                num_classes=self.num_classes,
-            )
+        if self.draws_softmax:
+            self._uniforms_t_b_o = self.output_uniforms(signal)
         for index, x_t_b_l in enumerate(signal.chunks(1)):
             self.checkpoint()
             recorder.input(index, x_t_b_l, spiking=not signal.is_constant)
             self._step(index, x_t_b_l[0], recorder)
-
-    @property
-    def _draws_softmax(self) -> bool:
-        output: Any = self.network.output
-        return isinstance(output.activation, Softmax) and self.network.readout == "counts"
 
     def _step(self, index: int, x_b_l: Float32[Array, "b *l"], recorder: Recorder) -> None:
         """Update all layers once; ``index`` counts steps from 0."""
@@ -93,7 +83,7 @@ class ReferenceSNN(AbstractSNN):
         is_output = layer is self.network.output
         if is_output and self.network.readout == "membrane":
             spikes = np.zeros(v.shape, bool)
-        elif is_output and self._draws_softmax:
+        elif is_output and self.draws_softmax:
             probability = layer.activation(v.reshape(len(v), -1)).reshape(v.shape)
             spikes = self._uniforms_t_b_o[index].reshape(v.shape) <= probability
         else:

@@ -16,78 +16,36 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from snn_core import artifact
-from snn_core.encoding import InputSignal
-from snn_core.errors import SettingsError, SimulationError, UnsupportedError
-from snn_core.evaluate import activations, check_shape
-from snn_core.ir import Layer, MaxPooling2D, Network, Softmax, Spiking
-from snn_core.loop import BatchResult, run_batches
-from snn_core.operations import ConnectivityStatistics, ann_operations, connectivity_statistics
+from snn_core.capabilities import (
+    ALL_LAYERS,
+    BUILDERS,
+    Capabilities,
+    draws_softmax,
+    layer_problems,
+    setting_problems,
+)
+from snn_core.encoding import InputSignal, output_uniforms
+from snn_core.errors import SettingsError, UnsupportedError
+from snn_core.evaluate import check_shape
+from snn_core.ir import Layer, Network
+from snn_core.loop import run_batches
+from snn_core.measured import Measured
 from snn_core.recording import Recorder, Recording
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float, Float32, Int, Int64, PathLikeStr, Shape
+from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
+
+__all__ = [
+    "ALL_LAYERS",
+    "BUILDERS",
+    "CONTRACT",
+    "AbstractSNN",
+    "Capabilities",
+    "NoOptions",
+    "StopSimulation",
+]
 
 CONTRACT = 1
 """Version of this contract; raised only when a simulator written for the last one would break."""
-
-BUILDERS: Mapping[str, str] = {
-    "Dense": "build_dense",
-    "Conv1D": "build_convolution",
-    "Conv2D": "build_convolution",
-    "DepthwiseConv2D": "build_convolution",
-    "Conv2DTranspose": "build_convolution",
-    "AveragePooling2D": "build_pooling",
-    "MaxPooling2D": "build_pooling",
-    "UpSampling2D": "build_up_sampling",
-    "Add": "build_add",
-    "Flatten": "build_flatten",
-    "Reshape": "build_reshape",
-    "ZeroPadding2D": "build_zero_padding",
-    "Concatenate": "build_concatenate",
-}
-"""Layer kind to the method of `AbstractSNN` that builds it."""
-
-ALL_LAYERS = frozenset(BUILDERS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capabilities:
-    """What a simulator can do; everything else is refused before it starts.
-
-    Parameters
-    ----------
-    layers
-        Layer kinds, keys of `BUILDERS`.
-    spike_codes, inputs, resets, readouts, records
-        Accepted values of the settings of these names.
-    max_pool_methods
-        Accepted ``maxpool_type`` values.
-    softmax
-        Whether a softmax output can draw stochastic spikes.
-    batched
-        Whether several samples are simulated at once; otherwise batches hold one sample.
-    delay_steps
-        Steps by which the spikes of each further layer come later than in the reference.
-    deterministic
-        Whether two runs with the same seed give the same spikes.
-    rate_tolerance
-        Largest deviation of a firing rate from the reference, in spikes per step. 0: exact.
-    hardware
-        Name of the chip this runs on or stands in for; ``None`` for a plain simulator.
-    """
-
-    layers: frozenset[str] = ALL_LAYERS
-    spike_codes: frozenset[str] = frozenset({"temporal_mean_rate"})
-    inputs: frozenset[str] = frozenset({"constant", "poisson", "regular"})
-    resets: frozenset[str] = frozenset({"subtraction", "zero", "modulo"})
-    readouts: frozenset[str] = frozenset({"counts", "membrane"})
-    records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
-    max_pool_methods: frozenset[str] = frozenset()
-    softmax: bool = False
-    batched: bool = True
-    delay_steps: int = 0
-    deterministic: bool = True
-    rate_tolerance: float = 0.0
-    hardware: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +57,7 @@ class StopSimulation(Exception):  # noqa: N818 - a request, not an error
     """Raised inside a simulator when the user asked to stop."""
 
 
-class AbstractSNN(ABC):
+class AbstractSNN(Measured, ABC):
     """A spiking neural network on a simulator.
 
     Parameters
@@ -131,16 +89,13 @@ class AbstractSNN(ABC):
         *,
         seed: int | None = None,
     ) -> None:
+        super().__init__()
         self.network = network
         self.settings = settings or Settings()
         self.options: Any = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
         self.is_built = False
-        self.recording: Recording | None = None
-        self.result: BatchResult | None = None
         self.stop_requested: Callable[[], bool] = lambda: False
-        self._connectivity: ConnectivityStatistics | None = None
-        self._x_b_l: Array | None = None
         problems = self.problems()
         if problems:
             name = type(self).__module__.split(".")[0]
@@ -173,7 +128,7 @@ class AbstractSNN(ABC):
     def problems(self) -> list[str]:
         """Return everything about the network and the settings that the simulator cannot do."""
         return [
-            *self._setting_problems(),
+            *setting_problems(self.capabilities, self.network, self.settings),
             *(
                 problem
                 for layer in self.network.layers[1:]
@@ -181,42 +136,9 @@ class AbstractSNN(ABC):
             ),
         ]
 
-    def _setting_problems(self) -> list[str]:
-        can, settings = self.capabilities, self.settings
-        wanted = [
-            ("conversion.spike_code", settings.conversion.spike_code, can.spike_codes),
-            ("input.encoding", settings.input.encoding, can.inputs),
-            ("cell.reset", settings.cell.reset, can.resets),
-            ("conversion.readout", self.network.readout, can.readouts),
-        ]
-        wanted += [
-            ("output.log_vars", name, can.records | {"activations"})
-            for name in sorted(settings.output.log_vars)
-        ]
-        return [
-            f"{key} = {value!r} is not supported; supported: {', '.join(sorted(known))}"
-            for key, value, known in wanted
-            if value not in known
-        ]
-
     def _layer_problems(self, layer: Layer) -> list[str]:
-        can = self.capabilities
-        if layer.kind not in can.layers:
-            return [f"{layer.name}: {layer.kind} layers are not supported"]
-        found = []
-        if isinstance(layer, MaxPooling2D) and layer.method not in can.max_pool_methods:
-            supported = ", ".join(sorted(can.max_pool_methods)) or "none"
-            found.append(
-                f"{layer.name}: max pooling by {layer.method!r} is not supported; supported: "
-                f"{supported}"
-            )
-        draws = isinstance(layer, Spiking) and isinstance(layer.activation, Softmax)
-        if draws and self.network.readout == "counts" and not can.softmax:
-            found.append(
-                f"{layer.name}: stochastic softmax spikes are not supported; convert with "
-                f"softmax_to_relu or the membrane read-out"
-            )
-        reason = self.refuses(layer)
+        reason = self.refuses(layer) if layer.kind in self.capabilities.layers else None
+        found = layer_problems(self.capabilities, self.network, layer)
         return [*found, f"{layer.name}: {reason}"] if reason else found
 
     # Building.
@@ -241,7 +163,7 @@ class AbstractSNN(ABC):
     def add_input_layer(self, input_shape: Shape) -> None:
         """Add the input layer; ``input_shape`` has no batch axis."""
 
-    def add_layer(self, layer: Layer) -> None:  # noqa: B027 - optional hook
+    def add_layer(self, layer: Layer) -> None:
         """Do what concerns adding any layer, independently of its type."""
 
     @abstractmethod
@@ -304,8 +226,22 @@ class AbstractSNN(ABC):
     def reset(self) -> None:
         """Bring all state back to the beginning; called before every batch."""
 
-    def end_sim(self) -> None:  # noqa: B027 - optional hook
+    def end_sim(self) -> None:
         """Clean up after the last simulation."""
+
+    @property
+    def draws_softmax(self) -> bool:
+        """Whether the output draws stochastic spikes from a softmax."""
+        return draws_softmax(self.network)
+
+    def output_uniforms(self, signal: InputSignal) -> Float32[Array, "t b o"]:
+        """Return the random numbers that a softmax output draws its spikes with."""
+        return output_uniforms(
+            signal.sample_ids,
+            self.seed,
+            num_steps=signal.num_steps,
+            num_classes=self.num_classes,
+        )
 
     def checkpoint(self) -> None:
         """Raise `StopSimulation` if the user asked to stop."""
@@ -369,148 +305,3 @@ class AbstractSNN(ABC):
         self.network = artifact.load(Path(path) / f"{filename}.snn")
         self.is_built = False
         self._connectivity = None
-
-    # Connectivity.
-
-    @property
-    def connectivity(self) -> ConnectivityStatistics:
-        """Numbers of neurons and synapses, computed at first use."""
-        if self._connectivity is None:
-            self._connectivity = connectivity_statistics(self.network)
-        return self._connectivity
-
-    def set_connectivity(self) -> tuple[list[int], list[int], list[int]]:
-        """Return the numbers of neurons, of neurons with bias, and the fan-in, per layer."""
-        return self.num_neurons, self.num_neurons_with_bias, self.fanin
-
-    @property
-    def num_neurons(self) -> list[int]:
-        """Number of neurons per layer with neurons, preceded by the input cells."""
-        return self.connectivity.num_neurons
-
-    @property
-    def num_neurons_with_bias(self) -> list[int]:
-        """Number of neurons with a bias per layer, the input first."""
-        return self.connectivity.num_neurons_with_bias
-
-    @property
-    def fanin(self) -> list[int]:
-        """Largest number of synapses onto one neuron, per layer, the input first."""
-        return self.connectivity.fanin
-
-    @property
-    def fanout(self) -> list[Array]:
-        """Number of synapses that leave each neuron, per layer, the input first."""
-        return self.connectivity.fanout
-
-    @property
-    def operations_ann(self) -> int:
-        """Operations of one forward pass of the analog network."""
-        return ann_operations(self.network)
-
-    @property
-    def num_classes(self) -> int:
-        """Number of output neurons."""
-        return int(np.prod(self.network.output.output_shape))
-
-    @property
-    def batch_size(self) -> int:
-        """Number of samples simulated at once."""
-        return self.settings.simulation.batch_size if self.capabilities.batched else 1
-
-    @property
-    def is_parallelizable(self) -> bool:
-        """Whether several samples are simulated at once."""
-        return self.capabilities.batched
-
-    @property
-    def top_k(self) -> int:
-        """The k of the top-k error."""
-        return min(self.settings.simulation.top_k, self.num_classes)
-
-    # What was recorded of the last batch.
-
-    def _recorded(self) -> Recording:
-        if self.recording is None:
-            raise SimulationError("Nothing has been simulated yet; call run or run_batch first.")
-        return self.recording
-
-    def _scored(self) -> BatchResult:
-        if self.result is None:
-            raise SimulationError("Nothing has been scored yet; call run(x_test, y_test) first.")
-        return self.result
-
-    @property
-    def spiketrains_n_b_l_t(self) -> Mapping[str, Array]:
-        """Spike trains of all layers, if recorded."""
-        return self._recorded().spiketrains_n_b_l_t
-
-    @property
-    def mem_n_b_l_t(self) -> Mapping[str, Array]:
-        """Membrane potentials of all layers in units of the threshold, if recorded."""
-        return self._recorded().mem_n_b_l_t
-
-    @property
-    def input_b_l_t(self) -> Float32[Array, "b *l t"]:
-        """Input of every step, if recorded."""
-        return self._logged(self._recorded().input_b_l_t, "input")
-
-    @property
-    def activations_n_b_l(self) -> Mapping[str, Array]:
-        """Activations of the analog network for the samples of the last batch."""
-        self._recorded()
-        return activations(self.network, np.asarray(self._x_b_l))
-
-    @property
-    def synaptic_operations_b_t(self) -> Int64[Array, "b t"]:
-        """Synaptic operations of each step."""
-        return self._recorded().synaptic_operations_b_t
-
-    @property
-    def neuron_operations_b_t(self) -> Int64[Array, "b t"]:
-        """State updates of each step."""
-        return self._scored().neuron_operations_b_t
-
-    @property
-    def top1err_b_t(self) -> Array:
-        """Whether the decision is wrong, after each step."""
-        return self._scored().top1err_b_t
-
-    @property
-    def top5err_b_t(self) -> Array:
-        """Whether the label is missing among the `top_k` best classes, after each step."""
-        return self._scored().topkerr_b_t
-
-    @property
-    def top1err_ann(self) -> float:
-        """Share of wrong decisions of the analog network."""
-        result = self._scored()
-        return float((result.ann_decision_b != result.labels_b).mean())
-
-    @property
-    def top5err_ann(self) -> float:
-        """Share of samples whose label the analog network has not among its `top_k` classes."""
-        return float(self._scored().ann_topkerr_b.mean())
-
-    def get_spiketrains(self, name: str) -> Array:
-        """Return the recorded spike trains of a layer, shape ``(b, *l, t)``."""
-        return self._logged(self.spiketrains_n_b_l_t.get(name), "spiketrains")
-
-    def get_spiketrains_input(self) -> Array:
-        """Return the recorded input of every step."""
-        return self.input_b_l_t
-
-    def get_spiketrains_output(self) -> Array:
-        """Return the output: spikes, or potentials under the membrane read-out."""
-        return self._recorded().output_b_l_t
-
-    def get_vmem(self, name: str) -> Array:
-        """Return the recorded membrane potentials of a layer in units of the threshold."""
-        return self._logged(self.mem_n_b_l_t.get(name), "mem")
-
-    def _logged(self, values: Array | None, name: str) -> Array:
-        if values is None:
-            raise SimulationError(
-                f"{name!r} was not recorded; add it to output.log_vars and simulate again."
-            )
-        return values

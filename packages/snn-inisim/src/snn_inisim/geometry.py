@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
-from snn_core.ir.shapes import resolve_padding
 from snn_core.typing import Array, Float32, Pair, Shape
 from snn_inisim.codes.temporal_mean_rate import Tensor
 
 NO_PADDING = ((0, 0), (0, 0))
-
-
-def paddings(layer: Any, kernel: Pair, size: Pair) -> tuple[Pair, Pair]:
-    """Return the cells that a two-dimensional layer pads around its input.
-
-    Parameters
-    ----------
-    layer
-        A layer with ``padding`` and ``strides``, perhaps with ``dilation``.
-    kernel
-        Height and width of the kernel or window.
-    size
-        Height and width of the input.
-    """
-    dilation = getattr(layer, "dilation", (1, 1))
-    rows, columns = (
-        resolve_padding(
-            layer.padding if isinstance(layer.padding, str) else layer.padding[axis],
-            size[axis],
-            kernel=kernel[axis],
-            stride=layer.strides[axis],
-            dilation=dilation[axis],
-        )
-        for axis in range(2)
-    )
-    return rows, columns
 
 
 def padded(x_b_hwc: Tensor, padding: tuple[Pair, Pair], *, fill: float = 0.0) -> Tensor:

@@ -17,10 +17,10 @@ import tensorflow as tf
 
 from snn_core import ir
 from snn_core.ir.shapes import transposed_crop
-from snn_core.linear import pool_windows
+from snn_core.linear import image_paddings, pool_windows
 from snn_core.typing import Array, Float32, Pair
 from snn_inisim.codes.temporal_mean_rate import Tensor
-from snn_inisim.geometry import NO_PADDING, dilated, fitted, padded, paddings, window_sums
+from snn_inisim.geometry import NO_PADDING, dilated, fitted, padded, window_sums
 from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer
 
@@ -111,7 +111,9 @@ class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):
     def weighted_sum(self, inputs: Tensor) -> Tensor:
         """Pad as the layer says, convolve, and leave out rows or columns that strides skip."""
         layer = self.source
-        border = paddings(layer, layer.weight_hwcm.shape[:2], inputs.shape[1:3])
+        border = image_paddings(
+            layer, layer.weight_hwcm.shape[:2], layer.dilation, inputs.shape[1:3]
+        )
         y = super().weighted_sum(padded(inputs, border))
         return y[:, :: self._subsampling[0], :: self._subsampling[1]]
 
@@ -174,7 +176,7 @@ class SpikeAveragePooling2D(SpikeLayer, keras.layers.AveragePooling2D):
         layer = self.source
         image = np.ones((1, *inputs.shape[1:]), np.float32)
         share = layer.weight_c / pool_windows(image, layer, fill=0.0).sum(axis=-1)
-        border = paddings(layer, layer.pool_size, inputs.shape[1:3])
+        border = image_paddings(layer, layer.pool_size, (1, 1), inputs.shape[1:3])
         sums = window_sums(padded(inputs, border), layer.pool_size, layer.strides)
         return sums * share.astype(np.float32)
 

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core import ir
+from snn_core.linear import image_paddings
 from snn_core.typing import Array, Float32
 from snn_inisim.codes.temporal_mean_rate import Tensor, through_steps
-from snn_inisim.geometry import cells_of_windows, padded, paddings
+from snn_inisim.geometry import cells_of_windows, padded
 from snn_inisim.spike_layer import SpikeLayer
 
 
@@ -81,7 +82,7 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
     def _winners(self, rates: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the largest rate of each window and the input there, the first cell on ties."""
         layer = self.source
-        border = paddings(layer, layer.pool_size, x.shape[-3:-1])
+        border = image_paddings(layer, layer.pool_size, (1, 1), x.shape[-3:-1])
         candidates = zip(
             cells_of_windows(padded(rates, border, fill=-np.inf), layer.pool_size, layer.strides),
             cells_of_windows(padded(x, border), layer.pool_size, layer.strides),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from snn_core.encoding import InputSignal, output_uniforms
-from snn_core.ir import Layer, MaxPooling2D, Softmax, Spiking
+from snn_core.encoding import InputSignal
+from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
 from snn_core.neuron import pool_coefficient
@@ -66,7 +66,7 @@ class SNN(AbstractSNN):
         from snn_inisim.codes.temporal_mean_rate import Accumulator, IntegrateAndFire
 
         only_sums = layer is self.network.output and (
-            self.network.readout == "membrane" or self._draws_softmax
+            self.network.readout == "membrane" or self.draws_softmax
         )
         kind = Accumulator if only_sums else IntegrateAndFire
         return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
@@ -80,11 +80,6 @@ class SNN(AbstractSNN):
                 layer.build(shapes if joins else shapes[0])
                 layer.built = True
 
-    @property
-    def _draws_softmax(self) -> bool:
-        output: Any = self.network.output
-        return isinstance(output.activation, Softmax) and self.network.readout == "counts"
-
     # Simulating.
 
     def reset(self) -> None:
@@ -92,13 +87,8 @@ class SNN(AbstractSNN):
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch."""
-        if self._draws_softmax:
-            self._uniforms_t_b_o = output_uniforms(
-                signal.sample_ids,
-                self.seed,
-                num_steps=signal.num_steps,
-                num_classes=self.num_classes,
-            )
+        if self.draws_softmax:
+            self._uniforms_t_b_o = self.output_uniforms(signal)
         if self.options.mode == "folded":
             self._simulate_folded(signal, recorder)
         else:
@@ -142,7 +132,7 @@ class SNN(AbstractSNN):
                 layer.name: Wanted(
                     spikes=recorder.wants_spikes(layer.name),
                     potentials=recorder.wants_membrane(layer.name)
-                    or (layer is self.network.output and self._draws_softmax),
+                    or (layer is self.network.output and self.draws_softmax),
                     fanout_l_s=fanout_columns(fanout[layer.name]),
                 )
                 for layer in self.network.spiking_layers
@@ -177,7 +167,7 @@ class SNN(AbstractSNN):
     def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""
         layer: Any = self.network[name]
-        if layer is self.network.output and self._draws_softmax:
+        if layer is self.network.output and self.draws_softmax:
             found = {**found, "spikes": self._drawn(layer, start, found["potentials"])}
         if "spikes" in found:
             recorder.spikes(name, start, found["spikes"])

@@ -215,6 +215,6 @@ class DrawsItsOwnSoftmax(ReferenceSNN):
     """Draws softmax spikes against other random numbers than the core's."""
 
     def _step(self, index: int, x_b_l: Array, recorder: Recorder) -> None:
-        if self._draws_softmax and index == 0:
+        if self.draws_softmax and index == 0:
             self._uniforms_t_b_o = 1 - self._uniforms_t_b_o
         super()._step(index, x_b_l, recorder)
