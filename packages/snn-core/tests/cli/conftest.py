@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,13 +16,18 @@ from snn_core.cli import main
 
 Snn = Callable[..., Result]
 
+# Before 8.2, click's runner mixed standard error into standard output unless told otherwise.
+_SEPARATE: dict[str, Any] = (
+    {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+)
+
 
 @pytest.fixture
 def snn() -> Snn:
     """Return a function that runs ``snn`` with arguments; bugs raise."""
 
     def call(*arguments: object) -> Result:
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        result = CliRunner(**_SEPARATE).invoke(main, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

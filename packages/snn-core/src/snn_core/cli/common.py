@@ -100,6 +100,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
     """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
     console = err()
+    if not console.is_terminal:  # some versions of rich end even a disabled bar with a newline
+        yield lambda done, total, accuracy: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -107,9 +110,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
         TextColumn("accuracy {task.fields[accuracy]}"),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None, accuracy="–")
 
         def advance(done: int, total: int, accuracy: float) -> None:
