@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from snn_core import load, run
+from snn_core import load, registry, run
 from snn_core.conversion import convert, preset
 from snn_core.dataset import Dataset
 from snn_core.errors import ArtifactError, DataError, SettingsError
@@ -227,3 +227,13 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(network, tmp_p
         simulate(network, settings=settings_of(options={"reference": {"threads": 2}}),
                  output_dir=tmp_path / "run")  # fmt: skip
     assert not (tmp_path / "run").exists()
+
+
+def test_an_old_name_of_a_simulator_means_its_new_one(network, monkeypatch):
+    monkeypatch.setitem(registry.ALIASES, "REF", "reference")
+    result = run(network, "REF", data=(X, Y), settings=settings_of())
+    assert result.summary()["simulator"] == "reference"
+    with pytest.raises(SettingsError, match="Unknown simulator option 'threads'"):
+        run(
+            network, "REF", data=(X, Y), settings=settings_of(options={"reference": {"threads": 2}})
+        )

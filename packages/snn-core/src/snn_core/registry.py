@@ -52,6 +52,11 @@ def names() -> list[str]:
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 
 
+def current_name(name: str) -> str:
+    """Return the name under which a simulator is registered now; most names stay as they are."""
+    return name if name in names() else ALIASES.get(name, name)
+
+
 def get(name: str) -> type[AbstractSNN]:
     """Return the class of a simulator.
 
@@ -67,7 +72,7 @@ def get(name: str) -> type[AbstractSNN]:
     known = {entry.name: [] for entry in entry_points(group=GROUP)}  # type: dict[str, list[EntryPoint]]
     for entry in entry_points(group=GROUP):
         known[entry.name].append(entry)
-    wanted = name if name in known else ALIASES.get(name, name)
+    wanted = current_name(name)
     if wanted not in known:
         raise UnknownSimulatorError(_unknown(wanted, sorted(known)))
     if len(known[wanted]) > 1:
@@ -101,7 +106,7 @@ def describe() -> list[Description]:
 
 def version_of(name: str) -> str:
     """Return distribution and version that bring a simulator, for example ``snn-inisim 0.1.0``."""
-    wanted = name if name in names() else ALIASES.get(name, name)
+    wanted = current_name(name)
     return next(_origin(entry) for entry in entry_points(group=GROUP) if entry.name == wanted)
 
 

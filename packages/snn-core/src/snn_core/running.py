@@ -79,6 +79,7 @@ def run(
     """
     network, settings = _loaded(network_or_path, settings)
     settings = _with(settings, timesteps=timesteps, seed=seed)
+    simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
     options = kind.parse_options(settings.options.get(simulator, {}))
     snn = kind(network, settings, options)
