@@ -2,10 +2,18 @@ import os
 import subprocess
 import sys
 
-BUILD = """
+NETWORK = """
 from snn_core.testing.builder import NetworkBuilder
+network = NetworkBuilder((1,)).dense([[1]]).build()
+"""
+BUILD = f"""{NETWORK}
 from snn_inisim import SNN
-SNN(NetworkBuilder((1,)).dense([[1]]).build()).build()
+SNN(network).build()
+"""
+RUN = f"""{NETWORK}
+import numpy as np
+from snn_core import run
+run(network, "inisim", data=(np.ones((1, 1), np.float32), np.zeros(1, int)), timesteps=10)
 """
 
 
@@ -20,8 +28,8 @@ def python(code, **environment):
     )
 
 
-def test_tensorflow_starts_without_messages():
-    done = python(BUILD)
+def test_tensorflow_starts_and_compiles_without_messages():
+    done = python(RUN)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 

@@ -51,6 +51,8 @@ def _import() -> None:
     import tensorflow as tf
 
     tf.config.list_logical_devices()
+    # The first compilation announces itself, in some versions whatever the level of messages is.
+    tf.function(lambda: tf.zeros(()), autograph=False, jit_compile=True)()
 
 
 @contextmanager
