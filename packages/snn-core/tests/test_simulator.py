@@ -168,6 +168,18 @@ def test_everything_that_cannot_be_done_is_listed_at_once():
     assert "03Dense_6: at most 5 neurons, found 6" in refused.value.problems
 
 
+def test_a_network_that_cannot_be_simulated_is_not_loaded(snn, tmp_path):
+    class DenseOnly(ReferenceSNN):
+        capabilities = Capabilities(layers=frozenset({"Dense"}))
+
+    snn.save(tmp_path, "convolutions")
+    dense = NetworkBuilder((2,)).dense(np.eye(2)).build()
+    made = DenseOnly(dense)
+    with pytest.raises(UnsupportedError, match="01Conv2D_2x2x2"):
+        made.load(tmp_path, "convolutions")
+    assert made.network is dense
+
+
 class ListSNN(SynapseListSNN):
     """Collects what it is fed with."""
 

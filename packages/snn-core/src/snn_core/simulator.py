@@ -90,16 +90,21 @@ class AbstractSNN(Measured, ABC):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        self.network = network
         self.settings = settings or Settings()
         self.options: Any = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
-        self.is_built = False
         self.stop_requested: Callable[[], bool] = lambda: False
-        problems = self.problems()
+        self._take(network)
+
+    def _take(self, network: Network) -> None:
+        """Make a network the one to simulate, unless there is something the simulator cannot do."""
+        problems = self.problems(network)
         if problems:
             name = type(self).__module__.split(".")[0]
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
+        self.network = network
+        self.is_built = False
+        self._connectivity = None
 
     # What it can do.
 
@@ -125,20 +130,20 @@ class AbstractSNN(Measured, ABC):
                 )
         return cls.options_type(**values)
 
-    def problems(self) -> list[str]:
-        """Return everything about the network and the settings that the simulator cannot do."""
+    def problems(self, network: Network) -> list[str]:
+        """Return everything about a network and the settings that the simulator cannot do."""
         return [
-            *setting_problems(self.capabilities, self.network, self.settings),
+            *setting_problems(self.capabilities, network, self.settings),
             *(
                 problem
-                for layer in self.network.layers[1:]
-                for problem in self._layer_problems(layer)
+                for layer in network.layers[1:]
+                for problem in self._layer_problems(network, layer)
             ),
         ]
 
-    def _layer_problems(self, layer: Layer) -> list[str]:
+    def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
         reason = self.refuses(layer) if layer.kind in self.capabilities.layers else None
-        found = layer_problems(self.capabilities, self.network, layer)
+        found = layer_problems(self.capabilities, network, layer)
         return [*found, f"{layer.name}: {reason}"] if reason else found
 
     # Building.
@@ -301,7 +306,11 @@ class AbstractSNN(Measured, ABC):
         artifact.save(self.network, Path(path) / f"{filename}.snn")
 
     def load(self, path: PathLikeStr, filename: str) -> None:
-        """Take the network from ``path/filename.snn``; it is built anew when needed."""
-        self.network = artifact.load(Path(path) / f"{filename}.snn")
-        self.is_built = False
-        self._connectivity = None
+        """Take the network from ``path/filename.snn``; it is built anew when needed.
+
+        Raises
+        ------
+        UnsupportedError
+            As for a new simulator.
+        """
+        self._take(artifact.load(Path(path) / f"{filename}.snn"))

@@ -231,10 +231,10 @@ def test_a_class_in_no_package_is_reported_as_not_registered():
     [
         ("import wave\n", "wave imported together with the simulator's module"),
         (
-            "def late(self):\n    import wave\n    return ['no']\n",
+            "def late(self, network):\n    import wave\n    return ['no']\n",
             "wave imported before an unsupported network was refused",
         ),
-        ("def late(self):\n    return []\n", "an unsupported network was not refused"),
+        ("def late(self, network):\n    return []\n", "an unsupported network was not refused"),
     ],
     ids=["at the top", "before refusing", "never refusing"],
 )

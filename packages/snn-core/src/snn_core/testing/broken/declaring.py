@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from snn_core.errors import SimulationError
-from snn_core.ir import Layer, UpSampling2D
+from snn_core.ir import Layer, Network, UpSampling2D
 from snn_core.reference import ReferenceSNN
 from snn_core.simulator import Capabilities
 from snn_core.testing.broken.register import fails
@@ -46,9 +46,9 @@ class Changeable(ReferenceSNN):
 class RefusesOneByOne(ReferenceSNN):
     """Names only the first problem, so that the user finds the next one after mending it."""
 
-    def problems(self) -> list[str]:
+    def problems(self, network: Network) -> list[str]:
         """Return the first problem."""
-        return super().problems()[:1]
+        return super().problems(network)[:1]
 
 
 @fails("test_refuses_undeclared_layers")
@@ -59,8 +59,9 @@ class SkipsUpSampling(ReferenceSNN):
         ReferenceSNN.capabilities, layers=ReferenceSNN.capabilities.layers - {"UpSampling2D"}
     )
 
-    def _layer_problems(self, layer: Layer) -> list[str]:
-        return [] if isinstance(layer, UpSampling2D) else super()._layer_problems(layer)
+    def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
+        allowed = isinstance(layer, UpSampling2D)
+        return [] if allowed else super()._layer_problems(network, layer)
 
 
 @fails("test_layer_kind")
