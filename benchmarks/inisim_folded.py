@@ -62,11 +62,9 @@ def simulators(
     settings = Settings.of({"simulation": {"duration": steps, "dt": 1.0, "batch_size": batch}})
     snn = SNN(network, settings)
     snn.build()
-    stepwise = SNN(network, settings, INIsimOptions(mode="per_step"))
-    stepwise.build()
     from snn_inisim.per_step import StepwiseModel
 
-    layers = {layer.name: stepwise._spike_layer(layer) for layer in network.layers[1:]}
+    layers = {layer.name: snn._spike_layer(layer) for layer in network.layers[1:]}
     model = StepwiseModel(network, layers, batch_size=batch, outputs=[network.output.name])
 
     def predict(x_b_l: np.ndarray) -> None:

@@ -20,7 +20,7 @@ from snn_core.ir import Layer, Network
 from snn_core.typing import Array, Int
 from snn_inisim.codes.temporal_mean_rate import Tensor
 from snn_inisim.max_pooling import SpikeMaxPooling2D
-from snn_inisim.spike_layer import SpikeLayer
+from snn_inisim.spike_layer import SpikeLayer, inbound
 
 EXACT = 2**24
 """Whole numbers below this are exact in float32."""
@@ -105,7 +105,7 @@ class FoldedNetwork:
         """Return the sums that stay the same: those of layers behind a constant input."""
         sums = {self._network.input.name: x_b_l}
         for name in self._steady:
-            sums[name] = self._layers[name].drive(_inputs(sums, self._network[name]))
+            sums[name] = self._layers[name].drive(inbound(sums, self._network[name]))
         return sums
 
     def _chunk(
@@ -196,12 +196,6 @@ def _layers_with_steady_sums(network: Network, layers: Mapping[str, SpikeLayer])
     return tuple(steady)
 
 
-def _inputs(values: Mapping[str, Tensor], layer: Layer) -> Tensor:
-    """Return what a Keras layer is called with: a tensor, or a list for layers that join."""
-    found = [values[name] for name in layer.inputs]
-    return found if layer.kind in ("Add", "Concatenate") else found[0]
-
-
 def _varying(
     layer: Layer, values: Mapping[str, Tensor], steady: Mapping[str, Tensor], *, num_steps: int
 ) -> Tensor:
@@ -211,7 +205,7 @@ def _varying(
         for name in layer.inputs
         if name in steady
     }
-    return _inputs({**values, **repeated}, layer)
+    return inbound({**values, **repeated}, layer)
 
 
 def _folded(x_t_b_l: Tensor) -> Tensor:

@@ -69,7 +69,8 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         running_b_hwc, passed_on = state
 
         def add(t: Any, sums: Tensor) -> tuple[Tensor, Tensor]:
-            return sums + parts_t_b_hwc[t], sums + parts_t_b_hwc[t]
+            total = sums + parts_t_b_hwc[t]
+            return total, total
 
         steps = x_t_b_hwc.shape[0]
         running_b_hwc, sums_t_b_hwc, _, _ = through_steps(add, running_b_hwc, steps)

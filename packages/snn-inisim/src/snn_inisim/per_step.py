@@ -12,7 +12,7 @@ import keras
 
 from snn_core.ir import Network
 from snn_core.typing import Array, Float32
-from snn_inisim.spike_layer import SpikeLayer
+from snn_inisim.spike_layer import SpikeLayer, inbound
 
 
 class StepwiseModel:
@@ -43,9 +43,7 @@ class StepwiseModel:
         entry = keras.Input(batch_shape=(batch_size, *network.input.output_shape), dtype="float32")
         values = {network.input.name: entry}
         for name, layer in layers.items():
-            inputs = [values[source] for source in network[name].inputs]
-            joins = network[name].kind in ("Add", "Concatenate")
-            values[name] = layer(inputs if joins else inputs[0])
+            values[name] = layer(inbound(values, network[name]))
         self._model = keras.Model(entry, [values[name] for name in self._outputs])
         # XLA makes convolutions on processors slower, and could fuse multiplications into sums.
         self._model.compile(jit_compile=False)

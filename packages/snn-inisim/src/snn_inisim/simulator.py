@@ -74,10 +74,11 @@ class SNN(AbstractSNN):
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""
         if self.options.mode == "folded":
+            from snn_inisim.spike_layer import inbound
+
+            shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
             for name, layer in self.spike_layers.items():
-                shapes = [(None, *shape) for shape in self.network.input_shapes(name)]
-                joins = self.network[name].kind in ("Add", "Concatenate")
-                layer.build(shapes if joins else shapes[0])
+                layer.build(inbound(shapes, self.network[name]))
                 layer.built = True
 
     # Simulating.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -50,9 +51,9 @@ class SpikeLayer(keras.layers.Layer):
         kernel = self.weights_of_keras()
         if kernel is not None:
             self.kernel.assign(kernel)
-        first = input_shape if isinstance(input_shape[0], (int, type(None))) else input_shape[0]
-        if first[0] is not None:
-            self.build_state(first[0])
+        batch_size = _batch_size(input_shape)
+        if batch_size is not None:
+            self.build_state(batch_size)
 
     def build_state(self, batch_size: int) -> None:
         """Create what a layer remembers from one call to the next."""
@@ -68,8 +69,7 @@ class SpikeLayer(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Return the batch size and the shape of the layer."""
-        first = input_shape if isinstance(input_shape[0], (int, type(None))) else input_shape[0]
-        return (first[0], *self.source.output_shape)
+        return (_batch_size(input_shape), *self.source.output_shape)
 
     def weighted_sum(self, inputs: Tensor) -> Tensor:
         """Return weights times inputs: one tensor, or a list for several inbound layers."""
@@ -91,3 +91,27 @@ class SpikeLayer(keras.layers.Layer):
         v_b_l, spikes_b_l = self.neurons.step(self.v_b_l.value, drive_b_l)
         self.v_b_l.assign(v_b_l)
         return spikes_b_l
+
+
+def inbound(values: Mapping[str, Any], layer: ir.Layer) -> Any:
+    """Return what the Keras layer for ``layer`` is called or built with.
+
+    Parameters
+    ----------
+    values
+        Layer name to its output, or to the shape of that.
+    layer
+        The layer.
+
+    Returns
+    -------
+    The value of the inbound layer; a list of them for a layer that joins several.
+    """
+    found = [values[name] for name in layer.inputs]
+    return found if isinstance(layer, (ir.Add, ir.Concatenate)) else found[0]
+
+
+def _batch_size(input_shape: Any) -> int | None:
+    """Return the first entry of a shape, or of the first of several shapes."""
+    first = input_shape[0]
+    return first if isinstance(first, (int, type(None))) else first[0]

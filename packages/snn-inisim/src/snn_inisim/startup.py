@@ -33,6 +33,7 @@ def import_tensorflow() -> None:
         else:
             with _without_messages():
                 _import()
+                _compile_something()
     except ImportError as error:
         raise SimulatorImportError(
             f"INIsim needs TensorFlow and Keras 3, which cannot be imported: {error}. "
@@ -51,7 +52,12 @@ def _import() -> None:
     import tensorflow as tf
 
     tf.config.list_logical_devices()
-    # The first compilation announces itself, in some versions whatever the level of messages is.
+
+
+def _compile_something() -> None:
+    """Have the announcement of a process's first compilation over, whatever level it has."""
+    import tensorflow as tf
+
     tf.function(lambda: tf.zeros(()), autograph=False, jit_compile=True)()
 
 
