@@ -19,6 +19,23 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 Weights = Mapping[str, Sequence[Any]]
+Rewrite = Callable[[Path, Callable[[dict[str, bytes]], object]], Path]
+
+
+@pytest.fixture
+def rewritten() -> Rewrite:
+    """Return a function that rewrites a zip archive; ``change`` gets its members by name."""
+
+    def rewrite(path: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        change(members)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return path
+
+    return rewrite
 
 
 @pytest.fixture

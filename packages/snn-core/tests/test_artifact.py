@@ -80,16 +80,6 @@ def test_the_first_format_is_read_for_ever():
     assert json.loads(zipfile.ZipFile(OLD).read("manifest.json"))["version"] == 1
 
 
-def rewritten(path, change):
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    change(members)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
-
-
 def edited(**changes):
     """Return a change that sets entries of the manifest."""
 
@@ -144,7 +134,7 @@ def without_array(members):
         (with_array(np.zeros((2, 2), np.float32)), "do not fit together"),
     ],
 )
-def test_files_that_were_tampered_with_are_refused(tmp_path, change, message):
+def test_files_that_were_tampered_with_are_refused(rewritten, tmp_path, change, message):
     with pytest.raises(ArtifactError, match=message):
         artifact.load(rewritten(saved(tmp_path), change))
 

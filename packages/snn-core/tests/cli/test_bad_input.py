@@ -3,7 +3,6 @@
 import json
 import pickle
 import shutil
-import zipfile
 
 import numpy as np
 import pytest
@@ -232,29 +231,18 @@ def test_truncated_artifact(run, artifact, keep):
     assert "is no complete .snn file" in run(source=artifact)
 
 
-def changed(artifact, change):
-    """Rewrite an artifact; ``change`` gets its members by name."""
-    with zipfile.ZipFile(artifact) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    change(members)
-    with zipfile.ZipFile(artifact, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return artifact
-
-
-def test_artifact_with_a_pickle_inside(run, artifact, tmp_path):
+def test_artifact_with_a_pickle_inside(run, artifact, rewritten, tmp_path):
     marker = tmp_path / "executed"
 
     def poison(members):
         name = next(name for name in members if name.endswith(".npy"))
         members[name] = pickle.dumps(Payload(marker))
 
-    assert "Pickled objects are never read" in run(source=changed(artifact, poison))
+    assert "Pickled objects are never read" in run(source=rewritten(artifact, poison))
     assert not marker.exists()
 
 
-def test_artifact_with_an_array_of_pickled_objects(run, artifact, tmp_path):
+def test_artifact_with_an_array_of_pickled_objects(run, artifact, rewritten, tmp_path):
     marker = tmp_path / "executed"
     np.save(tmp_path / "harmful.npy", np.array([Payload(marker)], dtype=object), allow_pickle=True)
     content = (tmp_path / "harmful.npy").read_bytes()
@@ -262,16 +250,16 @@ def test_artifact_with_an_array_of_pickled_objects(run, artifact, tmp_path):
     def poison(members):
         members[next(name for name in members if name.endswith(".npy"))] = content
 
-    assert "Pickled objects are never read" in run(source=changed(artifact, poison))
+    assert "Pickled objects are never read" in run(source=rewritten(artifact, poison))
     assert not marker.exists()
 
 
-def test_artifact_from_a_newer_format(run, artifact):
+def test_artifact_from_a_newer_format(run, artifact, rewritten):
     def renew(members):
         manifest = json.loads(members["manifest.json"])
         members["manifest.json"] = json.dumps({**manifest, "version": 2}).encode()
 
-    message = run(source=changed(artifact, renew))
+    message = run(source=rewritten(artifact, renew))
     assert "has the format version 2; this snn-core reads up to 1" in message
     assert "pip install -U snn-core" in message
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from snn_core.parsing import keras_file
 from snn_core.parsing.keras_file import KerasFileParser
 
 Writer = Callable[..., Path]
+Rewrite = Callable[..., Path]
 
 KERNEL = [[1.0, -2.0], [0.5, 4.0], [-1.0, 0.25]]
 BIAS = [0.5, -1.0]
@@ -168,19 +169,16 @@ def test_missing_weights_name_their_layer(write_archive: Writer) -> None:
         parse(write_archive(dense_model(), {}))
 
 
-def test_weights_of_another_layer_are_noticed(write_archive: Writer) -> None:
+def test_weights_of_another_layer_are_noticed(write_archive: Writer, rewritten: Rewrite) -> None:
+    def rename(members: dict[str, bytes]) -> None:
+        weights = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(weights, "a") as file:
+            file["layers/dense/vars"].attrs["name"] = "second"
+        members["model.weights.h5"] = weights.getvalue()
+
     path = write_archive(dense_model(), {"layers/dense": [KERNEL, BIAS]})
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    weights = path.with_name("w.h5")
-    weights.write_bytes(members["model.weights.h5"])
-    with h5py.File(weights, "a") as file:
-        file["layers/dense/vars"].attrs["name"] = "second"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (members | {"model.weights.h5": weights.read_bytes()}).items():
-            archive.writestr(name, content)
     with pytest.raises(ParseError, match="belong to the layer 'second'"):
-        parse(path)
+        parse(rewritten(path, rename))
 
 
 @pytest.mark.parametrize("member", ["config.json", "metadata.json", "model.weights.h5"])
