@@ -124,6 +124,17 @@ def test_save_and_load(snn, tmp_path):
     snn.end_sim()
 
 
+def test_loading_another_network_drops_what_was_measured_of_the_last(snn, tmp_path):
+    assert len(snn.num_neurons) == 3
+    ReferenceSNN(NetworkBuilder((2,)).dense(np.eye(2)).build()).save(tmp_path, "other")
+    snn.load(tmp_path, "other")
+    assert snn.num_neurons == [2, 2]
+    with pytest.raises(SimulationError, match="Nothing has been simulated yet"):
+        snn.get_spiketrains_output()
+    with pytest.raises(SimulationError, match="Nothing has been scored yet"):
+        snn.top1err_b_t  # noqa: B018 - reading is the point
+
+
 def test_building_twice_is_building_once(snn):
     layers = snn.layers
     snn.build()

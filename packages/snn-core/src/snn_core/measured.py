@@ -25,7 +25,8 @@ class Measured:
     network: Network
     settings: Settings
 
-    def __init__(self) -> None:
+    def _forget(self) -> None:
+        """Drop everything that belongs to the network simulated before."""
         self.recording: Recording | None = None
         self.result: BatchResult | None = None
         self._connectivity: ConnectivityStatistics | None = None

@@ -69,18 +69,16 @@ def get(name: str) -> type[AbstractSNN]:
     ContractError
         If it was written for another version of the contract, or two packages claim the name.
     """
-    known = {entry.name: [] for entry in entry_points(group=GROUP)}  # type: dict[str, list[EntryPoint]]
-    for entry in entry_points(group=GROUP):
-        known[entry.name].append(entry)
     wanted = current_name(name)
-    if wanted not in known:
-        raise UnknownSimulatorError(_unknown(wanted, sorted(known)))
-    if len(known[wanted]) > 1:
-        claims = " and ".join(_origin(entry) for entry in known[wanted])
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == wanted]
+    if not found:
+        raise UnknownSimulatorError(_unknown(wanted, names()))
+    if len(found) > 1:
+        claims = " and ".join(_origin(entry) for entry in found)
         raise ContractError(
             f"The simulator name {wanted!r} is registered by {claims}; uninstall one of them."
         )
-    return _loaded(known[wanted][0])
+    return _loaded(found[0])
 
 
 def describe() -> list[Description]:

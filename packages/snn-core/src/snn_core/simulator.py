@@ -89,7 +89,6 @@ class AbstractSNN(Measured, ABC):
         *,
         seed: int | None = None,
     ) -> None:
-        super().__init__()
         self.settings = settings or Settings()
         self.options: Any = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
@@ -104,7 +103,7 @@ class AbstractSNN(Measured, ABC):
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
         self.network = network
         self.is_built = False
-        self._connectivity = None
+        self._forget()
 
     # What it can do.
 
