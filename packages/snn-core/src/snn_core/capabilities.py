@@ -40,6 +40,8 @@ class Capabilities:
         Accepted values of the settings of these names.
     max_pool_methods
         Accepted ``maxpool_type`` values.
+    activations
+        Accepted activations of layers with neurons; softmax is declared apart.
     softmax
         Whether a softmax output can draw stochastic spikes.
     batched
@@ -61,6 +63,7 @@ class Capabilities:
     readouts: frozenset[str] = frozenset({"counts", "membrane"})
     records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
     max_pool_methods: frozenset[str] = frozenset()
+    activations: frozenset[str] = frozenset({"Linear", "ReLU"})
     softmax: bool = False
     batched: bool = True
     delay_steps: int = 0
@@ -106,6 +109,13 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
             f"{layer.name}: max pooling by {layer.method!r} is not supported; supported: "
             f"{supported}"
         )
+    if isinstance(layer, Spiking) and not isinstance(layer.activation, Softmax):
+        name = type(layer.activation).__name__
+        if name not in can.activations:
+            supported = ", ".join(sorted(can.activations))
+            found.append(
+                f"{layer.name}: neurons for {name} are not supported; supported: {supported}"
+            )
     if layer is network.output and draws_softmax(network) and not can.softmax:
         found.append(
             f"{layer.name}: stochastic softmax spikes are not supported; convert with "

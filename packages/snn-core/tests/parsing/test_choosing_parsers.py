@@ -37,7 +37,7 @@ class Toy:
     def accepts(self, source: Any) -> bool:
         return isinstance(source, Path) and source.suffix == ".toy"
 
-    def parse(self, source: Any) -> Network:
+    def parse(self, source: Any, *, input_shape: tuple[int, ...] | None = None) -> Network:
         return self.result
 
 

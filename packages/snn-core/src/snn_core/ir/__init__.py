@@ -1,6 +1,13 @@
 """The neutral description of a network that every other part works on."""
 
-from snn_core.ir.activations import Activation, Linear, ReLU, Softmax
+from snn_core.ir.activations import (
+    Activation,
+    BinarySigmoid,
+    BinaryTanh,
+    Linear,
+    ReLU,
+    Softmax,
+)
 from snn_core.ir.layers import (
     ActivationLayer,
     Add,
@@ -32,6 +39,8 @@ __all__ = [
     "Add",
     "AveragePooling2D",
     "BatchNormalization",
+    "BinarySigmoid",
+    "BinaryTanh",
     "Concatenate",
     "Conv1D",
     "Conv2D",

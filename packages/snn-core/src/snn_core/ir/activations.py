@@ -70,4 +70,28 @@ class Softmax(Activation):
         return y
 
 
-KINDS: dict[str, type[Activation]] = {kind.__name__: kind for kind in (Linear, ReLU, Softmax)}
+@dataclass(frozen=True, slots=True)
+class BinarySigmoid(Activation):
+    """1 for positive inputs, else 0: a neuron that spikes while its drive is positive.
+
+    The hard sigmoid rounded to 0 or 1 (Courbariaux et al. 2016, "Binarized neural networks",
+    section 1.1).
+    """
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Return 0 or 1 per value."""
+        return (x > 0).astype(x.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryTanh(Activation):
+    """The sign of the input: +1, -1, and 0 at 0 (Courbariaux et al. 2016, section 1.1)."""
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Return -1, 0 or +1 per value."""
+        return np.sign(x)
+
+
+KINDS: dict[str, type[Activation]] = {
+    kind.__name__: kind for kind in (Linear, ReLU, Softmax, BinarySigmoid, BinaryTanh)
+}

@@ -7,7 +7,10 @@ conversion works on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from os import PathLike
 from pathlib import Path
@@ -16,8 +19,11 @@ from typing import Any, Protocol, runtime_checkable
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import structural
+from snn_core.typing import Shape
 
 GROUP = "snn.parsers"
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 @runtime_checkable
@@ -34,8 +40,13 @@ class Parser(Protocol):
         """Return whether a file or object looks like this parser's, without reading it in full."""
         ...
 
-    def parse(self, source: Any) -> Network:
+    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
         """Return the network, in the source dialect.
+
+        Parameters
+        ----------
+        input_shape
+            Shape of one sample in the source's axis order; needed where the source leaves it open.
 
         Raises
         ------
@@ -45,6 +56,27 @@ class Parser(Protocol):
             With every part of the model that has no spiking counterpart.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model that Python code defines.
+
+    Parameters
+    ----------
+    target
+        Its name, ``package.module:attribute``.
+    weights
+        A file with its weights, if they do not come with it.
+    """
+
+    target: str
+    weights: Path | None = None
+
+    @classmethod
+    def of(cls, source: str | PathLike[str]) -> ModelName | None:
+        """Return the name that a string is, unless it looks like a path."""
+        return cls(str(source)) if _NAME.fullmatch(str(source)) else None
 
 
 def installed_parsers() -> tuple[Parser, ...]:
@@ -74,13 +106,20 @@ def installed_parsers() -> tuple[Parser, ...]:
     return tuple(found)
 
 
-def parse(source: Any, *, parsers: Sequence[Parser] | None = None) -> Network:
+def parse(
+    source: Any,
+    *,
+    input_shape: Shape | None = None,
+    parsers: Sequence[Parser] | None = None,
+) -> Network:
     """Read a trained model and return it ready for conversion.
 
     Parameters
     ----------
     source
         A file, or an object of a framework whose parser is installed.
+    input_shape
+        Shape of one sample in the source's axis order, where the source leaves it open.
     parsers
         Parsers to choose from; all registered ones by default.
 
@@ -91,18 +130,48 @@ def parse(source: Any, *, parsers: Sequence[Parser] | None = None) -> Network:
     UnsupportedError
         With every part of the model that cannot be converted.
     """
-    if isinstance(source, (str, PathLike)):
-        source = _existing_file(Path(source))
+    source, parser = choose(source, parsers)
+    return structural(parser.parse(source, input_shape=input_shape))
+
+
+def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:
+    """Return a source, checked if it is a file, and the parser that reads it.
+
+    Raises
+    ------
+    ParseError
+        If the source does not exist or no parser reads it.
+    """
     parsers = installed_parsers() if parsers is None else parsers
+    if isinstance(source, (str, PathLike)):
+        name = ModelName.of(source)
+        source = _existing_file(Path(source)) if name is None else name
     for parser in parsers:
         if parser.accepts(source):
-            return structural(parser.parse(source))
+            return source, parser
     found = str(source) if isinstance(source, Path) else f"an object of {type(source)}"
     known = "; ".join(parser.reads for parser in parsers) or "nothing, as no parser is installed"
     raise ParseError(
         f"No parser reads {found}. Readable: {known}. Save the model in one of these formats, or "
         f"install the package that brings a parser for it."
     )
+
+
+def require(module: str, *, extra: str) -> Any:
+    """Import a framework that a parser needs.
+
+    Raises
+    ------
+    ParseError
+        With the command that installs it.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ParseError(
+            f"Reading this model needs the package {module!r} ({error}). Install it with "
+            f"`pip install 'snn-core[{extra}]'`."
+        ) from error
 
 
 def _existing_file(path: Path) -> Path:

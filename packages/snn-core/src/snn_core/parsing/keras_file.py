@@ -24,6 +24,7 @@ from snn_core.ir import Network
 from snn_core.parsing.keras_graph import flatten_model
 from snn_core.parsing.keras_layers import build
 from snn_core.parsing.keras_weights import ArchiveWeights, GroupWeights, WeightStore
+from snn_core.typing import Shape
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 MAX_JSON_BYTES = 2**26
@@ -60,10 +61,15 @@ class KerasFileParser:
         """Return whether ``source`` is the path of a file with a Keras suffix."""
         return isinstance(source, (str, PathLike)) and Path(source).suffix.lower() in SUFFIXES
 
-    def parse(self, source: Any) -> Network:
+    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
         """Return the network of a file, in the source dialect.
 
         Layers carry the names they have in Keras; those of nested models are joined by slashes.
+
+        Parameters
+        ----------
+        input_shape
+            Not needed: the file states the shape of its input.
 
         Raises
         ------

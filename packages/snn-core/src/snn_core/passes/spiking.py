@@ -13,6 +13,7 @@ import numpy as np
 from snn_core.ir import (
     Add,
     AveragePooling2D,
+    BinarySigmoid,
     Concatenate,
     Flatten,
     Layer,
@@ -28,6 +29,7 @@ from snn_core.ir import (
     ZeroPadding2D,
 )
 
+_NONNEGATIVE = (ReLU, Softmax, BinarySigmoid)
 _REARRANGING = (Flatten, Reshape, ZeroPadding2D, Concatenate)
 _POOLING = (AveragePooling2D, MaxPooling2D, UpSampling2D)
 
@@ -36,7 +38,7 @@ def nonnegative_layers(network: Network) -> frozenset[str]:
     """Return the layers whose values cannot be negative, whatever the input."""
     found: set[str] = set()
     for layer in network:
-        if (isinstance(layer, Spiking) and isinstance(layer.activation, (ReLU, Softmax))) or (
+        if (isinstance(layer, Spiking) and isinstance(layer.activation, _NONNEGATIVE)) or (
             layer.inputs
             and all(name in found for name in layer.inputs)
             and (

@@ -1,0 +1,155 @@
+"""Tensors of a channels-first source as views of layers that hold them channels last.
+
+A source reshapes, transposes and slices its tensors freely. None of that needs a layer: a `View`
+remembers where each value of the source's tensor lies in the output of an emitted layer, and only
+what computes on a tensor asks for a certain arrangement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.ir.shapes import count
+from snn_core.typing import Array, Shape
+
+CHANNELS_LAST: dict[int, tuple[int, ...]] = {1: (0,), 2: (1, 0), 3: (2, 0, 1)}
+"""Number of axes of a sample to the stored axis of each source axis, for channels-first sources."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A tensor of the source; samples have no axis.
+
+    Parameters
+    ----------
+    name
+        The layer whose output holds the values.
+    stored
+        Output shape of that layer, channels last.
+    axes
+        The stored axis of each source axis, where the source's tensor is a transposition.
+    order
+        Otherwise: for each value of the source's tensor its place in the flattened output.
+    """
+
+    name: str
+    stored: Shape
+    axes: tuple[int, ...] | None = None
+    order: Array | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the source's tensor."""
+        if self.axes is not None:
+            return tuple(self.stored[axis] for axis in self.axes)
+        return self.places().shape
+
+    @property
+    def rank(self) -> int:
+        """Number of axes of the source's tensor."""
+        return len(self.shape)
+
+    def places(self) -> Array:
+        """Return the place of each value in the flattened output, in the source's shape."""
+        if self.order is not None:
+            return self.order
+        if self.axes is None:
+            raise ParseError(f"The view of {self.name!r} has neither axes nor an order.")
+        return np.arange(count(self.stored)).reshape(self.stored).transpose(self.axes)
+
+    def on(self, name: str) -> View:
+        """Return the same view of another layer, whose output has the same shape."""
+        return View(name, self.stored, self.axes, self.order)
+
+    def transposed(self, axes: Sequence[int]) -> View:
+        """Return the tensor with its axes in another order."""
+        if sorted(axes) != list(range(self.rank)):
+            raise ParseError(f"it transposes {self.rank} axes by {tuple(axes)}.")
+        if self.axes is not None:
+            return View(self.name, self.stored, tuple(self.axes[axis] for axis in axes))
+        return View(self.name, self.stored, None, self.places().transpose(axes))
+
+    def reshaped(self, shape: Shape) -> View:
+        """Return the tensor with another shape; one size may be -1."""
+        if shape == self.shape:
+            return self
+        try:
+            order = self.places().reshape(shape)
+        except ValueError:
+            raise ParseError(
+                f"it reshapes the {count(self.shape)} values of {self.shape} to {tuple(shape)}."
+            ) from None
+        return _simplified(View(self.name, self.stored, None, order))
+
+    def indexed(self, index: Any) -> View:
+        """Return a part of the tensor, as NumPy indexes it."""
+        order = self.places()[index]
+        if not order.size:
+            raise ParseError("it selects no values at all.")
+        return _simplified(View(self.name, self.stored, None, order))
+
+    def same_as(self, other: View) -> bool:
+        """Return whether two tensors lie in the same way in the outputs of their layers."""
+        if self.stored != other.stored or self.shape != other.shape:
+            return False
+        if self.axes is not None and other.axes is not None:
+            return self.axes == other.axes
+        return np.array_equal(self.places(), other.places())
+
+
+def _simplified(view: View) -> View:
+    """Return the view with axes instead of an order, if it holds the whole output untransposed."""
+    order = view.places()
+    if order.shape == view.stored and np.array_equal(order.reshape(-1), np.arange(order.size)):
+        return View(view.name, view.stored, tuple(range(order.ndim)))
+    if order.ndim in CHANNELS_LAST and order.ndim == len(view.stored):
+        plain = View(view.name, view.stored, CHANNELS_LAST[order.ndim])
+        if plain.shape == order.shape and np.array_equal(plain.places(), order):
+            return plain
+    return view
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows, columns and channels that a view takes from an image, as starts, steps and indices."""
+
+    starts: tuple[int, int]
+    steps: tuple[int, int]
+    channels: Array
+
+    @classmethod
+    def of(cls, order_hwc: Array, stored: Shape) -> Selection | None:
+        """Return the selection that an order describes, if it is one.
+
+        Parameters
+        ----------
+        order_hwc
+            Places in the flattened image, arranged as the image that is wanted.
+        stored
+            Height, width and channels of the image.
+        """
+        rows, rest = np.divmod(order_hwc, stored[1] * stored[2])
+        columns, channels = np.divmod(rest, stored[2])
+        row_h, column_w, channel_c = rows[:, 0, 0], columns[0, :, 0], channels[0, 0, :]
+        separable = (
+            (rows == row_h[:, None, None]).all()
+            and (columns == column_w[None, :, None]).all()
+            and (channels == channel_c).all()
+        )
+        steps = [_step(cells) for cells in (row_h, column_w)]
+        if not separable or steps[0] is None or steps[1] is None:
+            return None
+        return cls((int(row_h[0]), int(column_w[0])), (steps[0], steps[1]), channel_c)
+
+
+def _step(cells: Array) -> int | None:
+    """Return the distance of evenly spaced, growing cells."""
+    if len(cells) == 1:
+        return 1
+    steps = set(np.diff(cells).tolist())
+    return steps.pop() if len(steps) == 1 and min(steps) > 0 else None

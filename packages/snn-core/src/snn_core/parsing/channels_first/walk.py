@@ -1,0 +1,213 @@
+"""What the channels-first parsers share: calls of operators, and the walk that collects problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.ir import ActivationLayer, Network, Softmax
+from snn_core.parsing.channels_first.builder import Builder
+from snn_core.parsing.channels_first.views import CHANNELS_LAST, View
+from snn_core.typing import Array
+
+Value: TypeAlias = "View | Array | None"
+"""A tensor of the network, a constant, or nothing where an operator before it was refused."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One application of an operator.
+
+    Parameters
+    ----------
+    name
+        Name of the layers it becomes, unique in the source.
+    kind
+        Name of the operator, as the framework spells it.
+    inputs
+        Tensors and constants, by position or by name.
+    settings
+        Everything else that it is called with.
+    """
+
+    name: str
+    kind: str
+    inputs: Mapping[str, Value]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def tensor(self, key: str) -> View:
+        """Return an input that must be a tensor of the network."""
+        value = self.inputs.get(key)
+        if not isinstance(value, View):
+            raise UnsupportedError([f"its input {key!r} is a constant; expected a layer's output"])
+        return value
+
+    def constant(self, key: str) -> Array:
+        """Return an input that must be a constant."""
+        value = self.constant_or_none(key)
+        if value is None:
+            raise ParseError(f"its input {key!r} is missing.")
+        return value
+
+    def constant_or_none(self, key: str) -> Array | None:
+        """Return an input that must be a constant, if it is given."""
+        value = self.inputs.get(key)
+        if isinstance(value, View):
+            raise UnsupportedError(
+                [f"its input {key!r} is computed by the network; only constants are supported"]
+            )
+        return value
+
+    def weights(self, key: str) -> Array:
+        """Return a constant that must consist of finite numbers, as float32."""
+        return finite(self.constant(key), key)
+
+    def weights_or_none(self, key: str) -> Array | None:
+        """Return a constant that must consist of finite numbers, if it is given."""
+        value = self.constant_or_none(key)
+        return None if value is None else finite(value, key)
+
+
+def finite(values: Array, what: str) -> Array:
+    """Return values as float32, or raise a `ParseError` if some are infinite or not a number."""
+    try:
+        values = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise ParseError(
+            f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
+            f"diverged: retrain or restore an earlier state."
+        )
+    return values
+
+
+Emit: TypeAlias = Callable[[Builder, Call], "Value | Sequence[Value]"]
+"""A function that emits the layers of a call and returns its output or outputs."""
+
+
+def outputs_of(
+    emit: Emit | None, b: Builder, call: Call, *, advice: str
+) -> tuple[Sequence[Value], list[str]]:
+    """Emit a call; return its outputs, or all reasons why there are none.
+
+    Parameters
+    ----------
+    emit
+        The function for its kind; ``None`` if that is not supported.
+    advice
+        What to say then.
+    """
+    line = f"{call.name} ({call.kind})"
+    if emit is None:
+        return [None], [f"{line}: {advice}"]
+    if any(value is None for value in call.inputs.values()):
+        return [None], []  # a call before it was refused
+    try:
+        found = emit(b, call)
+    except UnsupportedError as error:
+        return [None], [f"{line}: {problem}" for problem in error.problems]
+    except ParseError as error:
+        raise ParseError(f"Operator {line}: {error}") from error
+    return (list(found) if isinstance(found, (list, tuple)) else [found]), []
+
+
+def channels_come_first(
+    first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None], name: str, rank: int
+) -> bool:
+    """Return whether the first axis of the input holds channels, from what first computes with it.
+
+    Parameters
+    ----------
+    first_reader
+        Tensor name to the role of the operator that first reads it (``"elementwise"``,
+        ``"transpose"``, ``"dense"``, ``"reshape"`` or another), its output and, for a
+        transposition, the order of the axes, that of the samples among them.
+    name
+        The input.
+    rank
+        Number of its axes without that of the samples.
+    """
+    while True:
+        found = first_reader(name)
+        if found is None:
+            return rank == 3
+        role, name, axes = found
+        if role == "transpose":
+            return rank == 1 or list(axes[1:2]) != [rank]  # from channels last to channels first
+        if role != "elementwise":
+            return rank == 3 if role == "reshape" else role != "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A network and how the axes of its input and output are called in the source.
+
+    Parameters
+    ----------
+    network
+        In the source dialect.
+    input_axes, output_axes
+        The stored axis of each source axis.
+    log_softmax
+        Whether the source ends in a log-softmax, which the network computes as a softmax.
+    """
+
+    network: Network
+    input_axes: tuple[int, ...]
+    output_axes: tuple[int, ...]
+    log_softmax: bool = False
+
+    def to_source(self, x_b_l: Array) -> Array:
+        """Return samples as the source wants them."""
+        return np.ascontiguousarray(
+            x_b_l.transpose(0, *(axis + 1 for axis in self.input_axes)), dtype=np.float32
+        )
+
+    def from_source(self, y: Array) -> Array:
+        """Return outputs of the source as the network gives them."""
+        y = np.asarray(y, np.float32)
+        y = np.exp(y) if self.log_softmax else y
+        return y.transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
+
+
+LOG_SOFTMAX_NOTE = "read log-softmax as softmax: the decisions are the same"
+
+
+def finished(
+    b: Builder, start: View, output: Value, *, history: Sequence[str], log_softmax: bool
+) -> Reading:
+    """Return the network whose last tensor is ``output``.
+
+    Raises
+    ------
+    UnsupportedError
+        If the output is a constant or its values are not in the source's order.
+    """
+    if not isinstance(output, View):
+        raise UnsupportedError(["the output does not depend on the input"])
+    output = b.canonical(output, name="output")
+    history = [*history, *([LOG_SOFTMAX_NOTE] if log_softmax else [])]
+    if start.axes != tuple(range(start.rank)):
+        history.append("channels-first source: reordered; the samples must be channels last")
+    network = Network(layers=tuple(b.layers), history=tuple(history))
+    if log_softmax and not _ends_in_softmax(network):
+        raise UnsupportedError(["log-softmax inside the network; only the output can have it"])
+    return Reading(
+        network,
+        start.axes or CHANNELS_LAST[start.rank],
+        output.axes or CHANNELS_LAST[output.rank],
+        log_softmax,
+    )
+
+
+def _ends_in_softmax(network: Network) -> bool:
+    layer = network.output
+    while layer.inputs and not isinstance(layer, ActivationLayer):
+        (layer, *_) = network.inbound(layer.name)
+    return isinstance(layer, ActivationLayer) and isinstance(layer.activation, Softmax)

@@ -1,0 +1,115 @@
+"""ONNX models, opset 7 and later, read with the ``onnx`` package (extra ``snn-core[onnx]``)."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from snn_core.errors import ParseError
+from snn_core.ir import Network
+from snn_core.parsing.base import require
+from snn_core.parsing.channels_first.walk import Reading
+from snn_core.parsing.onnx_graph import read
+from snn_core.typing import Array, Shape
+
+SUFFIXES = (".onnx",)
+
+
+class OnnxFileParser:
+    """Parser of ``.onnx`` files and of ``onnx.ModelProto`` objects."""
+
+    name = "onnx"
+    reads = "ONNX models (.onnx)"
+
+    def accepts(self, source: Any) -> bool:
+        """Return whether ``source`` is the path of an ``.onnx`` file or a loaded model."""
+        if isinstance(source, (str, PathLike)):
+            return Path(source).suffix.lower() in SUFFIXES
+        onnx = sys.modules.get("onnx")
+        return onnx is not None and isinstance(source, onnx.ModelProto)
+
+    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
+        """Return the network of a model, in the source dialect.
+
+        Layers carry the names of their nodes.
+
+        Parameters
+        ----------
+        input_shape
+            Shape of one sample in the model's axis order, where the model leaves it open.
+
+        Raises
+        ------
+        ParseError
+            If the file is no complete ONNX model, or the package ``onnx`` is missing.
+        UnsupportedError
+            With every node that cannot be converted.
+        """
+        return _read(source, input_shape).network
+
+    def run(
+        self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
+    ) -> tuple[Array, str]:
+        """Return what the model itself computes, and what computed it.
+
+        ``onnxruntime`` where it is installed, else the reference evaluator of ``onnx``.
+        """
+        reading = _read(source, input_shape)
+        x = reading.to_source(x_b_l)
+        y, engine = _evaluate(source, x)
+        return reading.from_source(y), engine
+
+
+def _read(source: Any, input_shape: Shape | None) -> Reading:
+    onnx = require("onnx", extra="onnx")
+    if not isinstance(source, (str, PathLike)):
+        return read(source, folder=None, note="read an ONNX model", input_shape=input_shape)
+    path = Path(source)
+    model, digest = _loaded(onnx, path)
+    producer = f"{model.producer_name} {model.producer_version}".strip() or "an unknown producer"
+    note = f"read {path.name}: ONNX model of {producer}, sha256 {digest}"
+    return read(model, folder=path.parent, note=note, input_shape=input_shape)
+
+
+def _loaded(onnx: Any, path: Path) -> tuple[Any, str]:
+    """Return the model without data stored in other files, and the hash of the file."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        model = onnx.load_model_from_string(content)
+    except OSError as error:
+        raise ParseError(f"{path} cannot be read: {error}.") from error
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise ParseError(
+            f"{path} is no ONNX model or damaged ({error}); export it again."
+        ) from error
+    if not model.graph.node:
+        raise ParseError(f"{path} holds no ONNX graph; export the model again.")
+    return model, digest
+
+
+def _evaluate(source: Any, x: Array) -> tuple[Array, str]:
+    """Run a model on samples in its own axis order, one by one if it demands it."""
+    try:
+        import onnxruntime
+    except ImportError:
+        from onnx import __version__
+        from onnx.reference import ReferenceEvaluator
+
+        evaluator = ReferenceEvaluator(source if hasattr(source, "graph") else str(source))
+        name, engine = evaluator.input_names[0], f"the reference evaluator of onnx {__version__}"
+    else:
+        onnxruntime.set_default_logger_severity(3)
+        content = str(source) if isinstance(source, (str, PathLike)) else source.SerializeToString()
+        evaluator = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        inputs = evaluator.get_inputs()
+        name, engine = inputs[0].name, f"onnxruntime {onnxruntime.__version__}"
+    import numpy as np
+
+    outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
+    return np.concatenate(outputs), engine

@@ -1,0 +1,158 @@
+"""Exported PyTorch programs, ``.pt2`` archives, read without PyTorch.
+
+``torch.export.save`` writes a zip of the graph as JSON and of every weight as raw bytes (format
+``pt2``; PyTorch 2.9 and later). `torch.export.load` also unpickles parts of it; here the JSON and
+the raw bytes are all that is read, so that nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.typing import Array, Shape
+
+MAX_GRAPH_BYTES = 2**28
+MAX_WEIGHT_BYTES = 2**33
+
+_BFLOAT16 = 13
+# Numbers of `torch._export.serde.schema.ScalarType`.
+_TYPES: Mapping[int, str] = {
+    1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
+    _BFLOAT16: "<u2",
+}  # fmt: skip
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_ADVICE = "Export the model again: torch.export.save(torch.export.export(model, (x,)), 'model.pt2')"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An exported program.
+
+    Parameters
+    ----------
+    graph
+        Nodes, inputs, outputs and the types of all values, as PyTorch's schema has them.
+    signature
+        What the graph's inputs and outputs stand for.
+    arrays
+        Parameters, buffers and constants by name.
+    """
+
+    graph: Mapping[str, Any]
+    signature: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+
+
+def read_program(file: Path | IO[bytes], *, what: str) -> Program:
+    """Read an archive.
+
+    Parameters
+    ----------
+    file
+        The archive.
+    what
+        Its name in messages.
+
+    Raises
+    ------
+    ParseError
+        If it is damaged, of another format or holds pickled parts that matter.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _read(archive, what)
+    except _ZIP_ERRORS as error:
+        raise ParseError(f"{what} is a damaged archive ({error}); copy it again.") from error
+    except OSError as error:
+        raise ParseError(f"{what} cannot be read: {error}.") from error
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ParseError(
+            f"{what} does not have the form of an exported program ({error!r}). {_ADVICE}."
+        ) from error
+
+
+def _read(archive: zipfile.ZipFile, what: str) -> Program:
+    names = archive.namelist()
+    models = [name for name in names if _inside(name).startswith("models/")]
+    if len(models) != 1 or not models[0].endswith(".json"):
+        kind = "is a TorchScript model" if any("/code/" in name for name in names) else (
+            f"holds {len(models)} exported programs; expected one"
+        )  # fmt: skip
+        raise ParseError(f"{what} {kind}. {_ADVICE} (PyTorch 2.9 or later).")
+    root = models[0][: -len(_inside(models[0]))]
+    own = _inside(models[0])[len("models/") : -len(".json")]
+    program = json.loads(_member(archive, models[0], MAX_GRAPH_BYTES))
+    module = program["graph_module"]
+    arrays: dict[str, Array] = {}
+    for folder in ("weights", "constants"):
+        config = f"{root}data/{folder}/{own}_{folder}_config.json"
+        if config not in names:
+            raise ParseError(f"{what} holds no {folder} as raw numbers. {_ADVICE}.")
+        entries = json.loads(_member(archive, config, MAX_GRAPH_BYTES))["config"]
+        for name, entry in entries.items():
+            if entry.get("use_pickle"):
+                raise ParseError(
+                    f"{what} stores {name!r} as a pickle, which is not read. Use plain dense "
+                    f"tensors. {_ADVICE}."
+                )
+            arrays[name] = _array(archive, f"{root}data/{folder}/{entry['path_name']}", entry, name)
+    return Program(module["graph"], module["signature"], arrays)
+
+
+def _inside(name: str) -> str:
+    """Return a member's name without the archive's root folder."""
+    return name.partition("/")[2]
+
+
+def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > limit:
+        raise ParseError(
+            f"{name} would unpack to {info.file_size} bytes; at most {limit} are read."
+        )
+    return archive.read(info)
+
+
+def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: str) -> Array:
+    """Return a tensor from its strided storage."""
+    meta = entry["tensor_meta"]
+    if meta["dtype"] not in _TYPES:
+        raise ParseError(
+            f"{name!r} has the data type number {meta['dtype']}; expected real numbers."
+        )
+    kind = np.dtype(_TYPES[meta["dtype"]])
+    shape, strides = fixed(meta["sizes"]), fixed(meta["strides"])
+    if shape is None or strides is None or len(shape) != len(strides):
+        raise ParseError(f"{name!r} has no fixed shape.")
+    start = int(meta["storage_offset"]["as_int"])
+    storage = np.frombuffer(_member(archive, path, MAX_WEIGHT_BYTES), kind)
+    if not math.prod(shape):
+        return np.zeros(shape, kind)
+    last = start + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if min(shape, default=1) < 0 or min(strides, default=0) < 0 or start < 0:
+        raise ParseError(f"{name!r} has negative sizes.")
+    if last >= storage.size:
+        raise ParseError(f"{name!r} needs {last + 1} values; its storage holds {storage.size}.")
+    values = np.lib.stride_tricks.as_strided(
+        storage[start:], shape, [stride * kind.itemsize for stride in strides], writeable=False
+    )
+    if meta["dtype"] == _BFLOAT16:
+        # The upper half of a float32.
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values
+
+
+def fixed(sizes: Any) -> Shape | None:
+    """Return sizes of the schema as numbers, or nothing if some are left open."""
+    found = [size.get("as_int") for size in sizes]
+    return None if None in found else tuple(int(size) for size in found)
