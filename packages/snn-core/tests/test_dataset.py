@@ -98,9 +98,10 @@ def test_files_that_hold_no_arrays_are_refused(tmp_path):
     (tmp_path / "data.npz").write_text("x, y")
     with pytest.raises(DataError, match="cannot be read as plain arrays"):
         load_dataset(tmp_path / "data.npz")
-    np.save(tmp_path / "data.npy", X)
+    with (tmp_path / "data.npz").open("wb") as file:
+        np.save(file, X)
     with pytest.raises(DataError, match="holds a single array"):
-        load_dataset(tmp_path / "data.npy")
+        load_dataset(tmp_path / "data.npz")
 
 
 def test_a_folder_of_the_original_has_to_be_complete(tmp_path):

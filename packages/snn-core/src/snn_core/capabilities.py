@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from snn_core.ir import Layer, MaxPooling2D, Network, Softmax, Spiking
-from snn_core.settings import Settings
+from snn_core.settings import InputSettings, Settings
 
 BUILDERS: Mapping[str, str] = {
     "Dense": "build_dense",
@@ -26,6 +27,8 @@ BUILDERS: Mapping[str, str] = {
 """Layer kind to the method of `AbstractSNN` that builds it."""
 
 ALL_LAYERS = frozenset(BUILDERS)
+
+ALL_INPUTS = frozenset(get_args(InputSettings.model_fields["encoding"].annotation))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import numpy as np
 from snn_core.errors import DataError, SettingsError
 from snn_core.evaluate import check_shape, predict
 from snn_core.ir import Network
+from snn_core.lazy import LazySamples
 from snn_core.normalization import apply_scales, mse_scales, percentile_scales
 from snn_core.parsing import parse
 from snn_core.passes.spiking import (
@@ -63,7 +64,7 @@ def preset(name: str) -> Settings:
 
 def convert(
     source: Any,
-    data: Float[Array, "b *l"],
+    data: Float[Array | LazySamples, "b *l"],
     *,
     settings: Settings | None = None,
     timesteps: int | None = None,
@@ -76,7 +77,7 @@ def convert(
         A model file, a model object or an already parsed `Network`.
     data
         Calibration samples, channels last, scaled as the network expects them. A few hundred
-        typical ones do.
+        typical ones do. Those in files are read as often as they are needed, bit by bit.
     settings
         How to convert; the preset ``fast`` if not given.
     timesteps
@@ -104,9 +105,15 @@ def convert(
     return set_v_init(network, v_init=settings.cell.v_init)
 
 
-def _checked(network: Network, data: Float[Array, "b *l"], settings: Settings) -> Array:
+def _checked(
+    network: Network, data: Float[Array | LazySamples, "b *l"], settings: Settings
+) -> Array | LazySamples:
     """Return the calibration samples to use."""
-    x_b_l = np.asarray(data, np.float32)[: settings.normalization.num_samples]
+    number = settings.normalization.num_samples
+    if isinstance(data, LazySamples):  # checked when they are read
+        check_shape(network, data)
+        return data if number is None else data.chosen(np.arange(min(number, len(data))))
+    x_b_l = np.asarray(data, np.float32)[:number]
     check_shape(network, x_b_l)
     if not len(x_b_l):
         raise DataError("Found no calibration samples; expected at least one.")
@@ -115,7 +122,7 @@ def _checked(network: Network, data: Float[Array, "b *l"], settings: Settings) -
     return x_b_l
 
 
-def _lossy(network: Network, x_b_l: Array, settings: Settings) -> Network:
+def _lossy(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     """Apply the lossy passes that were asked for, and note the error that each one causes."""
     wanted: list[Callable[[Network], Network]] = []
     if settings.conversion.max2avg_pool:
@@ -139,7 +146,7 @@ def _realised(network: Network, settings: Settings) -> Network:
     return spiking_pools(network) if settings.conversion.pool_spiking else relay_pools(network)
 
 
-def _normalized(network: Network, x_b_l: Array, settings: Settings) -> Network:
+def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen = settings.normalization
     scales: dict[str, Array] = {}
     what = "none"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snn_core.errors import SettingsError
+from snn_core.errors import DataError, SettingsError
+from snn_core.events import CellEvents, Schedule, schedule
+from snn_core.lazy import LazySamples
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float32
 
@@ -33,12 +35,25 @@ class InputSignal:
         Encoding, duration and step.
     seed
         Seed of the run.
+    events_b
+        The events behind each sample, for the encoding ``events``.
+
+    Raises
+    ------
+    DataError
+        If there are no events for the encoding ``events``.
     """
 
     x_b_l: Float32[Array, "b *l"]
     sample_ids: Sequence[int]
     settings: Settings
     seed: int
+    events_b: Sequence[CellEvents] | None = None
+
+    def __post_init__(self) -> None:
+        """Make sure that there is something to send."""
+        if self.settings.input.encoding == "events":
+            require_events(self.events_b, self.x_b_l)
 
     @property
     def is_constant(self) -> bool:
@@ -61,7 +76,11 @@ class InputSignal:
 
         Spikes carry 1, scaled up for samples with values above 1 (a neuron fires at most once per
         step) and for Poisson rates below 1000 Hz, so that the mean input per ms is the sample.
+        An event carries ``input.event_amplitude``; if that is not given, so much that the mean
+        input per ms is the sample, over the steps that its events last.
         """
+        if self.settings.input.encoding == "events":
+            return self._event_amplitude(self._schedules())
         flat = np.abs(self.x_b_l).reshape(len(self.x_b_l), -1)
         scale = np.maximum(flat.max(axis=1, initial=0), 1)
         if self.settings.input.encoding == "poisson":
@@ -84,6 +103,9 @@ class InputSignal:
             x_b_l = self.constant_b_l
             for start in starts:
                 yield np.broadcast_to(x_b_l, (min(size, self.num_steps - start), *x_b_l.shape))
+            return
+        if self.settings.input.encoding == "events":
+            yield from self._event_chunks(size)
             return
         generate = (
             self._poisson if self.settings.input.encoding == "poisson" else self._regular
@@ -127,6 +149,51 @@ class InputSignal:
         for t in range(1, self.num_steps + 1):
             passed = np.floor(per_step_b_l * t) > np.floor(per_step_b_l * (t - 1))
             yield np.where(passed, amplitude_b_l, np.float32(0))
+
+    def _schedules(self) -> list[Schedule]:
+        width_us = self.settings.input.eventframe_width
+        return [
+            schedule(events, num_steps=self.num_steps, width_us=width_us)
+            for events in self.events_b or ()
+        ]
+
+    def _event_amplitude(self, schedules: Sequence[Schedule]) -> Float32[Array, "b"]:
+        given, dt = self.settings.input.event_amplitude, self.settings.simulation.dt
+        amplitudes = [
+            plan.num_windows * dt / events.largest() if given is None else given
+            for plan, events in zip(schedules, self.events_b or (), strict=True)
+        ]
+        return np.array(amplitudes, np.float32)
+
+    def _event_chunks(self, size: int) -> Iterator[Float32[Array, "t b *l"]]:
+        """Yield the spikes of every step, made dense for one chunk at a time."""
+        schedules = self._schedules()
+        amplitude_b = self._event_amplitude(schedules)
+        cells = int(np.prod(self.x_b_l.shape[1:]))
+        for start in range(0, self.num_steps, size):
+            stop = min(start + size, self.num_steps)
+            chunk_t_b_l = np.zeros((stop - start, len(self.x_b_l), cells), np.float32)
+            for b, plan in enumerate(schedules):
+                part = slice(*np.searchsorted(plan.step_e, (start, stop)))
+                values_e = plan.sign_e[part] * amplitude_b[b]
+                chunk_t_b_l[plan.step_e[part] - start, b, plan.cell_e[part]] = values_e
+            yield chunk_t_b_l.reshape(stop - start, *self.x_b_l.shape)
+
+
+def require_events(events_b: object, x_b_l: Array | LazySamples) -> None:
+    """Raise a `DataError` unless there are events for every sample."""
+    if events_b is None:
+        raise DataError(
+            "Found samples without events for input.encoding = 'events'; expected recordings of "
+            "an event camera. Choose other data, or the encoding constant, poisson or regular."
+        )
+    if isinstance(events_b, Sequence):
+        shapes = {events.shape for events in events_b}
+        if len(events_b) != len(x_b_l) or not shapes <= {x_b_l.shape[1:]}:
+            raise DataError(
+                f"Found events for {len(events_b)} samples of shape {sorted(shapes)}; expected "
+                f"{len(x_b_l)} of shape {x_b_l.shape[1:]}."
+            )
 
 
 def output_uniforms(

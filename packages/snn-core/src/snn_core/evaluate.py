@@ -13,6 +13,7 @@ import numpy as np
 
 from snn_core.errors import DataError, ParseError
 from snn_core.ir import ActivationLayer, Network, Spiking
+from snn_core.lazy import LazySamples
 from snn_core.linear import drive
 from snn_core.typing import Array, Float, Float64, Int
 
@@ -45,7 +46,7 @@ def forward(network: Network, x_b_l: Float[Array, "b *l"]) -> dict[str, Array]:
 
 
 def forward_batches(
-    network: Network, x_b_l: Float[Array, "b *l"], *, batch_size: int = MICRO_BATCH
+    network: Network, x_b_l: Float[Array | LazySamples, "b *l"], *, batch_size: int = MICRO_BATCH
 ) -> Iterator[dict[str, Array]]:
     """Yield `forward` for one micro-batch after the other, so that memory stays bounded.
 
@@ -59,7 +60,7 @@ def forward_batches(
         yield forward(network, x_b_l[start : start + batch_size])
 
 
-def predict(network: Network, x_b_l: Float[Array, "b *l"]) -> Float[Array, "b *o"]:
+def predict(network: Network, x_b_l: Float[Array | LazySamples, "b *l"]) -> Float[Array, "b *o"]:
     """Return the output activations of all samples."""
     name = network.output.name
     parts = [values[name] for values in forward_batches(network, x_b_l)]
@@ -67,7 +68,10 @@ def predict(network: Network, x_b_l: Float[Array, "b *l"]) -> Float[Array, "b *o
 
 
 def activations(
-    network: Network, x_b_l: Float[Array, "b *l"], *, layers: Iterable[str] | None = None
+    network: Network,
+    x_b_l: Float[Array | LazySamples, "b *l"],
+    *,
+    layers: Iterable[str] | None = None,
 ) -> dict[str, Array]:
     """Return the activations of some layers for all samples.
 
@@ -99,7 +103,7 @@ def top_k_hits(
 
 def accuracy(
     network: Network,
-    x_b_l: Float[Array, "b *l"],
+    x_b_l: Float[Array | LazySamples, "b *l"],
     labels_b: Int[Array, "b"],
     *,
     k: int = 1,
@@ -108,7 +112,7 @@ def accuracy(
     return float(top_k_hits(predict(network, x_b_l), labels_b, k=k).mean())
 
 
-def check_shape(network: Network, x_b_l: Array) -> None:
+def check_shape(network: Network, x_b_l: Array | LazySamples) -> None:
     """Raise a `DataError` unless the samples have the shape of the network's input."""
     expected = network.input.output_shape
     if x_b_l.shape[1:] != expected:

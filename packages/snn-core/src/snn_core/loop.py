@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snn_core.evaluate import predict, top_k_hits
+from snn_core.events import CellEvents
 from snn_core.operations import neuron_operations
 from snn_core.recording import Recording
 from snn_core.scoring import decisions, errors_over_time
@@ -61,6 +62,7 @@ def run_batches(
     labels_b: Int[Array, "b"],
     *,
     sample_ids: Sequence[int] | None = None,
+    events_b: Sequence[CellEvents] | None = None,
 ) -> Iterator[BatchResult]:
     """Simulate samples batch by batch.
 
@@ -72,6 +74,8 @@ def run_batches(
         Samples and class indices.
     sample_ids
         Index of each sample in its data set; 0, 1, ... if not given.
+    events_b
+        The events behind each sample, for the encoding ``events``.
 
     Yields
     ------
@@ -80,15 +84,26 @@ def run_batches(
     ids = list(range(len(x_b_l)) if sample_ids is None else sample_ids)
     for start in range(0, len(x_b_l), snn.batch_size):
         part = slice(start, start + snn.batch_size)
-        yield score_batch(snn, np.asarray(x_b_l[part], np.float32), labels_b[part], ids[part])
+        yield score_batch(
+            snn,
+            np.asarray(x_b_l[part], np.float32),
+            labels_b[part],
+            ids[part],
+            events_b=None if events_b is None else events_b[part],
+        )
 
 
 def score_batch(
-    snn: AbstractSNN, x_b_l: Array, labels_b: Array, sample_ids: Sequence[int]
+    snn: AbstractSNN,
+    x_b_l: Array,
+    labels_b: Array,
+    sample_ids: Sequence[int],
+    *,
+    events_b: Sequence[CellEvents] | None = None,
 ) -> BatchResult:
     """Simulate one batch and compare it with the labels and the analog network."""
     start = time.perf_counter()
-    recording = snn.run_batch(x_b_l, sample_ids=sample_ids)
+    recording = snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
     simulate_s = time.perf_counter() - start
     network, settings = snn.network, snn.settings
     output_b_c_t = recording.output_b_l_t.reshape(len(x_b_l), -1, settings.num_steps)

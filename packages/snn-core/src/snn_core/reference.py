@@ -16,7 +16,7 @@ from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.linear import weighted_sum
 from snn_core.neuron import MaxPool, initial_potential, reset_potential
 from snn_core.recording import Recorder
-from snn_core.simulator import AbstractSNN, Capabilities
+from snn_core.simulator import ALL_INPUTS, AbstractSNN, Capabilities
 from snn_core.typing import Array, Float32, Shape
 
 
@@ -24,7 +24,7 @@ class ReferenceSNN(AbstractSNN):
     """Integrate-and-fire network in NumPy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
+        inputs=ALL_INPUTS, max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
     )
 
     def add_input_layer(self, input_shape: Shape) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import snn_core
 from snn_core import artifact, registry
 from snn_core.dataset import Dataset, load_dataset
+from snn_core.encoding import require_events
 from snn_core.errors import ArtifactError, DataError
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -120,7 +121,7 @@ def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset,
     elif isinstance(data, Dataset):
         dataset = data
     else:
-        dataset = load_dataset(data)
+        dataset = load_dataset(data, settings=settings.input)
     dataset = dataset.fitted(
         input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
     ).selected(
@@ -128,8 +129,11 @@ def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset,
     )
     if dataset.labels_b is None:
         raise DataError(
-            f"{dataset.name} has no labels; expected an array y with the class of each sample."
+            f"{dataset.name} has no labels; expected an array y with the class of each sample, or "
+            f"one sub-folder for each class."
         )
+    if settings.input.encoding == "events":
+        require_events(dataset.events_b, dataset.x_b_l)
     return dataset, dataset.labels_b
 
 
@@ -213,7 +217,14 @@ def _simulate(
             if batch is None:
                 snn.checkpoint()
                 snn.build()
-                scored = score_batch(snn, dataset.x_b_l[part], labels_b[part], ids)
+                events_b = dataset.events_b
+                scored = score_batch(
+                    snn,
+                    dataset.x_b_l[part],
+                    labels_b[part],
+                    ids,
+                    events_b=None if events_b is None else events_b[part],
+                )
                 batch = BatchArrays.of(scored, activations_n_b_l=_activations(snn))
                 if folder is not None:
                     folder.append(index, batch)

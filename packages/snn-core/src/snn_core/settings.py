@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from snn_core.errors import SettingsError
+from snn_core.settings_input import DataflowKwargs, DatagenKwargs, InputSettings, Section
 from snn_core.settings_original import without_original
 from snn_core.typing import PathLikeStr
 
@@ -25,6 +26,21 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+__all__ = [
+    "RECORDABLE",
+    "SPIKE_CODES",
+    "CellSettings",
+    "ConversionSettings",
+    "DataflowKwargs",
+    "DatagenKwargs",
+    "InputSettings",
+    "NormalizationSettings",
+    "OutputSettings",
+    "Section",
+    "Settings",
+    "SimulationSettings",
+]
 
 SPIKE_CODES = (
     "temporal_mean_rate",
@@ -49,29 +65,6 @@ _LOG_VARS = {
     "synaptic_operations_b_t": None,
     "neuron_operations_b_t": None,
 }
-
-
-class Section(BaseModel):
-    """A section of the settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class InputSettings(Section):
-    """How samples enter the network."""
-
-    encoding: Literal["constant", "poisson", "regular"] = Field(
-        "constant",
-        description="`constant`: every step receives the analog sample; `poisson`: spikes at rate "
-        "x · input_rate; `regular`: evenly spaced spikes at rate x per ms",
-    )
-    input_rate: float = Field(
-        1000.0, gt=0, description="rate in Hz of a Poisson input of 1; each spike then carries "
-        "1000 / input_rate, so that the mean input is x per ms",
-    )  # fmt: skip
-    num_poisson_events_per_sample: int = Field(
-        -1, ge=-1, description="stop a sample's Poisson input after this many spikes; -1: never"
-    )
 
 
 class NormalizationSettings(Section):
@@ -339,7 +332,9 @@ def document() -> str:
             if kind is None or kind in ("Literal", "Optional", "tuple", "frozenset"):
                 kind = str(item.annotation)
             kind = kind.replace("typing.", "").replace("|", "\\|")
-            default = "{}" if item.default == frozenset() else item.default
+            default = item.default
+            if default == frozenset() or isinstance(default, Section):
+                default = "{}"
             lines.append(f"| `{key}` | {kind} | `{default}` | {item.description} |")
     return "\n".join(lines) + "\n"
 

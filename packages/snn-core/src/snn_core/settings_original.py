@@ -34,9 +34,7 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
             "class_idx_path",
         )
     ),
-    "input": frozenset(
-        ("model_lib", "dataset_format", "datagen_kwargs", "dataflow_kwargs", "keras_dataset")
-    ),
+    "input": frozenset(("model_lib", "keras_dataset")),
     # The original never read these three either.
     "normalization": frozenset(("diff_to_max_rate", "diff_to_min_rate", "timestep_fraction")),
     "conversion": frozenset(("num_bits",)),
@@ -56,16 +54,6 @@ SECTIONS_WITHOUT_EFFECT = frozenset(("restrictions", "spinnaker", "loihi"))
 FEATURES: Mapping[str, Mapping[str, Any]] = {
     "paths": {"filename_clamp_indices": ""},
     "input": {
-        "num_dvs_events_per_sample": 2000,
-        "eventframe_width": 10,
-        "label_dict": {},
-        "chip_size": None,
-        "frame_gen_method": "",
-        "is_x_first": "",
-        "is_x_flipped": "",
-        "is_y_flipped": "",
-        "maxpool_subsampling": True,
-        "do_clip_three_sigma": True,
         "max_num_input_spikes": None,
     },
     "normalization": {"online_normalization": False},

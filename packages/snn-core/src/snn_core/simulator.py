@@ -17,6 +17,7 @@ import numpy as np
 
 from snn_core import artifact
 from snn_core.capabilities import (
+    ALL_INPUTS,
     ALL_LAYERS,
     BUILDERS,
     Capabilities,
@@ -27,6 +28,7 @@ from snn_core.capabilities import (
 from snn_core.encoding import InputSignal, output_uniforms
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluate import check_shape
+from snn_core.events import CellEvents
 from snn_core.ir import Layer, Network
 from snn_core.loop import run_batches
 from snn_core.measured import Measured
@@ -35,6 +37,7 @@ from snn_core.settings import Settings
 from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
 
 __all__ = [
+    "ALL_INPUTS",
     "ALL_LAYERS",
     "BUILDERS",
     "CONTRACT",
@@ -254,7 +257,11 @@ class AbstractSNN(Measured, ABC):
 
     @final
     def run_batch(
-        self, x_b_l: Float[Array, "b *l"], *, sample_ids: Sequence[int] | None = None
+        self,
+        x_b_l: Float[Array, "b *l"],
+        *,
+        sample_ids: Sequence[int] | None = None,
+        events_b: Sequence[CellEvents] | None = None,
     ) -> Recording:
         """Simulate a batch.
 
@@ -264,18 +271,26 @@ class AbstractSNN(Measured, ABC):
             The samples, channels last.
         sample_ids
             Index of each sample in its data set (0, 1, ... if not given); seeds its random numbers.
+        events_b
+            The events behind each sample, for the encoding ``events``.
 
         Raises
         ------
         DataError
-            If the samples do not have the shape of the network's input.
+            If the samples do not have the shape of the network's input, or events are missing.
         """
         x_b_l = np.asarray(x_b_l, np.float32)
         check_shape(self.network, x_b_l)
         self.build()
         self.reset()
         ids = range(len(x_b_l)) if sample_ids is None else sample_ids
-        signal = InputSignal(x_b_l=x_b_l, sample_ids=ids, settings=self.settings, seed=self.seed)
+        signal = InputSignal(
+            x_b_l=x_b_l,
+            sample_ids=ids,
+            settings=self.settings,
+            seed=self.seed,
+            events_b=events_b,
+        )
         recorder = Recorder(
             self.network,
             batch_size=len(x_b_l),
@@ -287,13 +302,19 @@ class AbstractSNN(Measured, ABC):
         self.recording, self._x_b_l = recorder.finish(), x_b_l
         return self.recording
 
-    def run(self, x_test: Float[Array, "b *l"], y_test: Int[Array, "b"]) -> float:
+    def run(
+        self,
+        x_test: Float[Array, "b *l"],
+        y_test: Int[Array, "b"],
+        *,
+        events_b: Sequence[CellEvents] | None = None,
+    ) -> float:
         """Simulate all samples batch by batch and return the share of correct decisions.
 
         What was measured of the last batch is then reachable under the attributes below.
         """
         hits = 0
-        for result in run_batches(self, x_test, y_test):
+        for result in run_batches(self, x_test, y_test, events_b=events_b):
             self.result = result
             hits += int((~result.top1err_b_t[:, -1]).sum())
         return hits / len(x_test)

@@ -12,7 +12,7 @@ from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
 from snn_core.neuron import pool_coefficient
 from snn_core.recording import Recorder
-from snn_core.simulator import AbstractSNN, Capabilities
+from snn_core.simulator import ALL_INPUTS, AbstractSNN, Capabilities
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
 from snn_inisim.startup import import_tensorflow
@@ -29,7 +29,7 @@ class SNN(AbstractSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
+        inputs=ALL_INPUTS, max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
     )
     options_type: ClassVar[type[Any]] = INIsimOptions
 

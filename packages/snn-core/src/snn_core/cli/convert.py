@@ -29,7 +29,7 @@ from snn_core.settings import Settings
     "--data",
     required=True,
     type=common.PATH,
-    help="Calibration data: .npz with x, or a folder with x_norm.npz.",
+    help="Calibration data: .npz with x, or a folder of x_norm.npz, images or recordings.",
 )
 @click.option(
     "--preset",
@@ -47,7 +47,7 @@ from snn_core.settings import Settings
 )
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option("--simulator", help="Simulate afterwards, on this simulator.")
-@click.option("--test", type=common.PATH, help="Test data for the simulation.")
+@click.option("--test", type=common.PATH, help="Test data for the simulation, with labels.")
 @click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
 @common.simulation_options
 def convert(
@@ -77,7 +77,7 @@ def convert(
     require_writable(output)
     with common.err().status("Converting ..."):
         network = parse(source)
-        calibration = load_dataset(data, part="calibration").fitted(
+        calibration = load_dataset(data, part="calibration", settings=settings.input).fitted(
             input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
         )
         network = convert_network(network, calibration.x_b_l, settings=settings)

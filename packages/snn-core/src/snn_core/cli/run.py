@@ -19,7 +19,12 @@ from snn_core.simulator import StopSimulation
 @click.command()
 @click.argument("artifact", type=common.PATH)
 @click.option("--simulator", required=True, help="Name of the simulator; see `snn simulators`.")
-@click.option("--data", required=True, type=common.PATH, help="Test data: .npz with x and y.")
+@click.option(
+    "--data",
+    required=True,
+    type=common.PATH,
+    help="Test data: .npz with x and y, or a folder with images or recordings of each class.",
+)
 @click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps.")
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option("-o", "--output", type=common.PATH, help="Folder for the results.")

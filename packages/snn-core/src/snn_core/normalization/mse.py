@@ -12,6 +12,7 @@ import numpy as np
 
 from snn_core.evaluate import forward_batches
 from snn_core.ir import Network, Spiking
+from snn_core.lazy import LazySamples
 from snn_core.normalization.percentile import channel_rows, finished, rectifies
 from snn_core.typing import Array, Float
 
@@ -23,7 +24,11 @@ spans several of them."""
 
 
 def mse_scales(
-    network: Network, x_b_l: Float[Array, "b *l"], *, timesteps: int, per_channel: bool = True
+    network: Network,
+    x_b_l: Float[Array | LazySamples, "b *l"],
+    *,
+    timesteps: int,
+    per_channel: bool = True,
 ) -> dict[str, Array]:
     """Return the scale of every rectifying layer with neurons, pooling included.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from snn_core.evaluate import forward_batches
 from snn_core.ir import Add, Network, ReLU, Spiking, Weighted
+from snn_core.lazy import LazySamples
 from snn_core.typing import Array, Float
 
 SCHEDULE_STEP = 0.02
@@ -69,7 +70,7 @@ class LargestValues:
 
 def percentile_scales(
     network: Network,
-    x_b_l: Float[Array, "b *l"],
+    x_b_l: Float[Array | LazySamples, "b *l"],
     *,
     percentile: float = 99.9,
     per_channel: bool = False,

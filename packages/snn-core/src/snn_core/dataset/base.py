@@ -1,26 +1,17 @@
-"""Data sets: arrays of samples and labels from ``.npz`` files, checked before use.
-
-Two layouts are read: one file with ``x`` and ``y``, and the original's folder of ``x_test.npz``,
-``y_test.npz`` and ``x_norm.npz`` with one array ``arr_0`` each. Pickled arrays are never read.
-"""
+"""Samples with their labels, checked before use."""
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from snn_core.errors import DataError
-from snn_core.typing import Array, Float32, Int64, PathLikeStr, Shape
-
-PARTS = ("test", "calibration")
-
-_ADVICE = "write it with np.savez(path, x=samples, y=labels)"
+from snn_core.events import CellEvents
+from snn_core.lazy import LazyItems, LazySamples
+from snn_core.typing import Array, Float32, Int64, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +21,7 @@ class Dataset:
     Parameters
     ----------
     x_b_l
-        Samples, float32, channels last.
+        Samples, float32, channels last. Those in files are read when a part of them is asked for.
     labels_b
         Class of each sample, or ``None``.
     sample_ids
@@ -39,13 +30,19 @@ class Dataset:
         Where it comes from.
     sha256
         Hash of all samples and labels, before a selection.
+    events_b
+        The events behind each sample, where an event camera recorded them.
+    advice
+        What to do if the samples have another shape than a network expects.
     """
 
-    x_b_l: Float32[Array, "b *l"]
+    x_b_l: Float32[Array | LazySamples, "b *l"]
     labels_b: Int64[Array, "b"] | None
     sample_ids: Sequence[int]
     name: str
     sha256: str
+    events_b: LazyItems[CellEvents] | None = None
+    advice: str = "Reshape the data or choose another model."
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -65,7 +62,7 @@ class Dataset:
             Naming what is wrong.
         """
         x = _samples(np.asarray(x_b_l), name)
-        labels = None if labels_b is None else _labels(np.asarray(labels_b), name)
+        labels = None if labels_b is None else as_labels(np.asarray(labels_b), name)
         if labels is not None and len(labels) != len(x):
             raise DataError(
                 f"{name} has {len(x)} samples but {len(labels)} labels; expected one for each."
@@ -93,12 +90,12 @@ class Dataset:
             If samples or labels do not fit.
         """
         x = self.x_b_l
-        if x.shape[1:] != input_shape and (*x.shape[1:], 1) == input_shape:
+        if (*x.shape[1:], 1) == input_shape and isinstance(x, np.ndarray):
             x = x[..., None]
         if x.shape[1:] != input_shape:
             raise DataError(
                 f"{self.name} has samples of shape {x.shape[1:]}; the network expects "
-                f"{input_shape} (channels last). Reshape the data or choose another model."
+                f"{input_shape} (channels last). {self.advice}"
             )
         if num_classes is not None and self.labels_b is not None:
             largest = int(self.labels_b.max(initial=0))
@@ -107,13 +104,7 @@ class Dataset:
                     f"{self.name} has the label {largest}; the network knows the classes 0 to "
                     f"{num_classes - 1}. Check labels and model."
                 )
-        return Dataset(
-            x_b_l=x,
-            labels_b=self.labels_b,
-            sample_ids=self.sample_ids,
-            name=self.name,
-            sha256=self.sha256,
-        )
+        return replace(self, x_b_l=x)
 
     def selected(self, *, number: int | None = None, indices: Sequence[int] = ()) -> Dataset:
         """Return some of the samples: those of the given indices, or the first ones.
@@ -138,64 +129,14 @@ class Dataset:
                     f"(--samples, simulation.num_to_test)."
                 )
             chosen = np.arange(len(self) if number is None else number)
-        return Dataset(
-            x_b_l=self.x_b_l[chosen],
+        x = self.x_b_l
+        return replace(
+            self,
+            x_b_l=x[chosen] if isinstance(x, np.ndarray) else x.chosen(chosen),
             labels_b=None if self.labels_b is None else self.labels_b[chosen],
             sample_ids=[self.sample_ids[i] for i in chosen],
-            name=self.name,
-            sha256=self.sha256,
+            events_b=None if self.events_b is None else self.events_b.chosen(chosen),
         )
-
-
-def load_dataset(path: PathLikeStr, *, part: str = "test") -> Dataset:
-    """Read a data set.
-
-    Parameters
-    ----------
-    path
-        A ``.npz`` file, or a folder in the original's layout.
-    part
-        What to take from a folder: ``"test"`` samples with labels, or ``"calibration"`` samples
-        (``x_norm.npz``).
-
-    Raises
-    ------
-    DataError
-        If it is missing or holds anything that cannot be used.
-    """
-    path = Path(path)
-    if path.is_dir():
-        if part == "calibration":
-            return Dataset.of(_arrays(path / "x_norm.npz")["arr_0"], name=str(path))
-        samples = _arrays(path / "x_test.npz")["arr_0"]
-        return Dataset.of(samples, _arrays(path / "y_test.npz")["arr_0"], name=str(path))
-    arrays = _arrays(path)
-    if "x" not in arrays:
-        raise DataError(
-            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; expected the arrays x and y: "
-            f"{_ADVICE}."
-        )
-    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path))
-
-
-def _arrays(path: Path) -> dict[str, Array]:
-    """Read all arrays of a ``.npz`` file."""
-    if not path.exists():
-        raise DataError(f"There is no data file {path}; {_ADVICE}.")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
-        with loaded as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read as plain arrays ({error}). Pickled objects are never read; "
-            f"{_ADVICE}."
-        ) from error
-    if path.name in ("x_test.npz", "y_test.npz", "x_norm.npz") and "arr_0" not in arrays:
-        raise DataError(f"{path} holds {', '.join(sorted(arrays))}; expected the array arr_0.")
-    return arrays
 
 
 def _samples(x: Array, name: str) -> Float32[Array, "b *l"]:
@@ -216,7 +157,7 @@ def _samples(x: Array, name: str) -> Float32[Array, "b *l"]:
     return scaled
 
 
-def _labels(y: Array, name: str) -> Int64[Array, "b"]:
+def as_labels(y: Array, name: str) -> Int64[Array, "b"]:
     """Return class indices from integers or one-hot rows."""
     if y.dtype.kind not in "fiub":
         raise DataError(f"{name} has labels of type {y.dtype}; expected integers or one-hot rows.")

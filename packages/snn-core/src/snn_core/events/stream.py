@@ -1,0 +1,112 @@
+"""The events of one recording: where, when, and whether the brightness rose or fell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.errors import DataError
+from snn_core.typing import Array, Bool, Int64, Pair
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventStream:
+    """The events of an event camera, in the order of time.
+
+    Parameters
+    ----------
+    x_e, y_e
+        Column and row of each event's pixel.
+    t_us_e
+        Time in µs.
+    on_e
+        Polarity: true where the brightness rose (ON), false where it fell (OFF).
+    chip_size
+        Width and height of the chip, if the recording tells.
+    """
+
+    x_e: Int64[Array, "e"]
+    y_e: Int64[Array, "e"]
+    t_us_e: Int64[Array, "e"]
+    on_e: Bool[Array, "e"]
+    chip_size: Pair | None = None
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.t_us_e)
+
+    @classmethod
+    def of(
+        cls,
+        x_e: Array,
+        y_e: Array,
+        t_us_e: Array,
+        p_e: Array,
+        *,
+        name: str = "arrays in memory",
+        chip_size: Pair | None = None,
+    ) -> EventStream:
+        """Return checked events, sorted by time; events of the same time keep their order.
+
+        Parameters
+        ----------
+        x_e, y_e, t_us_e
+            Whole numbers; places from 0, time in µs.
+        p_e
+            Polarity: 1 for ON; 0 or -1 for OFF.
+        name
+            What error messages call the recording.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong.
+        """
+        columns = {"x": np.asarray(x_e), "y": np.asarray(y_e), "t": np.asarray(t_us_e)}
+        columns["p"] = np.asarray(p_e)
+        shapes = {key: column.shape for key, column in columns.items()}
+        if len(set(shapes.values())) > 1 or columns["x"].ndim != 1:
+            found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+            raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
+        whole = {key: _whole(column, key, name) for key, column in columns.items()}
+        for key in ("x", "y"):
+            if (whole[key] < 0).any():
+                raise DataError(
+                    f"{name} has an event at {key} = {whole[key].min()}; expected places from 0."
+                )
+        if not np.isin(whole["p"], (-1, 0, 1)).all():
+            wrong = whole["p"][~np.isin(whole["p"], (-1, 0, 1))][0]
+            raise DataError(
+                f"{name} has the polarity {wrong}; expected 1 for ON and 0 or -1 for OFF. Plain "
+                f"columns are read in the order x, y, p, t."
+            )
+        order = np.argsort(whole["t"], kind="stable")
+        return cls(
+            x_e=whole["x"][order],
+            y_e=whole["y"][order],
+            t_us_e=whole["t"][order],
+            on_e=whole["p"][order] > 0,
+            chip_size=chip_size,
+        )
+
+    def __getitem__(self, part: slice | Array) -> EventStream:
+        """Return some of the events: a slice, or those where a boolean array is true."""
+        return EventStream(
+            x_e=self.x_e[part],
+            y_e=self.y_e[part],
+            t_us_e=self.t_us_e[part],
+            on_e=self.on_e[part],
+            chip_size=self.chip_size,
+        )
+
+
+def _whole(column: Array, key: str, name: str) -> Int64[Array, "e"]:
+    """Return a column as int64."""
+    if column.dtype.kind not in "fiub":
+        raise DataError(f"{name} has {key} of type {column.dtype}; expected whole numbers.")
+    if column.dtype.kind == "f" and not (np.isfinite(column) & (column == np.floor(column))).all():
+        unit = " Times are in µs." if key == "t" else ""
+        raise DataError(f"{name} has fractions or NaN in {key}; expected whole numbers.{unit}")
+    whole: Array = column.astype(np.int64)
+    return whole

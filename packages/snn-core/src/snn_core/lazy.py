@@ -1,0 +1,89 @@
+"""Samples that are read when they are needed, so that memory holds one batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from snn_core.typing import Array, Shape
+
+Item = TypeVar("Item")
+
+
+class LazyItems(Generic[Item]):
+    """A sequence whose items are read one by one; slices are lists.
+
+    Parameters
+    ----------
+    read
+        Returns the item of an index.
+    indices
+        The indices of this sequence.
+    """
+
+    def __init__(self, read: Callable[[int], Item], indices: Sequence[int] | Array) -> None:
+        self._read, self._indices = read, np.asarray(indices, np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self._indices)
+
+    def __getitem__(self, part: slice) -> list[Item]:
+        """Read some items."""
+        return [self._read(int(i)) for i in self._indices[part]]
+
+    def chosen(self, positions: Array) -> LazyItems[Item]:
+        """Return the items at some positions, unread."""
+        return LazyItems(self._read, self._indices[positions])
+
+
+class LazySamples:
+    """An array of samples, float32, of which only the parts that are asked for are read.
+
+    Parameters
+    ----------
+    items
+        The samples.
+    shape
+        Shape of each.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, items: LazyItems[Array], shape: Shape) -> None:
+        self._items, self._shape = items, shape
+
+    @property
+    def shape(self) -> Shape:
+        """Shape ``(samples, *l)``."""
+        return (len(self._items), *self._shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._items)
+
+    def __getitem__(self, part: slice) -> Array:
+        """Read some samples into an array."""
+        found = self._items[part]
+        return np.stack(found) if found else np.zeros((0, *self._shape), self.dtype)
+
+    def __array__(  # NumPy calls it like this
+        self,
+        dtype: Any = None,
+        copy: bool | None = None,  # noqa: FBT001
+    ) -> Array:
+        """Read everything."""
+        if copy is False:
+            raise ValueError("These samples lie in files; reading them makes a copy.")
+        return self[:] if dtype is None else self[:].astype(dtype, copy=False)
+
+    def chosen(self, positions: Array) -> LazySamples:
+        """Return the samples at some positions, unread."""
+        return LazySamples(self._items.chosen(positions), self._shape)
