@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.events import CellEvents
 from snn_core.ir import BatchNormalization, Dropout, Linear, Network, Softmax
 from snn_core.testing.builder import NetworkBuilder
 from snn_core.typing import Array, Float32, Pair, Shape
@@ -36,6 +37,9 @@ left over at a spike that it makes no difference in `NUM_STEPS`.
 """
 
 CLOCKS = (15, 10, 6, 5, 3)
+
+STEP_US = 1000
+"""Time of the sensor in µs for one step with `events`."""
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -351,6 +355,29 @@ def regular_input() -> Network:
     return weights(*weight_io.tolist())
 
 
-def one_to_one(size: int) -> Network:
-    """Return neurons with one input each, every fifth spike of which makes them spike."""
-    return weights(*(205 * np.eye(size)).tolist())
+def one_to_one(size: int, *, weight: int = 205) -> Network:
+    """Return neurons with one input each; every fifth spike of value 1 makes them spike.
+
+    Parameters
+    ----------
+    weight
+        The weight in units of 1/1024.
+    """
+    return weights(*(weight * np.eye(size)).tolist())
+
+
+def events(size: int, *, steps: int, signed: bool) -> CellEvents:
+    """Return events of a sensor with the given number of cells, some of them at the same time.
+
+    The first cells have an event in nearly every step, the last ones none. If signed, every eighth
+    event is negative.
+    """
+    rng = generator(61)
+    number_c = np.linspace(steps, 0, size).astype(np.int64)
+    cell_e = np.repeat(np.arange(size), number_c)
+    t_us_e = rng.integers(0, STEP_US * steps, len(cell_e))
+    order = np.argsort(t_us_e, kind="stable")
+    sign_e = np.where(signed & (np.arange(len(cell_e)) % 8 == 7), -1, 1)
+    return CellEvents(
+        cell_e=cell_e[order], sign_e=sign_e.astype(np.int8), t_us_e=t_us_e[order], shape=(size,)
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from snn_core.events import scaled_frame
 from snn_core.ir import Network
 from snn_core.testing import comparison, networks
 from snn_core.testing.runner import cases
@@ -50,6 +51,27 @@ class Signals(Suite):
         network = networks.weights((40, 25, 30, 45), (9, 9, 9, 9), (20, 30, 15, 10))
         x_b_l = np.array([[2, 0, 2]], np.float32)  # 2 spikes in every step, 0 in none
         self.check(network, x_b_l, input={"encoding": case})
+
+    @cases("rectified", "signed")
+    def test_event_input(self, case: str) -> None:
+        """The events of a camera arrive in the steps and with the values that the core sends.
+
+        If this fails: take the steps of ``signal.chunks``; ``signal.x_b_l`` is only the sum of all
+        events, for the analog network.
+        """
+        network = networks.one_to_one(24, weight=103)  # events carry 2: five of them make a spike
+        steps = self.settings().num_steps
+        events = networks.events(24, steps=steps, signed=case == "signed")
+        self._check_with_input(
+            network,
+            scaled_frame(events)[None],
+            events_b=[events],
+            input={
+                "encoding": "events",
+                "eventframe_width": networks.STEP_US,
+                "event_amplitude": 2.0,
+            },
+        )
 
     def test_synaptic_operations(self) -> None:
         """Input spikes count as synaptic operations: one for each synapse they meet.

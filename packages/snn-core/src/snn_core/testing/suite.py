@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from snn_core.events import CellEvents
 from snn_core.ir import MaxPooling2D, Network, Softmax, Spiking
 from snn_core.recording import Recording
 from snn_core.reference import ReferenceSNN
@@ -76,12 +77,13 @@ class Suite:
         x_b_l: Float[Array, "b *l"],
         *,
         sample_ids: Sequence[int] | None = None,
+        events_b: Sequence[CellEvents] | None = None,
         seed: int = 0,
         **sections: Mapping[str, Any],
     ) -> Recording:
         """Simulate one batch on a new simulator."""
         snn = self.make(network, seed=seed, **sections)
-        recording = snn.run_batch(x_b_l, sample_ids=sample_ids)
+        recording = snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
         snn.end_sim()
         return recording
 
@@ -91,13 +93,14 @@ class Suite:
         x_b_l: Float[Array, "b *l"],
         *,
         sample_ids: Sequence[int] | None = None,
+        events_b: Sequence[CellEvents] | None = None,
         seed: int = 0,
         **sections: Mapping[str, Any],
     ) -> Recording:
         """Simulate one batch on the reference, which records everything."""
         sections["output"] = {"log_vars": ["spiketrains", "mem", "input"]}
         snn = ReferenceSNN(network, self.settings(**sections), seed=seed)
-        return snn.run_batch(x_b_l, sample_ids=sample_ids)
+        return snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
 
     def check(
         self,

@@ -77,8 +77,9 @@ class UnitSpikes(InputSignal):
 
     def chunks(self, size: int) -> Iterator[Array]:
         """Yield signs instead of values."""
+        is_spiking = self.settings.input.encoding in ("poisson", "regular")
         for x_t_b_l in super().chunks(size):
-            yield x_t_b_l if self.is_constant else np.sign(x_t_b_l)
+            yield np.sign(x_t_b_l) if is_spiking else x_t_b_l
 
 
 @fails("test_input_amplitude")
@@ -109,6 +110,46 @@ class SmoothsRegularInput(ReferenceSNN):
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate another input."""
         super().simulate(_turned_into(AnalogRegular, signal), recorder)
+
+
+class UnitEvents(InputSignal):
+    """Events of 1 and -1 only."""
+
+    def chunks(self, size: int) -> Iterator[Array]:
+        """Yield signs instead of values."""
+        is_event = self.settings.input.encoding == "events"
+        for x_t_b_l in super().chunks(size):
+            yield np.sign(x_t_b_l) if is_event else x_t_b_l
+
+
+@fails("test_event_input")
+class ForgetsEventAmplitude(ReferenceSNN):
+    """Takes every event for 1."""
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate another input."""
+        super().simulate(_turned_into(UnitEvents, signal), recorder)
+
+
+class AnalogEvents(InputSignal):
+    """The frame of all events instead of the events."""
+
+    def chunks(self, size: int) -> Iterator[Array]:
+        """Yield the frame in every step."""
+        if self.settings.input.encoding != "events":
+            yield from super().chunks(size)
+            return
+        for _ in range(0, self.num_steps, size):
+            yield self.constant_b_l[None]
+
+
+@fails("test_event_input")
+class SumsEvents(ReferenceSNN):
+    """Sends the frame of all events in every step."""
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate another input."""
+        super().simulate(_turned_into(AnalogEvents, signal), recorder)
 
 
 def _turned_into(kind: type[InputSignal], signal: InputSignal) -> InputSignal:
