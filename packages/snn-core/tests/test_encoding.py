@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snn_core.encoding import InputSignal
-from snn_core.errors import SettingsError
+from snn_core.errors import DataError, SettingsError
+from snn_core.events import CellEvents, scaled_frame
 from snn_core.settings import Settings
 
 
@@ -96,3 +101,79 @@ def test_regular_spikes_are_evenly_spaced():
 def test_regular_spikes_at_half_a_millisecond_come_half_as_often():
     found = steps_of(signal([[1.0]], "regular", steps=8, dt=0.5))[:, 0, 0]
     np.testing.assert_array_equal(found, [0, 1] * 4)
+
+
+def cell_events(cells, times_us, *, signs=None, shape=(4,)):
+    return CellEvents(
+        cell_e=np.array(cells, np.int64),
+        sign_e=np.array(signs or [1] * len(cells), np.int8),
+        t_us_e=np.array(times_us, np.int64),
+        shape=shape,
+    )
+
+
+def event_signal(events_b, *, steps, dt=1.0, **options):
+    x_b_l = np.stack([scaled_frame(events) for events in events_b])
+    part = signal(x_b_l, "constant", steps=steps, dt=dt)
+    settings = part.settings.updated({"input": {"encoding": "events", **options}})
+    return replace(part, settings=settings, events_b=events_b)
+
+
+def test_events_come_in_the_step_of_their_time():
+    # Cell 2 has two events, so an event carries 3 steps * 1 ms / 2.
+    events = cell_events([2, 0, 2], [100, 1150, 2300], signs=[1, -1, 1])
+    found = steps_of(event_signal([events], steps=4, eventframe_width=1000.0))[:, 0]
+    a = 1.5
+    np.testing.assert_array_equal(found, [[0, 0, a, 0], [-a, 0, 0, 0], [0, 0, a, 0], [0] * 4])
+
+
+@pytest.mark.parametrize(("steps", "dt"), [(8, 1.0), (16, 0.25), (64, 2.0)])
+def test_the_mean_input_of_events_is_the_frame(steps, dt):
+    rng = np.random.default_rng(0)
+    cells, times_us = rng.integers(0, 4, 16), np.sort(rng.integers(0, 9000, 16))
+    part = event_signal([cell_events(cells, times_us)], steps=steps, dt=dt)
+    largest = np.bincount(cells).max()
+    assert part.amplitude_b == np.float32(steps * dt / largest)
+    mean_per_ms = steps_of(part).sum(axis=0) / (steps * dt)
+    # The amplitude is rounded to float32 once, and sums of up to 8 of it are.
+    np.testing.assert_allclose(mean_per_ms, part.x_b_l, rtol=1e-6)
+
+
+def test_what_an_event_carries_can_be_given():
+    part = event_signal([cell_events([1], [0])], steps=2, event_amplitude=0.5)
+    np.testing.assert_array_equal(part.amplitude_b, [0.5])
+    assert steps_of(part).tolist() == [[[0, 0.5, 0, 0]], [[0] * 4]]
+
+
+def test_a_longer_run_begins_like_a_shorter_one_if_the_width_is_given():
+    events = cell_events([0, 1, 1, 3, 0], [0, 20, 21, 35, 70])
+    short, long = (
+        steps_of(event_signal([events], steps=n, eventframe_width=10.0)) for n in (4, 12)
+    )
+    np.testing.assert_array_equal(long[:4], short)
+
+
+SAMPLES = st.lists(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99)), max_size=12), min_size=1, max_size=4
+)
+
+
+@given(rows_b=SAMPLES, width=st.sampled_from([None, 10.0]), size=st.integers(1, 9))
+def test_events_do_not_depend_on_batch_or_chunks(rows_b, width, size):
+    events_b = []
+    for rows in rows_b:
+        rows = sorted(rows, key=lambda row: row[1])
+        events_b.append(cell_events([cell for cell, _ in rows], [t for _, t in rows]))
+    together = steps_of(event_signal(events_b, steps=7, eventframe_width=width), size)
+    for b, events in enumerate(events_b):
+        alone = steps_of(event_signal([events], steps=7, eventframe_width=width))
+        np.testing.assert_array_equal(together[:, b], alone[:, 0])
+
+
+def test_samples_without_events_are_refused():
+    with pytest.raises(DataError, match="samples without events for input.encoding = 'events'"):
+        signal([[0.5]], "events", steps=2)
+    events = cell_events([1], [0])
+    part = event_signal([events], steps=2)
+    with pytest.raises(DataError, match=r"events for 2 samples .*; expected 1 of shape \(4,\)"):
+        replace(part, events_b=[events, events])

@@ -75,7 +75,8 @@ def _decoded(path: Path, settings: InputSettings) -> Array:
         ) from error
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
-            return np.asarray(_converted(image, path, settings))
+            image_hwc = np.asarray(_converted(image, path, settings))
+            return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}).") from error
 
