@@ -1,13 +1,14 @@
-"""Choosing the parser of a model and running it.
+"""What a parser is, choosing the parser of a model and running it.
 
 Parsers are found through the entry point group ``snn.parsers``; the core registers its own there
 too. A parser returns a network of the source dialect; `parse` brings it into the form that
-conversion works on.
+conversion works on. ``docs/adding-a-parser.md`` leads through writing one.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import structural
-from snn_core.typing import Shape
+from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
 
@@ -54,6 +55,37 @@ class Parser(Protocol):
             If the source is damaged.
         UnsupportedError
             With every part of the model that has no spiking counterpart.
+        """
+        ...
+
+
+@runtime_checkable
+class RunningParser(Parser, Protocol):
+    """A parser that can also have the source computed by its own framework.
+
+    The method is optional. Where it exists, `snn_core.parsing.exactness` compares what the
+    framework computes with what the parsed network does.
+    """
+
+    def run(
+        self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
+    ) -> tuple[Array, str] | None:
+        """Return what the source itself computes.
+
+        Parameters
+        ----------
+        source
+            What `parse` reads. Nothing in it may be executed that `parse` would refuse.
+        x_b_l
+            Samples, shape ``(samples, *network.input.output_shape)``: in the axis order of the
+            parsed network, whatever that of the source is.
+        input_shape
+            As in `parse`.
+
+        Returns
+        -------
+        The outputs, shape ``(samples, *network.output.output_shape)``, and the name and version of
+        the framework; ``None`` where it is not installed.
         """
         ...
 
@@ -117,7 +149,8 @@ def parse(
     Parameters
     ----------
     source
-        A file, or an object of a framework whose parser is installed.
+        A file, an object of a framework whose parser is installed, or the name of one,
+        ``package.module:attribute``.
     input_shape
         Shape of one sample in the source's axis order, where the source leaves it open.
     parsers
@@ -135,7 +168,10 @@ def parse(
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:
-    """Return a source, checked if it is a file, and the parser that reads it.
+    """Return a source and the parser that reads it.
+
+    A file is checked to exist. A `ModelName`, or a string that is one, becomes the object it names,
+    unless weights have to be loaded into that first.
 
     Raises
     ------
@@ -146,15 +182,78 @@ def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, P
     if isinstance(source, (str, PathLike)):
         name = ModelName.of(source)
         source = _existing_file(Path(source)) if name is None else name
+    if isinstance(source, ModelName):
+        return _choose_named(source, parsers)
     for parser in parsers:
         if parser.accepts(source):
             return source, parser
-    found = str(source) if isinstance(source, Path) else f"an object of {type(source)}"
+    raise _unreadable(
+        str(source) if isinstance(source, Path) else f"an object of {type(source)}", parsers
+    )
+
+
+def _choose_named(name: ModelName, parsers: Sequence[Parser]) -> tuple[Any, Parser]:
+    found = imported(name.target)
+    reader = _reader(found, parsers)
+    if reader is None and callable(found):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ParseError(
+                f"{name.target} cannot be called without arguments ({error}); name the model, or a "
+                f"function that returns it."
+            ) from error
+        reader = _reader(found, parsers)
+    if reader is None:
+        raise _unreadable(f"{name.target}, which is or gives an object of {type(found)}", parsers)
+    if name.weights is None:
+        return found, reader
+    if not reader.accepts(name):
+        raise ParseError(
+            f"The parser {reader.name!r} cannot load {name.weights} into {name.target}; name a "
+            f"function that returns the model with its weights."
+        )
+    return name, reader
+
+
+def _reader(source: Any, parsers: Sequence[Parser]) -> Parser | None:
+    return next((parser for parser in parsers if parser.accepts(source)), None)
+
+
+def _unreadable(found: str, parsers: Sequence[Parser]) -> ParseError:
     known = "; ".join(parser.reads for parser in parsers) or "nothing, as no parser is installed"
-    raise ParseError(
+    return ParseError(
         f"No parser reads {found}. Readable: {known}. Save the model in one of these formats, or "
         f"install the package that brings a parser for it."
     )
+
+
+def imported(target: str) -> Any:
+    """Return what ``package.module:attribute`` names; modules of the working folder count too.
+
+    Importing runs the module, as Python does wherever it is imported.
+
+    Raises
+    ------
+    ParseError
+        If there is no such module or attribute, or the module fails.
+    """
+    name, _, attribute = target.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: Any = import_module(name)
+    except Exception as error:  # whatever the user's module raises
+        raise ParseError(
+            f"The module {name!r} cannot be imported ({type(error).__name__}: {error}); run in its "
+            f"folder or install it."
+        ) from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ParseError(f"The module {name!r} has no {attribute!r}; check the name.")
+        found = getattr(found, part)
+    return found
 
 
 def require(module: str, *, extra: str) -> Any:
