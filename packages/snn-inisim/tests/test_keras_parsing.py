@@ -22,9 +22,9 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluate import predict
 from snn_core.ir import ActivationLayer, BatchNormalization, Network, ReLU
 from snn_core.parsing import parse
-from snn_core.parsing.keras_file import KerasFileParser
+from snn_core.parsing.keras_model import KerasParser
 
-PARSERS = (KerasFileParser(),)
+PARSERS = (KerasParser(),)
 IMAGE = (8, 7, 3)
 SEQUENCE = (11, 3)
 
@@ -366,7 +366,7 @@ def test_no_layer_of_the_source_dialect_is_left(name: str, tmp_path: Path) -> No
 def test_parser_alone_keeps_keras_layers_and_names(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     lenet().save(path)
-    network = KerasFileParser().parse(path)
+    network = KerasParser().parse(path)
     assert sum(isinstance(layer, BatchNormalization) for layer in network) == 2
     assert sum(isinstance(layer, ActivationLayer) for layer in network) == 3
     assert f"Keras {keras.__version__}" in network.history[0]

@@ -31,6 +31,7 @@ from snn_core.parsing.keras_build import (
     exactly,
     require_plain_order,
     require_rank,
+    two_axes,
 )
 from snn_core.parsing.keras_config import Fields
 from snn_core.parsing.keras_graph import Call
@@ -78,7 +79,7 @@ def _pooling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
     strides = fields.sizes("strides", rank, size)
     padding = fields.text("padding", "valid")
     layer = AveragePooling2D if call.kind.startswith("Average") else MaxPooling2D
-    kernel, step = _two_axes(size), _two_axes(strides)
+    kernel, step = two_axes(size), two_axes(strides)
 
     def emit(image: Tensor, part: str) -> Tensor:
         y, x_ = (
@@ -98,11 +99,6 @@ def _pooling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
         )
 
     return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
-
-
-def _two_axes(sizes: tuple[int, ...]) -> Pair:
-    """Return rows and columns; a sequence is an image of one row."""
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def _as_sequence(
@@ -145,7 +141,7 @@ def _up_sampling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
     (x,) = exactly(inputs, 1)
     rank = 1 if call.kind.endswith("1D") else 2
     require_rank(x, rank + 1)
-    size = _two_axes(Fields(call.config).sizes("size", rank, 2))
+    size = two_axes(Fields(call.config).sizes("size", rank, 2))
 
     def emit(image: Tensor, part: str) -> Tensor:
         h, w, c = image.shape
