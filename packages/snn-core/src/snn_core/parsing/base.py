@@ -64,7 +64,8 @@ class RunningParser(Parser, Protocol):
     """A parser that can also have the source computed by its own framework.
 
     The method is optional. Where it exists, `snn_core.parsing.exactness` compares what the
-    framework computes with what the parsed network does.
+    framework computes with what the parsed network does. An attribute ``framework`` may say what to
+    install for it, for example ``keras and tensorflow``.
     """
 
     def run(
@@ -138,13 +139,51 @@ def installed_parsers() -> tuple[Parser, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parsed:
+    """A model that was read.
+
+    Parameters
+    ----------
+    source
+        What was read: a path, an object or a `ModelName`.
+    parser
+        What read it.
+    input_shape
+        The shape that was given for it.
+    dialect
+        Its network in the source dialect, for the passes on weights as they were trained.
+    network
+        Its network ready for conversion.
+    """
+
+    source: Any
+    parser: Parser
+    input_shape: Shape | None
+    dialect: Network
+    network: Network
+
+
 def parse(
     source: Any,
     *,
     input_shape: Shape | None = None,
     parsers: Sequence[Parser] | None = None,
 ) -> Network:
-    """Read a trained model and return it ready for conversion.
+    """Read a trained model and return its network, ready for conversion.
+
+    As `read`, for those who need no more than the network.
+    """
+    return read(source, input_shape=input_shape, parsers=parsers).network
+
+
+def read(
+    source: Any,
+    *,
+    input_shape: Shape | None = None,
+    parsers: Sequence[Parser] | None = None,
+) -> Parsed:
+    """Read a trained model.
 
     Parameters
     ----------
@@ -164,7 +203,14 @@ def parse(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    return structural(parser.parse(source, input_shape=input_shape))
+    dialect = parser.parse(source, input_shape=input_shape)
+    return Parsed(
+        source=source,
+        parser=parser,
+        input_shape=input_shape,
+        dialect=dialect,
+        network=structural(dialect),
+    )
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

@@ -8,23 +8,26 @@ anything larger means that the source was misread.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import textwrap
+import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.evaluate import predict
-from snn_core.ir import Network
-from snn_core.parsing.base import Parser, RunningParser, choose
-from snn_core.typing import Array, Float, Shape
+from snn_core.parsing.base import Parsed, RunningParser
+from snn_core.typing import Array, Float
 
 TOLERANCE = 1e-4
 """Largest difference that counts as rounding, relative to the largest output."""
 
 SAMPLES = 8
 """How many samples tell enough."""
+
+
+class ExactnessWarning(UserWarning):
+    """A parsed network does not compute what its source computes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,44 +77,32 @@ class Exactness:
         )
 
 
-def compare(
-    source: Any,
-    network: Network,
-    x_b_l: Float[Array, "b *l"],
-    *,
-    input_shape: Shape | None = None,
-    parsers: Sequence[Parser] | None = None,
-) -> Exactness:
-    """Run a source and the network that was parsed from it on the same samples.
+def compare(parsed: Parsed, x_b_l: Float[Array, "b *l"]) -> Exactness:
+    """Run a source and the network that was read from it on the same samples.
 
     Parameters
     ----------
-    source
-        As in `snn_core.parsing.parse`.
-    network
-        What that returned.
     x_b_l
         Samples in the axis order of the network; the first `SAMPLES` are used.
-    input_shape, parsers
-        As in `snn_core.parsing.parse`.
 
     Returns
     -------
     The differences, or why there are none: the framework is missing or cannot run the source.
     """
-    source, parser = choose(source, parsers)
+    parser = parsed.parser
     if not isinstance(parser, RunningParser):
         return Exactness(reason=f"the parser {parser.name!r} cannot run models")
     x_b_l = np.asarray(x_b_l[:SAMPLES], np.float32)
     try:
-        found = parser.run(source, x_b_l, input_shape=input_shape)
+        found = parser.run(parsed.source, x_b_l, input_shape=parsed.input_shape)
     except Exception as error:  # noqa: BLE001 - frameworks raise anything; none of it stops parsing
-        first = (str(error).strip().splitlines() or [""])[0]
+        first = textwrap.shorten((str(error).strip().splitlines() or [""])[0], 120)
         return Exactness(reason=f"running it failed ({type(error).__name__}: {first})")
     if found is None:
-        return Exactness(reason=f"the framework of {parser.reads} is not installed here")
+        advice = getattr(parser, "framework", f"the framework of {parser.reads}")
+        return Exactness(reason=f"for that, install {advice}")
     expected, engine = found
-    return difference(predict(network, x_b_l), np.asarray(expected), engine=engine)
+    return difference(predict(parsed.network, x_b_l), np.asarray(expected), engine=engine)
 
 
 def difference(
@@ -135,12 +126,27 @@ def difference(
     )
 
 
-def require(exactness: Exactness, *, tolerance: float = TOLERANCE) -> None:
-    """Raise a `ParseError` if a network differs from its source by more than rounding."""
-    if exactness.compared and not exactness.is_within(tolerance):
+def require_exact(
+    exactness: Exactness, *, tolerance: float = TOLERANCE, warn: bool = False
+) -> None:
+    """Make sure that a network does not differ from its source by more than rounding.
+
+    Raises
+    ------
+    ParseError
+        If it does; with ``warn`` that is an `ExactnessWarning`.
+    """
+    if not exactness.compared or exactness.is_within(tolerance):
+        return
+    message = (
+        f"The parsed network does not compute what the model computes: {exactness}; expected at "
+        f"most {tolerance:g} of the largest output."
+    )
+    if warn:
+        warnings.warn(message, ExactnessWarning, stacklevel=3)
+    else:
         raise ParseError(
-            f"The parsed network does not compute what the model computes: {exactness}; expected "
-            f"at most {tolerance:g} of the largest output. A model that computes in half precision "
-            f"explains such a difference: `--check warn` then converts it all the same. Otherwise "
-            f"please report it together with the model."
+            f"{message} A model that computes in half precision explains such a difference; "
+            f"--check warn (check='warn') then converts it all the same. Otherwise please report "
+            f"it together with the model."
         )

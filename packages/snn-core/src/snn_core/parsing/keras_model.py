@@ -32,6 +32,7 @@ class KerasParser:
     """
 
     name = "keras"
+    framework = "keras and tensorflow"
     reads = "Keras models (.keras, .h5, .hdf5, module:attribute, keras.Model)"
 
     def accepts(self, source: Any) -> bool:
