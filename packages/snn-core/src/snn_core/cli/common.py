@@ -39,8 +39,8 @@ def shape(text: str) -> tuple[int, ...]:
 def model_options(command: Command) -> Command:
     """Add the options that say how to read a model."""
     options = [
-        click.option("--input-shape", type=shape, metavar="N,N,...", help="Shape of one sample in the model's "
-                     "own axis order, where the model leaves it open: 3,32,32."),
+        click.option("--input-shape", type=shape, metavar="N,N,...", help="Shape of one sample in "
+                     "the model's own axis order, where the model leaves it open: 3,32,32."),
         click.option("--weights", type=PATH, help="Weights for a model named as "
                      "package.module:attribute."),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import (
     AveragePooling2D,
     Concatenate,
+    DepthwiseConv2D,
     Flatten,
     GlobalAveragePooling2D,
     Linear,
@@ -165,6 +166,34 @@ def _zero_padding(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
     return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
 
 
+def _cropping(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
+    """Emit a depthwise relay whose only weight per channel picks the pixel that is kept."""
+    (x,) = exactly(inputs, 1)
+    rank = 1 if call.kind.endswith("1D") else 2
+    require_rank(x, rank + 1)
+    (top, bottom), (left, right) = _paddings(call.config.get("cropping", 1), rank)
+
+    def emit(image: Tensor, part: str) -> Tensor:
+        h, w, c = image.shape
+        shape = (h - top - bottom, w - left - right, c)
+        if min(shape) < 1:
+            raise ParseError(f"it crops all of an image of shape {image.shape}.")
+        weight_hwcm = np.zeros((top + bottom + 1, left + right + 1, c, 1), np.float32)
+        weight_hwcm[top, left] = 1
+        return b.add(
+            DepthwiseConv2D,
+            call,
+            image,
+            shape,
+            part=part,
+            weight_hwcm=weight_hwcm,
+            bias_o=np.zeros(c, np.float32),
+            activation=Linear(),
+        )
+
+    return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
+
+
 def _paddings(value: Any, rank: int) -> tuple[Pair, Pair]:
     """Return the zeros around an image from one number, one per axis or one pair per axis."""
 
@@ -222,6 +251,7 @@ EMITTERS: dict[str, Emitter] = {
         ),
         _global_pooling,
     ),
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), _cropping),
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _up_sampling),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),
     "Concatenate": _concatenate,
