@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 
 from snn_core.errors import ParseError
-from snn_core.parsing.keras_weights import ArchiveWeights, GroupWeights, WeightStore
+from snn_core.parsing.keras_weights import ArchiveWeights, GroupWeights, WeightStore, while_reading
 
 MAX_JSON_BYTES = 2**26
 MAX_WEIGHT_BYTES = 2**33
@@ -94,20 +94,27 @@ def _hdf5_contents(path: Path) -> Iterator[Contents]:
     except OSError as error:
         raise ParseError(f"{path} is a damaged HDF5 file ({error}); copy it again.") from error
     with file:
-        if "model_config" not in file.attrs:
-            raise ParseError(
-                f"{path} holds no model configuration, so it may hold weights only; save the whole "
-                f"model with model.save('model.keras')."
-            )
-        link = file.get("model_weights", getlink=True)
-        if not isinstance(link, h5py.HardLink) or not isinstance(file["model_weights"], h5py.Group):
-            raise ParseError(f"{path} holds no weights; save the whole model again.")
-        version = _text(file.attrs.get("keras_version", "of unknown version"))
+        with while_reading():
+            model, weights, version = _hdf5_model(file, path)
         yield Contents(
-            _json(_text(file.attrs["model_config"]), what=f"The model configuration of {path}"),
-            GroupWeights(file["model_weights"]),
+            _json(model, what=f"The model configuration of {path}"),
+            GroupWeights(weights),
             f"HDF5 file of Keras {version}",
         )
+
+
+def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
+    """Return the configuration, the weights and the version of Keras."""
+    if "model_config" not in file.attrs:
+        raise ParseError(
+            f"{path} holds no model configuration, so it may hold weights only; save the whole "
+            f"model with model.save('model.keras')."
+        )
+    link = file.get("model_weights", getlink=True)
+    if not isinstance(link, h5py.HardLink) or not isinstance(file["model_weights"], h5py.Group):
+        raise ParseError(f"{path} holds no weights; save the whole model again.")
+    version = _text(file.attrs.get("keras_version", "of unknown version"))
+    return _text(file.attrs["model_config"]), file["model_weights"], version
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Links to other files and data stored elsewhere are not followed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import h5py
@@ -39,6 +40,15 @@ class WeightStore(Protocol):
         ...
 
 
+@contextmanager
+def while_reading() -> Iterator[None]:
+    """Turn what h5py raises for damaged files into a `ParseError`."""
+    try:
+        yield
+    except (ArithmeticError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ParseError(f"the HDF5 data is damaged ({error}); copy the file again.") from error
+
+
 class ArchiveWeights:
     """The weights of a ``.keras`` archive: layers by class and number, variables by number.
 
@@ -49,6 +59,7 @@ class ArchiveWeights:
     def __init__(self, file: h5py.File) -> None:
         self._file = file
 
+    @while_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
         name = location.names[-1]
@@ -139,6 +150,7 @@ class GroupWeights:
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
 
+    @while_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
         group = _descend(self._group, location.names[0])
