@@ -61,7 +61,7 @@ def write_archive(tmp_path: Path) -> Callable[..., Path]:
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in members.items():
                 if name != leave_out:
-                    archive.writestr(name, content)
+                    archive.writestr(zipfile.ZipInfo(name), content)  # without the time of day
         return path
 
     return write

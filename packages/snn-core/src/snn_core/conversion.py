@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 
 from snn_core.errors import DataError, SettingsError
-from snn_core.evaluate import check_shape, predict
+from snn_core.evaluate import check_shape
 from snn_core.ir import Network
 from snn_core.lazy import LazySamples
 from snn_core.normalization import apply_scales, mse_scales, percentile_scales
-from snn_core.parsing import parse
+from snn_core.parsing import Parsed, read
+from snn_core.parsing.exactness import Exactness, compare, require_exact
+from snn_core.passes import Pass, structural
+from snn_core.passes.cost import WORDS, cost
+from snn_core.passes.precision import binarize_weights, quantize_weights
 from snn_core.passes.spiking import (
     max_pool_method,
     max_to_average_pooling,
@@ -22,7 +26,7 @@ from snn_core.passes.spiking import (
     spiking_pools,
 )
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float
+from snn_core.typing import Array, Float, Shape
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "seed": {
@@ -68,13 +72,16 @@ def convert(
     *,
     settings: Settings | None = None,
     timesteps: int | None = None,
+    input_shape: Shape | None = None,
+    check: Literal["error", "warn", "off"] = "error",
 ) -> Network:
     """Convert a trained network into a spiking one.
 
     Parameters
     ----------
     source
-        A model file, a model object or an already parsed `Network`.
+        A model file, a model object, the name of one (``package.module:attribute``), what `read`
+        returned for it, or a `Network`.
     data
         Calibration samples, channels last, scaled as the network expects them. A few hundred
         typical ones do. Those in files are read as often as they are needed, bit by bit.
@@ -82,6 +89,11 @@ def convert(
         How to convert; the preset ``fast`` if not given.
     timesteps
         Number of steps to convert for, instead of the one in the settings.
+    input_shape
+        Shape of one sample in the source's axis order, where the source leaves it open.
+    check
+        What to do if the parsed network does not compute what the model computes, where its
+        framework is installed: raise an error, warn, or not even look.
 
     Returns
     -------
@@ -93,16 +105,28 @@ def convert(
         If the source cannot be read or converted.
     DataError
         If the calibration data does not fit the network.
+
+    Warns
+    -----
+    ExactnessWarning
+        If ``check`` asks for it and the network differs from its source.
     """
-    network = source if isinstance(source, Network) else parse(source)
+    if not isinstance(source, (Network, Parsed)):
+        source = read(source, input_shape=input_shape)
     settings = preset("fast") if settings is None else settings
     if timesteps is not None:
         settings = settings.updated({"normalization": {"timesteps": timesteps}})
+    network = source.network if isinstance(source, Parsed) else source
     x_b_l = _checked(network, data, settings)
-    network = _lossy(network, x_b_l, settings).replace(readout=settings.conversion.readout)
+    exactness = Exactness(reason="not asked for")
+    if isinstance(source, Parsed) and check != "off":
+        exactness = compare(source, x_b_l)
+        require_exact(exactness, warn=check == "warn")
+    network = _lossy(source, x_b_l, settings).replace(readout=settings.conversion.readout)
     network = _realised(network, settings)
     network = _normalized(network, x_b_l, settings)
-    return set_v_init(network, v_init=settings.cell.v_init)
+    network = set_v_init(network, v_init=settings.cell.v_init)
+    return network.replace(note=str(exactness)) if exactness.compared else network
 
 
 def _checked(
@@ -122,22 +146,50 @@ def _checked(
     return x_b_l
 
 
-def _lossy(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
-    """Apply the lossy passes that were asked for, and note the error that each one causes."""
-    wanted: list[Callable[[Network], Network]] = []
+def _lossy(
+    source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
+) -> Network:
+    """Apply the lossy passes that were asked for, and note the error that each one causes.
+
+    Those on weights change the source's own, before anything is merged into them.
+    """
+    network = source if isinstance(source, Network) else source.network
+    dialect = source if isinstance(source, Network) else source.dialect
+    for on_weights in _weight_passes(settings):
+        changed = on_weights(dialect)
+        if changed is not dialect:
+            note, dialect = changed.history[-1], changed
+            network = _costed(network, structural(dialect), x_b_l, note=note)
+    wanted: list[Pass] = []
     if settings.conversion.max2avg_pool:
         wanted.append(max_to_average_pooling)
     if settings.conversion.softmax_to_relu:
         wanted.append(softmax_to_relu)
     for lossy in wanted:
-        changed = lossy(network)
-        if changed is not network:
-            before, after = predict(network, x_b_l), predict(changed, x_b_l)
-            differ = (before.argmax(axis=-1) != after.argmax(axis=-1)).mean()
-            cost = f"changes {differ:.2%} of the decisions on the calibration data"
-            note = f"{changed.history[-1]}; {cost}"
-            network = changed.replace(history=(*changed.history[:-1], note))
+        after = lossy(network)
+        if after is not network:
+            network = _costed(network, after, x_b_l, note=after.history[-1])
     return network
+
+
+def _costed(before: Network, after: Network, x_b_l: Array | LazySamples, *, note: str) -> Network:
+    """Return a network whose history states with a pass what the pass cost."""
+    line = f"{note}; it {cost(before, after, x_b_l)}"
+    return after.replace(history=tuple(line if old == note else old for old in after.history))
+
+
+def costs(network: Network) -> list[str]:
+    """Return what the lossy passes of a conversion did and cost, a line each."""
+    return [line for line in network.history if WORDS in line]
+
+
+def _weight_passes(settings: Settings) -> list[Pass]:
+    wanted: list[Pass] = [binarize_weights] if settings.cell.binarize_weights else []
+    form = settings.cell.quantize_weights
+    if form:
+        name = form if isinstance(form, str) else None
+        wanted.append(lambda network: quantize_weights(network, form=name))
+    return wanted
 
 
 def _realised(network: Network, settings: Settings) -> Network:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import configparser
 import difflib
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,6 +52,7 @@ SPIKE_CODES = (
 )
 RECORDABLE = ("spiketrains", "mem", "input", "activations")
 
+_FIXED_POINT = re.compile(r"Q(\d+)\.(\d+)")
 _RESETS = {
     "reset by subtraction": "subtraction",
     "reset to zero": "zero",
@@ -132,6 +134,24 @@ class CellSettings(Section):
     reset: Literal["subtraction", "zero", "modulo"] = Field(
         "subtraction", description="what a spike does to the membrane potential"
     )
+
+    binarize_weights: bool = Field(
+        False, description="keep no more than the sign of each weight (lossy)"
+    )
+    quantize_weights: bool | str = Field(
+        False, description="round weights to fixed point (lossy): `true` for 8 bits with a point "
+        "that fits each layer, or one format for all, such as `Q1.6`",
+    )  # fmt: skip
+
+    @field_validator("quantize_weights")
+    @classmethod
+    def _is_a_format(cls, value: bool | str) -> bool | str:  # noqa: FBT001
+        """Accept Qm.f with 1 to 24 bits."""
+        if isinstance(value, str) and not (
+            (found := _FIXED_POINT.fullmatch(value)) and 1 <= int(found[1]) + int(found[2]) <= 24
+        ):
+            raise ValueError("expected true, false or Qm.f with 1 to 24 bits, such as Q1.6")
+        return value
 
     @field_validator("reset", mode="before")
     @classmethod

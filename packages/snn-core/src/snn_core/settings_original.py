@@ -61,8 +61,6 @@ FEATURES: Mapping[str, Mapping[str, Any]] = {
     "simulation": {"reset_between_nth_sample": 1, "early_stopping": False},
     "cell": {
         "tau_refrac": 0,
-        "binarize_weights": False,
-        "quantize_weights": False,
         "payloads": False,
         "leak": False,
         "bias_relaxation": False,

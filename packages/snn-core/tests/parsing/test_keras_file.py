@@ -19,7 +19,7 @@ from snn_core.errors import ParseError, SNNError, UnsupportedError
 from snn_core.evaluate import predict
 from snn_core.ir import BatchNormalization, Dense, Network, ReLU
 from snn_core.parsing import keras_file
-from snn_core.parsing.keras_file import KerasFileParser
+from snn_core.parsing.keras_model import KerasParser
 
 Writer = Callable[..., Path]
 Rewrite = Callable[..., Path]
@@ -29,7 +29,7 @@ BIAS = [0.5, -1.0]
 
 
 def parse(path: Path) -> Network:
-    return KerasFileParser().parse(path)
+    return KerasParser().parse(path)
 
 
 def sequential(*layers: dict[str, Any], shape: Any = (None, 3)) -> dict[str, Any]:

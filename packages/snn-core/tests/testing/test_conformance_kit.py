@@ -8,7 +8,8 @@ import pytest
 
 from snn_core.reference import ReferenceSNN
 from snn_core.testing import SimulatorConformance, outcomes
-from snn_core.testing.conformance import KIT, suite_problems
+from snn_core.testing.conformance import KIT
+from snn_core.testing.kit import suite_problems
 
 
 def derived(**attributes):

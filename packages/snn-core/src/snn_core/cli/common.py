@@ -16,6 +16,7 @@ from rich.table import Table
 
 from snn_core import registry
 from snn_core.operations import format_operations
+from snn_core.parsing.base import ModelName
 from snn_core.result import RunResult
 from snn_core.settings import Settings
 
@@ -25,6 +26,37 @@ INTERRUPTED = 130
 """Exit status of a run that Ctrl-C stopped, as shells report it."""
 
 PATH = click.Path(path_type=Path)
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Return the sizes of a shape such as ``3,32,32``."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is no shape; expected sizes such as 3,32,32")
+    return tuple(int(part) for part in parts)
+
+
+def model_options(command: Command) -> Command:
+    """Add the options that say how to read a model."""
+    options = [
+        click.option("--input-shape", type=shape, metavar="N,N,...", help="Shape of one sample in "
+                     "the model's own axis order, where the model leaves it open: 3,32,32."),
+        click.option("--weights", type=PATH, help="Weights for a model named as "
+                     "package.module:attribute."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def model_source(source: str, weights: Path | None) -> str | ModelName:
+    """Return what a command was asked to read: a path, or the name of a model."""
+    name = ModelName.of(source)
+    if weights is None:
+        return source if name is None else name
+    if name is None:
+        raise click.UsageError("--weights belongs to a model named as package.module:attribute.")
+    return ModelName(name.target, weights)
 
 
 def err() -> Console:

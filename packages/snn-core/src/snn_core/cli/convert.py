@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import warnings
+from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +17,20 @@ from snn_core import registry
 from snn_core.artifact import save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
-from snn_core.conversion import PRESETS, preset
+from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
-from snn_core.dataset import load_dataset
+from snn_core.dataset import Dataset, load_dataset
 from snn_core.files import require_writable
+from snn_core.ir import Network
 from snn_core.ir.shapes import count
-from snn_core.parsing import parse
+from snn_core.parsing import Parsed, read
+from snn_core.parsing.base import ModelName
+from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
 from snn_core.settings import Settings
 
 
 @click.command()
-@click.argument("source", type=common.PATH)
+@click.argument("source")
 @click.option("-o", "--output", required=True, type=common.PATH, help="Artifact to write, OUT.snn.")
 @click.option(
     "--data",
@@ -49,10 +56,18 @@ from snn_core.settings import Settings
 @click.option("--simulator", help="Simulate afterwards, on this simulator.")
 @click.option("--test", type=common.PATH, help="Test data for the simulation, with labels.")
 @click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
+@click.option(
+    "--check",
+    type=click.Choice(["error", "warn", "off"]),
+    default="error",
+    show_default=True,
+    help="What to do if the network differs from the model, where its framework is installed.",
+)
+@common.model_options
 @common.simulation_options
 def convert(
     *,
-    source: Path,
+    source: str,
     output: Path,
     data: Path,
     preset_name: str,
@@ -62,11 +77,18 @@ def convert(
     simulator: str | None,
     test: Path | None,
     results: Path | None,
+    check: str,
+    input_shape: tuple[int, ...] | None,
+    weights: Path | None,
     resume: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Convert SOURCE, a trained model, into a spiking network."""
+    """Convert SOURCE into a spiking network.
+
+    SOURCE is the file of a trained model, or the name of one that Python code defines, as
+    package.module:attribute.
+    """
     if (simulator is None) != (test is None):
         raise click.UsageError("--simulator and --test belong together: give both or neither.")
     settings = common.read_settings(settings_file, preset(preset_name))
@@ -76,24 +98,27 @@ def convert(
         registry.get(simulator)
     require_writable(output)
     with common.err().status("Converting ..."):
-        network = parse(source)
+        parsed = read(common.model_source(source, weights), input_shape=input_shape)
         calibration = load_dataset(data, part="calibration", settings=settings.input).fitted(
-            input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
+            input_shape=parsed.network.input.output_shape,
+            num_classes=count(parsed.network.output.output_shape),
         )
-        network = convert_network(network, calibration.x_b_l, settings=settings)
-        provenance = {
-            "source": source.name,
-            "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
-            "calibration_sha256": calibration.sha256,
-            "calibration_samples": len(calibration),
-            "snn_core": snn_core.__version__,
-        }
+        exactness = _exactness(parsed, calibration, check=check)
+        network = convert_network(parsed, calibration.x_b_l, settings=settings, check="off")
+        if exactness.compared:
+            network = network.replace(note=str(exactness))
+        provenance = _provenance(source, parsed, calibration, exactness)
         save(network, output, settings=settings, provenance=provenance)
-    if not as_json:
+    if simulator is None and as_json:
+        click.echo(json.dumps(_figures(network, output, exactness)))
+    elif not as_json:
         click.echo(
             f"{output}: {len(network.spiking_layers)} layers with neurons, preset {preset_name}, "
             f"{settings.num_steps} steps"
         )
+        for line in costs(network):
+            click.echo(line)
+        click.echo(str(exactness), err=not exactness.compared)
     if simulator is None or test is None:
         return
     result = run_and_show(
@@ -114,3 +139,56 @@ def _normalization(
     if percentile is not None:
         changes |= {"method": "percentile", "percentile": percentile}
     return settings.updated({"normalization": changes})
+
+
+def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness:
+    """Compare a parsed network with its source on some of the calibration data."""
+    if check == "off":
+        return Exactness(reason="--check off")
+    exactness = compare(parsed, calibration.x_b_l)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ExactnessWarning)
+        require_exact(exactness, warn=check == "warn")
+    for warning in caught:
+        click.echo(f"Warning: {warning.message}", err=True)
+    return exactness
+
+
+def _provenance(
+    source: str, parsed: Parsed, calibration: Dataset, exactness: Exactness
+) -> dict[str, Any]:
+    """Return where an artifact comes from."""
+    found: dict[str, Any] = {
+        "source": source if ":" in source else Path(source).name,
+        "calibration_sha256": calibration.sha256,
+        "calibration_samples": len(calibration),
+        "exactness": str(exactness),
+        "snn_core": snn_core.__version__,
+    }
+    if isinstance(parsed.source, (str, PathLike)):
+        found["source_sha256"] = _sha256(Path(parsed.source))
+    if isinstance(parsed.source, ModelName) and parsed.source.weights is not None:
+        found["weights"] = parsed.source.weights.name
+        found["weights_sha256"] = _sha256(parsed.source.weights)
+    return found
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _figures(network: Network, output: Path, exactness: Exactness) -> dict[str, Any]:
+    """Return what a conversion did as plain values."""
+    known = {
+        key: value
+        for key, value in asdict(exactness).items()
+        if exactness.compared or key in ("engine", "reason")
+    }
+    return {
+        "artifact": str(output),
+        "layers_with_neurons": len(network.spiking_layers),
+        "readout": network.readout,
+        "exactness": known,
+        "lossy": costs(network),
+        "history": list(network.history),
+    }

@@ -18,18 +18,46 @@ from snn_core.errors import ArtifactError
 from snn_core.ir import Layer, Network, Spiking
 from snn_core.ir.connectivity import fanout
 from snn_core.ir.shapes import count
-from snn_core.operations import ann_operations, connectivity_statistics, format_operations
+from snn_core.operations import (
+    ConnectivityStatistics,
+    ann_operations,
+    connectivity_statistics,
+    format_operations,
+)
 from snn_core.parsing import parse
+
+COLUMNS = (
+    "layer",
+    "shape",
+    "function",
+    "parameters",
+    "neurons",
+    "synapses",
+    "fan-in",
+    "fan-out",
+    "scale",
+)
+WIDTH = 160
 
 
 @click.command()
-@click.argument("file", type=common.PATH)
+@click.argument("source")
+@common.model_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(*, file: Path, as_json: bool) -> None:
-    """Show FILE, a converted network or a model that can be converted."""
-    if not file.exists():
-        raise ArtifactError(f"There is no file {file}; expected a .snn file or a model.")
-    stored = load_artifact(file) if file.suffix == ".snn" else Artifact(network=parse(file))
+def inspect(
+    *, source: str, input_shape: tuple[int, ...] | None, weights: Path | None, as_json: bool
+) -> None:
+    """Show SOURCE, a converted network or a model that can be converted.
+
+    A model is a file, or the name of one that Python code defines, as package.module:attribute.
+    """
+    model = common.model_source(source, weights)
+    if isinstance(model, str) and not Path(model).exists():
+        raise ArtifactError(f"There is no file {model}; expected a .snn file or a model.")
+    if isinstance(model, str) and Path(model).suffix == ".snn":
+        stored = load_artifact(model)
+    else:
+        stored = Artifact(network=parse(model, input_shape=input_shape))
     description = describe(stored)
     if as_json:
         click.echo(json.dumps(description))
@@ -44,7 +72,7 @@ def describe(stored: Artifact) -> dict[str, Any]:
     return {
         "input_shape": list(network.input.output_shape),
         "readout": network.readout,
-        "layers": [_layer(network, layer) for layer in network.layers[1:]],
+        "layers": [_layer(network, layer, counted) for layer in network.layers[1:]],
         "neurons": sum(counted.num_neurons[1:]),
         "synapses": counted.num_synapses,
         "ann_operations": ann_operations(network),
@@ -55,7 +83,7 @@ def describe(stored: Artifact) -> dict[str, Any]:
     }
 
 
-def _layer(network: Network, layer: Layer) -> dict[str, Any]:
+def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> dict[str, Any]:
     leaving = fanout(layer, network.input_shapes(layer.name))
     fires = network.has_neurons(layer)
     entry: dict[str, Any] = {
@@ -67,6 +95,9 @@ def _layer(network: Network, layer: Layer) -> dict[str, Any]:
         "neurons": count(layer.output_shape) if fires else 0,
         "connections": sum(int(part.sum()) for part in leaving),
     }
+    if fires:
+        entry["fanin"] = counted.fanin[counted.names.index(layer.name)]
+        entry["fanout"] = _span(counted.fanout_of[layer.name])
     if isinstance(layer, Spiking):
         entry["activation"] = type(layer.activation).__name__
         entry["threshold"] = _span(layer.threshold)
@@ -81,25 +112,30 @@ def _learned(name: str) -> bool:
     return name not in ("threshold", "v_init", "weight_c", "weight_nc")
 
 
-def _span(values: Any) -> list[float]:
+def _span(values: Any) -> list[Any]:
     """Return the smallest and largest value."""
-    return [float(values.min()), float(values.max())]
+    return [values.min().item(), values.max().item()]
 
 
 def _show(description: dict[str, Any]) -> None:
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH  # files and pipes have no width
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("layer", "function", "weights", "neurons", "synapses", "scale"):
-        is_text = column in ("layer", "function")
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=is_text)
+    for column in COLUMNS:
+        is_text = column in ("layer", "shape", "function")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
     for layer in description["layers"]:
         scale = layer.get("scale")
         table.add_row(
             layer["name"],
+            "×".join(map(str, layer["output_shape"])),
             layer.get("activation", ""),
             _number(layer["parameters"]),
             _number(layer["neurons"]),
             _number(layer["connections"]),
+            _number(layer.get("fanin", 0)),
+            _interval(layer["fanout"]) if "fanout" in layer else "",
             "" if scale is None else _interval(scale),
         )
     console.print(table)
@@ -121,6 +157,8 @@ def _number(value: int) -> str:
     return f"{value:,}".replace(",", " ") if value else ""
 
 
-def _interval(span: list[float]) -> str:
+def _interval(span: list[Any]) -> str:
     low, high = span
+    if isinstance(low, int):
+        return str(low) if low == high else f"{low}–{high}"
     return f"{low:.3g}" if math.isclose(low, high) else f"{low:.2g}–{high:.2g}"

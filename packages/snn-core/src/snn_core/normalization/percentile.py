@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from snn_core.evaluate import forward_batches
-from snn_core.ir import Add, Network, ReLU, Spiking, Weighted
+from snn_core.ir import Add, Network, QuantizedReLU, ReLU, Spiking, Weighted
 from snn_core.lazy import LazySamples
 from snn_core.typing import Array, Float
 
@@ -119,7 +119,7 @@ def rectifies(network: Network, layer: Spiking) -> bool:
     That holds for a linear output too if its spikes are counted; potentials that are only read out
     have no upper bound and need none.
     """
-    if isinstance(layer.activation, ReLU):
+    if isinstance(layer.activation, (ReLU, QuantizedReLU)):
         return True
     return layer.activation.is_linear and network.readout == "counts"
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import Network, ReLU
+from snn_core.ir import Network
 from snn_core.ir import layers as ir
 from snn_core.linear import drive
 from snn_core.typing import Array, Float, Float64
@@ -81,13 +81,10 @@ def _scaled(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) ->
     if isinstance(layer, ir.Weighted):
         changes["bias_o"] = layer.bias_o / _channels(layer, own)
     activation = layer.activation
-    if isinstance(activation, ReLU) and activation.max_value is not None:
-        bound = np.unique(activation.max_value / own)
-        if len(bound) > 1:
-            raise UnsupportedError(
-                [f"{layer.name}: its upper bound differs by channel; {_PER_LAYER}"]
-            )
-        changes["activation"] = ReLU(max_value=float(bound[0]))
+    rescaled = {activation.rescaled(float(scale)) for scale in np.unique(own)}
+    if len(rescaled) > 1:
+        raise UnsupportedError([f"{layer.name}: its upper bound differs by channel; {_PER_LAYER}"])
+    changes["activation"] = rescaled.pop()
     return replace(layer, **changes)
 
 

@@ -1,5 +1,5 @@
 """Front ends: each reads one kind of model and emits the neutral network."""
 
-from snn_core.parsing.base import Parser, installed_parsers, parse
+from snn_core.parsing.base import Parsed, Parser, RunningParser, installed_parsers, parse, read
 
-__all__ = ["Parser", "installed_parsers", "parse"]
+__all__ = ["Parsed", "Parser", "RunningParser", "installed_parsers", "parse", "read"]

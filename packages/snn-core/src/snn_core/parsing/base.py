@@ -1,13 +1,14 @@
-"""Choosing the parser of a model and running it.
+"""What a parser is, choosing the parser of a model and running it.
 
 Parsers are found through the entry point group ``snn.parsers``; the core registers its own there
 too. A parser returns a network of the source dialect; `parse` brings it into the form that
-conversion works on.
+conversion works on. ``docs/adding-a-parser.md`` leads through writing one.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,7 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import structural
-from snn_core.typing import Shape
+from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
 
@@ -54,6 +55,38 @@ class Parser(Protocol):
             If the source is damaged.
         UnsupportedError
             With every part of the model that has no spiking counterpart.
+        """
+        ...
+
+
+@runtime_checkable
+class RunningParser(Parser, Protocol):
+    """A parser that can also have the source computed by its own framework.
+
+    The method is optional. Where it exists, `snn_core.parsing.exactness` compares what the
+    framework computes with what the parsed network does. An attribute ``framework`` may say what to
+    install for it, for example ``keras and tensorflow``.
+    """
+
+    def run(
+        self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
+    ) -> tuple[Array, str] | None:
+        """Return what the source itself computes.
+
+        Parameters
+        ----------
+        source
+            What `parse` reads. Nothing in it may be executed that `parse` would refuse.
+        x_b_l
+            Samples, shape ``(samples, *network.input.output_shape)``: in the axis order of the
+            parsed network, whatever that of the source is.
+        input_shape
+            As in `parse`.
+
+        Returns
+        -------
+        The outputs, shape ``(samples, *network.output.output_shape)``, and the name and version of
+        the framework; ``None`` where it is not installed.
         """
         ...
 
@@ -106,18 +139,57 @@ def installed_parsers() -> tuple[Parser, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parsed:
+    """A model that was read.
+
+    Parameters
+    ----------
+    source
+        What was read: a path, an object or a `ModelName`.
+    parser
+        What read it.
+    input_shape
+        The shape that was given for it.
+    dialect
+        Its network in the source dialect, for the passes on weights as they were trained.
+    network
+        Its network ready for conversion.
+    """
+
+    source: Any
+    parser: Parser
+    input_shape: Shape | None
+    dialect: Network
+    network: Network
+
+
 def parse(
     source: Any,
     *,
     input_shape: Shape | None = None,
     parsers: Sequence[Parser] | None = None,
 ) -> Network:
-    """Read a trained model and return it ready for conversion.
+    """Read a trained model and return its network, ready for conversion.
+
+    As `read`, for those who need no more than the network.
+    """
+    return read(source, input_shape=input_shape, parsers=parsers).network
+
+
+def read(
+    source: Any,
+    *,
+    input_shape: Shape | None = None,
+    parsers: Sequence[Parser] | None = None,
+) -> Parsed:
+    """Read a trained model.
 
     Parameters
     ----------
     source
-        A file, or an object of a framework whose parser is installed.
+        A file, an object of a framework whose parser is installed, or the name of one,
+        ``package.module:attribute``.
     input_shape
         Shape of one sample in the source's axis order, where the source leaves it open.
     parsers
@@ -131,11 +203,21 @@ def parse(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    return structural(parser.parse(source, input_shape=input_shape))
+    dialect = parser.parse(source, input_shape=input_shape)
+    return Parsed(
+        source=source,
+        parser=parser,
+        input_shape=input_shape,
+        dialect=dialect,
+        network=structural(dialect),
+    )
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:
-    """Return a source, checked if it is a file, and the parser that reads it.
+    """Return a source and the parser that reads it.
+
+    A file is checked to exist. A `ModelName`, or a string that is one, becomes the object it names,
+    unless weights have to be loaded into that first.
 
     Raises
     ------
@@ -146,15 +228,78 @@ def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, P
     if isinstance(source, (str, PathLike)):
         name = ModelName.of(source)
         source = _existing_file(Path(source)) if name is None else name
+    if isinstance(source, ModelName):
+        return _choose_named(source, parsers)
     for parser in parsers:
         if parser.accepts(source):
             return source, parser
-    found = str(source) if isinstance(source, Path) else f"an object of {type(source)}"
+    raise _unreadable(
+        str(source) if isinstance(source, Path) else f"an object of {type(source)}", parsers
+    )
+
+
+def _choose_named(name: ModelName, parsers: Sequence[Parser]) -> tuple[Any, Parser]:
+    found = imported(name.target)
+    reader = _reader(found, parsers)
+    if reader is None and callable(found):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ParseError(
+                f"{name.target} cannot be called without arguments ({error}); name the model, or a "
+                f"function that returns it."
+            ) from error
+        reader = _reader(found, parsers)
+    if reader is None:
+        raise _unreadable(f"{name.target}, which is or gives an object of {type(found)}", parsers)
+    if name.weights is None:
+        return found, reader
+    if not reader.accepts(name):
+        raise ParseError(
+            f"The parser {reader.name!r} cannot load {name.weights} into {name.target}; name a "
+            f"function that returns the model with its weights."
+        )
+    return name, reader
+
+
+def _reader(source: Any, parsers: Sequence[Parser]) -> Parser | None:
+    return next((parser for parser in parsers if parser.accepts(source)), None)
+
+
+def _unreadable(found: str, parsers: Sequence[Parser]) -> ParseError:
     known = "; ".join(parser.reads for parser in parsers) or "nothing, as no parser is installed"
-    raise ParseError(
+    return ParseError(
         f"No parser reads {found}. Readable: {known}. Save the model in one of these formats, or "
         f"install the package that brings a parser for it."
     )
+
+
+def imported(target: str) -> Any:
+    """Return what ``package.module:attribute`` names; modules of the working folder count too.
+
+    Importing runs the module, as Python does wherever it is imported.
+
+    Raises
+    ------
+    ParseError
+        If there is no such module or attribute, or the module fails.
+    """
+    name, _, attribute = target.partition(":")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found: Any = import_module(name)
+    except Exception as error:  # whatever the user's module raises
+        raise ParseError(
+            f"The module {name!r} cannot be imported ({type(error).__name__}: {error}); run in its "
+            f"folder or install it."
+        ) from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ParseError(f"The module {name!r} has no {attribute!r}; check the name.")
+        found = getattr(found, part)
+    return found
 
 
 def require(module: str, *, extra: str) -> Any:

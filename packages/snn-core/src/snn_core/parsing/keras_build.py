@@ -15,10 +15,11 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, Input, Layer, Reshape, Softmax
-from snn_core.parsing.keras_config import Fields, activation_of
+from snn_core.parsing.keras_activations import activation_of
+from snn_core.parsing.keras_config import Fields
 from snn_core.parsing.keras_graph import Call
 from snn_core.parsing.keras_weights import WeightStore
-from snn_core.typing import Array, Shape
+from snn_core.typing import Array, Pair, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,21 @@ class Builder:
         return Tensor(name, shape, order)
 
     def read(self, call: Call, **shapes: Shape) -> dict[str, Array]:
-        """Return a layer's weights; without a bias among them, zeros stand for it."""
+        """Return a layer's weights; without a bias among them, zeros stand for it.
+
+        The pruned layers of the package keras_rewiring, ``Sparse`` and the like, also hold a mask
+        of their kernel, which is applied to it.
+        """
         wanted = {name: shape for name, shape in shapes.items() if name != "bias"}
+        kernel = next(iter(shapes))
+        masked = call.kind.startswith("Sparse")
         if "bias" in shapes and Fields(call.config).flag("use_bias", default=True):
             wanted["bias"] = shapes["bias"]
+        if masked:
+            wanted["mask"] = shapes[kernel]
         values = self.weights.read(call.location, wanted) if wanted else {}
+        if masked:
+            values[kernel] = values[kernel] * values.pop("mask")
         if "bias" in shapes:
             values.setdefault("bias", np.zeros(shapes["bias"], np.float32))
         return values
@@ -145,6 +156,11 @@ def exactly(inputs: list[Tensor], number: int) -> list[Tensor]:
     if len(inputs) != number:
         raise ParseError(f"it has {len(inputs)} inputs; expected {number}.")
     return inputs
+
+
+def two_axes(sizes: tuple[int, ...]) -> Pair:
+    """Return rows and columns; a sequence is an image of one row."""
+    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def require_rank(tensor: Tensor, rank: int) -> None:

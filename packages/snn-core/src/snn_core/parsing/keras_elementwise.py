@@ -9,8 +9,9 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Add, BatchNormalization, Dropout
+from snn_core.parsing.keras_activations import CUSTOM_CLASSES, activation_of, relu_of
 from snn_core.parsing.keras_build import Builder, Emitter, Tensor, exactly
-from snn_core.parsing.keras_config import Fields, activation_of, relu_of
+from snn_core.parsing.keras_config import Fields
 from snn_core.parsing.keras_graph import Call
 from snn_core.typing import Array
 
@@ -31,8 +32,8 @@ def _activation(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
                 [f"softmax along axis {axis} is not supported; use the channels"]
             )
         found = activation_of("softmax")
-    elif call.kind == "ReLU":
-        found = relu_of(Fields(call.config))
+    elif call.kind == "ReLU" or call.kind in CUSTOM_CLASSES:
+        found = relu_of(Fields(call.config), kind=call.kind)
     elif call.kind in ("Relu", "Relu6"):  # operations: keras.ops.relu(x)
         found = activation_of(call.kind.lower())
     else:
@@ -153,7 +154,9 @@ EMITTERS: dict[str, Emitter] = {
         ),
         _inert,
     ),
-    **dict.fromkeys(("Activation", "ReLU", "Relu", "Relu6", "Softmax"), _activation),
+    **dict.fromkeys(
+        ("Activation", "ReLU", "Relu", "Relu6", "Softmax", *CUSTOM_CLASSES), _activation
+    ),
     **dict.fromkeys(("Add", "Average", "Subtract"), _add),
     "BatchNormalization": _batch_normalization,
     "Rescaling": _rescaling,

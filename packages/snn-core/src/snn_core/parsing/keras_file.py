@@ -12,25 +12,19 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from os import PathLike
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from snn_core.errors import ParseError
-from snn_core.ir import Network
-from snn_core.parsing.keras_graph import flatten_model
-from snn_core.parsing.keras_layers import build
-from snn_core.parsing.keras_weights import ArchiveWeights, GroupWeights, WeightStore
-from snn_core.typing import Shape
+from snn_core.parsing.keras_weights import ArchiveWeights, GroupWeights, WeightStore, while_reading
 
-SUFFIXES = (".keras", ".h5", ".hdf5")
 MAX_JSON_BYTES = 2**26
 MAX_WEIGHT_BYTES = 2**33
 
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -43,90 +37,88 @@ _ZIP_ERRORS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Contents:
-    """What a file holds: the model configuration, the weights and a description of the format."""
+class Contents:
+    """A model as it was saved.
+
+    Parameters
+    ----------
+    model
+        The configuration.
+    weights
+        Where the weights are.
+    note
+        What was read, for the history.
+    """
 
     model: Any
     weights: WeightStore
-    form: str
-
-
-class KerasFileParser:
-    """Parser of models saved with ``model.save`` by Keras 2 or 3."""
-
-    name = "keras"
-    reads = "Keras models (.keras, .h5, .hdf5)"
-
-    def accepts(self, source: Any) -> bool:
-        """Return whether ``source`` is the path of a file with a Keras suffix."""
-        return isinstance(source, (str, PathLike)) and Path(source).suffix.lower() in SUFFIXES
-
-    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
-        """Return the network of a file, in the source dialect.
-
-        Layers carry the names they have in Keras; those of nested models are joined by slashes.
-
-        Parameters
-        ----------
-        input_shape
-            Not needed: the file states the shape of its input.
-
-        Raises
-        ------
-        ParseError
-            If the file is no complete Keras model.
-        UnsupportedError
-            With every layer that cannot be converted.
-        """
-        path = Path(source)
-        digest = hashlib.sha256()
-        try:
-            with path.open("rb") as file:
-                magic = file.read(8)
-                file.seek(0)
-                while block := file.read(2**20):
-                    digest.update(block)
-        except OSError as error:
-            raise ParseError(f"{path} cannot be read: {error}.") from error
-        if magic == _HDF5_MAGIC:
-            reader = _hdf5_contents
-        elif magic.startswith(_ZIP_MAGIC):
-            reader = _archive_contents
-        else:
-            raise ParseError(
-                f"{path} is neither a .keras archive nor an HDF5 file; save the model with "
-                f"model.save('model.keras')."
-            )
-        with reader(path) as contents:
-            note = f"read {path.name}: {contents.form}, sha256 {digest.hexdigest()}"
-            return build(flatten_model(contents.model), contents.weights, note=note)
+    note: str
 
 
 @contextmanager
-def _hdf5_contents(path: Path) -> Iterator[_Contents]:
+def open_file(path: Path) -> Iterator[Contents]:
+    """Yield what a file holds.
+
+    Raises
+    ------
+    ParseError
+        If the file is no complete Keras model.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+            file.seek(0)
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise ParseError(f"{path} cannot be read: {error}.") from error
+    if magic == HDF5_MAGIC:
+        reader = _hdf5_contents
+    elif magic.startswith(_ZIP_MAGIC):
+        reader = _archive_contents
+    else:
+        raise ParseError(
+            f"{path} is neither a .keras archive nor an HDF5 file; save the model with "
+            f"model.save('model.keras')."
+        )
+    with reader(path) as contents:
+        note = f"read {path.name}: {contents.note}, sha256 {digest.hexdigest()}"
+        yield replace(contents, note=note)
+
+
+@contextmanager
+def _hdf5_contents(path: Path) -> Iterator[Contents]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
         raise ParseError(f"{path} is a damaged HDF5 file ({error}); copy it again.") from error
     with file:
-        if "model_config" not in file.attrs:
-            raise ParseError(
-                f"{path} holds no model configuration, so it may hold weights only; save the whole "
-                f"model with model.save('model.keras')."
-            )
-        link = file.get("model_weights", getlink=True)
-        if not isinstance(link, h5py.HardLink) or not isinstance(file["model_weights"], h5py.Group):
-            raise ParseError(f"{path} holds no weights; save the whole model again.")
-        version = _text(file.attrs.get("keras_version", "of unknown version"))
-        yield _Contents(
-            _json(_text(file.attrs["model_config"]), what=f"The model configuration of {path}"),
-            GroupWeights(file["model_weights"]),
+        with while_reading():
+            model, weights, version = _hdf5_model(file, path)
+        yield Contents(
+            _json(model, what=f"The model configuration of {path}"),
+            GroupWeights(weights),
             f"HDF5 file of Keras {version}",
         )
 
 
+def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
+    """Return the configuration, the weights and the version of Keras."""
+    if "model_config" not in file.attrs:
+        raise ParseError(
+            f"{path} holds no model configuration, so it may hold weights only; save the whole "
+            f"model with model.save('model.keras')."
+        )
+    link = file.get("model_weights", getlink=True)
+    if not isinstance(link, h5py.HardLink) or not isinstance(file["model_weights"], h5py.Group):
+        raise ParseError(f"{path} holds no weights; save the whole model again.")
+    version = _text(file.attrs.get("keras_version", "of unknown version"))
+    return _text(file.attrs["model_config"]), file["model_weights"], version
+
+
 @contextmanager
-def _archive_contents(path: Path) -> Iterator[_Contents]:
+def _archive_contents(path: Path) -> Iterator[Contents]:
     try:
         with zipfile.ZipFile(path) as archive:
             model = _json(
@@ -147,7 +139,7 @@ def _archive_contents(path: Path) -> Iterator[_Contents]:
             f"The weights in {path} are damaged ({error}); save the model again."
         ) from error
     with file:
-        yield _Contents(model, ArchiveWeights(file), f".keras archive of Keras {version}")
+        yield Contents(model, ArchiveWeights(file), f".keras archive of Keras {version}")
 
 
 def _member(archive: zipfile.ZipFile, name: str, *, limit: int) -> bytes:

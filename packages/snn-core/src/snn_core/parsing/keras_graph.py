@@ -75,8 +75,15 @@ class Graph:
     dead: list[str] = field(default_factory=list)
 
 
-def flatten_model(model: Any) -> Graph:
+def flatten_model(model: Any, *, input_shape: Shape | None = None) -> Graph:
     """Return the flat graph of a serialized Keras model.
+
+    Parameters
+    ----------
+    model
+        The configuration.
+    input_shape
+        Shape of one sample, in the source's axis order, where the model leaves it open.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def flatten_model(model: Any) -> Graph:
             f"{config.get('name', 'model')} ({kind}): only functional and sequential models "
             f"describe their layers; rebuild the model with keras.Model(inputs, outputs)"
         )
-    graph = Graph(input_shape=_input_shape(kind, config))
+    graph = Graph(input_shape=_input_shape(kind, config, input_shape))
     location = Location((), "")
     graph.calls.append(
         Call(name="input", kind="InputLayer", config={}, inputs=(), location=location)
@@ -100,7 +107,7 @@ def flatten_model(model: Any) -> Graph:
     return graph
 
 
-def _input_shape(kind: str, config: Config) -> Shape:
+def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:
     """Return the shape of one sample, in the source's axis order."""
     entries = entries_of(config)
     if kind == "Sequential":
@@ -113,14 +120,22 @@ def _input_shape(kind: str, config: Config) -> Shape:
             )
         candidates = [_first_shape(entry) for entry in entries if name_of(entry) == names[0]]
     shape = next((shape for shape in candidates if isinstance(shape, (list, tuple))), None)
-    if shape is None:
+    if shape is None and given is None:
         raise ParseError(
-            "The model has no input shape; build it (model.build or a call on data) and save again."
+            "The model has no input shape; build it (model.build or a call on data) and save "
+            "again, or give input_shape."
         )
-    sizes = tuple(shape[1:])
+    sizes: tuple[Any, ...] = tuple(shape[1:]) if shape is not None else (None,) * len(given or ())
+    if given is not None:
+        if len(given) != len(sizes) or any(
+            size not in (None, wanted) for size, wanted in zip(sizes, given, strict=True)
+        ):
+            raise ParseError(f"The input shape {given} was given; the model expects {sizes}.")
+        return tuple(given)
     if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
         raise unsupported(
-            f"the input shape {sizes} is not fixed; rebuild the model with a fixed input shape"
+            f"the input shape {sizes} is not fixed; give input_shape, or rebuild the model with a "
+            f"fixed one"
         )
     return sizes
 

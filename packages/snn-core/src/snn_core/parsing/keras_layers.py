@@ -8,8 +8,8 @@ from __future__ import annotations
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Network
 from snn_core.parsing import keras_elementwise, keras_shaping, keras_weighted
+from snn_core.parsing.keras_activations import refusals
 from snn_core.parsing.keras_build import Builder, Emitter, Tensor, exactly, require_plain_order
-from snn_core.parsing.keras_config import refusals
 from snn_core.parsing.keras_graph import Call, Graph
 from snn_core.parsing.keras_nodes import HEADLINE
 from snn_core.parsing.keras_weighted import WeightedEmitter
@@ -74,6 +74,11 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
     return Network(layers=tuple(builder.layers), history=tuple(history))
 
 
+def is_channels_first(graph: Graph) -> bool:
+    """Return whether a model's images have their channels first."""
+    return _channels_first(graph)[0]
+
+
 def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
     """Return whether the model is channels first, and a problem if its layers disagree."""
     formats: dict[str, str] = {}
@@ -113,7 +118,7 @@ def _weighted(emit: WeightedEmitter) -> Emitter:
 
     def emitter(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
         (x,) = exactly(inputs, 1)
-        if call.kind != "Dense":
+        if call.kind not in ("Dense", "Sparse"):
             require_plain_order(x)
         return emit(b, call, x)
 

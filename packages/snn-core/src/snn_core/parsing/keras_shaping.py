@@ -15,6 +15,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import (
     AveragePooling2D,
     Concatenate,
+    DepthwiseConv2D,
     Flatten,
     GlobalAveragePooling2D,
     Linear,
@@ -31,6 +32,7 @@ from snn_core.parsing.keras_build import (
     exactly,
     require_plain_order,
     require_rank,
+    two_axes,
 )
 from snn_core.parsing.keras_config import Fields
 from snn_core.parsing.keras_graph import Call
@@ -78,7 +80,7 @@ def _pooling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
     strides = fields.sizes("strides", rank, size)
     padding = fields.text("padding", "valid")
     layer = AveragePooling2D if call.kind.startswith("Average") else MaxPooling2D
-    kernel, step = _two_axes(size), _two_axes(strides)
+    kernel, step = two_axes(size), two_axes(strides)
 
     def emit(image: Tensor, part: str) -> Tensor:
         y, x_ = (
@@ -98,11 +100,6 @@ def _pooling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
         )
 
     return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
-
-
-def _two_axes(sizes: tuple[int, ...]) -> Pair:
-    """Return rows and columns; a sequence is an image of one row."""
-    return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
 def _as_sequence(
@@ -145,7 +142,7 @@ def _up_sampling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
     (x,) = exactly(inputs, 1)
     rank = 1 if call.kind.endswith("1D") else 2
     require_rank(x, rank + 1)
-    size = _two_axes(Fields(call.config).sizes("size", rank, 2))
+    size = two_axes(Fields(call.config).sizes("size", rank, 2))
 
     def emit(image: Tensor, part: str) -> Tensor:
         h, w, c = image.shape
@@ -165,6 +162,34 @@ def _zero_padding(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
         h, w, c = image.shape
         shape = (h + sum(padding[0]), w + sum(padding[1]), c)
         return b.add(ZeroPadding2D, call, image, shape, part=part, padding=padding)
+
+    return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
+
+
+def _cropping(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
+    """Emit a depthwise relay whose only weight per channel picks the pixel that is kept."""
+    (x,) = exactly(inputs, 1)
+    rank = 1 if call.kind.endswith("1D") else 2
+    require_rank(x, rank + 1)
+    (top, bottom), (left, right) = _paddings(call.config.get("cropping", 1), rank)
+
+    def emit(image: Tensor, part: str) -> Tensor:
+        h, w, c = image.shape
+        shape = (h - top - bottom, w - left - right, c)
+        if min(shape) < 1:
+            raise ParseError(f"it crops all of an image of shape {image.shape}.")
+        weight_hwcm = np.zeros((top + bottom + 1, left + right + 1, c, 1), np.float32)
+        weight_hwcm[top, left] = 1
+        return b.add(
+            DepthwiseConv2D,
+            call,
+            image,
+            shape,
+            part=part,
+            weight_hwcm=weight_hwcm,
+            bias_o=np.zeros(c, np.float32),
+            activation=Linear(),
+        )
 
     return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
 
@@ -226,6 +251,7 @@ EMITTERS: dict[str, Emitter] = {
         ),
         _global_pooling,
     ),
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), _cropping),
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _up_sampling),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),
     "Concatenate": _concatenate,

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import Conv1D, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Linear
+from snn_core.ir import Conv1D, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Linear, Reshape
 from snn_core.ir.shapes import output_size, transposed_output_size
-from snn_core.parsing.keras_build import Builder, Tensor, require_rank
+from snn_core.parsing.keras_build import Builder, Tensor, require_rank, two_axes
 from snn_core.parsing.keras_config import Fields
 from snn_core.parsing.keras_graph import Call
 
@@ -180,14 +180,59 @@ def _separable_conv2d(b: Builder, call: Call, x: Tensor) -> Tensor:
     )
 
 
-def _conv2d_transpose(b: Builder, call: Call, x: Tensor) -> Tensor:
-    require_rank(x, 3)
+def _separable_conv1d(b: Builder, call: Call, x: Tensor) -> Tensor:
+    """Emit a depthwise relay and a pointwise convolution that carries bias and activation."""
+    require_rank(x, 2)
     fields = Fields(call.config)
-    filters = fields.integer("filters")
-    kernel, strides = fields.pair("kernel_size"), fields.pair("strides")
-    dilation, padding = fields.pair("dilation_rate"), fields.text("padding", "valid")
+    (kernel,), (stride,), (dilation,) = (
+        fields.sizes(key, 1) for key in ("kernel_size", "strides", "dilation_rate")
+    )
+    padding, channels = fields.text("padding", "valid"), x.shape[-1]
+    multiplier, filters = fields.integer("depth_multiplier", 1), fields.integer("filters")
+    between = channels * multiplier
+    values = b.read(
+        call,
+        depthwise_kernel=(kernel, channels, multiplier),
+        pointwise_kernel=(1, between, filters),
+        bias=(filters,),
+    )
+    size = output_size(x.shape[0], kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+    inner = b.add(
+        Conv1D,
+        call,
+        x,
+        (size, between),
+        part="depthwise",
+        weight_wio=values["depthwise_kernel"].reshape(kernel, 1, between),
+        bias_o=np.zeros(between, np.float32),
+        strides=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=channels,
+        activation=Linear(),
+    )
+    return b.add(
+        Conv1D,
+        call,
+        inner,
+        (size, filters),
+        weight_wio=values["pointwise_kernel"],
+        bias_o=values["bias"],
+        activation=b.activation(call, 2),
+    )
+
+
+def _transposed(b: Builder, call: Call, x: Tensor) -> Tensor:
+    """Emit a transposed convolution; one on a sequence runs on an image of one row."""
+    rank = 1 if call.kind.startswith("Conv1D") else 2
+    require_rank(x, rank + 1)
+    fields = Fields(call.config)
+    filters, padding = fields.integer("filters"), fields.text("padding", "valid")
+    kernel, strides, dilation = (
+        fields.sizes(key, rank) for key in ("kernel_size", "strides", "dilation_rate")
+    )
     values = b.read(call, kernel=(*kernel, filters, x.shape[-1]), bias=(filters,))
-    rows, columns = (
+    size = tuple(
         transposed_output_size(
             x.shape[i],
             kernel=kernel[i],
@@ -196,41 +241,49 @@ def _conv2d_transpose(b: Builder, call: Call, x: Tensor) -> Tensor:
             padding=padding,
             output_padding=extra,
         )
-        for i, extra in enumerate(_output_padding(call))
+        for i, extra in enumerate(_output_padding(call, rank))
     )
-    return b.add(
+    image = b.as_image(call, x) if rank == 1 else x
+    found = b.add(
         Conv2DTranspose,
         call,
-        x,
-        (rows, columns, filters),
-        weight_hwoi=values["kernel"],
+        image,
+        (*two_axes(size), filters),
+        part="rows" if rank == 1 else "",
+        weight_hwoi=values["kernel"].reshape(*two_axes(kernel), filters, x.shape[-1]),
         bias_o=values["bias"],
-        strides=strides,
+        strides=two_axes(strides),
         padding=padding,
-        dilation=dilation,
-        activation=b.activation(call, 3),
+        dilation=two_axes(dilation),
+        activation=b.activation(call, rank + 1),
     )
+    return b.add(Reshape, call, found, found.shape[1:]) if rank == 1 else found
 
 
-def _output_padding(call: Call) -> tuple[int | None, int | None]:
-    match call.config.get("output_padding"):
-        case None:
-            return None, None
-        case int(extra):
-            return extra, extra
-        case [int(rows), int(columns)] | (int(rows), int(columns)):
-            return rows, columns
-        case value:
-            raise ParseError(f"its output padding is {value!r}; expected two numbers.")
+def _output_padding(call: Call, rank: int) -> tuple[int | None, ...]:
+    value = call.config.get("output_padding")
+    if value is None:
+        return (None,) * rank
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,) * rank
+    is_list = isinstance(value, (list, tuple)) and len(value) == rank
+    if not is_list or not all(isinstance(extra, int) for extra in value):
+        raise ParseError(f"its output padding is {value!r}; expected {rank} number(s).")
+    return tuple(value)
 
 
 EMITTERS: dict[str, WeightedEmitter] = {
     "Conv1D": _conv1d,
     "Conv2D": _conv2d,
-    "Conv2DTranspose": _conv2d_transpose,
+    "Conv1DTranspose": _transposed,
+    "Conv2DTranspose": _transposed,
     "Dense": _dense,
     "DepthwiseConv1D": _conv1d,
     "DepthwiseConv2D": _depthwise_conv2d,
+    "SeparableConv1D": _separable_conv1d,
     "SeparableConv2D": _separable_conv2d,
+    "Sparse": _dense,
+    "SparseConv2D": _conv2d,
+    "SparseDepthwiseConv2D": _depthwise_conv2d,
 }
 """Keras class names to the functions that emit their layers."""

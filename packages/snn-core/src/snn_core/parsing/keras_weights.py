@@ -6,7 +6,8 @@ Links to other files and data stored elsewhere are not followed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol, TypeAlias, runtime_checkable
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import h5py
 import numpy as np
@@ -39,23 +40,39 @@ class WeightStore(Protocol):
         ...
 
 
+@contextmanager
+def while_reading() -> Iterator[None]:
+    """Turn what h5py raises for damaged files into a `ParseError`."""
+    try:
+        yield
+    except (ArithmeticError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ParseError(f"the HDF5 data is damaged ({error}); copy the file again.") from error
+
+
 class ArchiveWeights:
-    """The weights of a ``.keras`` archive: layers by class and number, variables by number."""
+    """The weights of a ``.keras`` archive: layers by class and number, variables by number.
+
+    A layer that belongs to several models is stored with the first of them only, and the numbers of
+    the others skip it. It is then found by its name.
+    """
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
 
+    @while_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
+        name = location.names[-1]
         group = _descend(self._file, f"{location.group}/vars")
+        stored = name if group is None else _stored_name(group, name)
+        if group is None or stored != name:
+            group = self._by_name(name, shapes)
         if group is None:
-            raise ParseError(
-                f"the file holds no weights for it under {location.group!r}; save the model again. "
-                f"(Layers shared between nested models are stored once and cannot be told apart.)"
-            )
-        stored = group.attrs.get("name", location.names[-1])
-        stored = stored.decode() if isinstance(stored, bytes) else str(stored)
-        if stored != location.names[-1]:
+            if stored == name:
+                raise ParseError(
+                    f"the file holds no weights for it under {location.group!r}; save the model "
+                    f"again."
+                )
             raise ParseError(
                 f"the weights under {location.group!r} belong to the layer {stored!r}; the "
                 f"configuration and the weights file do not fit together: save the model again."
@@ -70,6 +87,62 @@ class ArchiveWeights:
             for i, (name, shape) in enumerate(shapes.items())
         }
 
+    def _by_name(self, name: str, shapes: Shapes) -> h5py.Group | None:
+        """Return the only group that says it belongs to a layer of this name, and fits."""
+        wanted = list(shapes.values())
+        found = [
+            group
+            for group in _variables(self._file)
+            if _stored_name(group, "") == name
+            and [getattr(_descend(group, str(i)), "shape", None) for i in range(len(group))]
+            == wanted
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+def _stored_name(group: h5py.Group, default: str) -> str:
+    """Return the layer that a group of variables says it belongs to."""
+    name = group.attrs.get("name", default)
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _variables(group: h5py.Group) -> Iterator[h5py.Group]:
+    """Yield all groups of variables, reached through plain links only."""
+    for name in group:
+        item = _descend(group, name)
+        if isinstance(item, h5py.Group):
+            yield from (item,) if name == "vars" else _variables(item)
+
+
+class ModelWeights:
+    """The weights of a model in memory."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays."""
+        layer = self._model
+        for name in location.names:
+            layer = layer.get_layer(name)
+        stored = {
+            # "dense/kernel:0" in Keras 2, "kernel" in Keras 3
+            str(variable.name).rpartition("/")[2].partition(":")[0]: variable
+            for variable in layer.variables
+        }
+        found = {}
+        for name, shape in shapes.items():
+            key = next((alias for alias in _ALIASES.get(name, (name,)) if alias in stored), None)
+            if key is None:
+                raise ParseError(
+                    f"it has no variable {name!r}; build the model (model.build or a call on data)."
+                )
+            values = np.asarray(stored[key].numpy())
+            if values.shape != shape:
+                raise ParseError(f"its {name} has the shape {values.shape}; expected {shape}.")
+            found[name] = _finite(values.astype(np.float32), name)
+        return found
+
 
 class GroupWeights:
     """The weights of an ``.h5`` model: variables by name, grouped by outer layer."""
@@ -77,6 +150,7 @@ class GroupWeights:
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
 
+    @while_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
         group = _descend(self._group, location.names[0])
@@ -152,7 +226,10 @@ def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Ar
             f"its {name} of shape {shape} takes {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} are "
             f"read."
         )
-    values = np.asarray(data[()], np.float32)
+    return _finite(np.asarray(data[()], np.float32), name)
+
+
+def _finite(values: Array, name: str) -> Array:
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
         raise ParseError(

@@ -10,9 +10,12 @@ from snn_core.ir import (
     Activation,
     ActivationLayer,
     Add,
+    BinarySigmoid,
+    BinaryTanh,
     Flatten,
     Layer,
     Network,
+    QuantizedReLU,
     ReLU,
     Reshape,
     Softmax,
@@ -20,6 +23,9 @@ from snn_core.ir import (
     ZeroPadding2D,
 )
 from snn_core.passes.edit import exchange, reads_alone, remove
+
+_OF_POSITIVES = (QuantizedReLU, BinarySigmoid)
+"""Activations that only see the positive part of what they are applied to."""
 
 
 def fuse_activations(network: Network) -> Network:
@@ -67,12 +73,15 @@ def _fuse(network: Network, name: str) -> Network:
 def _producer(network: Network, name: str) -> tuple[Layer, bool]:
     """Return the layer that computes what a rectification reads, and if for nobody else."""
     alone = True
+    # Frameworks take the sign of 0 for -1, so that it must not move past padding.
+    signed = isinstance(getattr(network[name], "activation", None), BinaryTanh)
     while True:
         name = network[name].inputs[0]
         layer = network[name]
         alone = alone and reads_alone(network, name)
         # Rectified zeros are zeros, so padding commutes as rearranging does.
-        if not isinstance(layer, (Flatten, Reshape, ZeroPadding2D)):
+        moved = (Flatten, Reshape) if signed else (Flatten, Reshape, ZeroPadding2D)
+        if not isinstance(layer, moved):
             return layer, alone
 
 
@@ -83,6 +92,10 @@ def _combined(inner: Activation, outer: Activation) -> Activation | None:
     if isinstance(inner, ReLU) and isinstance(outer, ReLU):
         bounds = [a.max_value for a in (inner, outer) if a.max_value is not None]
         return ReLU(max_value=min(bounds)) if bounds else ReLU()
+    if isinstance(inner, ReLU) and inner.max_value is None and isinstance(outer, _OF_POSITIVES):
+        return outer
+    if isinstance(inner, (QuantizedReLU, BinarySigmoid)) and outer == ReLU():
+        return inner
     return None
 
 

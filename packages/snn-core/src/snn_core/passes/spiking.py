@@ -20,6 +20,7 @@ from snn_core.ir import (
     Linear,
     MaxPooling2D,
     Network,
+    QuantizedReLU,
     ReLU,
     Reshape,
     Softmax,
@@ -29,7 +30,7 @@ from snn_core.ir import (
     ZeroPadding2D,
 )
 
-_NONNEGATIVE = (ReLU, Softmax, BinarySigmoid)
+_NONNEGATIVE = (ReLU, QuantizedReLU, Softmax, BinarySigmoid)
 _REARRANGING = (Flatten, Reshape, ZeroPadding2D, Concatenate)
 _POOLING = (AveragePooling2D, MaxPooling2D, UpSampling2D)
 

@@ -15,113 +15,24 @@ Which tests are skipped follows from the capabilities that the class declares.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import pytest
-
 from snn_core.testing.declaration import Declaration
 from snn_core.testing.end_to_end import EndToEnd
+from snn_core.testing.kit import Kit
 from snn_core.testing.layers import Layers
 from snn_core.testing.neurons import Neurons
-from snn_core.testing.runner import cases_of, test_names
 from snn_core.testing.runs import Runs
 from snn_core.testing.signals import Signals
 
 
-class SimulatorConformance(Declaration, Layers, Neurons, Signals, Runs, EndToEnd):
+class SimulatorConformance(
+    Declaration, Layers, Neurons, Signals, Runs, EndToEnd, Kit, subject="simulator"
+):
     """All tests that a simulator has to pass.
 
-    Derive from it and set ``simulator``; see `Suite` for what else can be set. A test cannot be
-    overridden or left out. One that fails for a known reason is named in ``expected_failures``: it
-    is then a strict expected failure, so the entry must go as soon as the test passes.
-
-    Raises
-    ------
-    TypeError
-        When a class is derived that overrides a test, adds one, or expects an unknown one to fail.
+    Derive from it and set ``simulator``; see `Suite` for what else can be set, and `Kit` for the
+    rules.
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        problems = suite_problems(cls)
-        if problems:
-            raise TypeError(f"{cls.__name__} is no conformance suite: {'; '.join(problems)}.")
-        for name, test in KIT.items():
-            reasons = _reasons(cls.expected_failures, name)
-            setattr(cls, name, _expected_to_fail(test, reasons) if reasons else test)
 
-    def test_suite_is_complete(self) -> None:
-        """No test of the kit was replaced or deleted after the suite was defined.
-
-        If this fails: put tests of your own into another class, and name tests that cannot pass in
-        ``expected_failures``.
-        """
-        assert not suite_problems(type(self))
-
-
-def suite_problems(suite: type[Any]) -> list[str]:
-    """Return what is wrong with a class derived from the kit."""
-    problems = [] if hasattr(suite, "simulator") else ["it does not set `simulator`"]
-    for name in test_names(suite):
-        if name not in KIT:
-            problems.append(f"{name} is not a test of the kit, put it into another class")
-        elif _original(getattr(suite, name, None)) is not KIT[name]:
-            problems.append(f"{name} overrides a test of the kit, use expected_failures")
-    known = {
-        key
-        for name, test in KIT.items()
-        for key in (name, *(f"{name}[{case}]" for case in cases_of(test)))
-    }
-    for key, reason in suite.expected_failures.items():
-        if key not in known:
-            problems.append(f"expected_failures names {key!r}, which the kit does not have")
-        elif not reason.strip():
-            problems.append(f"expected_failures gives no reason for {key!r}")
-    return problems
-
-
-def _original(test: Any) -> Any:
-    """Return the kit's test behind one that is marked as an expected failure."""
-    return getattr(test, "__wrapped__", test)
-
-
-def _reasons(expected: Mapping[str, str], name: str) -> dict[str | None, str]:
-    """Return the reasons why a test fails, by case; ``None`` stands for all cases."""
-    reasons: dict[str | None, str] = {}
-    for key, reason in expected.items():
-        test, _, case = key.partition("[")
-        if test == name:
-            reasons[case.removesuffix("]") or None] = reason
-    return reasons
-
-
-def _expected_to_fail(
-    test: Callable[..., None], reasons: Mapping[str | None, str]
-) -> Callable[..., None]:
-    """Return a test that is marked as failing, as a whole or in some of its cases."""
-
-    @functools.wraps(test)
-    def marked(*args: Any, **kwargs: Any) -> None:
-        test(*args, **kwargs)
-
-    def failing(reason: str) -> pytest.MarkDecorator:
-        return pytest.mark.xfail(reason=reason, strict=True)
-
-    if None in reasons:
-        marks = [*getattr(test, "pytestmark", ()), failing(reasons[None]).mark]
-    else:
-        names = [
-            pytest.param(case, marks=failing(reasons[case])) if case in reasons else case
-            for case in cases_of(test)
-        ]
-        marks = [pytest.mark.parametrize("case", names).mark]
-    marked.pytestmark = marks  # type: ignore[attr-defined]
-    return marked
-
-
-KIT: dict[str, Callable[..., None]] = {
-    name: getattr(SimulatorConformance, name) for name in test_names(SimulatorConformance)
-}
+KIT = SimulatorConformance.kit
 """Every test by name."""

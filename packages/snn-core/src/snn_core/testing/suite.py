@@ -31,14 +31,11 @@ class Suite:
         Modules that must not be imported before a network is built.
     options
         Options of the simulator to run all tests with, as in its section of the settings.
-    expected_failures
-        Test name, or ``test_name[case]``, to the reason why it fails.
     """
 
     simulator: ClassVar[type[AbstractSNN]]
     heavy_modules: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Any]] = {}
-    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     @property
     def capabilities(self) -> Capabilities:
