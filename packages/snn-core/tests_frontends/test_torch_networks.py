@@ -9,7 +9,6 @@ from torch_zoo import NETWORKS, built
 
 from snn_core.evaluate import predict
 from snn_core.parsing import parse
-from snn_core.parsing.torch_module import TorchParser
 
 # Float32 sums in another order differ by about 1e-6 relative per layer; 1e-4 leaves room for the
 # deepest networks and still shows any wrong weight.
