@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir.shapes import resolve_padding
+from snn_core.ir.shapes import resolve_padding, window
 from snn_core.parsing.channels_first import shaping, weighted
 from snn_core.parsing.channels_first.builder import Builder
 from snn_core.parsing.channels_first.views import View
@@ -69,9 +69,13 @@ def conv_transpose(b: Builder, call: Call) -> View:
     strides = call.settings.get("strides") or [1] * rank
     dilations = call.settings.get("dilations") or [1] * rank
     extra = call.settings.get("output_padding") or [0] * rank
-    if text(call.settings.get("auto_pad", "NOTSET")) != "NOTSET" or "output_shape" in call.settings:
-        raise UnsupportedError(["its padding is left to the runtime; export it with explicit pads"])
-    pads = call.settings.get("pads") or [0] * 2 * rank
+    if x.rank != rank + 1:
+        raise ParseError(f"its input has the shape {x.shape}; its weights {weight.shape}.")
+    windows = [window(k, d) for k, d in zip(weight.shape[2:], dilations, strict=True)]
+    full = [
+        (size - 1) * stride + reach + more
+        for size, stride, reach, more in zip(x.shape[1:], strides, windows, extra, strict=True)
+    ]
     return weighted.transposed_convolution(
         b,
         call.name,
@@ -79,11 +83,29 @@ def conv_transpose(b: Builder, call: Call) -> View:
         weight,
         call.weights_or_none("2"),
         strides=strides,
-        pads=[(pads[i], pads[i + rank]) for i in range(rank)],
+        pads=_crops(call, x, full, strides),
         output_padding=extra,
         dilations=dilations,
         groups=call.settings.get("group", 1),
     )
+
+
+def _crops(call: Call, x: View, full: Sequence[int], strides: Sequence[int]) -> list[Pair]:
+    """Return what a transposed convolution cuts from its full output, per image axis."""
+    rank = len(full)
+    mode = text(call.settings.get("auto_pad", "NOTSET"))
+    wanted = call.settings.get("output_shape")
+    if wanted is None and mode in ("NOTSET", "VALID"):
+        pads = call.settings.get("pads") or [0] * 2 * rank
+        return [(pads[i], pads[i + rank]) for i in range(rank)]
+    if wanted is None:
+        wanted = [size * stride for size, stride in zip(x.shape[1:], strides, strict=True)]
+    found = []
+    for size, aim in zip(full, wanted[-rank:], strict=True):
+        # The odd cell is cut at the end only if the mode says so.
+        half, more = (size - aim) // 2, (size - aim) - (size - aim) // 2
+        found.append((half, more) if mode == "SAME_UPPER" else (more, half))
+    return found
 
 
 def gemm(b: Builder, call: Call) -> View:

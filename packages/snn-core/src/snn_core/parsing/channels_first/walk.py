@@ -201,15 +201,16 @@ def channels_come_first(
     rank
         Number of its axes without that of the samples.
     """
-    while True:
-        found = first_reader(name)
-        if found is None:
-            return rank == 3
-        role, name, axes = found
-        if role == "transpose":
-            return rank == 1 or list(axes[1:2]) != [rank]  # from channels last to channels first
-        if role != "elementwise":
-            return rank == 3 if role == "reshape" else role != "dense"
+    found = first_reader(name)
+    if found is None:
+        return rank == 3
+    role, output, axes = found
+    if role == "elementwise":
+        return channels_come_first(first_reader, output, rank)
+    if role == "transpose":
+        inner = channels_come_first(first_reader, output, rank)
+        return rank == 1 or axes[1 if inner else rank] == 1
+    return rank == 3 if role == "reshape" else role != "dense"
 
 
 @dataclass(frozen=True, slots=True)
