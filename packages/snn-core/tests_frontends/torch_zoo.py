@@ -388,7 +388,8 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
     "bn after pool": (
         lambda: head(nn.Conv2d(3, 4, 3), nn.AvgPool2d(2), nn.BatchNorm2d(4), nn.ReLU()), IMAGE),
     "bn of vectors": (
-        lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)), (6,)),
+        lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)),
+        (6,)),
     "bn of the flattened": (
         lambda: nn.Sequential(nn.Conv2d(3, 2, 5), nn.ReLU(), nn.Flatten(), nn.BatchNorm1d(96),
                               nn.Linear(96, 3)), IMAGE),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
@@ -76,15 +79,14 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
 
 def _loaded(onnx: Any, path: Path) -> tuple[Any, str]:
     """Return the model without data stored in other files, and the hash of the file."""
-    from google.protobuf.message import DecodeError
-
+    decode_error = require("google.protobuf.message", extra="onnx").DecodeError
     try:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         model = onnx.load_model_from_string(content)
     except OSError as error:
         raise ParseError(f"{path} cannot be read: {error}.") from error
-    except (DecodeError, ValueError, RecursionError) as error:
+    except (decode_error, ValueError, RecursionError) as error:
         raise ParseError(
             f"{path} is no ONNX model or damaged ({error}); export it again."
         ) from error
@@ -94,22 +96,18 @@ def _loaded(onnx: Any, path: Path) -> tuple[Any, str]:
 
 
 def _evaluate(source: Any, x: Array) -> tuple[Array, str]:
-    """Run a model on samples in its own axis order, one by one if it demands it."""
+    """Run a model on samples in its own axis order, one by one as some demand it."""
+    content = str(source) if isinstance(source, (str, PathLike)) else source.SerializeToString()
     try:
-        import onnxruntime
+        runtime = import_module("onnxruntime")
     except ImportError:
-        from onnx import __version__
-        from onnx.reference import ReferenceEvaluator
-
-        evaluator = ReferenceEvaluator(source if hasattr(source, "graph") else str(source))
-        name, engine = evaluator.input_names[0], f"the reference evaluator of onnx {__version__}"
+        onnx = import_module("onnx")
+        evaluator = import_module("onnx.reference").ReferenceEvaluator(content)
+        name = evaluator.input_names[0]
+        engine = f"the reference evaluator of onnx {onnx.__version__}"
     else:
-        onnxruntime.set_default_logger_severity(3)
-        content = str(source) if isinstance(source, (str, PathLike)) else source.SerializeToString()
-        evaluator = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        inputs = evaluator.get_inputs()
-        name, engine = inputs[0].name, f"onnxruntime {onnxruntime.__version__}"
-    import numpy as np
-
+        runtime.set_default_logger_severity(3)  # errors only
+        evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        name, engine = evaluator.get_inputs()[0].name, f"onnxruntime {runtime.__version__}"
     outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
     return np.concatenate(outputs), engine

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.channels_first.builder import Builder
 from snn_core.parsing.channels_first.views import View
@@ -18,6 +16,8 @@ from snn_core.parsing.channels_first.walk import (
     channels_come_first,
     finished,
     outputs_of,
+    stand_in,
+    started,
 )
 from snn_core.parsing.torch_archive import Program, fixed
 from snn_core.parsing.torch_ops import ADVICE, DEFAULT_ADVICE, EMITTERS
@@ -50,28 +50,34 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     """
     graph = program.graph
     nodes = [_Node.of(node) for node in graph["nodes"]]
-    constants, source = _inputs(program)
-    target = _output(program)
-    needed, dead = _needed(nodes, target)
+    constants, sources, problems = _inputs(program)
+    targets, more = _outputs(program)
+    problems += more
+    needed, dead = _needed(nodes, targets)
+    source, *others = sources
     shape = _input_shape(graph["tensor_values"][source]["sizes"], input_shape, source)
     b = Builder()
-    start = b.start(shape, channels_first=_channels_first(nodes, source, len(shape)))
+    channels_first = _channels_first(nodes, source, len(shape))
+    start = started(b, shape, channels_first=channels_first, problems=problems)
     walk = _Walk(b, graph["tensor_values"], {**constants, source: start})
-    problems = [
+    for name in others:
+        walk.values[name] = stand_in(b, f"{name}/refused", walk.shape(name))
+    problems += [
         problem for i, node in enumerate(nodes) if i in needed for problem in walk.visit(node)
     ]
-    if problems:
-        raise UnsupportedError(problems, what=HEADLINE)
     history = [note]
     if dead:
         history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
     log_softmax = any("log_softmax" in nodes[i].kind for i in needed)
-    try:
-        return finished(b, start, walk.values[target], history=history, log_softmax=log_softmax)
-    except UnsupportedError as error:
-        raise UnsupportedError(
-            [f"{target}: {problem}" for problem in error.problems], what=HEADLINE
-        ) from error
+    return finished(
+        b,
+        start,
+        walk.values.get(targets[0]),
+        history=history,
+        log_softmax=log_softmax,
+        problems=problems,
+        what=HEADLINE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,53 +134,60 @@ def _module_name(node: Mapping[str, Any], result: str | None) -> str | None:
     return f"{path}/{result}" if path else result
 
 
-def _inputs(program: Program) -> tuple[dict[str, Array], str]:
-    """Return the constants by their names in the graph, and the name of the input."""
+def _inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
+    """Return the constants by their names in the graph, the names of the inputs, and problems."""
     constants: dict[str, Array] = {}
     sources: list[str] = []
+    problems: list[str] = []
     for spec in program.signature["input_specs"]:
         (kind, value), *_ = spec.items()
         if kind == "user_input":
-            sources += [name or "a constant" for name in _tensors(value["arg"])] or ["no tensor"]
+            names = [name for name in _tensors(value["arg"]) if name is not None]
+            sources += names
+            if not names:
+                problems.append("an input of the model is no tensor; give it a default and export")
         elif kind in ("parameter", "buffer", "tensor_constant"):
             name = value[f"{kind}_name"]
             if name not in program.arrays:
                 raise ParseError(f"The {kind} {name!r} is missing from the exported program.")
             constants[value["arg"]["name"]] = program.arrays[name]
         else:
-            raise UnsupportedError([f"an input of the kind {kind!r} is not known"], what=HEADLINE)
-    if len(sources) != 1:
-        found = ", ".join(sources) or "none"
-        problem = f"the model has {len(sources)} inputs ({found}); expected one"
-        raise UnsupportedError([problem], what=HEADLINE)
-    return constants, sources[0]
+            problems.append(f"an input of the kind {kind!r} is not known")
+    if not sources:
+        raise UnsupportedError([*problems, "the model has no input"], what=HEADLINE)
+    if len(sources) > 1:
+        found = f"the model has {len(sources)} inputs ({', '.join(sources)})"
+        problems.append(f"{found}; expected one")
+    return constants, sources, problems
 
 
-def _output(program: Program) -> str:
-    """Return the name of the one output."""
-    targets: list[str | None] = []
+def _outputs(program: Program) -> tuple[list[str], list[str]]:
+    """Return the names of the outputs, and what is wrong with them."""
+    found: list[str | None] = []
+    problems: list[str] = []
     for spec in program.signature["output_specs"]:
         (kind, value), *_ = spec.items()
         if kind == "buffer_mutation":
-            raise UnsupportedError(
-                [
-                    "the model changes its buffers, as in training; call model.eval() and export again"
-                ],
-                what=HEADLINE,
+            problems.append(
+                f"{value['buffer_name']}: the model changes this buffer, as in training; call "
+                f"model.eval() and export again"
             )
-        targets += _tensors(value["arg"])
-    if len(targets) != 1 or targets[0] is None:
-        raise UnsupportedError(
-            [f"the model has {len(targets)} outputs; expected one tensor"], what=HEADLINE
-        )
-    return targets[0]
+        else:
+            found += _tensors(value["arg"]) or [None]
+    targets = [name for name in found if name is not None]
+    if not targets:
+        raise UnsupportedError([*problems, "the model has no tensor as output"], what=HEADLINE)
+    if len(found) > 1:
+        names = ", ".join(name or "no tensor" for name in found)
+        problems.append(f"the model has {len(found)} outputs ({names}); expected one")
+    return targets, problems
 
 
-def _needed(nodes: list[_Node], target: str) -> tuple[set[int], list[str]]:
-    """Return which nodes the output depends on, and the names of those it does not."""
+def _needed(nodes: list[_Node], targets: list[str]) -> tuple[set[int], list[str]]:
+    """Return which nodes the outputs depend on, and the names of the others."""
     producers = {name: i for i, node in enumerate(nodes) for name in node.outputs if name}
     found: set[int] = set()
-    waiting = [target]
+    waiting = list(targets)
     while waiting:
         i = producers.get(waiting.pop())
         if i is not None and i not in found:
@@ -188,8 +201,8 @@ def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
     shape = fixed(sizes[1:])
     if shape is None:
         raise ParseError(
-            f"The program leaves the shape of {name!r} open; export it with fixed sizes of all axes "
-            f"but the first."
+            f"The program leaves the shape of {name!r} open; export it with fixed sizes of all "
+            f"axes but the first."
         )
     if given is not None and given != shape:
         raise ParseError(f"The input shape {given} does not fit to the model's {shape}.")
@@ -253,8 +266,8 @@ class _Walk:
                 inputs |= {f"{key}.{i}": self._value(name) for i, name in enumerate(names) if name}
             elif "as_none" not in argument:
                 settings[key] = _plain(argument)
-        settings["shapes"] = [self._shape(name) for name in node.outputs if name]
-        call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings)
+        shapes = [self.shape(name) for name in node.outputs if name]
+        call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.kind, DEFAULT_ADVICE)
         found, problems = outputs_of(EMITTERS.get(node.kind), self.b, call, advice=advice)
         for place, name in enumerate(node.outputs):
@@ -269,7 +282,7 @@ class _Walk:
             raise ParseError(f"The program reads {name!r} before it is computed; export it again.")
         return self.values[name]
 
-    def _shape(self, name: str) -> Shape | None:
+    def shape(self, name: str) -> Shape | None:
         """Return the shape of one sample of a value, if it is fixed."""
         return fixed(self.types[name]["sizes"][1:]) if name in self.types else None
 
@@ -277,9 +290,9 @@ class _Walk:
         """Compare the shapes found with those that PyTorch has recorded."""
         for name, value in zip(node.outputs, found, strict=False):
             if isinstance(value, View) and name is not None:
-                expected = self._shape(name)
+                expected = self.shape(name)
                 if expected is not None and value.shape != expected:
                     raise ParseError(
-                        f"Operator {node.name} ({node.kind}) gives the shape {value.shape} here and "
-                        f"{expected} in PyTorch; please report this."
+                        f"Operator {node.name} ({node.kind}) gives the shape {value.shape} here "
+                        f"and {expected} in PyTorch; please report this."
                     )

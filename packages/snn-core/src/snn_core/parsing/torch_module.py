@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,7 +190,7 @@ def _module(torch: Any, source: Any) -> Any:
 def _imported(target: str) -> Any:
     """Import ``package.module:attribute``, also from the working folder."""
     name, _, attribute = target.partition(":")
-    folder = os.getcwd()
+    folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
@@ -224,8 +223,8 @@ def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
     """Export a module for two samples, so that sizes of samples and of axes are not mixed up."""
     if input_shape is None:
         raise ParseError(
-            f"A PyTorch module ({type(module).__name__}) does not know the shape of its input; give "
-            f"that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
+            f"A PyTorch module ({type(module).__name__}) does not know the shape of its input; "
+            f"give that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
         )
     buffer = io.BytesIO()
     with _evaluating(torch, module) as like, torch.no_grad():

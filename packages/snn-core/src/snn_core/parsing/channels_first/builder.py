@@ -166,7 +166,7 @@ class Builder:
             x = self.add(Reshape, f"{name}/image", x, stored)
         picks = np.zeros((*kernel, channels, len(found.channels)), np.float32)
         picks[found.starts][found.channels, np.arange(len(found.channels))] = 1
-        settings = {"strides": found.steps, "activation": Linear()}
+        settings: dict[str, Any] = {"strides": found.steps, "activation": Linear()}
         if np.array_equal(found.channels, np.arange(channels)):
             settings |= {"weight_hwcm": picks.sum(axis=-1, keepdims=True)}
             settings |= {"bias_o": np.zeros(channels, np.float32)}

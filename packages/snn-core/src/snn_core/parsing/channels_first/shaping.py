@@ -49,14 +49,13 @@ def clipped(b: Builder, name: str, x: View, *, low: float | None, high: float | 
     """
     low = None if low is None or low == -np.inf else low
     high = None if high is None or high == np.inf else high
-    if low is None and _is_rectified(b, x):
+    if (low is None or low < 0) and _is_rectified(b, x):
         low = 0.0
+    if low is None and high is None:
+        return inert(b, name, x)
     if low != 0 or (high is not None and high <= 0):
-        raise UnsupportedError(
-            [
-                f"clipping to [{low}, {high}] is not supported; clip below at 0 (Relu, Relu6) and retrain"
-            ]
-        )
+        reason = f"clipping to [{low}, {high}] is not supported"
+        raise UnsupportedError([f"{reason}; clip below at 0 (Relu, Relu6) and retrain"])
     return activation(b, name, x, ReLU(max_value=high))
 
 

@@ -47,7 +47,8 @@ class View:
         """Shape of the source's tensor."""
         if self.axes is not None:
             return tuple(self.stored[axis] for axis in self.axes)
-        return self.places().shape
+        shape: Shape = self.places().shape
+        return shape
 
     @property
     def rank(self) -> int:

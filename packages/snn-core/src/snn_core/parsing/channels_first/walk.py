@@ -1,4 +1,4 @@
-"""What the channels-first parsers share: calls of operators, and the walk that collects problems."""
+"""What the channels-first parsers share: calls of operators, and how problems are collected."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import ActivationLayer, Network, Softmax
+from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
 from snn_core.parsing.channels_first.builder import Builder
 from snn_core.parsing.channels_first.views import CHANNELS_LAST, View
-from snn_core.typing import Array
+from snn_core.passes import structural
+from snn_core.typing import Array, Shape
 
 Value: TypeAlias = "View | Array | None"
-"""A tensor of the network, a constant, or nothing where an operator before it was refused."""
+"""A tensor of the network, a constant, or nothing where a refused operator hides what it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,12 +33,15 @@ class Call:
         Tensors and constants, by position or by name.
     settings
         Everything else that it is called with.
+    shapes
+        Shapes of one sample of its outputs, as far as the source tells.
     """
 
     name: str
     kind: str
     inputs: Mapping[str, Value]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    shapes: Sequence[Shape | None] = ()
 
     def tensor(self, key: str) -> View:
         """Return an input that must be a tensor of the network."""
@@ -91,10 +95,31 @@ Emit: TypeAlias = Callable[[Builder, Call], "Value | Sequence[Value]"]
 """A function that emits the layers of a call and returns its output or outputs."""
 
 
+def source_axis(value: int, rank: int) -> int:
+    """Return an axis without that of the samples.
+
+    Parameters
+    ----------
+    value
+        An axis as the source counts it, from the end if negative.
+    rank
+        Number of axes of one sample.
+    """
+    place = value + rank + 1 if value < 0 else value
+    if place == 0:
+        raise UnsupportedError(["it works across samples"])
+    if not 0 < place <= rank:
+        raise ParseError(f"its axis {value} is not an axis of a tensor with {rank + 1} axes.")
+    return place - 1
+
+
 def outputs_of(
     emit: Emit | None, b: Builder, call: Call, *, advice: str
 ) -> tuple[Sequence[Value], list[str]]:
-    """Emit a call; return its outputs, or all reasons why there are none.
+    """Emit a call; return its outputs and all reasons why there are none.
+
+    Where a call is refused, stand-ins of the shapes that the source tells take the place of its
+    outputs, so that the calls after it are looked at as well.
 
     Parameters
     ----------
@@ -105,16 +130,59 @@ def outputs_of(
     """
     line = f"{call.name} ({call.kind})"
     if emit is None:
-        return [None], [f"{line}: {advice}"]
+        return _stand_ins(b, call), [f"{line}: {advice}"]
     if any(value is None for value in call.inputs.values()):
-        return [None], []  # a call before it was refused
+        return _stand_ins(b, call), []  # a call before it was refused
     try:
         found = emit(b, call)
     except UnsupportedError as error:
-        return [None], [f"{line}: {problem}" for problem in error.problems]
+        return _stand_ins(b, call), [f"{line}: {problem}" for problem in error.problems]
     except ParseError as error:
         raise ParseError(f"Operator {line}: {error}") from error
-    return (list(found) if isinstance(found, (list, tuple)) else [found]), []
+    if found is None or isinstance(found, (View, np.ndarray)):
+        return [found], []
+    return list(found), []
+
+
+def started(b: Builder, shape: Shape, *, channels_first: bool, problems: list[str]) -> View | None:
+    """Emit the input; where that is impossible, add the reason to the problems."""
+    try:
+        return b.start(shape, channels_first=channels_first)
+    except UnsupportedError as error:
+        problems += error.problems
+        b.start((1,), channels_first=False)  # for what stands in for refused layers
+        return None
+
+
+def _stand_ins(b: Builder, call: Call) -> list[Value]:
+    views = [value for value in call.inputs.values() if isinstance(value, View)]
+    return [stand_in(b, f"{call.name}/refused", shape, views) for shape in call.shapes]
+
+
+def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] = ()) -> View | None:
+    """Emit a layer in place of one that was refused; the network is not used then.
+
+    It rectifies, as what would replace it would do, so that nothing after it is refused for that.
+    """
+    if shape is None or len(shape) not in CHANNELS_LAST:
+        return None
+    axes = CHANNELS_LAST[len(shape)]
+    stored = tuple(shape[i] for i in np.argsort(axes))
+    inputs = list(reads) or [View(b.layers[0].name, b.layers[0].output_shape)]
+    weight_nc = np.ones(len(inputs), np.float32)
+    return b.add(Add, name, inputs, stored, weight_nc=weight_nc, activation=ReLU())
+
+
+def _with_those_of_passes(b: Builder, problems: Sequence[str]) -> list[str]:
+    """Return the problems of the operators and those that the structural passes would find."""
+    try:
+        structural(Network(layers=tuple(b.layers)))
+    except UnsupportedError as error:
+        names = tuple(f"{layer.name} (" for layer in b.layers)
+        return [*problems, *(problem for problem in error.problems if problem.startswith(names))]
+    except ParseError:  # with stand-ins the layers need not form one network
+        pass
+    return list(problems)
 
 
 def channels_come_first(
@@ -133,15 +201,16 @@ def channels_come_first(
     rank
         Number of its axes without that of the samples.
     """
-    while True:
-        found = first_reader(name)
-        if found is None:
-            return rank == 3
-        role, name, axes = found
-        if role == "transpose":
-            return rank == 1 or list(axes[1:2]) != [rank]  # from channels last to channels first
-        if role != "elementwise":
-            return rank == 3 if role == "reshape" else role != "dense"
+    found = first_reader(name)
+    if found is None:
+        return rank == 3
+    role, output, axes = found
+    if role == "elementwise":
+        return channels_come_first(first_reader, output, rank)
+    if role == "transpose":
+        inner = channels_come_first(first_reader, output, rank)
+        return rank == 1 or axes[1 if inner else rank] == 1
+    return rank == 3 if role == "reshape" else role != "dense"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,24 +249,45 @@ LOG_SOFTMAX_NOTE = "read log-softmax as softmax: the decisions are the same"
 
 
 def finished(
-    b: Builder, start: View, output: Value, *, history: Sequence[str], log_softmax: bool
+    b: Builder,
+    start: View | None,
+    output: Value,
+    *,
+    history: Sequence[str],
+    log_softmax: bool,
+    problems: Sequence[str],
+    what: str,
 ) -> Reading:
     """Return the network whose last tensor is ``output``.
+
+    Parameters
+    ----------
+    problems
+        Reasons found so far why there is none.
+    what
+        The headline of the error.
 
     Raises
     ------
     UnsupportedError
-        If the output is a constant or its values are not in the source's order.
+        With all problems; also if the output is a constant or its values are not in the source's
+        order.
     """
+    if problems or start is None:
+        raise UnsupportedError(_with_those_of_passes(b, problems), what=what)
     if not isinstance(output, View):
-        raise UnsupportedError(["the output does not depend on the input"])
-    output = b.canonical(output, name="output")
+        raise UnsupportedError(["the output does not depend on the input"], what=what)
+    try:
+        output = b.canonical(output, name="output")
+    except UnsupportedError as error:
+        raise UnsupportedError([f"output: {item}" for item in error.problems], what=what) from error
     history = [*history, *([LOG_SOFTMAX_NOTE] if log_softmax else [])]
     if start.axes != tuple(range(start.rank)):
         history.append("channels-first source: reordered; the samples must be channels last")
     network = Network(layers=tuple(b.layers), history=tuple(history))
     if log_softmax and not _ends_in_softmax(network):
-        raise UnsupportedError(["log-softmax inside the network; only the output can have it"])
+        problem = "log-softmax inside the network; only the output can have it"
+        raise UnsupportedError([problem], what=what)
     return Reading(
         network,
         start.axes or CHANNELS_LAST[start.rank],

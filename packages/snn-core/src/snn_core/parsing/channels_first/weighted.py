@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def convolution(
             dilation=dilations[0],
             groups=groups,
         )
-    geometry = {
+    geometry: dict[str, Any] = {
         "strides": tuple(strides),
         "padding": "valid" if not np.any(pads) else _plain(pads),
         "dilation": tuple(dilations),
@@ -195,7 +196,7 @@ def _ungrouped(weight: Array, groups: int) -> Array:
     return full
 
 
-def affine(b: Builder, name: str, x: View, gain: Array, offset: Array) -> View:
+def affine(b: Builder, name: str, x: View, gain: Array | float, offset: Array | float) -> View:
     """Emit ``gain * x + offset``.
 
     Parameters
@@ -245,18 +246,17 @@ def changed(
         If the tensor would divide.
     """
     values = np.asarray(values, np.float64)
-    none, one = np.float64(0), np.float64(1)
     if operation == "add":
-        return affine(b, name, x, one, values)
+        return affine(b, name, x, 1.0, values)
     if operation == "sub":
-        return affine(b, name, x, -one, values) if reverse else affine(b, name, x, one, -values)
+        return affine(b, name, x, -1.0, values) if reverse else affine(b, name, x, 1.0, -values)
     if operation == "mul":
-        return affine(b, name, x, values, none)
+        return affine(b, name, x, values, 0.0)
     if reverse:
         raise UnsupportedError(["division by activations has no spiking form"])
     if not values.all():
         raise ParseError("it divides by 0.")
-    return affine(b, name, x, 1 / values, none)
+    return affine(b, name, x, 1 / values, 0.0)
 
 
 def _as_stored(x: View, values: Array) -> Array:

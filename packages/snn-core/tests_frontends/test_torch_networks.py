@@ -1,0 +1,32 @@
+"""Every PyTorch network of the zoo computes in the neutral form what it computes in PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch_zoo import NETWORKS, built
+
+from snn_core.evaluate import predict
+from snn_core.parsing import parse
+
+# Float32 sums in another order differ by about 1e-6 relative per layer; 1e-4 leaves room for the
+# deepest networks and still shows any wrong weight.
+TOLERANCE = 1e-4
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, 1, -1) if x.ndim > 2 else x
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_computes_what_it_computes_in_pytorch(name):
+    module, x = built(name)
+    with torch.no_grad():
+        expected = channels_last(module(x).numpy())
+    if name == "LeNet":
+        expected = np.exp(expected)
+    network = parse(module, input_shape=tuple(x.shape[1:]))
+    found = predict(network, channels_last(x.numpy()))
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
