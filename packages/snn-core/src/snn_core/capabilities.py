@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from snn_core.ir import Layer, MaxPooling2D, Network, Softmax, Spiking
-from snn_core.settings import InputSettings, Settings
+from snn_core.settings import CellSettings, InputSettings, Settings
 
 BUILDERS: Mapping[str, str] = {
     "Dense": "build_dense",
@@ -29,6 +29,8 @@ BUILDERS: Mapping[str, str] = {
 ALL_LAYERS = frozenset(BUILDERS)
 
 ALL_INPUTS = frozenset(get_args(InputSettings.model_fields["encoding"].annotation))
+CELL_OPTIONS = ("leak", "tau_m", "tau_refrac")
+"""Settings in ``[cell]`` that change the neuron, and that a simulator therefore has to declare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,8 @@ class Capabilities:
         Layer kinds, keys of `BUILDERS`.
     spike_codes, inputs, resets, readouts, records
         Accepted values of the settings of these names.
+    cell
+        Settings of ``[cell]`` that it follows, out of `CELL_OPTIONS`.
     max_pool_methods
         Accepted ``maxpool_type`` values.
     activations
@@ -65,6 +69,7 @@ class Capabilities:
     resets: frozenset[str] = frozenset({"subtraction", "zero", "modulo"})
     readouts: frozenset[str] = frozenset({"counts", "membrane"})
     records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
+    cell: frozenset[str] = frozenset()
     max_pool_methods: frozenset[str] = frozenset()
     activations: frozenset[str] = frozenset({"Linear", "ReLU"})
     softmax: bool = False
@@ -94,11 +99,23 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
         ("output.log_vars", name, can.records | {"activations"})
         for name in sorted(settings.output.log_vars)
     ]
-    return [
+    found = [
         f"{key} = {value!r} is not supported; supported: {', '.join(sorted(known))}"
         for key, value, known in wanted
         if value not in known
     ]
+    return found + [
+        f"cell.{name} = {getattr(settings.cell, name)!r} is not supported; supported: "
+        f"{CellSettings.model_fields[name].default!r}"
+        for name in cell_options(settings)
+        if name not in can.cell
+    ]
+
+
+def cell_options(settings: Settings) -> list[str]:
+    """Return the `CELL_OPTIONS` that the settings make use of."""
+    defaults = CellSettings.model_fields
+    return [name for name in CELL_OPTIONS if getattr(settings.cell, name) != defaults[name].default]
 
 
 def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[str]:

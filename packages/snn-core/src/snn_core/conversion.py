@@ -146,9 +146,7 @@ def _checked(
     return x_b_l
 
 
-def _lossy(
-    source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
-) -> Network:
+def _lossy(source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     """Apply the lossy passes that were asked for, and note the error that each one causes.
 
     Those on weights change the source's own, before anything is merged into them.
