@@ -16,6 +16,7 @@ import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.evaluate import predict
+from snn_core.lazy import LazySamples
 from snn_core.parsing.base import Parsed, RunningParser
 from snn_core.typing import Array, Float
 
