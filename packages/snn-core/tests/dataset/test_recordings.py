@@ -121,15 +121,14 @@ def test_impossible_recordings_are_refused(folder, tmp_path):
 
 
 def test_the_chip_may_be_known_from_the_recording(tmp_path):
-    record = bytes([0, 0, 5 << 0, 3 << 1 | 1]) + bytes(4)  # y 5, x 3, ON, time 0
-    for name, chip in (("1", b"DVS128"), ("2", b"DVS128")):
-        (tmp_path / f"{name}.aedat").write_bytes(
-            b"#!AER-DAT2.0\r\n# AEChip: " + chip + b"\r\n" + record
-        )
+    record = bytes([0, 0, 5, 3 << 1 | 1]) + bytes(4)  # y 5, x 3, ON, time 0
+    for name in "12":
+        (tmp_path / f"{name}.aedat").write_bytes(b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n" + record)
     data = load_dataset(tmp_path)
     assert data.labels_b is None
     assert data.x_b_l.shape == (2, 128, 128, 2)
     assert data.x_b_l[:1][0, 5, 3].tolist() == [0, 1]
+    record = (1 << 22 | 1 << 12 | 1 << 11).to_bytes(4, "big") + bytes(4)
     (tmp_path / "2.aedat").write_bytes(b"#!AER-DAT2.0\r\n# AEChip: DAVIS240\r\n" + record)
     with pytest.raises(DataError, match="has chips of 128 x 128, 240 x 180 pixels"):
         load_dataset(tmp_path)
