@@ -171,7 +171,7 @@ def test_events_do_not_depend_on_batch_or_chunks(rows_b, width, size):
 
 
 def test_samples_without_events_are_refused():
-    with pytest.raises(DataError, match="samples without events for input.encoding = 'events'"):
+    with pytest.raises(DataError, match=r"samples without events for input.encoding = 'events'"):
         signal([[0.5]], "events", steps=2)
     events = cell_events([1], [0])
     part = event_signal([events], steps=2)

@@ -74,7 +74,7 @@ def test_images_are_scaled_and_centred_as_in_keras():
     both = {"featurewise_center": True, "featurewise_std_normalization": True, **values}
     found = standardized(image, DatagenKwargs(rescale=1, **both))
     np.testing.assert_allclose(found, [[[0, 0], [4, 4]]], rtol=1e-6)  # Keras adds 1e-6 to 5
-    with pytest.raises(DataError, match="2 channels; input.datagen_kwargs has 3 values in mean"):
+    with pytest.raises(DataError, match=r"2 channels; input.datagen_kwargs has 3 values in mean"):
         standardized(image, DatagenKwargs(featurewise_center=True, mean=(1, 2, 3)))
 
 
@@ -113,7 +113,7 @@ def test_impossible_images_are_refused(folder, tmp_path):
     with pytest.raises(DataError, match=r"holds no files ending in .jpg, .jpeg"):
         load_dataset(folder, settings=InputSettings(dataset_format="jpg"))
     np.save(folder / "a" / "events.npy", np.zeros((3, 4)))
-    with pytest.raises(DataError, match="images .* and events .*; say which in"):
+    with pytest.raises(DataError, match=r"images .* and events .*; say which in"):
         load_dataset(folder)
     with pytest.raises(DataError, match=r"shape \(5, 4, 3\).* Set target_size and color_mode"):
         load_dataset(folder, settings=InputSettings(dataset_format="png")).fitted(

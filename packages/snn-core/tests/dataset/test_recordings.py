@@ -105,16 +105,30 @@ def test_the_hash_depends_on_content_and_place(folder):
 
 
 def test_impossible_recordings_are_refused(folder, tmp_path):
-    with pytest.raises(DataError, match="does not tell the size of the chip; set input.chip_size"):
+    with pytest.raises(DataError, match=r"does not tell the size of the chip; set input.chip_size"):
         load_dataset(folder)
     np.savez(tmp_path / "out.npz", x=[9], y=[9], t=[1], p=[1])
     with pytest.raises(DataError, match="no event on a chip of 6 x 4 pixels in recording 0"):
         load_dataset(tmp_path / "out.npz", settings=settings())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no files ending in .aedat"):
+    with pytest.raises(DataError, match=r"holds no files ending in .aedat"):
         load_dataset(tmp_path / "empty", settings=settings(dataset_format="aedat"))
     with pytest.raises(DataError, match="There is no data file or folder"):
         load_dataset(tmp_path / "none.aedat", settings=settings())
     data = load_dataset(folder, settings=settings())
     with pytest.raises(DataError, match=r"shape \(4, 6, 2\).* Set input.chip_size"):
         data.fitted(input_shape=(4, 6, 1))
+
+
+def test_the_chip_may_be_known_from_the_recording(tmp_path):
+    record = bytes([0, 0, 5, 3 << 1 | 1]) + bytes(4)  # y 5, x 3, ON, time 0
+    for name in "12":
+        (tmp_path / f"{name}.aedat").write_bytes(b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n" + record)
+    data = load_dataset(tmp_path)
+    assert data.labels_b is None
+    assert data.x_b_l.shape == (2, 128, 128, 2)
+    assert data.x_b_l[:1][0, 5, 3].tolist() == [0, 1]
+    record = (1 << 22 | 1 << 12 | 1 << 11).to_bytes(4, "big") + bytes(4)
+    (tmp_path / "2.aedat").write_bytes(b"#!AER-DAT2.0\r\n# AEChip: DAVIS240\r\n" + record)
+    with pytest.raises(DataError, match="has chips of 128 x 128, 240 x 180 pixels"):
+        load_dataset(tmp_path)

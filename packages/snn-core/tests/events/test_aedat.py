@@ -138,9 +138,9 @@ def test_damaged_recordings_are_refused(write, content, message):
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path):
-    with pytest.raises(DataError, match="Cannot read .*none.aedat: No such file"):
+    with pytest.raises(DataError, match=r"Cannot read .*none.aedat: No such file"):
         read_events(tmp_path / "none.aedat")
-    with pytest.raises(DataError, match="no file of events; known: .aedat"):
+    with pytest.raises(DataError, match=r"no file of events; known: .aedat"):
         read_events(tmp_path / "movie.avi")
 
 
@@ -198,7 +198,7 @@ def test_version_4_is_read(write):
 
 @pytest.mark.parametrize("cut", [15, 100, -5])
 def test_damaged_version_4_is_refused(write, cut):
-    with pytest.raises(DataError, match="cannot be read as AEDAT 4 .* cut off or damaged"):
+    with pytest.raises(DataError, match=r"cannot be read as AEDAT 4 .* cut off or damaged"):
         read_events(write(version_4(EVENTS)[:cut], "events.aedat4"))
 
 

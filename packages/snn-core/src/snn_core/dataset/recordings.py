@@ -125,7 +125,7 @@ def from_recordings(path: Path, *, part: str, settings: InputSettings) -> Datase
     def whole(i: int) -> EventStream:
         return on_chip(load(i), chip)
 
-    @functools.lru_cache(maxsize=settings_cache(settings))
+    @functools.lru_cache(maxsize=samples_kept(settings))
     def cells(i: int) -> CellEvents:
         recording, start, stop = (int(n) for n in pieces[i])
         return to_cells(whole(recording)[start:stop], chip, settings)
@@ -144,7 +144,7 @@ def from_recordings(path: Path, *, part: str, settings: InputSettings) -> Datase
     )
 
 
-def settings_cache(settings: InputSettings) -> int:
+def samples_kept(settings: InputSettings) -> int:
     """Return how many samples to keep: those of a batch, if their events are needed after it."""
     return 256 if settings.encoding == "events" else 1
 
@@ -153,10 +153,18 @@ def _pieces(
     load: Callable[[int], EventStream], number: int, settings: InputSettings, name: str
 ) -> tuple[Array, Pair]:
     """Return recording, first event and end of each sample, and the size of the chip."""
-    chip = settings.chip_size or _chip_size(load, number, name)
     rows: list[tuple[int, int, int]] = []
+    chips = set()
     for i in range(number):
-        t_us_e = on_chip(load(i), chip).t_us_e
+        stream = load(i)
+        chip = settings.chip_size or stream.chip_size
+        if chip is None:
+            raise DataError(
+                f"{name} does not tell the size of the chip; set input.chip_size to its "
+                f"(width, height)."
+            )
+        chips.add(chip)
+        t_us_e = on_chip(stream, chip).t_us_e
         if not len(t_us_e):
             raise DataError(
                 f"{name} has no event on a chip of {chip[0]} x {chip[1]} pixels in recording {i}; "
@@ -168,17 +176,10 @@ def _pieces(
             window_us=settings.sample_window_us,
         )
         rows += [(i, start, stop) for start, stop in parts]
-    return np.array(rows, np.int64), chip
-
-
-def _chip_size(load: Callable[[int], EventStream], number: int, name: str) -> Pair:
-    """Return the size that the recordings tell."""
-    sizes = {load(i).chip_size for i in range(number)}
-    size = next(iter(sizes))
-    if len(sizes) > 1 or size is None:
-        found = "does not tell the size of the chip" if sizes == {None} else "has several chips"
-        raise DataError(f"{name} {found}; set input.chip_size to its (width, height).")
-    return size
+    if len(chips) > 1:
+        found = ", ".join(f"{width} x {height}" for width, height in sorted(chips))
+        raise DataError(f"{name} has chips of {found} pixels; set input.chip_size to use one size.")
+    return np.array(rows, np.int64), chips.pop()
 
 
 def _hash(path: Path) -> str:
