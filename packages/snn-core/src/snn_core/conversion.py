@@ -156,8 +156,9 @@ def _lossy(source: Parsed | Network, x_b_l: Array | LazySamples, settings: Setti
     for on_weights in _weight_passes(settings):
         changed = on_weights(dialect)
         if changed is not dialect:
-            note, dialect = changed.history[-1], changed
-            network = _costed(network, structural(dialect), x_b_l, note=note)
+            note, after = changed.history[-1], structural(changed)
+            line = f"{note}; it {cost(network, after, x_b_l)}"
+            dialect, network = (_renoted(item, note, line) for item in (changed, after))
     wanted: list[Pass] = []
     if settings.conversion.max2avg_pool:
         wanted.append(max_to_average_pooling)
@@ -166,14 +167,14 @@ def _lossy(source: Parsed | Network, x_b_l: Array | LazySamples, settings: Setti
     for lossy in wanted:
         after = lossy(network)
         if after is not network:
-            network = _costed(network, after, x_b_l, note=after.history[-1])
+            note = after.history[-1]
+            network = _renoted(after, note, f"{note}; it {cost(network, after, x_b_l)}")
     return network
 
 
-def _costed(before: Network, after: Network, x_b_l: Array | LazySamples, *, note: str) -> Network:
-    """Return a network whose history states with a pass what the pass cost."""
-    line = f"{note}; it {cost(before, after, x_b_l)}"
-    return after.replace(history=tuple(line if old == note else old for old in after.history))
+def _renoted(network: Network, note: str, line: str) -> Network:
+    """Return a network with another line in its history."""
+    return network.replace(history=tuple(line if old == note else old for old in network.history))
 
 
 def costs(network: Network) -> list[str]:

@@ -78,7 +78,7 @@ class Exactness:
         )
 
 
-def compare(parsed: Parsed, x_b_l: Float[Array, "b *l"]) -> Exactness:
+def compare(parsed: Parsed, x_b_l: Float[Array | LazySamples, "b *l"]) -> Exactness:
     """Run a source and the network that was read from it on the same samples.
 
     Parameters

@@ -1,0 +1,140 @@
+"""Whether a parsed network is compared with what its framework computes, and what follows."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snn_core.conversion import convert
+from snn_core.errors import ParseError
+from snn_core.parsing import read
+from snn_core.parsing.exactness import (
+    SAMPLES,
+    Exactness,
+    ExactnessWarning,
+    compare,
+    difference,
+    require_exact,
+)
+from snn_core.testing.toy_parser import ToyParser
+
+DATA = np.array([[1, 2], [3, -1]], np.float32)
+
+
+class Biased(ToyParser):
+    """Its framework adds 1 to the first output."""
+
+    def run(self, source: Any, x_b_l: Any, *, input_shape: Any = None) -> Any:
+        y, engine = super().run(source, x_b_l, input_shape=input_shape)
+        return y + np.array([1, 0], np.float32), engine
+
+
+class Missing(ToyParser):
+    framework = "toy-framework"
+
+    def run(self, source: Any, x_b_l: Any, *, input_shape: Any = None) -> Any:
+        return None
+
+
+class Failing(ToyParser):
+    def run(self, source: Any, x_b_l: Any, *, input_shape: Any = None) -> Any:
+        raise RuntimeError("no kernel for this\nand a long trace")
+
+
+class Silent:
+    name, reads = "silent", "toys (.toy)"
+    accepts, parse = ToyParser().accepts, ToyParser().parse
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Return a model that computes (x + 2y, 2x)."""
+    path = tmp_path / "model.toy"
+    layer = {"name": "a", "type": "dense", "weight": [[1, 2], [2, 0]], "bias": [0, 0]}
+    path.write_text(json.dumps({"inputs": 2, "layers": [layer]}))
+    return path
+
+
+def test_equal_outputs_differ_by_nothing(model: Path) -> None:
+    found = compare(read(model, parsers=[ToyParser()]), DATA)
+    assert found == Exactness(
+        engine="toy 1.0", samples=2, difference=0.0, relative=0.0, decisions=0
+    )
+    require_exact(found)
+
+
+def test_differences_are_measured_against_the_largest_output(model: Path) -> None:
+    """The outputs are (5, 2) and (1, 6), those of the framework (6, 2) and (2, 6)."""
+    found = compare(read(model, parsers=[Biased()]), DATA)
+    assert found.difference == 1
+    assert found.relative == pytest.approx(1 / 6)
+    assert found.decisions == 0
+    assert "largest difference 1.0e+00, 1.7e-01 of the largest output" in str(found)
+
+
+def test_changed_decisions_are_counted() -> None:
+    first, second = np.array([[1.0, 0], [0, 1]]), np.array([[0.0, 1], [0, 1]])
+    assert difference(first, second, engine="toy 1").decisions == 1
+
+
+def test_outputs_of_another_shape_are_an_error() -> None:
+    with pytest.raises(ParseError, match=r"shape \(1, 2\), toy 1 of shape \(1, 3\)"):
+        difference(np.zeros((1, 2)), np.zeros((1, 3)), engine="toy 1")
+
+
+@pytest.mark.parametrize(("found", "expected", "relative"), [(0.0, 0.0, 0.0), (1.0, 0.0, math.inf)])
+def test_a_silent_source_is_only_equal_to_silence(
+    found: float, expected: float, relative: float
+) -> None:
+    result = difference(np.full((1, 2), found), np.full((1, 2), expected), engine="toy 1")
+    assert result.relative == relative
+
+
+def test_values_that_are_no_numbers_are_never_within_a_tolerance() -> None:
+    result = difference(np.zeros((1, 2)), np.full((1, 2), np.nan), engine="toy 1")
+    with pytest.raises(ParseError):
+        require_exact(result)
+
+
+@pytest.mark.parametrize(
+    ("parser", "reason"),
+    [
+        (Missing(), "for that, install toy-framework"),
+        (Failing(), "running it failed (RuntimeError: no kernel for this)"),
+        (Silent(), "the parser 'silent' cannot run models"),
+    ],
+    ids=["missing", "failing", "without run"],
+)
+def test_what_cannot_be_compared_says_why(model: Path, parser: Any, reason: str) -> None:
+    found = compare(read(model, parsers=[parser]), DATA)
+    assert not found.compared
+    assert str(found) == f"not compared with its source: {reason}"
+    require_exact(found)
+
+
+def test_only_a_few_samples_are_run(model: Path) -> None:
+    many = np.ones((SAMPLES + 5, 2), np.float32)
+    assert compare(read(model, parsers=[ToyParser()]), many).samples == SAMPLES
+
+
+def test_a_conversion_stops_at_a_difference(model: Path) -> None:
+    parsed = read(model, parsers=[Biased()])
+    with pytest.raises(ParseError, match=r"does not compute what the model computes.*check='warn'"):
+        convert(parsed, DATA)
+    with pytest.warns(ExactnessWarning, match="does not compute"):
+        network = convert(parsed, DATA, check="warn")
+    assert "compared with toy 1.0 on 2 sample(s)" in network.history[-1]
+    unchecked = convert(parsed, DATA, check="off")
+    assert not any("compared" in line for line in unchecked.history)
+
+
+def test_the_history_tells_how_exact_the_network_is(model: Path) -> None:
+    network = convert(read(model, parsers=[ToyParser()]), DATA)
+    assert "largest difference 0.0e+00" in network.history[-1]
+    missing = convert(read(model, parsers=[Missing()]), DATA)
+    assert not any("compared" in line for line in missing.history)
