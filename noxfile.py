@@ -32,6 +32,7 @@ nox.options.sessions = [
     "typecheck",
     "build",
     "tests",
+    "frontends",
     "oldest",
     "conformance",
     "agreement",
@@ -39,6 +40,7 @@ nox.options.sessions = [
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+TORCH = "torch==2.13.0"
 TOOLS = nox.project.load_toml(ROOT / "pyproject.toml")
 # The worked example is a real package: it is built and tested like all others.
 PYPROJECTS = [
@@ -192,6 +194,20 @@ def oldest(session: nox.Session, package: str) -> None:
     install(session, package, "--resolution=lowest-direct", *test)
     session.chdir(FOLDERS[package])
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11", venv_backend="virtualenv|venv", tags=["snn-core"])
+def frontends(session: nox.Session) -> None:
+    """Test the readers of PyTorch and ONNX models against these frameworks.
+
+    Only one Python, as PyTorch is large. pip finds a build without CUDA where one is at hand, which
+    uv does not look for.
+    """
+    core = FOLDERS["snn-core"]
+    session.install(TORCH)
+    session.install("-e", f"{core}[onnx,torch]", *group("frontends", PROJECTS["snn-core"]))
+    session.chdir(core)
+    session.run("pytest", "tests_frontends", *session.posargs, env={"OMP_NUM_THREADS": "2"})
 
 
 @nox.session(requires=BUILDS)

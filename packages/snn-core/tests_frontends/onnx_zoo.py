@@ -357,7 +357,7 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
                              net.random(96, 3)), IMAGE, (11,)),
     "squeezed": (squeezed, IMAGE, (11, 13)),
     "shuffled": (shuffled, IMAGE, (11,)),
-    "split": (lambda net: split(net), IMAGE, (11, 13)),
+    "split": (split, IMAGE, (11, 13)),
     "split unevenly": (lambda net: split(net, split=[1, 3]), IMAGE, (11,)),
     "split unevenly by input": (lambda net: split(net, ints(1, 3)), IMAGE, (13,)),
     "split by number": (lambda net: split(net, num_outputs=2), IMAGE, (18,)),

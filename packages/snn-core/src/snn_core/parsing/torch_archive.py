@@ -91,6 +91,10 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
         raise ParseError(f"{what} {kind}. {_ADVICE} (PyTorch 2.9 or later).")
     root = models[0][: -len(_inside(models[0]))]
     own = _inside(models[0])[len("models/") : -len(".json")]
+    if f"{root}byteorder" in names:
+        order = _member(archive, f"{root}byteorder", 16).decode()
+        if order != "little":
+            raise ParseError(f"{what} is in {order!r} byte order; expected 'little'. {_ADVICE}.")
     program = json.loads(_member(archive, models[0], MAX_GRAPH_BYTES))
     module = program["graph_module"]
     arrays: dict[str, Array] = {}

@@ -7,19 +7,20 @@ import importlib
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName, require
 from snn_core.parsing.channels_first.walk import Reading
 from snn_core.parsing.torch_archive import Program, read_program
-from snn_core.parsing.torch_graph import read
+from snn_core.parsing.torch_graph import HEADLINE, read
+from snn_core.parsing.torch_ops import ADVICE
 from snn_core.parsing.torch_run import run_archive
 from snn_core.typing import Array, Shape
 
@@ -27,6 +28,8 @@ PROGRAMS = (".pt2",)
 PICKLES = (".pt", ".pth", ".ckpt")
 
 _EXPORT = "torch.export.save(torch.export.export(model, (x,)), 'model.pt2')"
+# Errors of an export that comes to a branch it cannot decide.
+_DATA_DEPENDENT = ("GuardOnDataDependentSymNode", "UserError")
 # Keys under which training scripts keep the weights in a checkpoint.
 _NESTED = ("state_dict", "model_state_dict", "model")
 
@@ -94,7 +97,14 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
         if path.suffix.lower() in PICKLES:
             raise _refusal(path)
         note = f"read {path.name}: exported PyTorch program, sha256 {_sha256(path)}"
-        return read(read_program(path, what=str(path)), note=note, input_shape=input_shape)
+        program = read_program(path, what=str(path))
+        try:
+            return read(program, note=note, input_shape=input_shape)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ParseError(
+                f"The graph in {path} does not have the form that is expected ({error!r}); export "
+                f"it again: {_EXPORT}."
+            ) from error
     torch = require("torch", extra="torch")
     module = _module(torch, source)
     program = _exported(torch, module, input_shape)
@@ -227,17 +237,31 @@ def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
             f"give that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
         )
     buffer = io.BytesIO()
-    with _evaluating(torch, module) as like, torch.no_grad():
+    with _evaluating(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
+        # PyTorch prints the whole graph before it raises an error.
         example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
         try:
             program = torch.export.export(module, (example,), strict=False)
             torch.export.save(program, buffer)
         except Exception as error:  # export runs the module, which may raise anything
             first = next((line for line in str(error).splitlines() if line.strip()), "")
+            if type(error).__name__ in _DATA_DEPENDENT:
+                line = f"{type(module).__name__} (forward): it branches on values that it computes"
+                problems = [f"{line} ({first})", *_offending(module)]
+                raise UnsupportedError(problems, what=HEADLINE) from error
             raise ParseError(
                 f"PyTorch cannot export {type(module).__name__} for the input shape "
-                f"{tuple(input_shape)} ({type(error).__name__}: {first}). Its forward must not "
-                f"branch on values; check the input shape."
+                f"{tuple(input_shape)} ({type(error).__name__}: {first}). Check the input shape."
             ) from error
     buffer.seek(0)
     return read_program(buffer, what=type(module).__name__)
+
+
+def _offending(module: Any) -> list[str]:
+    """Return a line for each module inside that has no spiking form, as far as its type tells."""
+    advice = {kind.replace("_", ""): text for kind, text in ADVICE.items()}
+    return [
+        f"{name} ({type(part).__name__}): {advice[type(part).__name__.lower()]}"
+        for name, part in module.named_modules()
+        if type(part).__name__.lower() in advice
+    ]

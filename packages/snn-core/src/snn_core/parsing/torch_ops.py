@@ -88,6 +88,12 @@ def _folded(function: Callable[[Array], Array]) -> Emit:
     return emit
 
 
+def _filled(b: Builder, call: Call) -> Value:
+    """Return the constant that a tensor is filled with; it broadcasts to whatever shape."""
+    value = {"zeros": 0.0, "ones": 1.0}.get(call.kind.removesuffix("_like"))
+    return np.array([call.settings["fill_value"] if value is None else value], np.float32)
+
+
 def _cast(b: Builder, call: Call) -> Value:
     kind = call.settings.get("dtype")
     if kind is not None and kind not in _FLOATS and isinstance(call.inputs["self"], View):
@@ -138,6 +144,7 @@ EMITTERS: dict[str, Emit] = {
     **dict.fromkeys(("alias", "clone", "contiguous", "detach", "detach_", "lift_fresh_copy"),
                     _identity),
     **dict.fromkeys(("to", "_to_copy", "type_as"), _cast),
+    **dict.fromkeys(("zeros", "ones", "full", "zeros_like", "ones_like", "full_like"), _filled),
     "sqrt": _folded(np.sqrt),
     "rsqrt": _folded(lambda values: 1 / np.sqrt(values)),
     "exp": _folded(np.exp),

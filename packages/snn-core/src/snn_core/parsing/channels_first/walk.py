@@ -139,6 +139,11 @@ def outputs_of(
         return _stand_ins(b, call), [f"{line}: {problem}" for problem in error.problems]
     except ParseError as error:
         raise ParseError(f"Operator {line}: {error}") from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise ParseError(
+            f"Operator {line} does not have the form that is expected ({error!r}); export the "
+            f"model again."
+        ) from error
     if found is None or isinstance(found, (View, np.ndarray)):
         return [found], []
     return list(found), []
@@ -186,7 +191,11 @@ def _with_those_of_passes(b: Builder, problems: Sequence[str]) -> list[str]:
 
 
 def channels_come_first(
-    first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None], name: str, rank: int
+    first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None],
+    name: str,
+    rank: int,
+    *,
+    seen: frozenset[str] = frozenset(),
 ) -> bool:
     """Return whether the first axis of the input holds channels, from what first computes with it.
 
@@ -200,15 +209,17 @@ def channels_come_first(
         The input.
     rank
         Number of its axes without that of the samples.
+    seen
+        Tensors on the way to it; a damaged model may lead back to one.
     """
     found = first_reader(name)
-    if found is None:
+    if found is None or name in seen:
         return rank == 3
     role, output, axes = found
     if role == "elementwise":
-        return channels_come_first(first_reader, output, rank)
+        return channels_come_first(first_reader, output, rank, seen=seen | {name})
     if role == "transpose":
-        inner = channels_come_first(first_reader, output, rank)
+        inner = channels_come_first(first_reader, output, rank, seen=seen | {name})
         return rank == 1 or axes[1 if inner else rank] == 1
     return rank == 3 if role == "reshape" else role != "dense"
 

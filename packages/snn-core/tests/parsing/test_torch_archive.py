@@ -1,0 +1,139 @@
+"""Exported PyTorch programs are read without PyTorch, and nothing in them is executed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snn_core.errors import ParseError
+from snn_core.evaluate import predict
+from snn_core.ir import MaxPooling2D
+from snn_core.parsing import parse
+
+DATA = Path(__file__).parents[1] / "data"
+PROGRAMS = sorted(DATA.glob("*.pt2"))
+CONFIG = "data/weights/model_weights_config.json"
+
+
+@pytest.fixture
+def program(tmp_path):
+    return Path(shutil.copy(DATA / "torch-2.9.pt2", tmp_path / "net.pt2"))
+
+
+def edited(members, ending, change):
+    """Change the JSON member whose name has that ending."""
+    (name,) = (name for name in members if name.endswith(ending))
+    content = json.loads(members[name])
+    change(content)
+    members[name] = json.dumps(content).encode()
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+def test_programs_of_the_oldest_and_of_a_recent_pytorch_compute_what_they_did_there(path):
+    assert len(PROGRAMS) == 2
+    data = np.load(DATA / "torch-program.npz")
+    network = parse(path)
+    found = predict(network, np.moveaxis(data["x"], 1, -1))
+    # The batch normalization is folded, which rounds the weights once more.
+    np.testing.assert_allclose(found, data["y"], rtol=1e-5, atol=1e-6)
+    assert any(isinstance(layer, MaxPooling2D) for layer in network)
+    assert path.name in network.history[0]
+    assert any("channels last" in line for line in network.history)
+
+
+def test_pickles_in_a_program_are_never_loaded(program, rewritten, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "executed",))
+
+    def change(members):
+        for name in members:
+            if "sample_inputs" in name:
+                members[name] = pickle.dumps(Trap())
+
+    parse(rewritten(program, change))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_weight_stored_as_a_pickle_is_refused(program, rewritten):
+    def change(config):
+        config["config"]["conv.weight"]["use_pickle"] = True
+
+    with pytest.raises(ParseError, match=r"'conv.weight' as a pickle, which is not read"):
+        parse(rewritten(program, lambda members: edited(members, CONFIG, change)))
+
+
+def test_a_weight_that_is_cut_short_is_named(program, rewritten):
+    def change(members):
+        (name,) = (name for name in members if name.endswith("weights/weight_0"))
+        members[name] = members[name][:-4]
+
+    with pytest.raises(ParseError, match=r"needs 54 values; its storage holds 53"):
+        parse(rewritten(program, change))
+
+
+def test_a_missing_weight_is_named(program, rewritten):
+    def change(config):
+        del config["config"]["last.bias"]
+
+    with pytest.raises(ParseError, match=r"parameter 'last.bias' is missing"):
+        parse(rewritten(program, lambda members: edited(members, CONFIG, change)))
+
+
+def test_a_program_of_a_big_endian_machine_is_refused(program, rewritten):
+    def change(members):
+        (name,) = (name for name in members if name.endswith("byteorder"))
+        members[name] = b"big"
+
+    with pytest.raises(ParseError, match="'big' byte order"):
+        parse(rewritten(program, change))
+
+
+def test_an_operator_that_is_not_known_is_named(program, rewritten):
+    def change(program):
+        for node in program["graph_module"]["graph"]["nodes"]:
+            node["target"] = node["target"].replace("aten.relu.", "aten.cosh.")
+
+    with pytest.raises(Exception, match=r"relu \(cosh\): this operator is not supported"):
+        parse(rewritten(program, lambda members: edited(members, "model.json", change)))
+
+
+def test_half_an_archive_is_a_damaged_one(program):
+    program.write_bytes(program.read_bytes()[:3000])
+    with pytest.raises(ParseError, match="damaged archive"):
+        parse(program)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"graph_module": {"graph": 1}}', b"\xff"])
+def test_a_graph_of_another_form_is_a_clear_error(program, rewritten, content):
+    def change(members):
+        (name,) = (name for name in members if name.endswith("models/model.json"))
+        members[name] = content
+
+    with pytest.raises(ParseError, match="does not have the form of an exported program"):
+        parse(rewritten(program, change))
+
+
+def test_an_archive_without_a_program_says_how_to_export(tmp_path, rewritten, program):
+    with pytest.raises(ParseError, match=r"holds 0 exported programs.*torch\.export\.save"):
+        parse(rewritten(program, lambda members: [members.pop(name) for name in list(members)
+                                                  if "models/" in name]))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.ckpt"])
+def test_a_pickle_is_refused_with_advice(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"weight": 1}))
+    with pytest.raises(ParseError, match=r"module:Net --weights|torch\.export\.save"):
+        parse(path)
+
+
+def test_a_given_input_shape_must_fit(program):
+    with pytest.raises(ParseError, match=r"\(1, 6, 6\) does not fit to the model's \(2, 6, 6\)"):
+        parse(program, input_shape=(1, 6, 6))
+    assert parse(program, input_shape=(2, 6, 6)).input.output_shape == (6, 6, 2)

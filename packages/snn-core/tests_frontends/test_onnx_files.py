@@ -1,0 +1,240 @@
+"""ONNX files: the MNIST classifier, damaged files, external data, and the memory they take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, external_data_helper, helper, numpy_helper
+from onnx_zoo import GRAPHS, Net, built
+
+from snn_core.errors import ParseError
+from snn_core.evaluate import accuracy, predict
+from snn_core.parsing import parse
+from snn_core.parsing.onnx_file import OnnxFileParser
+
+DATA = Path(__file__).parent / "data"
+DIGITS = Path(__file__).parents[3] / "examples" / "mnist" / "data" / "test.npz"
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Return the path of a small model."""
+    proto, _ = built("residual", 17)
+    onnx.save(proto, tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
+def test_the_mnist_classifier_decides_as_onnxruntime_does_on_real_digits():
+    path = DATA / "mnist-conv.onnx"
+    digits = np.load(DIGITS)
+    x, labels = digits["x"][:300].astype(np.float32), digits["y"][:300]  # grey levels 0 to 255
+    network = parse(path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    expected = np.concatenate(
+        [session.run(None, {name: image.reshape(1, 1, 28, 28)})[0] for image in x]
+    )
+    found = predict(network, x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_array_equal(found.argmax(1), expected.argmax(1))
+    assert accuracy(network, x, labels) > 0.97
+
+
+def test_a_model_in_memory_is_read_as_its_file(model):
+    found, expected = parse(onnx.load(model)), parse(model)
+    assert [layer.name for layer in found] == [layer.name for layer in expected]
+    assert "net.onnx" in expected.history[0]
+    assert "sha256" in expected.history[0]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
+def test_a_truncated_file_is_a_clear_error(model, share):
+    content = model.read_bytes()
+    model.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ParseError, match=r"net\.onnx|damaged|before it is computed"):
+        parse(model)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x00" * 100, b"PK\x03\x04" + b"0" * 50])
+def test_a_foreign_file_is_a_clear_error(tmp_path, content):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ParseError, match=r"no ONNX model or damaged|holds no ONNX graph"):
+        parse(path)
+
+
+@pytest.mark.parametrize("opset", [6, 999])
+def test_operator_sets_that_are_too_old_or_unknown_are_refused(opset):
+    net = Net((6,), 13)
+    proto = net.model(net.node("Gemm", "x", net.random(6, 3)))
+    proto.opset_import[0].version = opset
+    with pytest.raises(ParseError, match=rf"operator set {opset}; this installation reads 7 to"):
+        parse(proto)
+
+
+def test_a_constant_that_is_cut_short_is_named(model):
+    proto = onnx.load(model)
+    proto.graph.initializer[0].raw_data = proto.graph.initializer[0].raw_data[:-4]
+    with pytest.raises(ParseError, match=r"constant 'constant_0' is damaged"):
+        parse(proto)
+
+
+def test_a_value_that_nothing_computes_is_named(model):
+    proto = onnx.load(model)
+    proto.graph.node[1].input[0] = "nowhere"
+    with pytest.raises(ParseError, match=r"reads 'nowhere' before it is computed"):
+        parse(proto)
+
+
+def test_a_graph_in_a_circle_is_a_clear_error():
+    net = Net((3,), 13)
+    proto = net.model(net.node("Add", net.node("Relu", "x"), "x"))
+    proto.graph.node[0].input[0] = proto.graph.node[1].output[0]
+    with pytest.raises(ParseError, match="before it is computed"):
+        parse(proto)
+
+
+def test_an_open_input_shape_must_be_given():
+    net = Net(("channels", "rows"), 13)
+    x = net.relu(net.conv(inputs=4, outputs=5, kernel=(3,)))
+    proto = net.model(net.node("Flatten", net.node("GlobalAveragePool", x)))
+    with pytest.raises(ParseError, match="--input-shape"):
+        parse(proto)
+    assert parse(proto, input_shape=(4, 9)).input.output_shape == (9, 4)
+
+
+def external(model, location, **more):
+    proto = onnx.load(model)
+    external_data_helper.convert_model_to_external_data(
+        proto, all_tensors_to_one_file=True, location="weights.bin", size_threshold=0
+    )
+    onnx.save(proto, model)
+    proto = onnx.load(model, load_external_data=False)
+    for tensor in proto.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = location if entry.key == "location" else entry.value
+            entry.value = more.get(entry.key, entry.value)
+    model.write_bytes(proto.SerializeToString())
+
+
+def test_external_data_beside_the_model_are_read(model):
+    expected = parse(model)
+    external(model, "weights.bin")
+    found = parse(model)
+    x = np.random.default_rng(0).random((2, *found.input.output_shape)).astype(np.float32)
+    np.testing.assert_array_equal(predict(found, x), predict(expected, x))
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/passwd", "", "a/../../b"])
+def test_external_data_elsewhere_are_not_read(model, location):
+    external(model, location)
+    with pytest.raises(ParseError, match="outside the model's folder"):
+        parse(model)
+
+
+def test_external_data_behind_a_link_are_not_read(model):
+    external(model, "link.bin")
+    (model.parent / "link.bin").symlink_to(model.parent / "weights.bin")
+    with pytest.raises(ParseError, match="no plain file"):
+        parse(model)
+
+
+def test_external_data_that_are_missing_or_too_short_are_a_clear_error(model):
+    external(model, "missing.bin")
+    with pytest.raises(ParseError, match="no plain file"):
+        parse(model)
+    (model.parent / "missing.bin").write_bytes(b"1234")
+    with pytest.raises(ParseError, match="is damaged"):
+        parse(model)
+
+
+def test_a_small_file_cannot_grow_without_bound():
+    net = Net((6,), 13)
+    shape = np.array([10**5, 10**5], np.int64)
+    weight = net.node("ConstantOfShape", shape)
+    proto = net.model(net.node("MatMul", "x", weight))
+    with pytest.raises(Exception, match=r"ConstantOfShape\): it makes more than"):
+        parse(proto)
+
+
+@pytest.mark.parametrize("name", ["residual", "sequence", "dense"])
+def test_the_parser_runs_the_source_in_the_axis_order_of_the_network(tmp_path, name):
+    proto, x = built(name, GRAPHS[name][2][0])
+    onnx.save(proto, tmp_path / "net.onnx")
+    last = np.moveaxis(x, 1, -1)
+    for source in (proto, tmp_path / "net.onnx"):
+        found, engine = OnnxFileParser().run(source, last)
+        np.testing.assert_allclose(predict(parse(source), last), found, rtol=1e-4, atol=1e-5)
+        assert engine == f"onnxruntime {onnxruntime.__version__}"
+
+
+def test_without_onnxruntime_the_reference_evaluator_runs_the_source(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    proto, x = built("dense", 13)
+    found, engine = OnnxFileParser().run(proto, x)
+    np.testing.assert_allclose(predict(parse(proto), x), found, rtol=1e-4, atol=1e-5)
+    assert "reference evaluator" in engine
+
+
+MEASURE = """
+import json, resource, sys
+from snn_core.parsing import parse, installed_parsers
+import onnx, onnx.reference, onnx.numpy_helper, onnx.shape_inference
+
+parse(sys.argv[1])  # everything is imported
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+network = parse(sys.argv[2])
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([before * 1024, after * 1024]))
+"""
+
+
+def large(path, megabytes):
+    """Write a model of convolutions, normalizations and dense layers of a given size."""
+    width = 256
+    weight = np.ones((width, width, 3, 3), np.float32)
+    number = max(1, round(megabytes * 2**20 * 0.75 / weight.nbytes))
+    rng = np.random.default_rng(0)
+    nodes, constants, x = [], [], "x"
+
+    def constant(values):
+        constants.append(numpy_helper.from_array(values, f"c{len(constants)}"))
+        return constants[-1].name
+
+    for i in range(number):
+        channels = 3 if i == 0 else width
+        kernel = rng.normal(0, 0.05, (width, channels, 3, 3)).astype(np.float32)
+        ones = np.ones(width, np.float32)
+        nodes.append(helper.make_node("Conv", [x, constant(kernel)], [f"a{i}"], pads=[1] * 4))
+        parameters = [constant(ones * factor) for factor in (-0.5, 0.1, 0.2, 2.0)]
+        nodes.append(helper.make_node("BatchNormalization", [f"a{i}", *parameters], [f"b{i}"]))
+        nodes.append(helper.make_node("Relu", [f"b{i}"], [f"r{i}"]))
+        x = f"r{i}"
+    features = width * 16
+    outputs = round(megabytes * 2**20 * 0.25 / (4 * features))
+    dense = constant(rng.normal(0, 0.05, (features, outputs)).astype(np.float32))
+    nodes.append(helper.make_node("Flatten", [x], ["f"]))
+    nodes.append(helper.make_node("Gemm", ["f", dense], ["y"]))
+    entry = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 4])
+    end = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", outputs])
+    graph = helper.make_graph(nodes, "large", [entry], [end], constants)
+    imports = [helper.make_opsetid("", 15)]
+    path.write_bytes(helper.make_model(graph, opset_imports=imports).SerializeToString())
+    return path.stat().st_size
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the module resource is missing there")
+def test_parsing_takes_at_most_three_times_the_size_of_the_file(tmp_path, model):
+    size = large(tmp_path / "large.onnx", 100)
+    command = [sys.executable, "-c", MEASURE, str(model), str(tmp_path / "large.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, after = json.loads(done.stdout)
+    assert size > 99e6
+    assert after - before <= 3 * size, f"{(after - before) / size:.2f} times its size"

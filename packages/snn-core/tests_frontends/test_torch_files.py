@@ -1,0 +1,179 @@
+"""PyTorch models from files and by name, and running them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch_zoo import NETWORKS, built
+
+from snn_core.errors import ParseError
+from snn_core.evaluate import predict
+from snn_core.parsing import parse
+from snn_core.parsing.base import ModelName
+from snn_core.parsing.torch_module import TorchParser
+
+SOURCE = """
+import torch
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 4))
+
+def finished():
+    torch.manual_seed(1)
+    return Net()
+
+net = finished()
+number = 3
+
+def of_width(width):
+    return Net()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return the working folder with a module ``my_nets`` in it."""
+    (tmp_path / "my_nets.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "my_nets", raising=False)
+    return tmp_path
+
+
+def samples(*shape):
+    return torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def channels_last(x):
+    return np.moveaxis(x.numpy(), 1, -1)
+
+
+def same(network, module, x):
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            predict(network, channels_last(x)), module.eval()(x).numpy(), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["fixed batch", "any batch"])
+@pytest.mark.parametrize("name", ["ResNet-18", "MobileNetV2", "U-Net", "channel shuffle", "LeNet"])
+def test_a_saved_program_is_read_as_the_module_in_memory(tmp_path, name, dynamic):
+    module, x = built(name)
+    path = tmp_path / "net.pt2"
+    shapes = ({0: torch.export.Dim("batch", min=2)},) if dynamic else None
+    torch.export.save(torch.export.export(module, (x,), dynamic_shapes=shapes), path)
+    found, expected = parse(path), parse(module, input_shape=tuple(x.shape[1:]))
+    last = np.moveaxis(x.numpy(), 1, -1)
+    assert [layer.name for layer in found] == [layer.name for layer in expected]
+    np.testing.assert_array_equal(predict(found, last), predict(expected, last))
+
+
+@pytest.mark.parametrize("target", ["my_nets:net", "my_nets:finished"])
+def test_a_module_is_named_by_where_it_is_defined(folder, target):
+    import my_nets
+
+    same(parse(target, input_shape=(2, 6, 6)), my_nets.finished(), samples(2, 6, 6))
+
+
+@pytest.mark.parametrize("key", [None, "state_dict", "model_state_dict"])
+def test_weights_of_a_file_are_loaded_into_a_named_class(folder, key):
+    import my_nets
+
+    torch.manual_seed(5)
+    trained = my_nets.Net()
+    weights = trained.state_dict()
+    torch.save(weights if key is None else {key: weights, "epoch": 3}, "net.pth")
+    source = ModelName("my_nets:Net", folder / "net.pth")
+    same(parse_named(source), trained, samples(2, 6, 6))
+
+
+def parse_named(source):
+    return parse(source, input_shape=(2, 6, 6))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("no_such_module:net", "'no_such_module' cannot be imported"),
+        ("my_nets:nothing", "'my_nets' has no 'nothing'"),
+        ("my_nets:number", "int"),
+        ("my_nets:of_width", "cannot be called without arguments"),
+    ],
+)
+def test_a_name_that_leads_to_no_module_is_a_clear_error(folder, target, message):
+    with pytest.raises(ParseError, match=message):
+        parse_named(target)
+
+
+def test_weights_that_do_not_fit_are_a_clear_error(folder):
+    torch.save({"0.weight": torch.zeros(1)}, "net.pth")
+    with pytest.raises(ParseError, match=r"net.pth does not fit to my_nets:Net"):
+        parse_named(ModelName("my_nets:Net", folder / "net.pth"))
+
+
+def test_a_checkpoint_without_its_network_is_refused_with_advice(folder):
+    torch.save(nn.Linear(2, 2).state_dict(), "net.pth")
+    with pytest.raises(ParseError, match=r"holds 2 arrays .* --weights net\.pth"):
+        parse(folder / "net.pth")
+
+
+def test_a_pickled_module_is_refused_without_running_it(folder):
+    import my_nets
+
+    torch.save(my_nets.net, "net.pt")
+    with pytest.raises(ParseError, match=r"cannot be read as plain weights.*torch\.export\.save"):
+        parse(folder / "net.pt")
+
+
+def test_a_scripted_module_is_refused(folder):
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), "net.pt")
+    with pytest.raises(ParseError, match=r"torch\.export\.save"):
+        parse(folder / "net.pt")
+
+
+def test_a_module_needs_the_shape_of_its_input():
+    with pytest.raises(ParseError, match="--input-shape 3,32,32"):
+        parse(nn.Linear(2, 2))
+
+
+def test_an_input_shape_that_does_not_fit_is_a_clear_error():
+    with pytest.raises(ParseError, match=r"cannot export Conv2d for the input shape \(2, 9, 9\)"):
+        parse(nn.Conv2d(3, 2, 3), input_shape=(2, 9, 9))
+
+
+def test_parsing_leaves_the_module_as_it_was():
+    module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout())
+    module.train()
+    module[1].eval()
+    modes = [part.training for part in module.modules()]
+    weights = {name: value.clone() for name, value in module.state_dict().items()}
+    parse(module, input_shape=(3, 6, 6))
+    assert [part.training for part in module.modules()] == modes
+    assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["LeNet", "U-Net, transposed", "1-D CNN", "dense", "tokens"])
+def test_the_parser_runs_the_source_in_the_axis_order_of_the_network(tmp_path, name):
+    module, x = built(name)
+    shape = NETWORKS[name][1]
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(module, (x[:2],)), path)
+    last = np.moveaxis(x.numpy(), 1, -1)[:3]
+    for source in (module, path):
+        found, engine = TorchParser().run(source, last, input_shape=shape)
+        network = parse(source, input_shape=shape)
+        np.testing.assert_allclose(predict(network, last), found, rtol=1e-4, atol=1e-5)
+        assert engine == f"torch {torch.__version__}"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_other_precisions_are_read_as_float32(dtype):
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).to(dtype)
+    network = parse(module, input_shape=(4,))
+    np.testing.assert_array_equal(
+        network.layers[1].weight_io, module[0].weight.detach().float().numpy().T
+    )
