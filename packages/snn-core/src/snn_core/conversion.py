@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.codes import EXACT, FIRST_SPIKE, MEAN_RATE, PATTERN, code_problems, levels
+from snn_core.codes import (
+    EXACT,
+    FIRST_SPIKE,
+    MEAN_RATE,
+    PATTERN,
+    code_problems,
+    levels,
+    require_free_duration,
+)
 from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluate import check_shape, predict
 from snn_core.ir import MaxPooling2D, Network
@@ -98,6 +106,7 @@ def convert(
     network = source if isinstance(source, Network) else parse(source)
     settings = preset("fast") if settings is None else settings
     if timesteps is not None:
+        require_free_duration(settings)
         settings = settings.updated({"normalization": {"timesteps": timesteps}})
     x_b_l = _checked(network, data, settings)
     problems = code_problems(network.replace(readout=settings.conversion.readout), settings)

@@ -28,14 +28,27 @@ def branched(readout="membrane", *, v_init=0.0, pool_neurons=False, seed=3):
         return dyadic(rng, shape, mean=0.5 / fan_in, spread=1.2 / math.sqrt(fan_in))
 
     net = NetworkBuilder((6, 7, 2))
-    net.conv2d(weight(3, 3, 2, 4, fan_in=9), padding="same", bias_o=dyadic(rng, 4, mean=0, spread=0.2), **start)
+    net.conv2d(
+        weight(3, 3, 2, 4, fan_in=9),
+        padding="same",
+        bias_o=dyadic(rng, 4, mean=0, spread=0.2),
+        **start,
+    )
     net.max_pooling((2, 2), strides=(2, 1), **start)
     pooled = net.last
-    net.conv2d(weight(1, 1, 4, 4, fan_in=4), bias_o=dyadic(rng, 4, mean=0, spread=0.1), activation=Linear())
+    net.conv2d(
+        weight(1, 1, 4, 4, fan_in=4), bias_o=dyadic(rng, 4, mean=0, spread=0.1), activation=Linear()
+    )
     net.add([pooled, net.last], weight_nc=[[1] * 4, [0.5] * 4], activation=pool_relu(), **start)
     net.concatenate([pooled, net.last])
     net.average_pooling((2, 2), strides=(1, 2), **pool)
-    net.conv2d(weight(2, 2, 8, 5, fan_in=20), strides=(1, 1), bias_o=dyadic(rng, 5, mean=0, spread=0.2), threshold=[2.0], **start)
+    net.conv2d(
+        weight(2, 2, 8, 5, fan_in=20),
+        strides=(1, 1),
+        bias_o=dyadic(rng, 5, mean=0, spread=0.2),
+        threshold=[2.0],
+        **start,
+    )
     net.flatten()
     net.dense(weight(net.shape[0], 8, fan_in=8), bias_o=dyadic(rng, 8, mean=0, spread=0.2), **start)
     net.dense(weight(8, 5, fan_in=4), bias_o=dyadic(rng, 5, mean=0.1, spread=0.2), **start)
@@ -122,7 +135,11 @@ def emulate_pattern(network, x, *, bits):
     while limit < np.abs(x).max():
         limit *= 2
     pattern = np.array([digits(abs(v) / limit) for v in x.reshape(-1)]).reshape(*x.shape, bits)
-    sent = {network.input.name: [pattern[..., i] * w * limit * np.sign(x) for i, w in enumerate(weights)]}
+    sent = {
+        network.input.name: [
+            pattern[..., i] * w * limit * np.sign(x) for i, w in enumerate(weights)
+        ]
+    }
     for layer in plain.layers():
         steps = [[sent[name][i] for name in layer.inputs] for i in range(bits)]
         if layer.kind == "MaxPooling2D":
@@ -189,8 +206,10 @@ def emulate_exact(network, x, *, window_steps):
 def emulate_first_spike(network, x, *, steps, dt, code, ramp, top_k):
     """Return the spikes and output potentials of one sample, step by step."""
     plain = Plain(network, steps=steps)
-    theta = {n: float(network[n].threshold.reshape(-1)[0]) * ((steps + 0.5) * dt if ramp else 1)
-             for n in plain.populations}
+    theta = {
+        n: float(network[n].threshold.reshape(-1)[0]) * ((steps + 0.5) * dt if ramp else 1)
+        for n in plain.populations
+    }
     start = {n: float(network[n].v_init.reshape(-1)[0]) for n in plain.populations}
     v = {n: np.full(network[n].output_shape, start[n] * theta[n]) for n in plain.populations}
     on = {n: np.zeros(network[n].output_shape) for n in plain.populations}
@@ -214,7 +233,9 @@ def emulate_first_spike(network, x, *, steps, dt, code, ramp, top_k):
                 new_driven[name] = flags[name] = (rise > 0) * (1.0 - on[name])
                 on[name] = (current > 0) * 1.0
             else:
-                own = (1 - start[name]) * float(layer.threshold.reshape(-1)[0]) * dt if ramp else 0.0
+                own = (
+                    (1 - start[name]) * float(layer.threshold.reshape(-1)[0]) * dt if ramp else 0.0
+                )
                 limit = theta[name]
                 if code == "ttfs_dyn_thresh":
                     limit = limit + rise * ((steps - step) / steps if ramp else 1)

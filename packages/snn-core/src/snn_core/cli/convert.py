@@ -13,6 +13,7 @@ from snn_core import registry
 from snn_core.artifact import save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
+from snn_core.codes import timed
 from snn_core.conversion import PRESETS, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.dataset import load_dataset
@@ -81,6 +82,7 @@ def convert(
             input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
         )
         network = convert_network(network, calibration.x_b_l, settings=settings)
+        settings = timed(settings, network)
         provenance = {
             "source": source.name,
             "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),

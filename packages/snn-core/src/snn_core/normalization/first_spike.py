@@ -23,10 +23,13 @@ from snn_core.linear import drive
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float
 
-SAMPLES = 64
+SAMPLES = 50
 """Samples that are simulated; the error of a layer sums over thousands of neurons already."""
-MOST_STEPS = 64
-"""Steps of the simulation, if the run has more: f is a share of time and hardly depends on them."""
+MOST_STEPS = 128
+"""Steps of the simulation, if the run has more. Fewer steps than the run has would favour too small
+a lambda, since a larger one needs more of them."""
+ROWS = 500
+"""Steps and samples that a layer adds up at once, so that memory stays bounded."""
 CANDIDATES = 2.0 ** np.arange(-1, 5.5, 0.5)
 """Candidates for lambda, as multiples of the layer's largest activation."""
 
@@ -51,10 +54,10 @@ class _Calibration:
 
     def add(self, layer: Layer) -> None:
         """Simulate one layer more."""
-        received = drive(layer, [self.currents[name] for name in layer.inputs])
+        received = _driven(layer, [self.currents[name] for name in layer.inputs])
         has_flags = self.code == "ttfs_dyn_thresh"
         flags = [self.driven[name] for name in layer.inputs] if has_flags else []
-        rise = drive(magnitudes(layer), flags) if has_flags else np.zeros(())
+        rise = _driven(magnitudes(layer), flags) if has_flags else np.zeros(())
         if passes_spikes_on(self.network, layer.name) or not self.network.has_neurons(layer):
             self.currents[layer.name] = received
             if has_flags:
@@ -102,6 +105,12 @@ class _Calibration:
         if self.code == "ttfs_corrective":
             return above.astype(np.float32)
         return np.maximum.accumulate(above, axis=0).astype(np.float32)
+
+
+def _driven(layer: Layer, inputs: list[Array]) -> Array:
+    """Return `drive`, some rows at a time."""
+    starts = range(0, len(inputs[0]), ROWS)
+    return np.concatenate([drive(layer, [x[i : i + ROWS] for x in inputs]) for i in starts])
 
 
 def _raised(rise: Array, scale: np.float32) -> Array:
