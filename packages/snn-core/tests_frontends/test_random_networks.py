@@ -117,7 +117,7 @@ def shapes_of(net: Random, x: Tensor) -> list[torch.Size]:
 
 
 def join(draw: Draw, net: Random, shapes: list[torch.Size]) -> bool:
-    """Add a sum, difference or concatenation of images that fit together; return if there is one."""
+    """Add a sum, difference or concatenation of images that fit; return if there is one."""
     joins = [
         (i, j, kind)
         for i, a in enumerate(shapes)

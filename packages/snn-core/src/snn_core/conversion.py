@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from snn_core.errors import DataError, SettingsError
+from snn_core.codes import (
+    EXACT,
+    FIRST_SPIKE,
+    MEAN_RATE,
+    PATTERN,
+    code_problems,
+    levels,
+    require_free_duration,
+)
+from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluate import check_shape
-from snn_core.ir import Network
+from snn_core.ir import MaxPooling2D, Network
 from snn_core.lazy import LazySamples
-from snn_core.normalization import apply_scales, mse_scales, percentile_scales
+from snn_core.normalization import apply_scales, first_spike_scales, mse_scales, percentile_scales
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.passes import Pass, structural
@@ -115,9 +125,13 @@ def convert(
         source = read(source, input_shape=input_shape)
     settings = preset("fast") if settings is None else settings
     if timesteps is not None:
+        require_free_duration(settings)
         settings = settings.updated({"normalization": {"timesteps": timesteps}})
     network = source.network if isinstance(source, Parsed) else source
     x_b_l = _checked(network, data, settings)
+    problems = code_problems(network.replace(readout=settings.conversion.readout), settings)
+    if problems:
+        raise UnsupportedError(problems, what="These settings do not go together")
     exactness = Exactness(reason="not asked for")
     if isinstance(source, Parsed) and check != "off":
         exactness = compare(source, x_b_l)
@@ -125,8 +139,15 @@ def convert(
     network = _lossy(source, x_b_l, settings).replace(readout=settings.conversion.readout)
     network = _realised(network, settings)
     network = _normalized(network, x_b_l, settings)
-    network = set_v_init(network, v_init=settings.cell.v_init)
+    if not _starts_by_itself(settings):
+        network = set_v_init(network, v_init=settings.cell.v_init)
     return network.replace(note=str(exactness)) if exactness.compared else network
+
+
+def _starts_by_itself(settings: Settings) -> bool:
+    """Return whether neurons of a code round by themselves, or start as the calibration says."""
+    code = settings.conversion.spike_code
+    return code in (PATTERN, EXACT) or (code in FIRST_SPIKE and settings.conversion.ttfs_ramp)
 
 
 def _checked(
@@ -193,12 +214,23 @@ def _weight_passes(settings: Settings) -> list[Pass]:
 
 def _realised(network: Network, settings: Settings) -> Network:
     """Choose the spiking realisation of pooling layers."""
-    network = max_pool_method(network, method=settings.conversion.maxpool_type)
+    if settings.conversion.spike_code == MEAN_RATE:
+        # The other codes take the maximum of patterns, or the first of the spikes.
+        network = max_pool_method(network, method=settings.conversion.maxpool_type)
     return spiking_pools(network) if settings.conversion.pool_spiking else relay_pools(network)
+
+
+HEADROOM = 2.0
+"""How far beyond the largest activation of the calibration data a window of continuous time
+reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
 def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen = settings.normalization
+    if settings.conversion.spike_code == EXACT and settings.conversion.window_steps == 0:
+        return _with_headroom(network, x_b_l, settings)
+    if settings.conversion.spike_code in FIRST_SPIKE and settings.conversion.ttfs_ramp:
+        return _for_first_spikes(network, x_b_l, settings)
     scales: dict[str, Array] = {}
     what = "none"
     if chosen.method == "percentile":
@@ -211,11 +243,37 @@ def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings
         )
         what = f"percentile {chosen.percentile:g}"
     elif chosen.method == "mse":
-        scales = mse_scales(
-            network, x_b_l, timesteps=chosen.timesteps, per_channel=chosen.per_channel
-        )
-        what = f"mse at {chosen.timesteps} steps"
+        timesteps = levels(settings)
+        scales = mse_scales(network, x_b_l, timesteps=timesteps, per_channel=chosen.per_channel)
+        what = f"mse at {timesteps} steps"
+    if settings.conversion.spike_code != MEAN_RATE:
+        # A maximum of what its inputs send needs no scale of its own.
+        scales = {n: s for n, s in scales.items() if not isinstance(network[n], MaxPooling2D)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))
+
+
+def _with_headroom(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
+    """Scale layers by a multiple of their largest activation, whatever the method."""
+    per_channel = settings.normalization.per_channel
+    largest = percentile_scales(network, x_b_l, percentile=100, per_channel=per_channel)
+    scales = {name: scale * np.float32(HEADROOM) for name, scale in largest.items()}
+    note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
+    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    return scaled.replace(history=(*network.history, note))
+
+
+def _for_first_spikes(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
+    """Scale layers for spike times with a ramp, whatever the method."""
+    scales, v_init = first_spike_scales(network, x_b_l, settings)
+    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    started = [
+        replace(layer, v_init=v_init[layer.name])
+        for layer in scaled.spiking_layers
+        if layer.name in v_init
+    ]
+    grain = "channel" if settings.normalization.per_channel else "layer"
+    note = f"normalize: times of first spikes, one scale per {grain}, {len(x_b_l)} samples"
+    return scaled.replace(*started, history=(*network.history, note))

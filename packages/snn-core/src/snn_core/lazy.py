@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class LazyItems(Generic[Item]):
-    """A sequence whose items are read one by one; slices are lists.
+    """A sequence whose items are read one by one; slices, and choices by indices, are lists.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class LazyItems(Generic[Item]):
         """Return the number of items."""
         return len(self._indices)
 
-    def __getitem__(self, part: slice) -> list[Item]:
+    def __getitem__(self, part: slice | Array) -> list[Item]:
         """Read some items."""
         return [self._read(int(i)) for i in self._indices[part]]
 
@@ -69,7 +69,7 @@ class LazySamples:
         """Return the number of samples."""
         return len(self._items)
 
-    def __getitem__(self, part: slice) -> Array:
+    def __getitem__(self, part: slice | Array) -> Array:
         """Read some samples into an array."""
         found = self._items[part]
         return np.stack(found) if found else np.zeros((0, *self._shape), self.dtype)

@@ -11,7 +11,7 @@ import numpy as np
 
 from snn_core.evaluate import predict, top_k_hits
 from snn_core.events import CellEvents
-from snn_core.operations import neuron_operations
+from snn_core.operations import code_operations
 from snn_core.recording import Recording
 from snn_core.scoring import decisions, errors_over_time
 from snn_core.typing import Array, Bool, Float, Int, Int64
@@ -108,21 +108,20 @@ def score_batch(
     network, settings = snn.network, snn.settings
     output_b_c_t = recording.output_b_l_t.reshape(len(x_b_l), -1, settings.num_steps)
     ann_b_c = predict(network, x_b_l).reshape(len(x_b_l), -1)
-    operations_t = neuron_operations(
-        snn.connectivity,
-        num_steps=settings.num_steps,
-        encoding=settings.input.encoding,
-        leaking=settings.cell.leak > 0 or settings.cell.tau_m is not None,
-    )
+    operations_b_t = code_operations(snn.connectivity, network, settings, output_b_c_t)
+    reading: dict[str, str] = {
+        "readout": network.readout,
+        "spike_code": settings.conversion.spike_code,
+    }
     return BatchResult(
         sample_ids=sample_ids,
         labels_b=labels_b,
         ann_decision_b=ann_b_c.argmax(axis=1),
         ann_topkerr_b=~top_k_hits(ann_b_c, labels_b, k=snn.top_k),
-        decision_b_t=decisions(output_b_c_t, readout=network.readout),
-        top1err_b_t=errors_over_time(output_b_c_t, labels_b, readout=network.readout, k=1),
-        topkerr_b_t=errors_over_time(output_b_c_t, labels_b, readout=network.readout, k=snn.top_k),
-        neuron_operations_b_t=np.broadcast_to(operations_t, (len(x_b_l), settings.num_steps)),
+        decision_b_t=decisions(output_b_c_t, **reading),
+        top1err_b_t=errors_over_time(output_b_c_t, labels_b, k=1, **reading),
+        topkerr_b_t=errors_over_time(output_b_c_t, labels_b, k=snn.top_k, **reading),
+        neuron_operations_b_t=operations_b_t,
         recording=recording,
         simulate_s=simulate_s,
     )

@@ -16,11 +16,20 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.codes import (
+    FIRST_SPIKE,
+    MEAN_RATE,
+    PATTERN,
+    source_populations,
+    spike_windows,
+    undecided,
+)
 from snn_core.ir import Add, Layer, Network, Spiking, Weighted
 from snn_core.ir.connectivity import fanout
 from snn_core.ir.projections import copied_cells, drive_bias, projections_of
 from snn_core.ir.shapes import count
 from snn_core.linear import weighted_sum
+from snn_core.settings import Settings
 from snn_core.typing import Array, Int, Int64
 
 
@@ -163,6 +172,52 @@ def neuron_operations(
     if encoding == "constant":
         operations_t[:1] += 2 * int(statistics.fanout[0].sum())
     return operations_t
+
+
+def code_operations(
+    statistics: ConnectivityStatistics, network: Network, settings: Settings, output_b_c_t: Array
+) -> Int64[Array, "b t"]:
+    """Return the state updates of each sample and step under the spike code of the settings.
+
+    Mean rates and patterns update neurons with a constant input; a pattern enters as spikes, so
+    nothing is computed at once. Where a spike switches a current on, every neuron integrates in
+    every step: all neurons until the sample is decided (`snn_core.codes.undecided`), or, in the
+    exact code, those whose sources' windows or own window last.
+
+    Parameters
+    ----------
+    output_b_c_t
+        Output spikes or potentials.
+    """
+    code, steps = settings.conversion.spike_code, settings.num_steps
+    encoding = settings.input.encoding if code != PATTERN else "pattern"
+    leaking = code == MEAN_RATE and (settings.cell.leak > 0 or settings.cell.tau_m is not None)
+    operations_t = neuron_operations(
+        statistics, num_steps=steps, encoding=encoding, leaking=leaking
+    )
+    shape = (len(output_b_c_t), steps)
+    if code in (MEAN_RATE, PATTERN):
+        return np.broadcast_to(operations_t, shape)
+    operations_t = operations_t - sum(statistics.num_neurons_with_bias)
+    if code in FIRST_SPIKE:
+        going = undecided(output_b_c_t, settings, network)
+        operations_b_t: Array = operations_t + going * sum(statistics.num_neurons[1:])
+        return operations_b_t
+    return np.broadcast_to(operations_t + _window_updates(network, steps), shape)
+
+
+def _window_updates(network: Network, num_steps: int) -> Int64[Array, "t"]:
+    """Return how many neurons of the exact first-spike code are active in each step."""
+    windows = spike_windows(network)
+    last = max(windows.values())
+    updates_w = np.zeros(last + 1, np.int64)
+    for layer in network.spiking_layers:
+        active = {windows[name] for name in source_populations(network, layer.name)}
+        if layer is not network.output:
+            active.add(windows[layer.name])
+        for window in active:
+            updates_w[window] += count(layer.output_shape)
+    return np.repeat(updates_w, num_steps // (last + 1))
 
 
 def get_layer_synaptic_operations(

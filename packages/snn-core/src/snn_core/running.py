@@ -12,6 +12,7 @@ import numpy as np
 
 import snn_core
 from snn_core import artifact, registry
+from snn_core.codes import require_free_duration
 from snn_core.dataset import Dataset, load_dataset
 from snn_core.encoding import require_events
 from snn_core.errors import ArtifactError, DataError
@@ -108,6 +109,7 @@ def _loaded(
 def _with(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
     changes: dict[str, Any] = {}
     if timesteps is not None:
+        require_free_duration(settings)
         changes["duration"] = timesteps * settings.simulation.dt
     if seed is not None:
         changes["seed"] = seed

@@ -49,6 +49,7 @@ SPIKE_CODES = (
     "ttfs",
     "ttfs_dyn_thresh",
     "ttfs_corrective",
+    "ttfs_exact",
 )
 ORIGINAL_LEAK = 0.1
 """Thresholds per ms that ``leak = true`` stood for."""
@@ -94,8 +95,19 @@ class ConversionSettings(Section):
     """How the network is turned into a spiking one."""
 
     spike_code: Literal[SPIKE_CODES] = Field(  # type: ignore[valid-type]
-        "temporal_mean_rate", description="spike code"
+        "temporal_mean_rate", description="how spikes stand for numbers; see `docs/spike-codes.md`"
     )
+    num_bits: int = Field(
+        8, ge=1, le=32, description="binary digits, and steps, of a `temporal_pattern`"
+    )
+    window_steps: int = Field(
+        32, ge=0, description="steps of each layer's window in `ttfs_exact`; 0: continuous time"
+    )
+    ttfs_ramp: bool = Field(
+        True, description="let the neurons of `ttfs`, `ttfs_dyn_thresh` and `ttfs_corrective` "
+        "reach their threshold by themselves at the end of the run, and scale layers for that; if "
+        "false, they behave as in the original",
+    )  # fmt: skip
     readout: Literal["counts", "membrane"] = Field(
         "counts", description="decide by output spikes or by the output's membrane potentials"
     )

@@ -37,7 +37,6 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
     "input": frozenset(("model_lib", "keras_dataset")),
     # The original never read these three either.
     "normalization": frozenset(("diff_to_max_rate", "diff_to_min_rate", "timestep_fraction")),
-    "conversion": frozenset(("num_bits",)),
     "simulation": frozenset(("keras_backend",)),
     "cell": frozenset(
         ("v_reset", "v_rest", "cm", "tau_syn_E", "tau_syn_I", "delay", "scaling_factor")

@@ -25,6 +25,7 @@ from snn_core.capabilities import (
     layer_problems,
     setting_problems,
 )
+from snn_core.codes import code_problems, operations_per_synapse, timed
 from snn_core.encoding import InputSignal, output_uniforms
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluate import check_shape
@@ -105,6 +106,7 @@ class AbstractSNN(Measured, ABC):
             name = type(self).__module__.split(".")[0]
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
         self.network = network
+        self.settings = timed(self.settings, network)
         self.is_built = False
         self._forget()
 
@@ -136,12 +138,18 @@ class AbstractSNN(Measured, ABC):
         """Return everything about a network and the settings that the simulator cannot do."""
         return [
             *setting_problems(self.capabilities, network, self.settings),
+            *self._code_problems(network),
             *(
                 problem
                 for layer in network.layers[1:]
                 for problem in self._layer_problems(network, layer)
             ),
         ]
+
+    def _code_problems(self, network: Network) -> list[str]:
+        if self.settings.conversion.spike_code not in self.capabilities.spike_codes:
+            return []  # which is a problem of its own
+        return code_problems(network, self.settings)
 
     def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
         reason = self.refuses(layer) if layer.kind in self.capabilities.layers else None
@@ -291,12 +299,13 @@ class AbstractSNN(Measured, ABC):
             seed=self.seed,
             events_b=events_b,
         )
+        cost = operations_per_synapse(self.settings.conversion.spike_code)
         recorder = Recorder(
             self.network,
             batch_size=len(x_b_l),
             num_steps=self.settings.num_steps,
             record=self.settings.output.log_vars & self.capabilities.records,
-            fanout_n_l=self.connectivity.fanout_of,
+            fanout_n_l={name: f * cost for name, f in self.connectivity.fanout_of.items()},
         )
         self.simulate(signal, recorder)
         self.recording, self._x_b_l = recorder.finish(), x_b_l

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,6 +14,7 @@ from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
 from snn_core.neuron import pool_coefficient
 from snn_core.recording import Recorder
+from snn_core.settings import SPIKE_CODES
 from snn_core.simulator import ALL_INPUTS, AbstractSNN, Capabilities
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
@@ -19,6 +22,16 @@ from snn_inisim.startup import import_tensorflow
 
 if TYPE_CHECKING:
     from snn_inisim.spike_layer import SpikeLayer
+
+
+ENGINES: Mapping[str, tuple[str, str]] = {
+    "temporal_pattern": ("temporal_pattern", "TemporalPattern"),
+    "ttfs": ("ttfs", "FirstSpike"),
+    "ttfs_dyn_thresh": ("ttfs_dyn_thresh", "DynamicThreshold"),
+    "ttfs_corrective": ("ttfs_corrective", "Corrective"),
+    "ttfs_exact": ("ttfs_exact", "ExactFirstSpike"),
+}
+"""Spike code to the module under `snn_inisim.codes` and the class that simulate it."""
 
 
 class SNN(AbstractSNN):
@@ -29,7 +42,10 @@ class SNN(AbstractSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS, max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
+        inputs=ALL_INPUTS,
+        spike_codes=frozenset(SPIKE_CODES),
+        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        softmax=True,
     )
     options_type: ClassVar[type[Any]] = INIsimOptions
 
@@ -73,7 +89,7 @@ class SNN(AbstractSNN):
 
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""
-        if self.options.mode == "folded":
+        if self.options.mode == "folded" or self.settings.conversion.spike_code in ENGINES:
             from snn_inisim.spike_layer import inbound
 
             shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
@@ -88,12 +104,30 @@ class SNN(AbstractSNN):
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch."""
+        if self.settings.conversion.spike_code in ENGINES:
+            self._simulate_code(signal, recorder)
+            return
         if self.draws_softmax:
             self._uniforms_t_b_o = self.output_uniforms(signal)
         if self.options.mode == "folded":
             self._simulate_folded(signal, recorder)
         else:
             self._simulate_stepwise(signal, recorder)
+
+    def _simulate_code(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate one batch under a spike code with an engine of its own."""
+        if "code" not in self._engines:
+            module, kind = ENGINES[self.settings.conversion.spike_code]
+            engine = getattr(import_module(f"snn_inisim.codes.{module}"), kind)
+            self._engines["code"] = engine(
+                self.network,
+                self.spike_layers,
+                self.settings,
+                fanout_n_l=self.connectivity.fanout_of,
+            )
+        found = self._engines["code"].simulate(signal, recorder, self.checkpoint)
+        self.spiketimes_n_b_l: dict[str, Array] = found
+        """Time in ms of each neuron's spike, infinity for none; empty unless the code is exact."""
 
     def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:
         import tensorflow as tf

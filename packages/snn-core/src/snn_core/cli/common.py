@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from snn_core import registry
+from snn_core.codes import require_free_duration
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
 from snn_core.result import RunResult
@@ -104,6 +105,7 @@ def with_flags(
         "seed": seed,
     }
     if timesteps is not None:
+        require_free_duration(settings)
         changes["duration"] = timesteps * (dt or settings.simulation.dt)
     given = {key: value for key, value in changes.items() if value is not None}
     return settings.updated({"simulation": given})

@@ -1,7 +1,8 @@
 """Normalization: finding the scale of every layer from calibration data, and applying it."""
 
+from snn_core.normalization.first_spike import first_spike_scales
 from snn_core.normalization.mse import mse_scales
 from snn_core.normalization.percentile import percentile_scales
 from snn_core.normalization.scales import apply_scales
 
-__all__ = ["apply_scales", "mse_scales", "percentile_scales"]
+__all__ = ["apply_scales", "first_spike_scales", "mse_scales", "percentile_scales"]

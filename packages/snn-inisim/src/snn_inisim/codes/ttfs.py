@@ -1,0 +1,193 @@
+"""Time to first spike: the earlier a neuron fires, the larger its activation; it fires once.
+
+Rueckauer and Liu, "Conversion of analog to spiking neural networks using sparse temporal coding",
+ISCAS 2018. A spike switches on a current that stays on: from then on each step delivers
+``w dt``. Biases are currents from the first step on, so nothing depends on other samples.
+
+With ``conversion.ttfs_ramp`` each neuron also receives a current of its own, which alone would
+bring it to the threshold ``theta D`` half a step after the end of the run, D. Together with an
+activation a it fires at ``D / (1 + a / lambda)``; `snn_core.normalization.first_spike` finds
+lambda and the initial potential. Without it neurons behave as in snn_toolbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from snn_core.codes import decided_by_first_spikes, passes_spikes_on, ramp_duration
+from snn_core.encoding import InputSignal
+from snn_core.ir import Network, Spiking, Weighted
+from snn_core.recording import Recorder
+from snn_core.typing import Array
+from snn_inisim.codes.drives import largest, weighted_sum
+from snn_inisim.codes.engine import Engine
+from snn_inisim.codes.temporal_mean_rate import Tensor
+from snn_inisim.spike_layer import inbound
+
+State = dict[str, dict[str, Tensor]]
+"""Population to its tensors: ``v`` potential, ``on`` (1 while its current is on), and others."""
+
+
+class FirstSpike(Engine):
+    """A network whose neurons fire once and then send a current."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        dt = np.float32(self.settings.simulation.dt)
+        ramp = self.settings.conversion.ttfs_ramp
+        self._dt = dt
+        self._steady = layers_with_steady_sums(self.network)
+        self._threshold, self._ramp = {}, {}
+        for layer in self.network.spiking_layers:
+            theta = layer.threshold * np.float32(ramp_duration(self.settings) if ramp else 1)
+            self._threshold[layer.name] = theta.astype(np.float32)
+            self._ramp[layer.name] = (1 - layer.v_init) * layer.threshold * (dt if ramp else 0)
+        self._compiled = tf.function(self._step, autograph=False)
+
+    # What a neuron does; variants of the code override these.
+
+    def start(self, layer: Spiking, batch_size: int) -> dict[str, Tensor]:
+        """Return the state of a population before the first step."""
+        shape = (batch_size, *layer.output_shape)
+        v = np.broadcast_to(layer.v_init * self._threshold[layer.name], shape)
+        state = {key: tf.zeros(shape) for key in ("on", "spikes", "events")}
+        return {"v": tf.constant(v, tf.float32), **state}
+
+    def fire(self, name: str, state: dict[str, Tensor], drive: Tensor) -> dict[str, Tensor]:
+        """Return the state of a population after a step, with ``spikes`` in {-1, 0, 1}.
+
+        Parameters
+        ----------
+        drive
+            What the neurons receive in this step, without the ramp.
+        """
+        waits = state["on"] == 0
+        v = tf.where(waits, state["v"] + drive + self._ramp[name], state["v"])
+        fired = waits & (v >= self.threshold(name, state))
+        spikes = tf.cast(fired, tf.float32)
+        return {"v": tf.where(fired, 0.0, v), "on": state["on"] + spikes, "spikes": spikes}
+
+    def threshold(self, name: str, state: dict[str, Tensor]) -> Tensor:
+        """Return the threshold of a population in this step."""
+        return self._threshold[name]
+
+    def prepared(self, states: State, left: Tensor) -> State:
+        """Return the states at the beginning of a step; ``left`` is the share of the run left."""
+        return states
+
+    def events(self, state: dict[str, Tensor], before: dict[str, Tensor]) -> Tensor:
+        """Return how often each neuron sent something to its targets in a step."""
+        return tf.abs(state["spikes"])
+
+    # Simulating.
+
+    def simulate(
+        self, signal: InputSignal, recorder: Recorder, checkpoint: Callable[[], None]
+    ) -> Mapping[str, Array]:
+        """Simulate a batch step by step."""
+        batch, steps = len(signal.x_b_l), signal.num_steps
+        states = {layer.name: self.start(layer, batch) for layer in self.network.spiking_layers}
+        steady = self._steady_sums(tf.constant(signal.constant_b_l))
+        exits_early = decided_by_first_spikes(self.settings, self.network)
+        going_b = np.ones(batch, bool)
+        for step, x_t_b_l in enumerate(signal.chunks(1)):
+            checkpoint()
+            recorder.input(step, x_t_b_l, spiking=False)
+            left = tf.constant((steps - step) / steps, tf.float32)
+            states = self._compiled(states, steady, left, tf.constant(going_b))
+            for name, state in states.items():
+                self._record(recorder, name, step, state)
+            if exits_early:
+                fired_b = states[self.network.output.name]["on"].numpy().reshape(batch, -1).sum(1)
+                going_b = fired_b < min(self.settings.simulation.top_k, _classes(self.network))
+        return {}
+
+    def _steady_sums(self, x_b_l: Tensor) -> dict[str, Tensor]:
+        """Return what the input delivers in every step to the layers that read only from it."""
+        sums = {self.network.input.name: x_b_l}
+        for name in self._steady:
+            sums[name] = self._sum(name, inbound(sums, self.network[name]))
+        return sums
+
+    def _sum(self, name: str, inputs: Tensor) -> Tensor:
+        """Return weights times currents, and the bias, in one step."""
+        layer = self.layers[name]
+        y = weighted_sum(layer, inputs)
+        if isinstance(layer.source, Weighted):
+            y = y + layer.source.bias_o * self._dt
+        return y
+
+    def _step(
+        self, states: State, steady: dict[str, Tensor], left: Tensor, going_b: Tensor
+    ) -> State:
+        """Advance all layers by one step; samples that are decided stay as they are."""
+        before, values = states, dict(steady)
+        states = self.prepared(dict(states), left)
+        for name in self.layers:
+            layer: Any = self.network[name]
+            if name not in steady:
+                values[name] = self._sum(name, inbound(values, layer))
+            if not self.network.has_neurons(layer):
+                continue
+            new = self._updated(layer, values, states[name])
+            states[name] = self._kept(states[name], new, going_b)
+            states[name]["events"] = self.events(states[name], before[name])
+            values[name] = states[name]["on"] * self._dt
+        return states
+
+    def _updated(
+        self, layer: Spiking, values: dict[str, Tensor], state: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        name = layer.name
+        if layer is self.network.output and self.network.readout == "membrane":
+            return {**state, "v": state["v"] + values[name], "spikes": tf.zeros_like(state["v"])}
+        if passes_spikes_on(self.network, name):
+            source: Any = layer
+            on = tf.cast(largest(source, inbound(values, layer)) > 0, tf.float32)
+            return {**state, "on": on, "spikes": on - state["on"]}
+        return {**state, **self.fire(name, state, values[name])}
+
+    def _kept(
+        self, old: dict[str, Tensor], new: dict[str, Tensor], going_b: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the new state of the samples that go on, and the old one of the others."""
+        going = tf.reshape(going_b, (-1, *[1] * (len(new["v"].shape) - 1)))
+        kept = {key: tf.where(going, new[key], value) for key, value in old.items()}
+        kept["spikes"] = tf.where(going, new["spikes"], 0.0)
+        return kept
+
+    def _record(self, recorder: Recorder, name: str, step: int, state: dict[str, Tensor]) -> None:
+        spikes_b_l = state["spikes"].numpy()
+        recorder.spikes(name, step, spikes_b_l[None])
+        events_b_l = state["events"].numpy()
+        batch = len(events_b_l)
+        fanout_l = self.fanout_n_l[name].reshape(-1).astype(np.float64)
+        recorder.totals(
+            name,
+            step,
+            # A withdrawn spike is a spike more, not one less.
+            spikecounts_b_l=np.abs(spikes_b_l) - spikes_b_l,
+            operations_t_b=(events_b_l.reshape(batch, -1) @ fanout_l).astype(np.int64)[None],
+        )
+        if recorder.wants_membrane(name):
+            potentials = state["v"].numpy() / self._threshold[name]
+            recorder.membrane(name, step, potentials[None])
+
+
+def layers_with_steady_sums(network: Network) -> tuple[str, ...]:
+    """Return the layers that read only from the input, at most through relays."""
+    steady, passing_on = [], {network.input.name}
+    for layer in network.layers[1:]:
+        if passing_on.issuperset(layer.inputs):
+            steady.append(layer.name)
+            if not network.has_neurons(layer):
+                passing_on.add(layer.name)
+    return tuple(steady)
+
+
+def _classes(network: Network) -> int:
+    return int(np.prod(network.output.output_shape))
