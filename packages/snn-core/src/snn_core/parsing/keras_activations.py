@@ -21,7 +21,7 @@ from snn_core.ir import (
     ReLU,
     Softmax,
 )
-from snn_core.parsing.keras_config import Config, Fields
+from snn_core.parsing.keras_config import CUSTOM_CLASSES, Config, Fields
 
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Linear(),
@@ -39,8 +39,6 @@ CUSTOM: dict[str, Activation] = {
     "noisy_relu": ReLU(),
 }
 """Custom activations known by name."""
-
-CUSTOM_CLASSES = ("ClampedReLU", "LimitedReLU", "NoisyReLU", "NoisySoftplus")
 
 _CLAMPED = re.compile(r"clamped_relu_(?P<threshold>[\d.e+-]+)_(?P<bound>None|[\d.e+-]+)")
 _QUANTIZED = re.compile(r"(?P<name>\w+)_Q(?P<m>\d+)\.(?P<f>\d+)")

@@ -16,7 +16,7 @@ import numpy as np
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, Input, Layer, Reshape, Softmax
 from snn_core.parsing.keras_activations import activation_of
-from snn_core.parsing.keras_config import Fields
+from snn_core.parsing.keras_config import PRUNED_CLASSES, Fields
 from snn_core.parsing.keras_graph import Call
 from snn_core.parsing.keras_weights import WeightStore
 from snn_core.typing import Array, Pair, Shape
@@ -123,7 +123,7 @@ class Builder:
         """
         wanted = {name: shape for name, shape in shapes.items() if name != "bias"}
         kernel = next(iter(shapes))
-        masked = call.kind.startswith("Sparse")
+        masked = call.kind in PRUNED_CLASSES
         if "bias" in shapes and Fields(call.config).flag("use_bias", default=True):
             wanted["bias"] = shapes["bias"]
         if masked:

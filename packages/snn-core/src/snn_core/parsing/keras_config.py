@@ -12,6 +12,12 @@ from snn_core.typing import Pair
 
 Config: TypeAlias = Mapping[str, Any]
 
+CUSTOM_CLASSES = ("ClampedReLU", "LimitedReLU", "NoisyReLU", "NoisySoftplus")
+"""Activations of snn_toolbox that are classes, as layers too."""
+
+PRUNED_CLASSES = ("Sparse", "SparseConv2D", "SparseDepthwiseConv2D")
+"""Layers of keras_rewiring, which hold a mask of their kernel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:

@@ -9,9 +9,9 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Add, BatchNormalization, Dropout
-from snn_core.parsing.keras_activations import CUSTOM_CLASSES, activation_of, relu_of
+from snn_core.parsing.keras_activations import activation_of, relu_of
 from snn_core.parsing.keras_build import Builder, Emitter, Tensor, exactly
-from snn_core.parsing.keras_config import Fields
+from snn_core.parsing.keras_config import CUSTOM_CLASSES, Fields
 from snn_core.parsing.keras_graph import Call
 from snn_core.typing import Array
 

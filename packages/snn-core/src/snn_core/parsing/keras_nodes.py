@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.keras_config import Config
+from snn_core.parsing.keras_config import CUSTOM_CLASSES, PRUNED_CLASSES, Config
 
 FUNCTIONAL = ("Functional", "Model")
 NESTED = (*FUNCTIONAL, "Sequential")
+
+_PACKAGES = ("keras", "tf_keras", "tensorflow")
 
 HEADLINE = "This Keras model cannot be converted"
 
@@ -33,10 +35,22 @@ def unsupported(problem: str) -> UnsupportedError:
 
 
 def kind_of(entry: Any) -> str:
-    """Return the class name of a serialized layer."""
+    """Return the class name of a serialized layer.
+
+    A class that is not Keras' own keeps its package or module (``mine>Dense``), so that it is not
+    taken for the one of Keras, unless it is known by name.
+    """
     if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
         raise ParseError("The model configuration holds a layer without a class name; save again.")
-    return str(entry["class_name"])
+    name = str(entry["class_name"])
+    short = name.rpartition(">")[2]
+    if short in (*CUSTOM_CLASSES, *PRUNED_CLASSES):
+        return short
+    module = str(entry.get("module", "keras"))  # files of Keras 2 name no module
+    if module.partition(".")[0] in _PACKAGES:
+        return name
+    registered = str(entry.get("registered_name") or "")
+    return registered if registered.rpartition(">")[0] else f"{module}>{name}"
 
 
 def config_of(entry: Any) -> Config:

@@ -25,7 +25,8 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU, Softmax
-from snn_core.parsing.keras_activations import ACTIVATIONS, CUSTOM_CLASSES, activation_of
+from snn_core.parsing.keras_activations import ACTIVATIONS, activation_of
+from snn_core.parsing.keras_config import CUSTOM_CLASSES
 from snn_core.parsing.keras_file import HDF5_MAGIC
 from snn_core.parsing.keras_layers import EMITTERS
 from snn_core.parsing.keras_nodes import NESTED
@@ -142,7 +143,7 @@ class _Cleaner:
     def _known(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return the entry of an object; raise if the parser does not know its class."""
         kind, module = entry["class_name"], entry.get("module")
-        if kind in CUSTOM_CLASSES:
+        if str(kind).rpartition(">")[2] in CUSTOM_CLASSES:
             named = {"class_name": "ReLU", "module": "keras.layers", "registered_name": None}
             return entry | (named if "module" in entry else {"class_name": "ReLU"})
         if kind not in _KNOWN or str(module or "keras").partition(".")[0] != "keras":
