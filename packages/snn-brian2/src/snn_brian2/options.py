@@ -49,7 +49,7 @@ class Brian2Options:
             raise SettingsError(
                 f"brian2.target is {self.target!r}; expected one of {', '.join(TARGETS)}."
             )
-        if isinstance(self.copies, bool) or not isinstance(self.copies, int) or self.copies < 0:
+        if not _is_number(self.copies) or self.copies < 0 or self.copies != int(self.copies):
             raise SettingsError(
                 f"brian2.copies is {self.copies!r}; expected a whole number of at least 0."
             )

@@ -295,7 +295,8 @@ class SNN(SynapseListSNN):
 
         def draw(layer: Any, v_t_b_l: Array) -> Array:
             probability = layer.activation(v_t_b_l.reshape(*v_t_b_l.shape[:2], -1))
-            return (uniforms_t_b_o <= probability).reshape(v_t_b_l.shape)
+            drawn: Array = uniforms_t_b_o <= probability.reshape(uniforms_t_b_o.shape)
+            return drawn.reshape(v_t_b_l.shape)
 
         return draw
 

@@ -1,15 +1,16 @@
 """A network as tables: what Brian2 is given, whatever the target, and what is saved.
 
-Populations are numbered cells with a role; connections are lists of synapses. A kernel whose weights
-occur at many synapses is kept once, and each synapse holds a 16-bit index into it.
+Populations are numbered cells with a role; connections are lists of synapses. A kernel whose
+weights occur at many synapses is kept once, and each synapse holds a 16-bit index into it.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ class Tables:
         DataError
             If it cannot be written.
         """
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, Any] = {}
         head: dict[str, Any] = {
             "format": FORMAT,
             "network_sha256": network_sha256,
@@ -158,11 +159,15 @@ class Tables:
             "populations": [],
             "connections": [],
         }
-        for kind, items in (("populations", self.populations), ("connections", self.connections)):
+        parts: dict[str, list[Any]] = {
+            "populations": list(self.populations),
+            "connections": list(self.connections),
+        }
+        for kind, items in parts.items():
             for number, item in enumerate(items):
                 entry = {}
-                for name in item.__dataclass_fields__:
-                    value = getattr(item, name)
+                for own in fields(item):
+                    name, value = own.name, getattr(item, own.name)
                     if isinstance(value, np.ndarray):
                         arrays[f"{kind}_{number}_{name}"] = value
                     elif value is not None:
@@ -202,7 +207,14 @@ class Tables:
                     )
                     for number, entry in enumerate(head["connections"])
                 ]
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            zipfile.BadZipFile,
+        ) as error:
             raise ArtifactError(
                 f"{path} does not hold the tables of a network on Brian2 ({error}); save the "
                 f"network again."
@@ -246,7 +258,7 @@ def cells_of(name: str) -> str:
     return f"{name}/cells"
 
 
-def _arrays(stored: Any, prefix: str) -> dict[str, Array]:
+def _arrays(stored: Any, prefix: str) -> dict[str, Any]:
     return {
         name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)
     }

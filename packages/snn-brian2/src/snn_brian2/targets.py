@@ -1,7 +1,7 @@
 """Brian2's runtime targets: which one to use, and Brian2's global state around it.
 
-Preferences and the active device are global in Brian2. They are set for the time of a build or a run
-only, so that networks of this package and a user's own can live side by side.
+Preferences and the active device are global in Brian2. They are set for the time of a build or a
+run only, so that networks of this package and a user's own can live side by side.
 """
 
 from __future__ import annotations
