@@ -98,3 +98,12 @@ def test_the_reference_page_lists_every_setting():
             assert f"## [{section}]" in page
             for key in info.annotation.model_fields:
                 assert f"| `{key}` |" in page, key
+
+
+def test_the_original_leak_is_a_tenth_of_the_threshold_per_ms(tmp_path):
+    path = tmp_path / "config"
+    path.write_text("[cell]\nleak = True\ntau_refrac = 2\ntau_m = 20\n")
+    cell = Settings.load(path).cell
+    assert (cell.leak, cell.tau_refrac, cell.tau_m) == (0.1, 2, 20)
+    path.write_text("[cell]\nleak = False\n")
+    assert Settings.load(path).cell.leak == 0

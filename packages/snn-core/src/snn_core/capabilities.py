@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from snn_core.ir import Layer, MaxPooling2D, Network, Softmax, Spiking
-from snn_core.settings import Settings
+from snn_core.settings import CellSettings, Settings
 
 BUILDERS: Mapping[str, str] = {
     "Dense": "build_dense",
@@ -27,6 +27,9 @@ BUILDERS: Mapping[str, str] = {
 
 ALL_LAYERS = frozenset(BUILDERS)
 
+CELL_OPTIONS = ("leak", "tau_m", "tau_refrac")
+"""Settings in ``[cell]`` that change the neuron, and that a simulator therefore has to declare."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
@@ -38,6 +41,8 @@ class Capabilities:
         Layer kinds, keys of `BUILDERS`.
     spike_codes, inputs, resets, readouts, records
         Accepted values of the settings of these names.
+    cell
+        Settings of ``[cell]`` that it follows, out of `CELL_OPTIONS`.
     max_pool_methods
         Accepted ``maxpool_type`` values.
     activations
@@ -62,6 +67,7 @@ class Capabilities:
     resets: frozenset[str] = frozenset({"subtraction", "zero", "modulo"})
     readouts: frozenset[str] = frozenset({"counts", "membrane"})
     records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
+    cell: frozenset[str] = frozenset()
     max_pool_methods: frozenset[str] = frozenset()
     activations: frozenset[str] = frozenset({"Linear", "ReLU"})
     softmax: bool = False
@@ -91,11 +97,23 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
         ("output.log_vars", name, can.records | {"activations"})
         for name in sorted(settings.output.log_vars)
     ]
-    return [
+    found = [
         f"{key} = {value!r} is not supported; supported: {', '.join(sorted(known))}"
         for key, value, known in wanted
         if value not in known
     ]
+    return found + [
+        f"cell.{name} = {getattr(settings.cell, name)!r} is not supported; supported: "
+        f"{CellSettings.model_fields[name].default!r}"
+        for name in cell_options(settings)
+        if name not in can.cell
+    ]
+
+
+def cell_options(settings: Settings) -> list[str]:
+    """Return the `CELL_OPTIONS` that the settings make use of."""
+    defaults = CellSettings.model_fields
+    return [name for name in CELL_OPTIONS if getattr(settings.cell, name) != defaults[name].default]
 
 
 def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[str]:

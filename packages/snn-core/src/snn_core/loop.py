@@ -94,7 +94,10 @@ def score_batch(
     output_b_c_t = recording.output_b_l_t.reshape(len(x_b_l), -1, settings.num_steps)
     ann_b_c = predict(network, x_b_l).reshape(len(x_b_l), -1)
     operations_t = neuron_operations(
-        snn.connectivity, num_steps=settings.num_steps, encoding=settings.input.encoding
+        snn.connectivity,
+        num_steps=settings.num_steps,
+        encoding=settings.input.encoding,
+        leaking=settings.cell.leak > 0 or settings.cell.tau_m is not None,
     )
     return BatchResult(
         sample_ids=sample_ids,

@@ -1,16 +1,19 @@
 """The integrate-and-fire neuron in NumPy, and the running maximum of spiking max pooling.
 
-These few functions define the arithmetic that every simulator reproduces: integrate, compare with
+This module defines the arithmetic that every simulator reproduces: leak, integrate, compare with
 ``>=``, reset; all in float32.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from snn_core.errors import SettingsError
 from snn_core.ir import MaxPooling2D, Spiking
 from snn_core.linear import pool_windows
+from snn_core.settings import Settings
 from snn_core.typing import Array, Bool, Float32
 
 
@@ -50,6 +53,79 @@ def reset_potential(
     raise SettingsError(
         f"Unknown reset {reset!r}; expected 'subtraction', 'zero' or 'modulo'."
     )  # fmt: skip
+
+
+def refractory_steps(settings: Settings) -> int:
+    """Return the number of steps for which a spike silences its neuron.
+
+    A refractory time of ``k * dt`` covers k steps; a part of a step counts as a whole one.
+    """
+    steps = settings.cell.tau_refrac / settings.simulation.dt
+    return math.ceil(round(steps, 9))  # 0.3 / 0.1 is 2.9999999999999996
+
+
+def decay_per_step(settings: Settings) -> np.float32 | None:
+    """Return the factor by which potentials shrink in a step, ``None`` without ``tau_m``."""
+    if settings.cell.tau_m is None:
+        return None
+    return np.float32(math.exp(-settings.simulation.dt / settings.cell.tau_m))
+
+
+def leak_per_step(layer: Spiking, settings: Settings) -> Float32[Array, "*c"]:
+    """Return what potentials lose in a step to the constant leak."""
+    leak = np.float32(settings.cell.leak * settings.simulation.dt)
+    scaled: Array = np.asarray(layer.threshold * leak)
+    return scaled
+
+
+class Neurons:
+    """Neurons of one layer and their state.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    settings
+        The section ``cell``, and the length of a step.
+    batch_size
+        Number of samples.
+
+    Attributes
+    ----------
+    v_b_l
+        Membrane potentials.
+    blocked_b_l
+        Number of steps for which each neuron is still refractory.
+    """
+
+    def __init__(self, layer: Spiking, settings: Settings, *, batch_size: int) -> None:
+        self._layer = layer
+        self._reset = settings.cell.reset
+        self._decay = decay_per_step(settings)
+        self._leak = leak_per_step(layer, settings)
+        self._refractory_steps = refractory_steps(settings)
+        self.v_b_l = initial_potential(layer, batch_size)
+        self.blocked_b_l = np.zeros(self.v_b_l.shape, np.int64)
+
+    def integrate(self, drive_b_l: Float32[Array, "b *l"]) -> None:
+        """Let one step pass: decay, add the input, leak. Refractory neurons ignore their input."""
+        v = self.v_b_l if self._decay is None else self.v_b_l * self._decay
+        v = v + np.where(self.blocked_b_l > 0, np.float32(0), drive_b_l)
+        self.v_b_l = np.where(v > 0, np.maximum(v - self._leak, 0), v)
+
+    def fire(self) -> Bool[Array, "b *l"]:
+        """Return the spikes of this step, and reset the neurons that fired."""
+        spikes_b_l: Array = (self.v_b_l >= self._layer.threshold) & (self.blocked_b_l == 0)
+        self.v_b_l = reset_potential(
+            self.v_b_l, spikes_b_l, self._layer.threshold, reset=self._reset
+        )
+        self.rest(spikes_b_l)
+        return spikes_b_l
+
+    def rest(self, spikes_b_l: Bool[Array, "b *l"]) -> None:
+        """Begin the refractory time of the neurons that fired; that of others goes by."""
+        waiting = np.maximum(self.blocked_b_l - 1, 0)
+        self.blocked_b_l = np.where(spikes_b_l, self._refractory_steps, waiting)
 
 
 def pool_coefficient(method: str, t: int) -> np.float32:

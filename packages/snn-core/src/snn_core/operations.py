@@ -138,11 +138,15 @@ def layer_operations(network: Network, layer: Layer) -> int:
 
 
 def neuron_operations(
-    statistics: ConnectivityStatistics, *, num_steps: int, encoding: str = "constant"
+    statistics: ConnectivityStatistics,
+    *,
+    num_steps: int,
+    encoding: str = "constant",
+    leaking: bool = False,
 ) -> Int64[Array, "t"]:
     """Return the state updates of each step.
 
-    Every neuron with a constant input is updated once per step. Under constant current the sums of
+    Every neuron with a bias or a leak is updated once per step. Under constant current the sums of
     the layers that read the input, multiplications included, are computed once, in the first step.
 
     Parameters
@@ -151,8 +155,11 @@ def neuron_operations(
         Number of steps.
     encoding
         Input encoding; see `snn_core.settings.InputSettings`.
+    leaking
+        Whether all neurons leak, those without a bias, too.
     """
-    operations_t = np.full(num_steps, sum(statistics.num_neurons_with_bias), np.int64)
+    updated = statistics.num_neurons[1:] if leaking else statistics.num_neurons_with_bias
+    operations_t = np.full(num_steps, sum(updated), np.int64)
     if encoding == "constant":
         operations_t[:1] += 2 * int(statistics.fanout[0].sum())
     return operations_t

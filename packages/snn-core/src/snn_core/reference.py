@@ -10,21 +10,24 @@ from typing import ClassVar
 
 import numpy as np
 
+from snn_core.capabilities import CELL_OPTIONS
 from snn_core.encoding import InputSignal
 from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.linear import weighted_sum
-from snn_core.neuron import MaxPool, initial_potential, reset_potential
+from snn_core.neuron import MaxPool, Neurons
 from snn_core.recording import Recorder
 from snn_core.simulator import AbstractSNN, Capabilities
-from snn_core.typing import Array, Float32, Shape
+from snn_core.typing import Array, Bool, Float32, Shape
 
 
 class ReferenceSNN(AbstractSNN):
     """Integrate-and-fire network in NumPy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
+        cell=frozenset(CELL_OPTIONS),
+        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        softmax=True,
     )
 
     def add_input_layer(self, input_shape: Shape) -> None:
@@ -42,7 +45,7 @@ class ReferenceSNN(AbstractSNN):
 
     def reset(self) -> None:
         """Forget all state."""
-        self._v_n_b_l: dict[str, Array] = {}
+        self._neurons: dict[str, Neurons] = {}
         self._pools: dict[str, MaxPool] = {}
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
@@ -78,19 +81,28 @@ class ReferenceSNN(AbstractSNN):
         self, layer: Spiking, drive_b_l: Float32[Array, "b *l"], index: int, recorder: Recorder
     ) -> Float32[Array, "b *l"]:
         """Integrate, compare, reset; return the spikes."""
-        v = self._v_n_b_l.get(layer.name)
-        v = (initial_potential(layer, len(drive_b_l)) if v is None else v) + drive_b_l
+        neurons = self._neurons.get(layer.name)
+        if neurons is None:
+            neurons = Neurons(layer, self.settings, batch_size=len(drive_b_l))
+            self._neurons[layer.name] = neurons
+        neurons.integrate(drive_b_l)
         is_output = layer is self.network.output
         if is_output and self.network.readout == "membrane":
-            spikes = np.zeros(v.shape, bool)
+            spikes = np.zeros(drive_b_l.shape, bool)
         elif is_output and self.draws_softmax:
-            probability = layer.activation(v.reshape(len(v), -1)).reshape(v.shape)
-            spikes = self._uniforms_t_b_o[index].reshape(v.shape) <= probability
+            spikes = self._drawn(layer, neurons, index)
         else:
-            spikes = v >= layer.threshold
-            v = reset_potential(v, spikes, layer.threshold, reset=self.settings.cell.reset)
-        self._v_n_b_l[layer.name] = v
+            spikes = neurons.fire()
         recorder.spikes(layer.name, index, spikes[None])
         if recorder.wants_membrane(layer.name):
-            recorder.membrane(layer.name, index, (v / layer.threshold)[None])
+            recorder.membrane(layer.name, index, (neurons.v_b_l / layer.threshold)[None])
         return spikes.astype(np.float32)
+
+    def _drawn(self, layer: Spiking, neurons: Neurons, index: int) -> Bool[Array, "b *l"]:
+        """Return the spikes that a softmax output draws; they reset nothing."""
+        v_b_l = neurons.v_b_l
+        probability = layer.activation(v_b_l.reshape(len(v_b_l), -1)).reshape(v_b_l.shape)
+        drawn = self._uniforms_t_b_o[index].reshape(v_b_l.shape) <= probability
+        spikes: Array = drawn & (neurons.blocked_b_l == 0)
+        neurons.rest(spikes)
+        return spikes

@@ -33,6 +33,9 @@ SPIKE_CODES = (
     "ttfs_dyn_thresh",
     "ttfs_corrective",
 )
+ORIGINAL_LEAK = 0.1
+"""Thresholds per ms that ``leak = true`` stood for."""
+
 RECORDABLE = ("spiketrains", "mem", "input", "activations")
 
 _RESETS = {
@@ -139,6 +142,23 @@ class CellSettings(Section):
     reset: Literal["subtraction", "zero", "modulo"] = Field(
         "subtraction", description="what a spike does to the membrane potential"
     )
+    tau_refrac: float = Field(
+        0.0, ge=0, description="refractory time in ms: for so long after a spike a neuron ignores "
+        "its input and does not fire",
+    )  # fmt: skip
+    leak: float = Field(
+        0.0, ge=0, description="constant leak in thresholds per ms, down to a potential of 0; "
+        "`true` stands for 0.1",
+    )  # fmt: skip
+    tau_m: float | None = Field(
+        None, gt=0, description="time constant in ms of an exponential leak; none if not given"
+    )
+
+    @field_validator("leak", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """Accept the original's switch, which stands for a tenth of the threshold per ms."""
+        return ORIGINAL_LEAK * value if isinstance(value, bool) else value
 
     @field_validator("reset", mode="before")
     @classmethod

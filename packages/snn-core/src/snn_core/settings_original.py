@@ -42,7 +42,7 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
     "conversion": frozenset(("num_bits",)),
     "simulation": frozenset(("keras_backend",)),
     "cell": frozenset(
-        ("v_reset", "v_rest", "cm", "tau_m", "tau_syn_E", "tau_syn_I", "delay", "scaling_factor")
+        ("v_reset", "v_rest", "cm", "tau_syn_E", "tau_syn_I", "delay", "scaling_factor")
     ),
     "output": frozenset(
         ("plot_vars", "verbose", "overwrite", "use_simple_labels", "plotproperties")
@@ -72,11 +72,9 @@ FEATURES: Mapping[str, Mapping[str, Any]] = {
     "conversion": {"append_softmax": False},
     "simulation": {"reset_between_nth_sample": 1, "early_stopping": False},
     "cell": {
-        "tau_refrac": 0,
         "binarize_weights": False,
         "quantize_weights": False,
         "payloads": False,
-        "leak": False,
         "bias_relaxation": False,
     },
     "parameter_sweep": {"param_values": [], "param_name": "v_thresh", "param_logscale": False},

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.channels_first.builder import Builder
 from snn_core.parsing.channels_first.views import View

@@ -6,11 +6,13 @@ import importlib.metadata
 import inspect
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import get_args
 
 import pytest
 
+from snn_core.capabilities import CELL_OPTIONS
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.ir import Network
 from snn_core.ir.layers import MAX_POOL_METHODS
@@ -32,9 +34,13 @@ VOCABULARY = {
     "resets": RESETS,
     "readouts": READOUTS,
     "records": RECORDABLE,
+    "cell": CELL_OPTIONS,
     "max_pool_methods": MAX_POOL_METHODS,
 }
 """Field of the capabilities to everything it may hold."""
+
+CELL_VALUES: Mapping[str, object] = {"leak": 0.125, "tau_m": 20.0, "tau_refrac": 2.0}
+"""A value for each of `CELL_OPTIONS` that makes use of it."""
 
 LIGHT_IMPORT = """
 import importlib, sys
@@ -167,7 +173,7 @@ class Declaration(Suite):
             f"{self.simulator.__qualname__} in the group {GROUP!r}"
         )
 
-    def _unsupported_settings(self) -> dict[tuple[str, str], str]:
+    def _unsupported_settings(self) -> dict[tuple[str, str], object]:
         """Return one value per setting that the simulator does not declare, where there is one."""
         can = self.capabilities
         candidates = {
@@ -177,18 +183,20 @@ class Declaration(Suite):
             ("conversion", "readout"): (READOUTS, can.readouts),
             ("output", "log_vars"): (RECORDABLE, can.records | {"activations"}),
         }
-        return {
+        found: dict[tuple[str, str], object] = {
             key: next(name for name in words if name not in declared)
             for key, (words, declared) in candidates.items()
             if not declared.issuperset(words)
         }
+        undeclared_cell = (name for name in CELL_OPTIONS if name not in can.cell)
+        return found | {("cell", name): CELL_VALUES[name] for name in undeclared_cell}
 
     def _refusal(self, network: Network) -> tuple[str, ...]:
         """Return the problems with which a network and all unsupported settings are refused."""
         sections: dict[str, dict[str, object]] = {}
         for (section, key), value in self._unsupported_settings().items():
             if key == "readout":
-                network = network.replace(readout=value)
+                network = network.replace(readout=str(value))
             else:
                 sections.setdefault(section, {})[key] = [value] if key == "log_vars" else value
         with pytest.raises(UnsupportedError) as refused:

@@ -345,6 +345,23 @@ def overshoot() -> Float32[Array, "i o"]:
     return np.diag([720 / 1024, 2.25, 1.40625]).astype(np.float32)
 
 
+def overshooting() -> Network:
+    """Return neurons of which each input makes them pass the threshold by another part."""
+    return weights((1100, 1500, 2304, 540))
+
+
+def leaking(drive: float) -> Network:
+    """Return neurons for which it matters how much leaks, and where the leak ends.
+
+    The first neuron gets ``drive`` / 1024 in each step: enough to spike in every second step or so.
+    The next spikes always. Of the spikes of both, the last neuron receives little from the second,
+    which the leak takes away; if its potential went below 0, a spike of the first would not
+    suffice.
+    """
+    builder = NetworkBuilder((1,)).dense(np.array([[drive, 1500]]) * WEIGHT_UNIT)
+    return builder.dense(np.array([[1116], [51]]) * WEIGHT_UNIT).build()
+
+
 def regular_input() -> Network:
     """Return four neurons, each with one input of its own and one shared by all."""
     weight_io = np.diag([100, 120, 200, 330]) + np.diag([40, 40, 40], k=1)

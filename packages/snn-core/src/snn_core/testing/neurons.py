@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from snn_core.ir import Network
 from snn_core.testing import comparison, networks
 from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
@@ -104,6 +109,32 @@ class Neurons(Suite):
         network = networks.chain((networks.overshoot(),))
         self.check(network, networks.clock_samples((3,), seed=1), cell={"reset": case})
 
+    @cases("1 step", "3 steps", "3 half steps")
+    def test_refractory_time(self, case: str) -> None:
+        """A refractory time of k steps silences a neuron for exactly k steps after its spike.
+
+        If this fails: count the steps after the one of the spike; in them the neuron ignores its
+        input and does not fire, however much is left of its potential. A time in ms has
+        tau_refrac / dt steps.
+        """
+        number, dt = int(case[0]), 0.5 if "half" in case else 1.0
+        network = networks.overshooting()
+        self._check_cell({"tau_refrac": number * dt}, dt=dt, network=network)
+
+    @cases("constant", "constant, half steps", "exponential", "exponential, half steps")
+    def test_leak(self, case: str) -> None:
+        """Potentials leak: by a constant part of the threshold per ms, or exponentially.
+
+        If this fails: a constant leak acts after the input is added, on potentials above 0, and
+        ends at 0. An exponential one multiplies by exp(-dt / tau_m) before the input is added.
+        """
+        dt = 0.5 if "half" in case else 1.0
+        if "constant" in case:
+            cell, drive = {"leak": 0.125}, 517 + 128 * dt
+        else:  # the potential shrinks by 1/2 per ms
+            cell, drive = {"tau_m": 1 / math.log(2)}, 690 if dt == 1 else 605
+        self._check_cell(cell, dt=dt, network=networks.leaking(drive))
+
     def test_membrane_readout(self) -> None:
         """Under the membrane read-out the output integrates without spiking.
 
@@ -153,6 +184,17 @@ class Neurons(Suite):
             values_b_l_t = recorded[layer.name]
             assert values_b_l_t.shape == (1, *layer.output_shape, steps)
             assert values_b_l_t.any(), f"layer {layer.name!r} recorded nothing but zeros"
+
+    def _check_cell(self, cell: Mapping[str, Any], *, dt: float, network: Network) -> None:
+        """Compare with the reference under settings of the cell and a length of steps.
+
+        The input is a spike of 1 in every step, however short.
+        """
+        self.needs("inputs", "poisson")
+        simulation = {"dt": dt, "duration": self.settings().simulation.duration * dt}
+        poisson = {"encoding": "poisson", "input_rate": 1000 / dt}
+        x_b_l = ONE / np.float32(dt)
+        self.check(network, x_b_l, cell=cell, simulation=simulation, input=poisson)
 
     def _compare_membranes(
         self, expected: object, actual: object, name: str, *, tolerance: float | None = None

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from snn_core.capabilities import cell_options
 from snn_core.ir import MaxPooling2D, Network, Softmax, Spiking
 from snn_core.recording import Recording
 from snn_core.reference import ReferenceSNN
@@ -169,6 +170,7 @@ def undeclared(simulator: type[AbstractSNN], network: Network, settings: Setting
         ("resets", settings.cell.reset, can.resets),
         ("readouts", network.readout, can.readouts),
         *(("records", name, can.records) for name in sorted(settings.output.log_vars)),
+        *(("cell", name, can.cell) for name in cell_options(settings)),
         *(("layers", layer.kind, can.layers) for layer in network.layers[1:]),
         *(
             ("max_pool_methods", layer.method, can.max_pool_methods)

@@ -19,7 +19,6 @@ from snn_core.ir import (
     Weighted,
 )
 from snn_core.linear import pool_windows, weighted_sum
-from snn_core.neuron import reset_potential
 from snn_core.recording import Recorder
 from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
@@ -203,10 +202,7 @@ class SpikesAtTheReadout(ReferenceSNN):
     def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
         spikes = super()._update(layer, drive_b_l, index, recorder)
         if layer is self.network.output and self.network.readout == "membrane":
-            v = self._v_n_b_l[layer.name]
-            self._v_n_b_l[layer.name] = reset_potential(
-                v, v >= layer.threshold, layer.threshold, reset=self.settings.cell.reset
-            )
+            self._neurons[layer.name].fire()
         return spikes
 
 
@@ -218,3 +214,48 @@ class DrawsItsOwnSoftmax(ReferenceSNN):
         if self.draws_softmax and index == 0:
             self._uniforms_t_b_o = 1 - self._uniforms_t_b_o
         super()._step(index, x_b_l, recorder)
+
+
+class _Celled(ReferenceSNN):
+    """Changes settings of the cell before it simulates."""
+
+    def __init__(self, network: Network, settings: Settings, *args: Any, **kwargs: Any) -> None:
+        super().__init__(network, settings, *args, **kwargs)
+        cell = settings.cell.model_dump()
+        self.settings = settings.updated({"cell": self.changed(cell, settings.simulation.dt)})
+
+    def changed(self, cell: dict[str, Any], dt: float) -> dict[str, Any]:
+        """Return the wrong values."""
+        raise NotImplementedError
+
+
+@fails("test_refractory_time")
+class BlocksOneStepLess(_Celled):
+    """Lets a neuron take part again in the last step of its refractory time."""
+
+    def changed(self, cell: dict[str, Any], dt: float) -> dict[str, Any]:
+        """Return a shorter refractory time."""
+        return {"tau_refrac": max(cell["tau_refrac"] - dt, 0)}
+
+
+@fails("test_leak")
+class LeaksPerStep(_Celled):
+    """Takes the leak per ms for one per step."""
+
+    def changed(self, cell: dict[str, Any], dt: float) -> dict[str, Any]:
+        """Return a leak that makes up for the length of a step."""
+        return {"leak": cell["leak"] / dt, "tau_m": cell["tau_m"] and cell["tau_m"] * dt}
+
+
+@fails("test_leak")
+class LeaksBelowZero(ReferenceSNN):
+    """Takes the whole leak from every potential above 0."""
+
+    def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
+        # The reference then finds too little, or a negative potential which it leaves alone.
+        neurons = self._neurons.get(layer.name)
+        v_b_l = np.zeros_like(drive_b_l) if neurons is None else neurons.v_b_l
+        leak = np.float32(self.settings.cell.leak * self.settings.simulation.dt)
+        below = (v_b_l + drive_b_l > 0) & (v_b_l + drive_b_l < leak * layer.threshold)
+        drive_b_l = np.where(below, drive_b_l - leak * layer.threshold, drive_b_l)
+        return super()._update(layer, drive_b_l, index, recorder)

@@ -272,12 +272,13 @@ class KeepsState(ReferenceSNN):
 
     def reset(self) -> None:
         """Forget all state, but only once."""
-        if not hasattr(self, "_v_n_b_l"):
+        if not hasattr(self, "_neurons"):
             super().reset()
 
     def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
-        if len(self._v_n_b_l.get(layer.name, drive_b_l)) != len(drive_b_l):
-            del self._v_n_b_l[layer.name]
+        neurons = self._neurons.get(layer.name)
+        if neurons is not None and len(neurons.v_b_l) != len(drive_b_l):
+            del self._neurons[layer.name]
         return super()._update(layer, drive_b_l, index, recorder)
 
 
@@ -287,7 +288,8 @@ class LeaksBetweenSamples(ReferenceSNN):
 
     def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
         spikes = super()._update(layer, drive_b_l, index, recorder)
-        self._v_n_b_l[layer.name] = np.roll(self._v_n_b_l[layer.name], 1, axis=0)
+        neurons = self._neurons[layer.name]
+        neurons.v_b_l = np.roll(neurons.v_b_l, 1, axis=0)
         return spikes
 
 
