@@ -38,8 +38,12 @@ class Plan:
         Steps from a spike to its effect on the next population.
     copies
         Copies of the network side by side.
-    reset
-        Name of the reset.
+    cell
+        Equations of the neurons.
+    decay, leak
+        Factor and part of the threshold by which potentials shrink in a step.
+    rest_steps
+        Steps that a neuron rests after a spike.
     is_constant
         Whether the input is a constant current; otherwise it spikes.
     membranes
@@ -50,7 +54,10 @@ class Plan:
     steps: int
     delay_steps: int
     copies: int
-    reset: str
+    cell: equations.Cell
+    decay: float
+    leak: float
+    rest_steps: int
     is_constant: bool
     membranes: tuple[str, ...]
 
@@ -133,31 +140,33 @@ class Objects:
         if population.role == CELLS:
             self._add_cells(number, population)
             return
-        pools = population.window_l_k is not None
-        model, spikes = equations.NEURONS, {}
-        if population.window_l_k is not None:
-            model = equations.pool_model(population.window_l_k.shape[1])
+        cell, window_l_k, copies = self.plan.cell, population.window_l_k, self.plan.copies
+        model, spikes = cell.model, {}
+        if window_l_k is not None:
+            model += equations.window_model(window_l_k.shape[1])
         if population.role != INTEGRATORS:
-            paused = self.plan.delay_steps > 0
-            spikes = {
-                "threshold": equations.THRESHOLD_WITH_PAUSE if paused else equations.THRESHOLD,
-                "reset": equations.RESETS[self.plan.reset],
-            }
+            spikes = {"threshold": cell.threshold, "reset": cell.after_spike}
         group = self._group(population.name, number, size=population.size, model=model, **spikes)
-        group.theta = np.tile(population.threshold_l, self.plan.copies)
-        group.v_start = np.tile(population.start_l, self.plan.copies)
-        # Pooling keeps the scale of its channel here, which does not depend on the step.
-        scale = np.float32(1 if pools else self.plan.dt_ms)
-        group.current = np.tile(population.current_l * scale, self.plan.copies)
-        if pools:
-            self._link_window(group, population)
-            code = equations.update_pool(
-                population.window_l_k.shape[1],  # type: ignore[union-attr]
-                by_sum=population.method == "pre_spike_max",
-            )
+        group.theta = np.tile(population.threshold_l, copies)
+        group.v_start = np.tile(population.start_l, copies)
+        if cell.decays:
+            group.decay = self.plan.decay
+        if cell.leaks:
+            group.leakage = np.tile(population.threshold_l * np.float32(self.plan.leak), copies)
+        if window_l_k is None:
+            group.current = np.tile(population.current_l * np.float32(self.plan.dt_ms), copies)
+            *first, last = cell.updates(drive=self._drive(population))
+            updates = (*first, f"{last}arrived = 0\n")
         else:
-            code = equations.update_neurons(drive=self._drive(population))
-        self._every_step(group, number, code)
+            # Pooling has no bias; the scale of its channel does not depend on the step.
+            group.current = np.tile(population.current_l, copies)
+            self._link_window(group, population)
+            choice = equations.choose_in_window(
+                window_l_k.shape[1], by_sum=population.method == "pre_spike_max"
+            )
+            updates = cell.updates(drive="chosen * current", before=choice)
+        for part, code in enumerate(updates):
+            self._every_step(group, number, code, part=part)
 
     def _add_cells(self, number: int, population: Population) -> None:
         """Add the inputs of max pooling, and behind them one that stands for none."""
@@ -167,14 +176,16 @@ class Objects:
         lowest[-1] = LOWEST
         current[:-1] = population.current_l * np.float32(self.plan.dt_ms)
         group.lowest, group.current = np.tile(lowest, copies), np.tile(current, copies)
-        code = equations.update_cells(drive=self._drive(population))
-        code = code.replace("coefficient(", self.coefficient_name(population) + "(")
+        code = equations.update_cells(
+            drive=self._drive(population), coefficient=self.coefficient_name(population)
+        )
         self._every_step(group, number, code)
 
     def _drive(self, population: Population) -> str:
+        """Return what a population adds up in a step."""
         if self.driven_by_input(population):
-            return f"{self.current_name(population)}(t, i)"
-        return "current"
+            return f"arrived + {self.current_name(population)}(t, i)"
+        return "arrived + current"
 
     def _link_window(self, group: Any, population: Population) -> None:
         """Let each neuron of max pooling read the cells of its window in its own copy."""
@@ -204,11 +215,11 @@ class Objects:
         self._orders[name] = 4 * number
         return group
 
-    def _every_step(self, group: Any, number: int, code: str) -> None:
+    def _every_step(self, group: Any, number: int, code: str, *, part: int = 0) -> None:
+        # Actions of equal order run in the order of their names.
+        name = f"{group.name}_update_{part}"
         order = 4 * number + UPDATE
-        group.run_regularly(
-            code, clock=self.clock, when=SLOT, order=order, name=f"{group.name}_update"
-        )
+        group.run_regularly(code, clock=self.clock, when=SLOT, order=order, name=name)
 
     # Synapses.
 
@@ -274,7 +285,12 @@ class Objects:
 
     def namespace(self, timed_arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the equations refer to."""
-        return {"period": self.plan.period, "steps": self.plan.steps, **timed_arrays}
+        numbers = {
+            "period": self.plan.period,
+            "steps": self.plan.steps,
+            "rest_steps": self.plan.rest_steps,
+        }
+        return {**numbers, **timed_arrays}
 
 
 def _add_constants(synapses: Any, name: str, values: Array) -> None:

@@ -28,6 +28,7 @@ from snn_brian2.tables import (
 )
 from snn_brian2.targets import Choice, choose, import_brian2
 from snn_core import artifact
+from snn_core.capabilities import CELL_OPTIONS, draws_softmax
 from snn_core.encoding import InputSignal
 from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses
@@ -35,6 +36,7 @@ from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
 from snn_core.linear import pool_windows
+from snn_core.neuron import decay_per_step, refractory_steps
 from snn_core.recording import Recorder
 from snn_core.simulator import Capabilities
 from snn_core.synapse_list import SynapseListSNN
@@ -53,7 +55,9 @@ class SNN(SynapseListSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        max_pool_methods=frozenset(MAX_POOL_METHODS), softmax=True
+        cell=frozenset(CELL_OPTIONS),
+        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        softmax=True,
     )
     options_type: ClassVar[type[Any]] = Brian2Options
 
@@ -116,7 +120,14 @@ class SNN(SynapseListSNN):
     def problems(self, network: Network) -> list[str]:
         """Return everything about a network and the settings that cannot be simulated."""
         self.options.delay_steps(self.settings.simulation.dt)
-        return super().problems(network)
+        found = super().problems(network)
+        if draws_softmax(network) and self.settings.cell.tau_refrac > 0:
+            # The spikes are drawn from the potentials that Brian2 recorded.
+            found.append(
+                f"{network.output.name}: stochastic softmax spikes do not go with cell.tau_refrac; "
+                f"convert with softmax_to_relu or the membrane read-out"
+            )
+        return found
 
     def setup_layers(self, input_shape: Shape) -> None:
         """Make the tables of the network, unless they have been loaded."""
@@ -249,18 +260,29 @@ class SNN(SynapseListSNN):
         return StandaloneEngine(tables, plan, rounds=rounds, cache=cache, key=key)
 
     def _plan(self, target: str) -> Plan:
-        output = self.network.output
+        output, cell, dt = self.network.output, self.settings.cell, self.settings.simulation.dt
+        delay_steps, rest_steps = self.options.delay_steps(dt), refractory_steps(self.settings)
+        decay = decay_per_step(self.settings)
         names = set()
         if "mem" in self.settings.output.log_vars:
             names = {layer.name for layer in self.network.spiking_layers}
         if self.network.readout == "membrane" or self.draws_softmax:
             names.add(output.name)
         return Plan(
-            dt_ms=self.settings.simulation.dt,
+            dt_ms=dt,
             steps=self.settings.num_steps,
-            delay_steps=self.options.delay_steps(self.settings.simulation.dt),
+            delay_steps=delay_steps,
             copies=self._copies(target),
-            reset=self.settings.cell.reset,
+            cell=equations.Cell(
+                reset=cell.reset,
+                pauses=delay_steps > 0,
+                decays=decay is not None,
+                leaks=cell.leak > 0,
+                rests=rest_steps > 0,
+            ),
+            decay=1.0 if decay is None else float(decay),
+            leak=cell.leak * dt,
+            rest_steps=rest_steps,
             is_constant=self._is_constant,
             membranes=tuple(sorted(names)),
         )
