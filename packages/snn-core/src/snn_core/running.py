@@ -86,6 +86,7 @@ def run(
     options = kind.parse_options(settings.options.get(simulator, {}))
     snn = kind(network, settings, options)
     dataset, labels_b = _dataset(data, network, settings)
+    snn.expected_samples = len(dataset)
     metadata = _metadata(snn, simulator, dataset)
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
     if stop is not None:

@@ -97,6 +97,8 @@ class AbstractSNN(Measured, ABC):
         self.options: Any = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
         self.stop_requested: Callable[[], bool] = lambda: False
+        # How many samples will be simulated in all, where that is known before building.
+        self.expected_samples: int | None = None
         self._take(network)
 
     def _take(self, network: Network) -> None:
@@ -323,6 +325,7 @@ class AbstractSNN(Measured, ABC):
         What was measured of the last batch is then reachable under the attributes below.
         """
         hits = 0
+        self.expected_samples = len(x_test)
         for result in run_batches(self, x_test, y_test, events_b=events_b):
             self.result = result
             hits += int((~result.top1err_b_t[:, -1]).sum())

@@ -1,0 +1,272 @@
+"""Running samples through a network: on Brian2's runtime targets, or as a compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_brian2.groups import Objects, Plan
+from snn_brian2.tables import CELLS, Population, Tables
+from snn_brian2.targets import compiled_in, locked_folder, on_runtime, on_standalone
+from snn_core.encoding import InputSignal
+from snn_core.neuron import pool_coefficient
+from snn_core.typing import Array, Float32, Int
+
+STIMULUS_BYTES = 128_000_000
+"""Largest table of input values that one run of Brian2 is given."""
+
+MEMBRANE_BYTES = 256_000_000
+"""Most memory that potentials recorded in one run may take."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spikes:
+    """Spikes of a population: sample, step (from 0) and cell of each."""
+
+    sample: Int[Array, "n"]
+    step: Int[Array, "n"]
+    cell: Int[Array, "n"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """What one run recorded, by population."""
+
+    spikes: Mapping[str, Spikes]
+    membranes_t_b_l: Mapping[str, Float32[Array, "t b l"]]
+
+
+class Engine:
+    """A network built for one target.
+
+    Parameters
+    ----------
+    tables, plan
+        The network and how it is laid out.
+    rounds
+        Largest number of samples that follow one another in a run.
+    """
+
+    def __init__(self, tables: Tables, plan: Plan, *, rounds: int) -> None:
+        self.tables, self.plan, self.rounds = tables, plan, rounds
+        self.objects: Objects
+
+    def run(self, signal: InputSignal) -> Found:
+        """Simulate up to ``rounds * copies`` samples."""
+        raise NotImplementedError
+
+    # Input.
+
+    def timed_values(self, signal: InputSignal | None, rounds: int) -> dict[str, tuple[Array, int]]:
+        """Return the input of a run: name to values, a row for each so many steps.
+
+        Without a signal everything is there, but 0.
+        """
+        found: dict[str, tuple[Array, int]] = {}
+        for population in self.tables.populations:
+            if population.role == CELLS:
+                name = self.objects.coefficient_name(population)
+                found[name] = (self._coefficients(population, rounds), 1)
+            if self.objects.driven_by_input(population):
+                current = self._current(population, signal, rounds)
+                found[self.objects.current_name(population)] = (current, self.plan.period)
+        if not self.plan.is_constant:
+            found["stimulus"] = (self._stimulus(signal, rounds), 1)
+        return found
+
+    def _coefficients(self, population: Population, rounds: int) -> Float32[Array, "t"]:
+        once = np.zeros(self.plan.period, np.float32)
+        once[: self.plan.steps] = [
+            pool_coefficient(population.method, t + 1) for t in range(self.plan.steps)
+        ]
+        return np.tile(once, rounds)
+
+    def _current(
+        self, population: Population, signal: InputSignal | None, rounds: int
+    ) -> Float32[Array, "r n"]:
+        """Return the constant input of every round: weighted samples and biases."""
+        size = len(self.objects.groups[population.name]) // self.plan.copies
+        filled = np.zeros((rounds * self.plan.copies, size), np.float32)
+        if signal is not None:
+            x_b_i = signal.constant_b_l.reshape(len(signal.x_b_l), -1)
+            summed_b_l = filled[: len(x_b_i), : population.size]
+            for connection in self.tables.into(population.name):
+                if self.objects.is_current(connection):
+                    summed_b_l += connection.drive(x_b_i)
+            summed_b_l += population.current_l * np.float32(self.plan.dt_ms)
+        return filled.reshape(rounds, -1)
+
+    def _stimulus(self, signal: InputSignal | None, rounds: int) -> Float32[Array, "t n"]:
+        """Return the input values of every step of a run."""
+        copies, size = self.plan.copies, self.tables.input_size
+        table = np.zeros((rounds, self.plan.period, copies, size), np.float32)
+        if signal is not None:
+            sample = np.arange(len(signal.x_b_l))
+            for step, x_t_b_l in enumerate(signal.chunks(1)):
+                values_b_l = x_t_b_l[0].reshape(len(sample), size)
+                table[sample // copies, step, sample % copies] = values_b_l
+        return table.reshape(rounds * self.plan.period, -1)
+
+    # Output.
+
+    def found(self, samples: int) -> Found:
+        """Return what the monitors hold."""
+        spikes = {
+            name: self._spikes(name, monitor, samples)
+            for name, monitor in self.objects.spikemonitors.items()
+        }
+        membranes = {
+            name: self._membranes(name, monitor, samples)
+            for name, monitor in self.objects.statemonitors.items()
+        }
+        return Found(spikes=spikes, membranes_t_b_l=membranes)
+
+    def _spikes(self, name: str, monitor: Any, samples: int) -> Spikes:
+        size = len(self.objects.groups[name]) // self.plan.copies
+        cells = np.asarray(monitor.variables["i"].get_value(), np.int64)
+        times_s = np.asarray(monitor.variables["t"].get_value())
+        steps = np.rint(times_s * (1000 / self.plan.dt_ms)).astype(np.int64)
+        sample = steps // self.plan.period * self.plan.copies + cells // size
+        # Copies that had no sample left may have spiked because of their biases.
+        real = sample < samples
+        return Spikes(
+            sample=sample[real], step=(steps % self.plan.period)[real], cell=(cells % size)[real]
+        )
+
+    def _membranes(self, name: str, monitor: Any, samples: int) -> Float32[Array, "t b l"]:
+        plan = self.plan
+        v_t_n = np.asarray(monitor.variables["v"].get_value())
+        rounds = len(v_t_n) // plan.period
+        v = v_t_n.reshape(rounds, plan.period, plan.copies, -1)[:, : plan.steps]
+        by_sample = v.transpose(1, 0, 2, 3).reshape(plan.steps, rounds * plan.copies, -1)
+        return np.array(by_sample[:, :samples], np.float32)
+
+
+class RuntimeEngine(Engine):
+    """Brian2 steps through the network in this process, with numpy or cython.
+
+    Parameters
+    ----------
+    target
+        ``"numpy"`` or ``"cython"``.
+    cache
+        Folder for compiled code.
+    checkpoint
+        Called in every step.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        plan: Plan,
+        *,
+        rounds: int,
+        target: str,
+        cache: Path,
+        checkpoint: Callable[[], None],
+    ) -> None:
+        super().__init__(tables, plan, rounds=rounds)
+        self._target, self._cache, self._checkpoint = target, cache, checkpoint
+        self._build()
+
+    def _build(self) -> None:
+        # Making synapses is one vectorised operation each, for which compiling does not pay.
+        with on_runtime("numpy", self._cache):
+            self.objects = Objects(self.tables, self.plan, checkpoint=self._checkpoint)
+            self.objects.add_monitors()
+        self._is_clean = True
+
+    def run(self, signal: InputSignal) -> Found:
+        """Simulate up to ``rounds * copies`` samples."""
+        import brian2
+
+        if not self._is_clean:
+            self._build()
+        samples = len(signal.x_b_l)
+        rounds = -(-samples // self.plan.copies)
+        network = self.objects.network
+        with on_runtime(self._target, self._cache):
+            self.objects.add_monitors()
+            network.t_ = 0.0
+            timed = {
+                name: brian2.TimedArray(
+                    values, dt=steps * self.plan.dt_ms * brian2.ms, name=f"{name}_values"
+                )
+                for name, (values, steps) in self.timed_values(signal, rounds).items()
+            }
+            # A run that was stopped leaves spikes on their way behind.
+            self._is_clean = False
+            duration = rounds * self.plan.period * self.plan.dt_ms * brian2.ms
+            network.run(duration, namespace=self.objects.namespace(timed))
+            self._is_clean = True
+        return self.found(samples)
+
+
+class StandaloneEngine(Engine):
+    """A compiled program simulates ``rounds * copies`` samples each time it is started.
+
+    Parameters
+    ----------
+    cache
+        Folder for compiled code; the program is kept there and compiled anew only when it changes.
+    key
+        Names the program.
+    """
+
+    def __init__(self, tables: Tables, plan: Plan, *, rounds: int, cache: Path, key: str) -> None:
+        super().__init__(tables, plan, rounds=rounds)
+        import brian2
+        from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+        self._device = CPPStandaloneDevice()
+        with on_standalone(self._device):
+            self.objects = Objects(tables, plan, checkpoint=None)
+            self.objects.add_monitors()
+            self._timed = {
+                name: brian2.TimedArray(
+                    values, dt=steps * plan.dt_ms * brian2.ms, name=f"{name}_values"
+                )
+                for name, (values, steps) in self.timed_values(None, rounds).items()
+            }
+            duration = rounds * plan.period * plan.dt_ms * brian2.ms
+            self.objects.network.run(duration, namespace=self.objects.namespace(self._timed))
+            self._folder, self._lock = locked_folder(cache, key)
+            compiled_in(self._device, self._folder)
+
+    def run(self, signal: InputSignal) -> Found:
+        """Simulate up to ``rounds * copies`` samples."""
+        samples = len(signal.x_b_l)
+        values = self.timed_values(signal, self.rounds)
+        with on_standalone(self._device):
+            self._device.run(
+                run_args={timed: values[name][0] for name, timed in self._timed.items()},
+                with_output=False,
+            )
+            for name in self._device.run_args_arrays:
+                (self._folder / "static_arrays" / name).unlink(missing_ok=True)
+            return self.found(samples)
+
+
+def rounds_per_run(tables: Tables, plan: Plan, *, batch_size: int) -> int:
+    """Return how many samples may follow one another in a run, limited by memory."""
+    recorded = sum(item.size for item in tables.populations if item.name in plan.membranes)
+    membrane_bytes = plan.period * plan.copies * recorded * np.float32().nbytes
+    # Brian2 keeps tables of input values in double precision.
+    stimulus_bytes = plan.period * plan.copies * tables.input_size * np.float64().nbytes
+    rounds = -(-batch_size // plan.copies)
+    if membrane_bytes:
+        rounds = min(rounds, MEMBRANE_BYTES // membrane_bytes)
+    if not plan.is_constant:
+        rounds = min(rounds, STIMULUS_BYTES // stimulus_bytes)
+    return max(1, rounds)
+
+
+def parts(signal: InputSignal, size: int) -> Iterator[InputSignal]:
+    """Yield the input of up to ``size`` samples at a time."""
+    for start in range(0, len(signal.x_b_l), size):
+        part = slice(start, start + size)
+        yield replace(signal, x_b_l=signal.x_b_l[part], sample_ids=list(signal.sample_ids)[part])

@@ -1,0 +1,264 @@
+"""A network as tables: what Brian2 is given, whatever the target, and what is saved.
+
+Populations are numbered cells with a role; connections are lists of synapses. A kernel whose
+weights occur at many synapses is kept once, and each synapse holds a 16-bit index into it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ArtifactError
+from snn_core.files import atomic_write
+from snn_core.ir.connectivity import Synapses
+from snn_core.typing import Array, Float32, Int, Int32
+
+FORMAT = 1
+NEURONS, INTEGRATORS, CELLS, POOL = "neurons", "integrators", "cells", "pool"
+"""Roles: spiking; without threshold (output that is read off or draws its spikes); inputs of max
+pooling; neurons of max pooling."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Population:
+    """Cells of one kind.
+
+    Parameters
+    ----------
+    name
+        Name of the layer; that of its inputs' population for a max-pooling layer's cells.
+    role
+        One of the roles above.
+    current_l
+        Constant input per ms of each cell; for max pooling the scale of its channel.
+    threshold_l, start_l
+        Threshold and first potential of each cell.
+    window_l_k
+        For max pooling: which cells each neuron reads; one behind the last stands for none.
+    method
+        For max pooling: how the maximum is found.
+    """
+
+    name: str
+    role: str
+    current_l: Float32[Array, "l"]
+    threshold_l: Float32[Array, "l"]
+    start_l: Float32[Array, "l"]
+    window_l_k: Int[Array, "l k"] | None = None
+    method: str = ""
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return len(self.current_l)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Connection:
+    """Synapses from one population, or the input, into another.
+
+    Parameters
+    ----------
+    source, target
+        Names of the populations.
+    shape
+        Number of source and target cells.
+    pre, post
+        Source and target cell of each synapse.
+    weight
+        Weight of each synapse, or the kernel's weights if ``index`` is given.
+    index
+        Place of each synapse's weight in the kernel.
+    """
+
+    source: str
+    target: str
+    shape: tuple[int, int]
+    pre: Int32[Array, "s"]
+    post: Int32[Array, "s"]
+    weight: Float32[Array, "w"]
+    index: Int[Array, "s"] | None = None
+
+    @classmethod
+    def of(cls, source: str, target: str, synapses: Synapses, kernel: Array | None) -> Connection:
+        """Return the connection for some synapses, sharing weights where that saves memory."""
+        index, weight = synapses.kernel_index, synapses.weight
+        shares = index is not None and kernel is not None and kernel.size < len(synapses)
+        if shares and kernel is not None and kernel.size <= np.iinfo(np.int16).max:
+            weight, index = kernel.reshape(-1), index.astype(np.int16)  # type: ignore[union-attr]
+        else:
+            index = None
+        return cls(
+            source=source,
+            target=target,
+            shape=synapses.shape,
+            pre=synapses.pre.astype(np.int32, copy=False),
+            post=synapses.post.astype(np.int32, copy=False),
+            weight=np.asarray(weight, np.float32),
+            index=index,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of synapses."""
+        return len(self.pre)
+
+    @property
+    def weight_s(self) -> Float32[Array, "s"]:
+        """Weight of each synapse."""
+        return self.weight if self.index is None else self.weight[self.index]
+
+    def drive(self, x_b_i: Float32[Array, "b i"]) -> Float32[Array, "b o"]:
+        """Return the weighted sums of analog inputs."""
+        from scipy.sparse import csr_matrix
+
+        matrix = csr_matrix((self.weight_s, (self.pre, self.post)), shape=self.shape)
+        summed: Array = x_b_i @ matrix
+        return summed
+
+
+@dataclass(slots=True, eq=False)
+class Tables:
+    """All populations in the order of their updates, and all connections.
+
+    Parameters
+    ----------
+    input_name, input_size
+        Name and number of cells of the input.
+    """
+
+    input_name: str
+    input_size: int
+    populations: list[Population] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+
+    def into(self, name: str) -> Iterator[Connection]:
+        """Yield the connections into a population."""
+        return (item for item in self.connections if item.target == name)
+
+    def save(self, path: Path, *, network_sha256: str) -> None:
+        """Write all tables to an ``.npz`` file.
+
+        Raises
+        ------
+        DataError
+            If it cannot be written.
+        """
+        arrays: dict[str, Any] = {}
+        head: dict[str, Any] = {
+            "format": FORMAT,
+            "network_sha256": network_sha256,
+            "input": [self.input_name, self.input_size],
+            "populations": [],
+            "connections": [],
+        }
+        parts: dict[str, list[Any]] = {
+            "populations": list(self.populations),
+            "connections": list(self.connections),
+        }
+        for kind, items in parts.items():
+            for number, item in enumerate(items):
+                entry = {}
+                for own in fields(item):
+                    name, value = own.name, getattr(item, own.name)
+                    if isinstance(value, np.ndarray):
+                        arrays[f"{kind}_{number}_{name}"] = value
+                    elif value is not None:
+                        entry[name] = value
+                head[kind].append(entry)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, head=np.array(json.dumps(head)), **arrays)
+        with atomic_write(path) as file:
+            file.write(buffer.getbuffer())
+
+    @classmethod
+    def load(cls, path: Path, *, network_sha256: str) -> Tables:
+        """Read tables back.
+
+        Raises
+        ------
+        ArtifactError
+            If the file is damaged, newer than this version, or belongs to another network.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                head = json.loads(str(stored["head"]))
+                if head["format"] > FORMAT:
+                    raise ArtifactError(
+                        f"{path} has format {head['format']}; this version reads up to {FORMAT}. "
+                        f"Update snn-brian2."
+                    )
+                found = cls(str(head["input"][0]), int(head["input"][1]))
+                found.populations = [
+                    Population(**entry, **_arrays(stored, f"populations_{number}_"))
+                    for number, entry in enumerate(head["populations"])
+                ]
+                found.connections = [
+                    Connection(
+                        **{**entry, "shape": tuple(entry["shape"])},
+                        **_arrays(stored, f"connections_{number}_"),
+                    )
+                    for number, entry in enumerate(head["connections"])
+                ]
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            zipfile.BadZipFile,
+        ) as error:
+            raise ArtifactError(
+                f"{path} does not hold the tables of a network on Brian2 ({error}); save the "
+                f"network again."
+            ) from error
+        if head["network_sha256"] != network_sha256:
+            raise ArtifactError(
+                f"{path} belongs to another network than the .snn file beside it; save both again."
+            )
+        found.check(path)
+        return found
+
+    def check(self, path: Path) -> None:
+        """Make sure that every synapse, weight and window exists.
+
+        Raises
+        ------
+        ArtifactError
+            Names the table.
+        """
+        sizes = {item.name: item.size for item in self.populations}
+        sizes[self.input_name] = self.input_size
+        for item in self.connections:
+            shape = (sizes.get(item.source), sizes.get(item.target))
+            length = len(item.pre)
+            places = [(item.pre, shape[0]), (item.post, shape[1])]
+            if item.index is not None:
+                places.append((item.index, len(item.weight)))
+            elif len(item.weight) != length:
+                raise ArtifactError(f"{path}: {length} synapses have {len(item.weight)} weights.")
+            for cells, size in places:
+                inside = size is not None and len(cells) == length
+                if not inside or (length and (cells.min() < 0 or cells.max() >= size)):
+                    raise ArtifactError(
+                        f"{path}: synapses from {item.source!r} to {item.target!r} name cells or "
+                        f"weights that do not exist; save the network again."
+                    )
+
+
+def cells_of(name: str) -> str:
+    """Return the name of the population of a max-pooling layer's inputs."""
+    return f"{name}/cells"
+
+
+def _arrays(stored: Any, prefix: str) -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)
+    }
