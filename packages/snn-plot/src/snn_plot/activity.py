@@ -72,8 +72,7 @@ def plot_activations(
         What the numbers are, with their unit.
     """
     figure, panels = style.small_multiples(len(activations_n_l), panel_height=1.7)
-    values = list(activations_n_l.values())
-    limits = (min(float(a.min()) for a in values), max(float(a.max()) for a in values))
+    limits = common_limits(list(activations_n_l.values()))
     images = [
         draw_activity(axes, a_l, label=label, limits=limits)
         for axes, (label, a_l) in zip(panels, activations_n_l.items(), strict=True)
@@ -103,7 +102,9 @@ def plot_activations_minus_rates(
 
 
 @style.styled
-def plot_input_image(x_l: Array, *, label: str | int | None = None, decided: str | int | None = None) -> Figure:
+def plot_input_image(
+    x_l: Array, *, label: str | int | None = None, decided: str | int | None = None
+) -> Figure:
     """Draw a sample: grey, in colours if it has three channels, otherwise channel by channel.
 
     Parameters

@@ -134,8 +134,8 @@ def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
     axes.set_xlim(worst - 0.05 * (1 - worst) - 1e-3, 1 + 0.05 * (1 - worst) + 1e-3)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     axes.set_axisbelow(True)
-    axes.set_xlabel("Pearson correlation of rates and activations (1)")
-    axes.set_title(f"median, quartiles, 5 % and 95 % of {samples} samples", loc="right")
+    axes.set_xlabel("rates and activations: Pearson's r (1)")
+    figure.suptitle(f"median, quartiles, 5 % and 95 % of {samples} samples", fontsize=7)
     return figure
 
 

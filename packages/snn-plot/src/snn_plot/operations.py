@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from snn_core.errors import DataError
 from snn_core.result import RunResult
@@ -84,7 +84,9 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
         low_t, high_t = wilson_interval(result.accuracy_t, result.samples)
         cost_t = cumulative_operations(result)
         for axes, x_t in ((upper, times), (lower, cost_t)):
-            axes.plot(x_t, accuracy_t, color=shade, label=f"{name} ({result.samples} samples)")
+            # Runs that differ in their length alone lie on each other: a dot tells the ends.
+            axes.plot(x_t, accuracy_t, "-o", markevery=[-1], markersize=3, color=shade,
+                      label=f"{name} ({result.samples} samples)")  # fmt: skip
             axes.fill_between(x_t, 100 * low_t, 100 * high_t, color=shade, alpha=0.12, linewidth=0)
         lower.plot(result.ann_operations_per_sample, 100 * result.ann_accuracy, "*", color=shade,
                    markersize=7, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
@@ -93,9 +95,11 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
     upper.set(xlabel=units.time_label, ylabel="accuracy (% of samples)", ylim=(0, 102))
     lower.set(xlabel="operations so far (per sample)", ylabel="accuracy (% of samples)",
               xscale="log", ylim=(0, 102))  # fmt: skip
-    lower.xaxis.set_major_formatter(EngFormatter(sep=""))
+    lower.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    lower.xaxis.set_major_formatter(EngFormatter(sep="\u202f"))
+    lower.xaxis.set_minor_formatter(NullFormatter())
     upper.set_title("95 % Wilson intervals", loc="left")
-    lower.set_title("★ analog network, - - best of all runs", loc="left")
+    lower.set_title("★ analog networks; dashed: best of all runs", loc="left")
     handles, labels = upper.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center")
     return figure

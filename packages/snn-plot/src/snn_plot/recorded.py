@@ -138,8 +138,7 @@ def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> Ru
         return _collect(source.metadata, _batches_of(source), "run", sample_id)
     folder = RunFolder(source)
     path = Path(source)
-    collected = _collect(folder.metadata(), folder.batches(), path.resolve().name, sample_id, path)
-    return collected
+    return _collect(folder.metadata(), folder.batches(), path.resolve().name, sample_id, path)
 
 
 def _batches_of(result: RunResult) -> Iterator[BatchArrays]:
@@ -176,6 +175,8 @@ def _collect(
             code=settings["conversion"]["spike_code"],
             dt_ms=settings["simulation"]["dt"],
             is_output=label == metadata["layers"][-1],
+            fires=label != metadata["layers"][-1]
+            or settings["conversion"].get("readout") != "membrane",
             samples=identity["samples"],
         )
         for label, neurons in zip(metadata["layers"][1:], metadata["num_neurons"][1:], strict=True)
@@ -245,16 +246,25 @@ class _Layer:
     """Collects a `LayerView`."""
 
     def __init__(
-        self, name: str, neurons: int, *, code: str, dt_ms: float, is_output: bool, samples: int
+        self,
+        name: str,
+        neurons: int,
+        *,
+        code: str,
+        dt_ms: float,
+        is_output: bool,
+        fires: bool,
+        samples: int,
     ) -> None:
-        self.name, self.neurons = name, neurons
+        self.name, self.neurons, self._fires = name, neurons, fires
         self._code, self._dt_ms, self._is_output, self._samples = code, dt_ms, is_output, samples
         self._sums = _Sums()
         self._chosen: dict[str, Array] = {}
 
     def add(self, log: Mapping[str, Array], row: int | None) -> None:
-        """Take what a batch recorded of this layer; ``row`` is the chosen sample, if it is there."""
-        trains = log.get(f"spiketrains/{self.name}")
+        """Take what a batch recorded of this layer; ``row`` is the chosen sample, if there."""
+        # An output that is read by its potential has no spikes: there is no rate to compare.
+        trains = log.get(f"spiketrains/{self.name}") if self._fires else None
         mem = log.get(f"mem/{self.name}")
         activations = log.get(f"activations/{self.name}")
         rates = expected = None

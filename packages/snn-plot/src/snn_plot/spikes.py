@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from snn_core.typing import Array, Int64
 from snn_plot import style
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 MOST_NEURONS = 400
 """Neurons shown in a raster: about as many rows as a column of print resolves."""
+
+LINEAR_TO = 4.0
+"""Thresholds below zero from which on the axis is logarithmic, so that the firing neurons show."""
 
 MOST_POTENTIALS = 8
 """Neurons whose potentials are drawn; more lines cannot be followed."""
@@ -78,10 +82,12 @@ def plot_potential(
     for neuron, line_colour in zip(shown, style.shades(len(shown)), strict=True):
         axes.plot(times, flat[neuron], color=line_colour, label=str(neuron), linewidth=0.8)
     if v_thresh is not None:
-        axes.axhline(v_thresh, color=style.NEUTRAL, linestyle="--", linewidth=0.8)
-        axes.annotate("threshold", (1, v_thresh), xycoords=("axes fraction", "data"), ha="right",
-                      xytext=(0, 2), textcoords="offset points", fontsize=6,
-                      color=style.NEUTRAL)  # fmt: skip
+        axes.axhline(v_thresh, color=style.NEUTRAL, linestyle="--", linewidth=0.8,
+                     label="threshold")  # fmt: skip
+    if flat[shown].min() < -LINEAR_TO:
+        axes.set_yscale("symlog", linthresh=LINEAR_TO / 2, linscale=2)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set(xlabel=units.time_label, ylabel="membrane potential (thresholds)")
     axes.set_xlim(times[0] - units.step, times[-1])
     axes.set_title(label, loc="left")

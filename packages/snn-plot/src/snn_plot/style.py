@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from snn_core.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.image import AxesImage
 
 COLUMN_WIDTH = 3.5
@@ -112,23 +112,26 @@ def colour(index: int) -> str:
 
 
 def shades(number: int) -> list[Any]:
-    """Return colours for an ordered series such as layers: apart from each other, none too light."""
+    """Return colours for a series such as layers: apart from each other, none too light."""
     if number <= len(PALETTE):
         return list(PALETTE[:number])
     return list(mpl.colormaps[SEQUENTIAL](np.linspace(0, 0.9, number)))
 
 
-def grey_under(name: str = SEQUENTIAL) -> ListedColormap:
+def grey_under(name: str = SEQUENTIAL) -> Colormap:
     """Return a colour map that leaves missing cells light grey."""
-    colours = ListedColormap(mpl.colormaps[name](np.linspace(0, 1, 256)))
-    colours.set_bad("#E6E6E6")
-    return colours
+    return mpl.colormaps[name].with_extremes(bad="#E6E6E6")
 
 
-def add_colour_bar(image: AxesImage, axes: Sequence[Axes], label: str) -> None:
-    """Put a labelled colour bar beside panels."""
+def add_colour_bar(
+    image: AxesImage, axes: Sequence[Axes], label: str, *, below: bool = False
+) -> None:
+    """Put a labelled colour bar beside panels, or below."""
     figure = axes[0].figure
-    bar = figure.colorbar(image, ax=list(axes), shrink=0.85, aspect=25, pad=0.02)
+    place = "bottom" if below else "right"
+    bar = figure.colorbar(
+        image, ax=list(axes), location=place, shrink=0.85, aspect=15 if below else 25, pad=0.02
+    )
     bar.ax.tick_params(labelsize=_LETTERS - 1, width=0.6, length=2)
     bar.outline.set_linewidth(0.6)  # type: ignore[operator]
     bar.set_label(label)

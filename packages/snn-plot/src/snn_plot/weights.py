@@ -91,7 +91,11 @@ def plot_max_activ_hist(h: Mapping[str, Array], **options: Any) -> Figure:
     options
         As for `plot_hist`.
     """
-    options = {"title": "largest activation of each sample", "quantity": "activation (1)", **options}
+    options = {
+        "title": "largest activation of each sample",
+        "quantity": "activation (1)",
+        **options,
+    }
     return plot_hist(h, **options)
 
 
