@@ -123,14 +123,14 @@ def _rows(items: Any) -> Iterator[str]:
 def _layer_row(layer: Mapping[str, Any]) -> str:
     r, saturated = layer.get("r"), layer.get("saturated")
     cells = [
-        f"{layer['neurons']:,}".replace(",", "\u202f"),
-        f"{layer['mean_rate']:.4f}" if "mean_rate" in layer else "–",
-        f"{r[1]:.4f}" if r else "–",
-        f"{r[0]:.4f} to {r[2]:.4f}" if r else "–",
-        f"{saturated:.2%}" if saturated is not None else "–",
-        _small_multiple(layer),
+        ("", f"{layer['neurons']:,}".replace(",", "\u202f")),
+        ("", f"{layer['mean_rate']:.4f}" if "mean_rate" in layer else "–"),
+        ("", f"{r[1]:.4f}" if r else "–"),
+        (' class="wide"', f"{r[0]:.4f} to {r[2]:.4f}" if r else "–"),
+        (' class="wide"', f"{saturated:.2%}" if saturated is not None else "–"),
+        ("", _small_multiple(layer)),
     ]
-    numbers = "".join(f"<td>{cell}</td>" for cell in cells)
+    numbers = "".join(f"<td{attribute}>{cell}</td>" for attribute, cell in cells)
     name = html.escape(str(layer["name"]))
     return f'<tr data-layer="{name}"><th scope="row">{name}</th>{numbers}</tr>'
 

@@ -19,6 +19,7 @@
     const merged = { ...base, ...layout };
     for (const name of ["xaxis", "yaxis"]) merged[name] = { ...axis, ...layout[name] };
     const element = document.getElementById(id);
+    element.hidden = false;
     const drawn = element.dataset.drawn ? Plotly.react : Plotly.newPlot;
     element.dataset.drawn = "1";
     return drawn(element, traces, merged, CONFIG);
@@ -71,14 +72,12 @@
 
   function spikes() {
     const layers = data.layers.filter((layer) => layer.spikes_t);
-    if (!layers.length) return;
+    if (!layers.length) return clear("chart-spikes");
     draw("chart-spikes", layers.map((layer, i) => ({
       x: t, y: layer.spikes_t, mode: "lines", name: layer.name,
       line: { color: PALETTE[i % PALETTE.length], dash: i < PALETTE.length ? "solid" : "dot" },
     })), { xaxis: { title: { text: data.time.label } }, hovermode: narrow() ? "closest" : "x unified",
-           yaxis: { title: { text: "spikes per sample so far" }, type: "log", exponentformat: "SI" },
-           legend: { orientation: "h", y: -0.2, yanchor: "top", font: { size: 11 } },
-           margin: { l: 58, r: 14, t: 14, b: 46 } });
+           yaxis: { title: { text: "spikes per sample so far" }, type: "log", exponentformat: "SI" } });
   }
 
   function scatter(layer) {
@@ -144,9 +143,9 @@
       return row.map((n) => (sum ? (100 * n) / sum : null));
     });
     const few = counts.length <= 15;
-    draw("chart-confusion", [{ z: share, x: columns, y: names, text: counts, type: "heatmap", colorscale: "Blues",
-      reversescale: false, zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } },
-      hovertemplate: "class %{y} decided as %{x}: %{text} (%{z:.1f} %)<extra></extra>" }],
+    draw("chart-confusion", [{ z: share, x: columns, y: names, text: counts.map((line) => line.map((n) => n || "")), type: "heatmap", 
+      colorscale: [[0, "#f4f8fc"], [1, "#08519c"]], zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } }, customdata: counts,
+      hovertemplate: "class %{y} decided as %{x}: %{customdata} (%{z:.1f} %)<extra></extra>" }],
       { xaxis: { title: { text: "decided class" }, type: "category" },
         yaxis: { title: { text: "true class" }, type: "category", autorange: "reversed" } });
     const place = document.getElementById("wrong");
@@ -169,7 +168,7 @@
     for (const id of ids) {
       const element = document.getElementById(id);
       if (element.dataset.drawn) { Plotly.purge(element); delete element.dataset.drawn; }
-      element.replaceChildren();
+      element.hidden = true;
     }
   }
 
@@ -196,6 +195,7 @@
   spikes();
   choose(0);
   if (data.input) picture("chart-input", data.input, "input", [0, 1], "Greys");
+  else clear("chart-input");
   confusion();
   document.body.dataset.ready = "1";
 })();
