@@ -25,8 +25,8 @@ from snn_plot.units import Units
 MOST_DOTS = 1200
 """Neurons in one scatter plot."""
 
-MOST_ROWS, MOST_SPIKES = 200, 40_000
-"""Neurons and spikes in one raster."""
+MOST_ROWS, MOST_SPIKES = 200, 200_000
+"""Neurons in one raster, and spikes in the rasters of all layers together."""
 
 MOST_CELLS = 120_000
 """Cells in the pictures of all layers together."""
@@ -42,13 +42,14 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
     """Return everything the page's script draws from."""
     result = run.result
     cells = max(400, MOST_CELLS // max(2 * len(run.layers), 1))
+    spikes = max(1000, MOST_SPIKES // max(len(run.layers), 1))
     steps = evenly(result.timesteps, MOST_STEPS)
     return {
         "time": {"label": units.time_label, "rate": units.rate,
                  "t": rounded(units.times(result.timesteps)[steps])},
         "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
         "operations": _operations(result, steps),
-        "layers": [_layer(layer, units, steps, cells) for layer in run.layers],
+        "layers": [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers],
         "confusion": _confusion(result),
         "input": None if run.input_l is None else _picture(run.input_l, cells),
     }  # fmt: skip
@@ -169,7 +170,9 @@ def _confusion(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _layer(layer: LayerView, units: Units, steps: Array, cells: int) -> dict[str, Any]:
+def _layer(
+    layer: LayerView, units: Units, steps: Array, *, cells: int, spikes: int
+) -> dict[str, Any]:
     found: dict[str, Any] = {"name": layer.name, "neurons": layer.neurons}
     if layer.spikes_b_t is not None:
         mean_t = layer.spikes_b_t.mean(axis=0).cumsum()
@@ -187,16 +190,16 @@ def _layer(layer: LayerView, units: Units, steps: Array, cells: int) -> dict[str
         if picture is not None:
             found[key] = _picture(units.rates(picture), cells)
     if layer.spiketrains_l_t is not None:
-        found["raster"] = _raster(layer.spiketrains_l_t)
+        found["raster"] = _raster(layer.spiketrains_l_t, spikes)
     return found
 
 
-def _raster(spiketrains_l_t: Array) -> dict[str, Any]:
+def _raster(spiketrains_l_t: Array, most: int) -> dict[str, Any]:
     """Return the spikes of some neurons as row, step and sign; fewer rows where they fire a lot."""
     trains = spiketrains_l_t.reshape(-1, spiketrains_l_t.shape[-1])
     rows = MOST_ROWS
     shown = evenly(len(trains), rows)
-    while np.count_nonzero(trains[shown]) > MOST_SPIKES and rows > 1:
+    while np.count_nonzero(trains[shown]) > most and rows > 1:
         rows //= 2
         shown = evenly(len(trains), rows)
     row, step = np.nonzero(trains[shown])

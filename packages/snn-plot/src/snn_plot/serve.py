@@ -33,7 +33,7 @@ Announce = Callable[[str], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A run in the list; ``figures`` holds its summary or nothing, ``problem`` why it is unreadable."""
+    """A run in the list: its summary, or in ``problem`` why it cannot be read."""
 
     name: str
     path: Path
@@ -198,8 +198,8 @@ def serve_runs(root: Path, *, port: int, unit: str, announce: Announce) -> None:
     """Serve until Ctrl-C."""
     with RunsServer(root, port=port, unit=unit) as server:
         number = len(find_runs(root))
-        announce(f"{number} runs of {root} at {server.address} (Ctrl-C ends)")
         try:
+            announce(f"{root} at {server.address}, number of runs: {number} (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:
             announce("Stopped.")

@@ -158,10 +158,10 @@ def draw_raster(
     times = units.times(steps)
     # A mark as high as a row, within what can be seen and told apart (points).
     size = float(np.clip(90 / len(shown), 0.8, 8))
-    for sign, colour, name in ((1, style.SPIKING, "+1"), (-1, style.ANALOG, "−1")):
+    for sign, colour in ((1, style.SPIKING), (-1, style.ANALOG)):
         chosen = signs == sign
         if sign == 1 or chosen.any():
-            axes.plot(times[columns[chosen]], shown[rows[chosen]], "|", color=colour, label=name,
+            axes.plot(times[columns[chosen]], shown[rows[chosen]], "|", color=colour,
                       markersize=size, markeredgewidth=min(0.8, size), rasterized=True)  # fmt: skip
     axes.set(xlabel=units.time_label, ylabel="neuron (index)")
     axes.set_xlim(times[0] - units.step, times[-1] + units.step)
@@ -169,7 +169,8 @@ def draw_raster(
     if neurons <= 12:
         axes.set_yticks(np.arange(neurons))
     axes.set_title(label, loc="left")
+    remarks = ["orange: −1"] if (signs < 0).any() else []
     if len(shown) < neurons:
-        style.note(axes, f"{len(shown)} of {style.thousands(neurons)} neurons")
-    if (signs < 0).any():
-        axes.legend(title="spike", loc="upper right", title_fontsize=6, frameon=True)
+        remarks.append(f"{len(shown)} of {style.thousands(neurons)} neurons")
+    if remarks:
+        style.note(axes, ", ".join(remarks))

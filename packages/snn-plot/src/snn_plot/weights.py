@@ -57,7 +57,7 @@ def plot_hist(
         axes.axvline(scale_fac, color="black", linestyle=":", linewidth=0.9,
                      label=f"scale {scale_fac:.3g}")  # fmt: skip
     axes.set_title(": ".join(part for part in (layer_label, title) if part), loc="left")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
