@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from snn_plot.accuracy import (
     plot_confusion_matrix,
     plot_error_vs_time,
@@ -21,7 +22,6 @@ from snn_plot.correlation import (
     plot_network_correlations,
     plot_pearson_coefficients,
 )
-from snn_plot.graphs import plot_layer_summaries
 from snn_plot.operations import plot_comparison, plot_ops_vs_time
 from snn_plot.probes import (
     Probe,
@@ -32,6 +32,7 @@ from snn_plot.probes import (
 )
 from snn_plot.recorded import LayerView
 from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.summary import plot_layer_summaries
 from snn_plot.weights import (
     plot_activ_hist,
     plot_hist,

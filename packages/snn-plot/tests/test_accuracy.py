@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+
+from snn_core.errors import DataError
 from snn_plot.accuracy import (
     confusion,
     plot_confusion_matrix,
@@ -8,8 +10,6 @@ from snn_plot.accuracy import (
     plot_param_sweep,
     wilson_interval,
 )
-
-from snn_core.errors import DataError
 
 
 def test_wilsons_interval_by_hand():

@@ -13,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 from matplotlib.legend import Legend
 from matplotlib.text import Text
+
+from snn_core.errors import DataError
 from snn_plot import style
 from snn_plot.activity import arranged, plot_layer_activity
 from snn_plot.correlation import plot_layer_correlation
@@ -20,30 +22,49 @@ from snn_plot.rates import pearson
 from snn_plot.spikes import plot_spiketrains
 from snn_plot.units import Units
 
-from snn_core.errors import DataError
-
 _SPEC = importlib.util.spec_from_file_location("drawings", Path(__file__).with_name("drawings.py"))
 drawings = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(drawings)
 
 BASELINE = Path(__file__).with_name("baseline")
 
-SEED_PAGE = """
-plot_layer_summaries plot_layer_activity plot_activations plot_activations_minus_rates
-plot_layer_correlation plot_correlations plot_network_correlations plot_pearson_coefficients
-plot_hist plot_activ_hist plot_max_activ_hist plot_hist_combined plot_param_sweep plot_spiketrains
-plot_potential plot_confusion_matrix plot_error_vs_time plot_ops_vs_time plot_spikecount_vs_time
-plot_input_image plot_history plot_probe plot_weight_distribution plot_execution_time_probe
-plot_energy_probe plot_power_probe plot_parameter_histogram
-""".split()
+SEED_PAGE = [
+    "plot_layer_summaries",
+    "plot_layer_activity",
+    "plot_activations",
+    "plot_activations_minus_rates",
+    "plot_layer_correlation",
+    "plot_correlations",
+    "plot_network_correlations",
+    "plot_pearson_coefficients",
+    "plot_hist",
+    "plot_activ_hist",
+    "plot_max_activ_hist",
+    "plot_hist_combined",
+    "plot_param_sweep",
+    "plot_spiketrains",
+    "plot_potential",
+    "plot_confusion_matrix",
+    "plot_error_vs_time",
+    "plot_ops_vs_time",
+    "plot_spikecount_vs_time",
+    "plot_input_image",
+    "plot_history",
+    "plot_probe",
+    "plot_weight_distribution",
+    "plot_execution_time_probe",
+    "plot_energy_probe",
+    "plot_power_probe",
+    "plot_parameter_histogram",
+]
 
 NAMES = [*(name.removeprefix("plot_") for name in SEED_PAGE), "comparison"]
 
 # Root mean square of the differences of levels, 0 to 255, of blocks of 5 x 5 pixels. Letters are
-# left out, since their shapes and sizes change with matplotlib's version and shift all else; what
-# is left differs by a pixel at most, at the edges of cells and lines: by up to TOL_MEASURED between
-# versions 3.7 and 3.11. Another picture differs by far more, see below.
-TOLERANCE = 6
+# left out, since their shapes and sizes change with matplotlib's version and shift all else. What
+# is left is equal for lines in versions 3.7 and 3.11 (measured: 0). Cells of pictures end a pixel
+# earlier or later (measured: 7.9 at most). Other data differ by more, see below.
+CURVES, PICTURES = 1, 12
 BLOCK = 5
 
 
@@ -53,7 +74,7 @@ def all_drawings(network, make_run):
 
 
 def bare(figure):
-    """Return a figure without letters, ticks, legends and colour bars, all panels in a plain grid."""
+    """Return a figure without letters, ticks, legends and colour bars."""
     figure.set_layout_engine("none")
     for axes in list(figure.axes):
         if axes.get_label() == "<colorbar>":
@@ -139,13 +160,16 @@ def test_letters_are_legible_at_one_column(all_drawings, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_look_as_they_did(all_drawings, name, tmp_path, request):
     path = tmp_path / f"{name}.png"
-    bare(all_drawings[name]()).savefig(path, dpi=100)
+    figure = bare(all_drawings[name]())
+    figure_has_cells = any(axes.images for axes in figure.axes)
+    figure.savefig(path, dpi=100)
     if request.config.getoption("--write-baseline"):
         shutil.copy(path, BASELINE)
         return
     # A figure's height in pixels may be rounded either way.
     assert np.abs(np.subtract(size_of(path), size_of(BASELINE / f"{name}.png"))).max() <= 1
-    assert difference(path, BASELINE / f"{name}.png") <= TOLERANCE
+    tolerance = PICTURES if figure_has_cells else CURVES
+    assert difference(path, BASELINE / f"{name}.png") <= tolerance
 
 
 def test_the_comparison_notices_another_picture(tmp_path):
@@ -153,14 +177,14 @@ def test_the_comparison_notices_another_picture(tmp_path):
     rates = drawings.trains(wanted).mean(axis=-1) * 7 / 8
     turned = plot_layer_activity(rates.transpose(1, 0, 2), label=drawings.CONV)
     bare(turned).savefig(tmp_path / "turned.png", dpi=100)
-    assert difference(tmp_path / "turned.png", BASELINE / "layer_activity.png") > 4 * TOLERANCE
+    assert difference(tmp_path / "turned.png", BASELINE / "layer_activity.png") > 3 * PICTURES
 
 
 def test_the_comparison_notices_another_curve(tmp_path):
     wanted = drawings.sixteenths(4, 4, 6)
-    other = plot_layer_correlation(wanted / 2, wanted, label=drawings.CONV)
+    other = plot_layer_correlation(wanted * 15 / 16, wanted, label=drawings.CONV)
     bare(other).savefig(tmp_path / "other.png", dpi=100)
-    assert difference(tmp_path / "other.png", BASELINE / "layer_correlation.png") > 1.5 * TOLERANCE
+    assert difference(tmp_path / "other.png", BASELINE / "layer_correlation.png") > 3 * CURVES
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(all_drawings):

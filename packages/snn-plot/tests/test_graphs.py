@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+
+from snn_core.errors import DataError
 from snn_plot.graphs import KINDS, Scene, left_out, makers, output_graphs
 from snn_plot.recorded import view
 from snn_plot.units import Units
-
-from snn_core.errors import DataError
 
 LAYERS = ("01Conv2D_4x4x3", "03Dense_40", "04Dense_4")
 
@@ -35,7 +35,7 @@ def test_only_what_has_data_is_drawn(plain_dir):
 
 
 def test_asking_for_what_was_not_recorded_says_what_to_do(plain_dir):
-    with pytest.raises(DataError, match="cannot be drawn: run again with mem in output.log_vars"):
+    with pytest.raises(DataError, match=r"cannot be drawn: run again with mem in output\.log_vars"):
         makers(Scene(run=view(plain_dir)), only=["potential"])
 
 
@@ -62,7 +62,9 @@ def test_the_unit_of_time_holds_for_all_figures(run_dir):
 def test_probes_in_the_run_folder_are_drawn(make_run, tmp_path):
     make_run(tmp_path / "run", log_vars=())
     (tmp_path / "run" / "probes").mkdir()
-    (tmp_path / "run" / "probes" / "chip.csv").write_text("time_ms,total_mw,used_uj\n1,2,3\n2,3,4\n")
+    (tmp_path / "run" / "probes" / "chip.csv").write_text(
+        "time_ms,total_mw,used_uj\n1,2,3\n2,3,4\n"
+    )
     found = output_graphs(Scene(run=view(tmp_path / "run")), only=["probes"])
     assert list(found) == [
         "probes/chip-energy_probe",

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+
+from snn_core.errors import DataError
 from snn_plot.probes import (
     plot_energy_probe,
     plot_execution_time_probe,
@@ -7,8 +9,6 @@ from snn_plot.probes import (
     read_probe,
     total_energy_j,
 )
-
-from snn_core.errors import DataError
 
 TABLE = "# from a meter\ntime_ms,static_mw,dynamic_mw\n1,8,2\n2,8,4\n3,8,6\n"
 

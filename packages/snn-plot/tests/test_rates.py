@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from snn_plot.rates import pearson, pearson_b, spiketrains_to_rates
-from snn_plot.units import Units
 
 from snn_core.errors import SettingsError
+from snn_plot.rates import pearson, pearson_b, spiketrains_to_rates
+from snn_plot.units import Units
 
 TRAINS = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 1, 1]], np.int8)
 

@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from snn_plot.recorded import view
 
 from snn_core.errors import ArtifactError
 from snn_core.evaluate import activations
+from snn_plot.recorded import view
 
 STEPS, SAMPLES = 20, 7
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from snn_core.errors import DataError
 from snn_plot.recorded import view
 from snn_plot.report import LARGEST, asset, report_html, write_report
 from snn_plot.report_data import headline, reached, report_data
 from snn_plot.units import Units
-
-from snn_core.errors import DataError
 
 SECTIONS = (
     "headline accuracy operations layers raster confusion settings provenance".split()  # noqa: SIM905

@@ -8,9 +8,9 @@ from threading import Thread
 from urllib.parse import quote
 
 import pytest
-from snn_plot.serve import RunsServer
 
 from snn_core.errors import DataError
+from snn_plot.serve import RunsServer
 
 
 @pytest.fixture
@@ -99,9 +99,12 @@ def test_a_taken_port_is_named(server):
 def test_ctrl_c_ends_it_cleanly(run_dir):
     command = [sys.executable, "-m", "snn_core.cli", "report", "--serve", run_dir.parent]
     process = subprocess.Popen(
-        [*map(str, command), "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*map(str, command), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+    )
     first = process.stdout.readline()
     assert re.search(r" at http://127\.0\.0\.1:\d+/, number of runs: 1 \(Ctrl-C ends\)", first)
     process.send_signal(signal.SIGINT)

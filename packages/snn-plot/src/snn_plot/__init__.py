@@ -28,7 +28,7 @@ from snn_plot.correlation import (
     plot_network_correlations,
     plot_pearson_coefficients,
 )
-from snn_plot.graphs import Scene, output_graphs, plot_layer_summaries
+from snn_plot.graphs import Scene, output_graphs
 from snn_plot.operations import plot_comparison, plot_ops_vs_time
 from snn_plot.probes import (
     plot_energy_probe,
@@ -40,6 +40,7 @@ from snn_plot.probes import (
 from snn_plot.recorded import view
 from snn_plot.report import report_html, write_report
 from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.summary import plot_layer_summaries
 from snn_plot.units import Units
 from snn_plot.weights import (
     plot_activ_hist,

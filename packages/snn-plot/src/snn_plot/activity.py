@@ -85,7 +85,7 @@ def plot_activations(
 def plot_activations_minus_rates(
     activations_l: Array, rates_l: Array, *, label: str, units: Units = STEPS
 ) -> Figure:
-    """Draw by how much each neuron's rate misses its activation; blue fires too little, red too much.
+    """Draw by how much each neuron's rate misses its activation: blue too low, red too high.
 
     Both are in spikes per step and are compared as they are: scaling each to its own largest value
     would hide that a layer fires too little.

@@ -120,7 +120,8 @@ def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
     for row, r_b in enumerate(pearson_n_b.values()):
         known = np.asarray(r_b)[~np.isnan(r_b)]
         if not len(known):
-            axes.annotate("not defined", (0.5, row), xycoords=("axes fraction", "data"), ha="center",
+            axes.annotate("not defined", (0.5, row),
+                          xycoords=("axes fraction", "data"), ha="center",
                           va="center", color=style.NEUTRAL)  # fmt: skip
             continue
         low, first, median, third, high = np.percentile(known, (5, 25, 50, 75, 95))

@@ -2,8 +2,8 @@
 
 A probe file is CSV with one line of names, or ``.npz`` with one array per name. Each name ends with
 its unit: ``spiking_ms``, ``total_mw``, ``synapses_uj``. One column tells the time: ``step``
-(number of the step, from 1) or ``time_ms`` (also ``time_s``, ``time_us``); there may be any number of
-others. Lines that start with ``#`` are comments. Known units are s, ms, us (time), w, mw, uw
+(number of the step, from 1) or ``time_ms`` (also ``time_s``, ``time_us``); there may be any number
+of others. Lines that start with ``#`` are comments. Known units are s, ms, us (time), w, mw, uw
 (power), j, mj, uj, nj (energy), v, mv (voltage); a column that ends with none of them is a bare
 number.
 """

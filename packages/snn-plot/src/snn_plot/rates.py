@@ -79,5 +79,5 @@ def pearson_b(
 
 
 def pearson(a: Array, b: Array) -> float:
-    """Return Pearson's correlation coefficient of two arrays of one shape; NaN if one is constant."""
+    """Return Pearson's correlation of two arrays of one shape; NaN if one is constant."""
     return float(pearson_b(np.ravel(a)[None], np.ravel(b)[None], keep_silent=True)[0])

@@ -97,9 +97,7 @@ def asset(name: str) -> str:
 
 
 def _card(what: str, value: str, remark: str) -> str:
-    inner = (
-        f"<dt>{html.escape(what)}</dt><dd>{html.escape(value)}</dd><p>{html.escape(remark)}</p>"
-    )
+    inner = f"<dt>{html.escape(what)}</dt><dd>{html.escape(value)}</dd><p>{html.escape(remark)}</p>"
     return f'<div class="card">{inner}</div>'
 
 
@@ -142,7 +140,7 @@ def _small_multiple(layer: Mapping[str, Any], *, size: int = 56, dots: int = 150
         return "–"
     step = -(-len(rates) // dots)
     pairs = list(zip(wanted[::step], rates[::step], strict=True))
-    largest = max(max(max(pair) for pair in pairs), 1e-9)
+    largest = max(*(max(pair) for pair in pairs), 1e-9)
     scale = (size - 4) / largest
     path = "".join(
         f"M{2 + max(a, 0) * scale:.1f},{size - 2 - max(r, 0) * scale:.1f}h0" for a, r in pairs

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import DataError
 from snn_core.operations import format_operations
 from snn_core.result import RunResult
 from snn_core.typing import Array
@@ -17,7 +16,7 @@ from snn_plot.accuracy import confusion, wilson_interval
 from snn_plot.activity import arranged
 from snn_plot.graphs import advice, probe_files
 from snn_plot.operations import cumulative_operations
-from snn_plot.probes import read_probe, total_energy_j
+from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import LayerView, RunView
 from snn_plot.style import evenly
 from snn_plot.units import Units
@@ -102,11 +101,11 @@ def _reached(result: RunResult, units: Units) -> str:
 
 def energy_per_sample_j(run: RunView) -> float | None:
     """Return the measured energy of a sample in joules, if the run's folder has a probe of it."""
-    for path in probe_files(run):
-        try:
-            return total_energy_j(read_probe(path)) / run.result.samples
-        except DataError:
-            continue  # a probe of something else
+    for probe in map(read_probe, probe_files(run)):
+        kinds = {unit(name)[0] for name in probe.values}
+        # Power over steps of unknown length is no energy.
+        if "energy" in kinds or ("power" in kinds and probe.intervals_s is not None):
+            return total_energy_j(probe) / run.result.samples
     return None
 
 
@@ -186,7 +185,10 @@ def _layer(
         if values is not None:
             shown = evenly(len(values), MOST_DOTS)
             found[key] = rounded(units.rates(values[shown]))
-    for key, picture in (("rate_picture", layer.rates_l), ("activation_picture", layer.activations_l)):
+    for key, picture in (
+        ("rate_picture", layer.rates_l),
+        ("activation_picture", layer.activations_l),
+    ):
         if picture is not None:
             found[key] = _picture(units.rates(picture), cells)
     if layer.spiketrains_l_t is not None:

@@ -133,7 +133,9 @@ class RunsServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
-            raise DataError(f"Port {port} cannot be used ({error}); choose another: --port 0.") from error
+            raise DataError(
+                f"Port {port} cannot be used ({error}); choose another: --port 0."
+            ) from error
 
     @property
     def address(self) -> str:
@@ -160,7 +162,7 @@ def _state(folder: Path) -> str:
 class _Handler(BaseHTTPRequestHandler):
     server: RunsServer
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         """Answer with the list, a report, or what is wrong."""
         host = (self.headers.get("Host") or "").rpartition(":")[0]
         if host not in (HOST, "localhost"):

@@ -34,7 +34,8 @@ SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
 
 _LETTERS = 7.0
-_RC = {
+# Names differ from version to version of matplotlib, and so do the types of this mapping.
+_RC: Any = {
     "font.size": _LETTERS,
     "axes.titlesize": _LETTERS,
     "axes.labelsize": _LETTERS,
@@ -133,7 +134,7 @@ def add_colour_bar(
         image, ax=list(axes), location=place, shrink=0.85, aspect=15 if below else 25, pad=0.02
     )
     bar.ax.tick_params(labelsize=_LETTERS - 1, width=0.6, length=2)
-    bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.6)
     bar.set_label(label)
 
 
