@@ -37,6 +37,7 @@ from snn_plot.probes import (
 )
 from snn_plot.recorded import LayerView, RunView
 from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.summary import plot_layer_summaries
 from snn_plot.units import STEPS, Units
 from snn_plot.weights import (
     plot_activ_hist,
