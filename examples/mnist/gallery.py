@@ -253,9 +253,9 @@ def page(gallery: Gallery) -> str:
         "# Gallery",
         "",
         "Every plotting function of [snn-plot](../packages/snn-plot/README.md), drawn from runs of",
-        f"the [demo network](../examples/mnist/README.md) on {SAMPLES} test images, most of them of",
-        "the preset `seed` with 100 steps on INIsim. `python examples/mnist/gallery.py` draws all",
-        "anew and writes this page.",
+        f"the [demo network](../examples/mnist/README.md) on {SAMPLES} test images, most of them",
+        "of the preset `seed` with 100 steps on INIsim. `python examples/mnist/gallery.py` draws",
+        "all anew and writes this page.",
     ]
     for name, (_, caption) in gallery.items():
         lines += ["", f"## {name}", "", caption, "", f"![{name}](gallery/{name}.png)"]
