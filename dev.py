@@ -1,6 +1,6 @@
 """Run this project's demo or its whole check from nothing but Python 3.10 or newer.
 
-    python3 dev.py demo      convert a trained network and run it on a simulator
+    python3 dev.py demo      convert a trained network, run it on a simulator, draw the results
     python3 dev.py test      build, check and test every package on every Python found here
 
 Both make an environment for the tools (.venv-dev) on first use. Further arguments go to nox:

@@ -235,8 +235,8 @@ def coverage(session: nox.Session, package: str) -> None:
 
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
-    """Convert a trained MNIST network and run it on INIsim."""
-    install(session, "snn-inisim")
+    """Convert a trained MNIST network, run it on INIsim, and draw the results."""
+    install(session, "snn-inisim", "-e", str(FOLDERS["snn-plot"]))
     session.run("python", "examples/mnist/demo.py", *session.posargs)
 
 

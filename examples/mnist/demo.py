@@ -1,11 +1,14 @@
 """Convert the trained MNIST network, simulate it on INIsim, and compare it with the original.
 
+Needs snn-inisim and snn-plot.
+
     python demo.py                       all 1000 test images
     python demo.py --samples 200         fewer
     python demo.py --output results      where the results go (default: results/ beside this file)
 
 Each row of the table is one conversion: the artifact and the run's results are kept in a folder of
-its own, and a second call resumes what is there. `python3 dev.py demo` in the repository's root
+its own, and a second call resumes what is there. The second conversion's spikes are recorded: of it
+there are figures and a report. `python3 dev.py demo` in the repository's root
 runs this in an environment of its own.
 """
 
@@ -26,10 +29,24 @@ from snn_core.errors import SNNError
 from snn_core.operations import format_operations
 from snn_core.result import RunResult
 from snn_core.settings import Settings
+from snn_plot import Scene, output_graphs, plot_comparison, view, write_report
 
 HERE = Path(__file__).resolve().parent
 CONVERSIONS = (("fast", 8), ("fast", 32), ("seed", 100))
 """Preset and number of steps of each row."""
+
+RECORDED = ("fast", 32)
+"""The one whose spikes and activations are recorded."""
+
+FIGURES = (
+    "error_vs_time",
+    "ops_vs_time",
+    "confusion_matrix",
+    "spikecount_vs_time",
+    "network_correlations",
+    "pearson_coefficients",
+    "hist_combined",
+)
 
 
 def main() -> int:
@@ -41,20 +58,38 @@ def main() -> int:
     console = Console()
     results = []
     for name, timesteps in CONVERSIONS:
+        recorded = (name, timesteps) == RECORDED
         settings = Settings.load(HERE / "settings.toml", base=preset(name)).updated(
             {
                 "simulation": {
                     "duration": timesteps,
                     "num_to_test": arguments.samples,
-                }
+                },
+                "output": {"log_vars": ["spiketrains", "activations"] if recorded else []},
             }
         )
         folder = arguments.output / f"{name}-{timesteps}-{arguments.samples}"
+        if recorded:
+            folder = shown = folder.with_name(f"{folder.name}-recorded")
         with console.status(f"{name}, {timesteps} steps"):
             results.append((name, simulate(settings, folder)))
     console.print(table(results))
+    with console.status("drawing"):
+        draw(results, shown / "run", arguments.output)
     console.print(f"Results: {arguments.output}")
+    console.print(f"Report:  {arguments.output / 'report.html'}", soft_wrap=True)
     return 0
+
+
+def draw(results: list[tuple[str, RunResult]], recorded: Path, output: Path) -> None:
+    """Write figures of all runs and of the recorded one, and a report of that."""
+    named = {f"{name}, {result.timesteps} steps": result for name, result in results}
+    figures = {"comparison": plot_comparison(named)}
+    figures |= output_graphs(Scene(run=view(recorded)), only=FIGURES)
+    (output / "figures").mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(output / "figures" / f"{name}.png")
+    write_report(recorded, output / "report.html")
 
 
 def simulate(settings: Settings, folder: Path) -> RunResult:

@@ -1,0 +1,246 @@
+"""Decisions: errors over time, confusions, sweeps and training, with intervals for shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snn_core.errors import DataError
+from snn_core.typing import Array, Float64
+from snn_plot import style
+from snn_plot.units import STEPS, Units
+
+Z_95 = 1.959963984540054
+"""Quantile of the normal distribution for intervals that hold 95 %."""
+
+MOST_NUMBERS, MOST_CLASSES = 15, 30
+"""Classes up to which a confusion matrix has numbers in its cells, and a tick for each class."""
+
+
+def wilson_interval(
+    share: Array | float, n: int, *, z: float = Z_95
+) -> tuple[Float64[Array, "..."], Float64[Array, "..."]]:
+    """Return the interval that holds a true share, given the share among ``n`` samples.
+
+    Unlike the mean plus or minus a standard deviation it stays within 0 and 1 and is right for few
+    samples and for shares near 1 (E. B. Wilson, Probable inference, the law of succession, and
+    statistical inference, J. Am. Stat. Assoc. 22, 1927).
+
+    Parameters
+    ----------
+    share
+        Shares from 0 to 1.
+    n
+        Number of samples.
+    z
+        Quantile of the normal distribution; the default gives 95 %.
+
+    Raises
+    ------
+    DataError
+        If there are no samples.
+    """
+    if n < 1:
+        raise DataError(f"Found {n} samples; an interval needs at least one.")
+    p = np.asarray(share, np.float64)
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+@style.styled
+def plot_error_vs_time(
+    top1err_b_t: Array,
+    top5err_b_t: Array | None = None,
+    *,
+    top1err_ann: float | None = None,
+    top5err_ann: float | None = None,
+    k: int = 5,
+    units: Units = STEPS,
+) -> Figure:
+    """Draw the share of wrong decisions after each step, over all samples.
+
+    Parameters
+    ----------
+    top1err_b_t
+        Whether a sample is decided wrongly after a step.
+    top5err_b_t
+        Whether its class is missing among the ``k`` best.
+    top1err_ann, top5err_ann
+        Shares of errors of the analog network.
+    k
+        The number of best classes, for the legend.
+    """
+    figure, axes = style.one_panel()
+    samples, steps = top1err_b_t.shape
+    times = units.times(steps)
+    curves = [("wrong", top1err_b_t, top1err_ann, style.SPIKING)]
+    if top5err_b_t is not None:
+        curves.append((f"not among {k} best", top5err_b_t, top5err_ann, style.PALETTE[2]))
+    for name, errors_b_t, analog, line_colour in curves:
+        share_t = np.asarray(errors_b_t, np.float64).mean(axis=0)
+        low_t, high_t = wilson_interval(share_t, samples)
+        axes.plot(times, 100 * share_t, color=line_colour, label=name)
+        axes.fill_between(times, 100 * low_t, 100 * high_t, color=line_colour, alpha=0.2,
+                          linewidth=0)  # fmt: skip
+        if analog is not None:
+            axes.axhline(100 * analog, color=line_colour, linestyle="--", linewidth=0.8,
+                         label=f"analog: {100 * analog:.2f} %")  # fmt: skip
+    axes.set(xlabel=units.time_label, ylabel="error (% of samples)")
+    axes.set_ylim(0, 102)
+    axes.set_xlim(0, times[-1])
+    axes.set_title(f"{style.thousands(samples)} samples, 95 % Wilson interval", loc="left")
+    axes.legend(loc="upper right")
+    return figure
+
+
+@style.styled
+def plot_confusion_matrix(
+    y_test: Array, y_pred: Array, *, class_labels: Sequence[str] | None = None
+) -> Figure:
+    """Draw how often each class was decided as each class, in per cent of the true class.
+
+    Parameters
+    ----------
+    y_test, y_pred
+        True and decided classes; a decision of -1 means that there was none.
+    class_labels
+        Names of the classes; their numbers if not given.
+
+    Raises
+    ------
+    DataError
+        If the lengths differ, there are no samples, or names are missing.
+    """
+    counts, undecided = confusion(y_test, y_pred)
+    classes = len(counts)
+    if class_labels is not None and len(class_labels) < classes:
+        raise DataError(f"Found {len(class_labels)} names for {classes} classes.")
+    names = list(class_labels or map(str, range(classes)))[:classes]
+    columns = [*names, "none"] if undecided else names
+    totals = counts.sum(axis=1, keepdims=True)
+    share = np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
+    figure, axes = style.one_panel(height=3.2)
+    image = axes.imshow(share, cmap=style.grey_under("Blues"), vmin=0, vmax=100, aspect="auto",
+                        interpolation="nearest")  # fmt: skip
+    if classes <= MOST_CLASSES:
+        turned = 90 if max(map(len, columns)) > 4 else 0
+        axes.set_xticks(range(len(columns)), columns, rotation=turned)
+        axes.set_yticks(range(classes), names)
+    if classes <= MOST_NUMBERS:
+        for i, j in zip(*np.nonzero(counts), strict=True):
+            axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=6,
+                      color="white" if share[i, j] > 60 else "black")  # fmt: skip
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="decided class", ylabel="true class")
+    correct = float(np.trace(counts[:, :classes]) / counts.sum())
+    axes.set_title(f"{style.thousands(counts.sum())} samples, {correct:.2%} correct", loc="left")
+    style.add_colour_bar(image, [axes], "share of the true class (%)")
+    return figure
+
+
+def confusion(y_test: Array, y_pred: Array) -> tuple[Array, bool]:
+    """Return counts, true class by decided class, and whether a last column counts undecided ones.
+
+    Raises
+    ------
+    DataError
+        If the lengths differ or there are no samples.
+    """
+    true_b, decided_b = np.asarray(y_test, np.int64), np.asarray(y_pred, np.int64)
+    if true_b.shape != decided_b.shape or true_b.ndim != 1 or not len(true_b):
+        raise DataError(
+            f"Found {true_b.shape} true and {decided_b.shape} decided classes; expected the same "
+            f"number, at least one."
+        )
+    classes = int(max(true_b.max(), decided_b.max())) + 1
+    undecided = bool((decided_b < 0).any())
+    counts = np.zeros((classes, classes + undecided), np.int64)
+    np.add.at(counts, (true_b, np.where(decided_b < 0, classes, decided_b)), 1)
+    return counts, undecided
+
+
+@style.styled
+def plot_param_sweep(
+    results: Sequence[float],
+    n: int,
+    params: Sequence[float],
+    *,
+    param_name: str,
+    log_scale: bool = False,
+) -> Figure:
+    """Draw accuracy over the values of a parameter, with 95 % Wilson intervals.
+
+    Parameters
+    ----------
+    results
+        Share of correct decisions of each experiment, from 0 to 1.
+    n
+        Number of samples in each.
+    params
+        The parameter's value in each.
+    param_name
+        What the parameter is called, with its unit.
+    log_scale
+        Whether its axis is logarithmic.
+
+    Raises
+    ------
+    DataError
+        If the numbers of results and values differ or there are none.
+    """
+    if len(results) != len(params) or not len(results):
+        raise DataError(f"Found {len(results)} results for {len(params)} values; expected equal.")
+    share = np.asarray(results, np.float64)
+    low, high = wilson_interval(share, n)
+    figure, axes = style.one_panel()
+    axes.errorbar(params, 100 * share, yerr=100 * np.abs(np.stack([share - low, high - share])),
+                  fmt="o-", color=style.SPIKING, markersize=3, capsize=2)  # fmt: skip
+    if log_scale:
+        axes.set_xscale("log")
+    axes.set(xlabel=param_name, ylabel="accuracy (% of samples)")
+    axes.set_title(f"{style.thousands(n)} samples each, 95 % Wilson interval", loc="left")
+    return figure
+
+
+@style.styled
+def plot_history(history: Any) -> Figure:
+    """Draw loss and accuracy over the epochs of training.
+
+    Parameters
+    ----------
+    history
+        A mapping with any of ``loss``, ``val_loss``, ``accuracy`` (or ``acc``) and
+        ``val_accuracy``, one value per epoch; or an object that has it as ``history``, as Keras
+        returns.
+
+    Raises
+    ------
+    DataError
+        If it has none of these.
+    """
+    values: Mapping[str, Sequence[float]] = getattr(history, "history", history)
+    panels = [
+        ("loss (1)", 1.0, ("loss",)),
+        ("accuracy (%)", 100.0, ("accuracy", "acc", "categorical_accuracy")),
+    ]
+    found = [
+        (what, factor, name)
+        for what, factor, names in panels
+        for name in names
+        if name in values or f"val_{name}" in values
+    ]
+    if not found:
+        raise DataError(f"Found {sorted(values)}; expected loss or accuracy of each epoch.")
+    figure, axes_n = style.small_multiples(len(found), columns=len(found), panel_height=1.9)
+    for axes, (what, factor, name) in zip(axes_n, found, strict=True):
+        for key, line, said in ((name, "o-", "training"), (f"val_{name}", "s--", "validation")):
+            if key in values:
+                epochs = np.arange(1, len(values[key]) + 1)
+                axes.plot(epochs, factor * np.asarray(values[key]), line, markersize=2, label=said)
+        axes.set(xlabel="epoch", ylabel=what)
+        axes.legend()
+    return figure

@@ -1,0 +1,201 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const SPIKING = "#0072B2", ANALOG = "#D55E00", GREEN = "#009E73", GREY = "#5b6470";
+  const PALETTE = [SPIKING, ANALOG, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
+  const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
+  const t = data.time.t;
+  const narrow = () => window.innerWidth < 700;
+
+  function draw(id, traces, layout) {
+    const base = {
+      font: { size: narrow() ? 11 : 12, color: "#1c2126" },
+      margin: { l: 58, r: 14, t: 34, b: 46 },
+      hovermode: "closest",
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
+      paper_bgcolor: "white", plot_bgcolor: "white",
+    };
+    const axis = { gridcolor: "#e8ebee", zerolinecolor: "#c9ced4", automargin: true };
+    const merged = { ...base, ...layout };
+    for (const name of ["xaxis", "yaxis"]) merged[name] = { ...axis, ...layout[name] };
+    const element = document.getElementById(id);
+    element.hidden = false;
+    const drawn = element.dataset.drawn ? Plotly.react : Plotly.newPlot;
+    element.dataset.drawn = "1";
+    return drawn(element, traces, merged, CONFIG);
+  }
+
+  function band(low, high, name) {
+    const common = { x: t, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
+    return [
+      { ...common, y: low },
+      { ...common, y: high, fill: "tonexty", fillcolor: "rgba(0,114,178,0.18)", name,
+        showlegend: true, line: { width: 0, color: SPIKING } },
+    ];
+  }
+
+  function level(y, name) {
+    return { x: [0, t[t.length - 1]], y: [y, y], mode: "lines", name,
+             line: { color: ANALOG, dash: "dash", width: 1.5 } };
+  }
+
+  function accuracy() {
+    const a = data.accuracy;
+    const hover = "%{y:.2f} % at %{x}<extra>%{fullData.name}</extra>";
+    draw("chart-accuracy", [
+      ...band(a.low, a.high, "95 % Wilson interval"),
+      { x: t, y: a.snn, mode: "lines", name: "spiking", line: { color: SPIKING }, hovertemplate: hover },
+      { x: t, y: a.top_k, mode: "lines", name: `class among ${a.k} best`, visible: "legendonly",
+        line: { color: GREEN }, hovertemplate: hover },
+      { ...level(a.ann, "analog"), hovertemplate: hover },
+    ], { xaxis: { title: { text: data.time.label }, rangemode: "tozero" },
+         yaxis: { title: { text: "accuracy (%)" }, range: [0, 102] } });
+  }
+
+  function operations() {
+    const o = data.operations;
+    draw("chart-operations", [
+      ...band(o.low, o.high, "5 % to 95 % of samples"),
+      { x: t, y: o.snn, mode: "lines", name: "spiking, mean", line: { color: SPIKING } },
+      level(o.ann, "analog"),
+    ], { xaxis: { title: { text: data.time.label }, rangemode: "tozero" },
+         yaxis: { title: { text: "operations per sample" }, rangemode: "tozero" } });
+    draw("chart-pareto", [
+      { x: o.snn, y: data.accuracy.snn, mode: "lines+markers", name: "spiking", text: t.map(String),
+        marker: { size: 4 }, line: { color: SPIKING },
+        hovertemplate: `%{y:.2f} % with %{x:.3s} operations (${data.time.label} %{text})<extra></extra>` },
+      { x: [o.ann], y: [data.accuracy.ann], mode: "markers", name: "analog",
+        marker: { color: ANALOG, size: 10, symbol: "star" } },
+    ], { xaxis: { title: { text: "operations per sample" }, type: "log", exponentformat: "SI" },
+         yaxis: { title: { text: "accuracy (%)" }, range: [0, 102] } });
+  }
+
+  function spikes() {
+    const layers = data.layers.filter((layer) => layer.spikes_t);
+    if (!layers.length) return clear("chart-spikes");
+    draw("chart-spikes", layers.map((layer, i) => ({
+      x: t, y: layer.spikes_t, mode: "lines", name: layer.name,
+      line: { color: PALETTE[i % PALETTE.length], dash: i < PALETTE.length ? "solid" : "dot" },
+    })), { xaxis: { title: { text: data.time.label } }, hovermode: narrow() ? "closest" : "x unified",
+           yaxis: { title: { text: "spikes per sample so far" }, type: "log", exponentformat: "SI" } });
+  }
+
+  function scatter(layer) {
+    const both = [layer.rates, layer.activations];
+    if (!both.every(Boolean)) return clear("chart-correlation", "chart-histogram");
+    const top = 1.05 * Math.max(...both.flat(), 1e-6);
+    draw("chart-correlation", [
+      { x: layer.activations, y: layer.rates, mode: "markers", name: `${layer.rates.length} neurons`,
+        marker: { color: SPIKING, size: 4, opacity: 0.5 },
+        hovertemplate: "activation %{x}, rate %{y}<extra></extra>" },
+      { x: [0, top], y: [0, top], mode: "lines", name: "equal", hoverinfo: "skip",
+        line: { color: GREY, dash: "dash", width: 1 } },
+    ], { xaxis: { title: { text: `activation (${data.time.rate})` }, rangemode: "tozero" },
+         yaxis: { title: { text: `rate (${data.time.rate})` }, rangemode: "tozero" } });
+    const bins = { start: 0, end: top, size: top / 40 };
+    const bars = (x, name, color) => ({ x, name, type: "histogram", histnorm: "percent", xbins: bins,
+                                        marker: { color }, opacity: 0.55 });
+    draw("chart-histogram", [bars(layer.activations, "activation", ANALOG), bars(layer.rates, "rate", SPIKING)],
+      { barmode: "overlay", xaxis: { title: { text: data.time.rate } },
+        yaxis: { title: { text: "share of neurons (%)" }, type: "log" } });
+  }
+
+  function picture(id, image, name, scale, colors = "Viridis") {
+    if (!image) return clear(id);
+    draw(id, [{ z: image.z, type: "heatmap", colorscale: colors, zmin: scale[0], zmax: scale[1],
+                hoverongaps: false, hovertemplate: "%{z}<extra></extra>",
+                colorbar: { thickness: 10, len: 0.9 } }],
+      { title: { text: `${name}<br><sub>${image.remark}</sub>`, font: { size: 13 } },
+        margin: { l: 14, r: 14, t: 50, b: 14 },
+        xaxis: { visible: false },
+        yaxis: { visible: false, autorange: "reversed", scaleanchor: "x", constrain: "domain" } });
+  }
+
+  function pictures(layer) {
+    const images = [layer.activation_picture, layer.rate_picture];
+    const values = images.filter(Boolean).flatMap((image) => image.z.flat()).filter((v) => v !== null);
+    const scale = [values.reduce((a, b) => Math.min(a, b), 0), values.reduce((a, b) => Math.max(a, b), 1e-6)];
+    picture("chart-activation", images[0], `activation (${data.time.rate})`, scale);
+    picture("chart-rate", images[1], `rate (${data.time.rate})`, scale);
+  }
+
+  function raster(layer) {
+    const r = layer.raster;
+    if (!r) return clear("chart-raster");
+    const z = r.neurons.map(() => new Array(r.steps).fill(0));
+    r.row.forEach((row, i) => { z[row][r.step[i]] = 1; });
+    r.negative.forEach((i) => { z[r.row[i]][r.step[i]] = -1; });
+    const shown = r.neurons.length < r.of ? `${r.neurons.length} of ${r.of} neurons, evenly chosen` : `${r.of} neurons`;
+    const step = t.length === r.steps ? t : undefined;
+    draw("chart-raster", [{ z, x: step, y: r.neurons, type: "heatmap", zmin: -1, zmax: 1, showscale: false,
+      colorscale: [[0, ANALOG], [0.5, "#f4f6f8"], [1, SPIKING]],
+      hovertemplate: "neuron %{y}, %{x}: %{z}<extra></extra>" }],
+      { title: { text: `${layer.name}: ${shown}`, font: { size: 13 } },
+        xaxis: { title: { text: data.time.label } }, yaxis: { title: { text: "neuron (index)" } } });
+  }
+
+  function confusion() {
+    const { counts, undecided, wrong, wrong_total: total } = data.confusion;
+    const names = counts.map((_, i) => String(i));
+    const columns = undecided ? [...names, "none"] : names;
+    const share = counts.map((row) => {
+      const sum = row.reduce((a, b) => a + b, 0);
+      return row.map((n) => (sum ? (100 * n) / sum : null));
+    });
+    const few = counts.length <= 15;
+    draw("chart-confusion", [{ z: share, x: columns, y: names, text: counts.map((line) => line.map((n) => n || "")), type: "heatmap", 
+      colorscale: [[0, "#f4f8fc"], [1, "#08519c"]], zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } }, customdata: counts,
+      hovertemplate: "class %{y} decided as %{x}: %{customdata} (%{z:.1f} %)<extra></extra>" }],
+      { xaxis: { title: { text: "decided class" }, type: "category" },
+        yaxis: { title: { text: "true class" }, type: "category", autorange: "reversed" } });
+    const place = document.getElementById("wrong");
+    const title = document.createElement("p");
+    title.textContent = total ? `${total} wrong${total > wrong.length ? `, the first ${wrong.length}` : ""}:` : "No sample is decided wrongly.";
+    place.append(title);
+    if (!total) return;
+    const table = document.createElement("table");
+    const row = (cells, tag) => {
+      const tr = table.insertRow();
+      for (const text of cells) { const c = document.createElement(tag); c.textContent = text; tr.append(c); }
+    };
+    const named = (n) => (n < 0 ? "none" : n);
+    row(["sample", "class", "spiking", "analog"], "th");
+    wrong.forEach((w) => row(w.map((n, i) => (i ? named(n) : n)), "td"));
+    place.append(table);
+  }
+
+  function clear(...ids) {
+    for (const id of ids) {
+      const element = document.getElementById(id);
+      if (element.dataset.drawn) { Plotly.purge(element); delete element.dataset.drawn; }
+      element.hidden = true;
+    }
+  }
+
+  function choose(index) {
+    const layer = data.layers[index];
+    if (!layer) return;
+    select.value = String(index);
+    document.querySelectorAll(".layers tbody tr").forEach((tr, i) => tr.classList.toggle("chosen", i === index));
+    scatter(layer);
+    pictures(layer);
+    raster(layer);
+  }
+
+  const select = document.getElementById("layer");
+  data.layers.forEach((layer, i) => select.add(new Option(layer.name, String(i))));
+  select.addEventListener("change", () => choose(Number(select.value)));
+  document.querySelectorAll(".layers tbody tr").forEach((tr, i) => tr.addEventListener("click", () => choose(i)));
+  const resize = () => document.querySelectorAll(".js-plotly-plot").forEach((chart) => Plotly.Plots.resize(chart));
+  window.addEventListener("beforeprint", resize);
+  window.addEventListener("afterprint", resize);
+
+  accuracy();
+  operations();
+  spikes();
+  choose(0);
+  if (data.input) picture("chart-input", data.input, "input", [0, 1], "Greys");
+  else clear("chart-input");
+  confusion();
+  document.body.dataset.ready = "1";
+})();

@@ -1,0 +1,190 @@
+"""How well firing rates follow activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snn_core.errors import DataError
+from snn_core.typing import Array
+from snn_plot import style
+from snn_plot.rates import pearson
+from snn_plot.units import STEPS, Units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_DOTS = 5000
+"""Neurons drawn in one scatter plot."""
+
+
+@style.styled
+def plot_layer_correlation(
+    rates: Array,
+    activations: Array,
+    *,
+    label: str,
+    units: Units = STEPS,
+    same_limits: bool = True,
+) -> Figure:
+    """Draw each neuron's rate over its activation, and the line on which both are equal.
+
+    Parameters
+    ----------
+    rates, activations
+        Arrays of one shape, in spikes per step.
+    label
+        The layer's label.
+    same_limits
+        Whether both axes have the same limits.
+
+    Raises
+    ------
+    DataError
+        If the shapes differ.
+    """
+    figure, axes = style.one_panel(height=3.0)
+    draw_correlation(
+        axes, rates, activations, label=label, units=units, same_limits=same_limits, detailed=True
+    )
+    return figure
+
+
+@style.styled
+def plot_network_correlations(
+    rates_n: Mapping[str, Array], activations_n: Mapping[str, Array], *, units: Units = STEPS
+) -> Figure:
+    """Draw `plot_layer_correlation` of every layer that is in both mappings.
+
+    Parameters
+    ----------
+    rates_n, activations_n
+        Layer label to numbers in spikes per step.
+
+    Raises
+    ------
+    DataError
+        If no layer is in both, or the shapes of one differ.
+    """
+    labels = [label for label in rates_n if label in activations_n]
+    if not labels:
+        raise DataError(
+            f"Rates of {list(rates_n)} and activations of {list(activations_n)}: expected a layer "
+            f"that is in both."
+        )
+    figure, panels = style.small_multiples(len(labels), panel_height=1.75)
+    for axes, label in zip(panels, labels, strict=True):
+        draw_correlation(axes, rates_n[label], activations_n[label], label=label, units=units)
+    for axes in panels:
+        axes.set(xlabel="", ylabel="")
+    figure.supxlabel(f"activation ({units.rate})", fontsize=7)
+    figure.supylabel(f"rate ({units.rate})", fontsize=7)
+    return figure
+
+
+@style.styled
+def plot_correlations(
+    a: Array, b: Array, *, label_a: str = "a (1)", label_b: str = "b (1)"
+) -> Figure:
+    """Draw any two arrays of one shape against each other, with their correlation.
+
+    Parameters
+    ----------
+    label_a, label_b
+        What they are, with their units.
+    """
+    figure, axes = style.one_panel(height=3.0)
+    a, b = _same_shape(a, b)
+    r = _scatter(axes, a, b)
+    axes.set(xlabel=label_a, ylabel=label_b)
+    axes.set_title(_r(r), loc="left")
+    return figure
+
+
+@style.styled
+def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
+    """Draw the correlation of rates and activations of every layer over all samples.
+
+    Parameters
+    ----------
+    pearson_n_b
+        Layer label to one coefficient per sample (see `snn_plot.rates.pearson_b`); NaN where it is
+        not defined.
+    """
+    labels = list(pearson_n_b)
+    figure, axes = style.one_panel(height=0.9 + 0.28 * len(labels))
+    worst, samples = 1.0, 0
+    for row, r_b in enumerate(pearson_n_b.values()):
+        known = np.asarray(r_b)[~np.isnan(r_b)]
+        if not len(known):
+            axes.annotate("not defined", (0.5, row),
+                          xycoords=("axes fraction", "data"), ha="center",
+                          va="center", color=style.NEUTRAL)  # fmt: skip
+            continue
+        low, first, median, third, high = np.percentile(known, (5, 25, 50, 75, 95))
+        axes.plot((low, high), (row, row), color=style.SPIKING, linewidth=0.8)
+        axes.plot((first, third), (row, row), color=style.SPIKING, linewidth=4, alpha=0.5,
+                  solid_capstyle="butt")  # fmt: skip
+        axes.plot(median, row, "o", color=style.SPIKING, markersize=4)
+        worst, samples = min(worst, low), max(samples, len(known))
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlim(worst - 0.05 * (1 - worst) - 1e-3, 1 + 0.05 * (1 - worst) + 1e-3)
+    axes.grid(axis="x", color="#DDDDDD", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("rates and activations: Pearson's r (1)")
+    figure.suptitle(f"median, quartiles, 5 % and 95 % of {samples} samples", fontsize=7)
+    return figure
+
+
+def draw_correlation(
+    axes: Axes,
+    rates: Array,
+    activations: Array,
+    *,
+    label: str,
+    units: Units,
+    same_limits: bool = True,
+    detailed: bool = False,
+) -> None:
+    """Draw rates over activations into a panel."""
+    rates, activations = _same_shape(rates, activations)
+    saturated = float((activations >= 1).mean())  # no neuron fires twice in a step
+    rates, activations = units.rates(rates), units.rates(activations)
+    r = _scatter(axes, activations, rates)
+    low = min(0.0, float(activations.min()))
+    high = max(float(activations.max()), float(rates.max()), 1e-9) * 1.04
+    if same_limits:
+        low = min(low, float(rates.min()))
+        axes.set(xlim=(low - 0.02 * high, high), ylim=(low - 0.02 * high, high))
+    axes.axline((0, 0), slope=1, color=style.NEUTRAL, linestyle="--", linewidth=0.7)
+    axes.set(xlabel=f"activation ({units.rate})", ylabel=f"rate ({units.rate})")
+    axes.set_title(label, loc="left")
+    text = _r(r)
+    if detailed and saturated:
+        text += f"\n{saturated:.2%} saturated"
+    axes.text(0.04, 0.97, text, transform=axes.transAxes, va="top", fontsize=6)
+    if detailed and rates.size > MOST_DOTS:
+        style.note(axes, f"{style.thousands(MOST_DOTS)} of {style.thousands(rates.size)} neurons")
+
+
+def _scatter(axes: Axes, x: Array, y: Array) -> float:
+    """Draw dots, some of many; return the correlation of all."""
+    shown = style.evenly(x.size, MOST_DOTS)
+    alpha = float(np.clip(60 / np.sqrt(len(shown) + 1), 0.15, 0.8))
+    axes.plot(x[shown], y[shown], "o", color=style.SPIKING, alpha=alpha, markersize=1.8,
+              markeredgewidth=0, rasterized=True)  # fmt: skip
+    return pearson(x, y)
+
+
+def _same_shape(a: Array, b: Array) -> tuple[Array, Array]:
+    if np.shape(a) != np.shape(b):
+        raise DataError(f"Found shapes {np.shape(a)} and {np.shape(b)}; expected one shape.")
+    return np.ravel(a), np.ravel(b)
+
+
+def _r(r: float) -> str:
+    return "r not defined" if np.isnan(r) else f"r = {r:.4f}"

@@ -1,0 +1,382 @@
+"""All figures of a run: which there are, what each needs, and how it is drawn from a `RunView`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snn_core.errors import DataError
+from snn_core.ir import Network, Weighted
+from snn_core.typing import Array
+from snn_plot.accuracy import plot_confusion_matrix, plot_error_vs_time
+from snn_plot.activity import (
+    plot_activations,
+    plot_activations_minus_rates,
+    plot_input_image,
+    plot_layer_activity,
+)
+from snn_plot.correlation import (
+    plot_layer_correlation,
+    plot_network_correlations,
+    plot_pearson_coefficients,
+)
+from snn_plot.operations import plot_ops_vs_time
+from snn_plot.probes import (
+    plot_energy_probe,
+    plot_execution_time_probe,
+    plot_power_probe,
+    plot_probe,
+    read_probe,
+    unit,
+)
+from snn_plot.recorded import LayerView, RunView
+from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.summary import plot_layer_summaries
+from snn_plot.units import STEPS, Units
+from snn_plot.weights import (
+    plot_activ_hist,
+    plot_hist,
+    plot_hist_combined,
+    plot_max_activ_hist,
+    plot_parameter_histogram,
+    plot_weight_distribution,
+)
+
+Maker: TypeAlias = Callable[[], Figure]
+
+PROBES = "probes"
+"""Folder inside a result folder with tables of what the hardware measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What all figures of one run are drawn from: the run, the units, and the network if given."""
+
+    run: RunView
+    units: Units = STEPS
+    network: Network | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of figure.
+
+    Parameters
+    ----------
+    makers
+        Returns file name, without ending, to function that draws the figure.
+    needs
+        Recorded variables without which there is nothing to draw; ``network`` is the network,
+        ``probes`` a folder of measurements.
+    """
+
+    makers: Callable[[Scene], Mapping[str, Maker]]
+    needs: tuple[str, ...] = ()
+
+    def missing(self, scene: Scene) -> list[str]:
+        """Return which needs are not met."""
+        available = set(scene.run.recorded)
+        if scene.network is not None:
+            available.add("network")
+        if probe_files(scene.run):
+            available.add(PROBES)
+        return [need for need in self.needs if need not in available]
+
+
+def output_graphs(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Figure]:
+    """Return figures of a run by name.
+
+    Parameters
+    ----------
+    only
+        Names of kinds (see `KINDS`); all that the run has data for by default.
+
+    Raises
+    ------
+    DataError
+        If a kind is unknown, or was asked for and the run lacks what it needs.
+    """
+    return {name: make() for name, make in makers(scene, only=only).items()}
+
+
+def makers(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Maker]:
+    """Return functions that draw the figures of a run, by name; see `output_graphs`."""
+    unknown = [name for name in only if name not in KINDS]
+    if unknown:
+        raise DataError(f"No figure {', '.join(unknown)}; expected some of {', '.join(KINDS)}.")
+    found: dict[str, Maker] = {}
+    for name, kind in KINDS.items():
+        if only and name not in only:
+            continue
+        missing = kind.missing(scene)
+        if missing and only:
+            raise DataError(f"The figure {name} cannot be drawn: {advice(missing)}.")
+        if not missing:
+            found |= kind.makers(scene)
+    return found
+
+
+def left_out(scene: Scene) -> dict[str, str]:
+    """Return the kinds that a run has no data for, and what to do about it."""
+    all_missing = {name: kind.missing(scene) for name, kind in KINDS.items()}
+    return {name: advice(missing) for name, missing in all_missing.items() if missing}
+
+
+def advice(missing: Sequence[str]) -> str:
+    """Return what to do so that something is not missing."""
+    said = []
+    recordable = [name for name in missing if name not in ("network", PROBES)]
+    if recordable:
+        names = ", ".join(recordable)
+        said.append(f"run again with {names} in output.log_vars")
+    if "network" in missing:
+        said.append("give the converted network with --model")
+    if PROBES in missing:
+        said.append(f"put measurements into the run's folder {PROBES}/")
+    return "; ".join(said)
+
+
+def probe_files(run: RunView) -> list[Path]:
+    """Return the probe files of a run."""
+    if run.path is None:
+        return []
+    folder = run.path / PROBES
+    return sorted(path for path in folder.glob("*.*") if path.suffix in (".csv", ".npz"))
+
+
+def _single(name: str, draw: Callable[[Scene], Figure]) -> Callable[[Scene], Mapping[str, Maker]]:
+    """Return what makes one figure of a run."""
+    return lambda scene: {name: partial(draw, scene)}
+
+
+def _per_layer(
+    name: str, draw: Callable[[Scene, LayerView], Figure], *, has: str
+) -> Callable[[Scene], Mapping[str, Maker]]:
+    """Return what makes one figure of each layer of which ``has`` was recorded."""
+    return lambda scene: {
+        f"{name}/{layer.name}": partial(draw, scene, layer)
+        for layer in scene.run.layers
+        if getattr(layer, has) is not None
+    }
+
+
+def of_layers(run: RunView, attribute: str) -> dict[str, Array]:
+    """Return something that was recorded of layers, by label."""
+    values = {layer.name: getattr(layer, attribute) for layer in run.layers}
+    return {name: array for name, array in values.items() if array is not None}
+
+
+def _error_vs_time(scene: Scene) -> Figure:
+    result = scene.run.result
+    wrong = result.ann_decision_b != result.labels_b
+    return plot_error_vs_time(
+        result.top1err_b_t,
+        result.topkerr_b_t,
+        top1err_ann=float(wrong.mean()),
+        top5err_ann=float(result.ann_topkerr_b.mean()),
+        k=scene.run.settings["simulation"]["top_k"],
+        units=scene.units,
+    )
+
+
+def _ops_vs_time(scene: Scene) -> Figure:
+    result = scene.run.result
+    kinds = {
+        "synaptic": result.synaptic_operations_b_t,
+        "neurons": result.neuron_operations_b_t,
+    }
+    return plot_ops_vs_time(
+        kinds, operations_ann=result.ann_operations_per_sample, units=scene.units
+    )
+
+
+def _input_image(scene: Scene) -> Figure:
+    run = scene.run
+    decided = int(run.result.decision_b[run.sample])
+    return plot_input_image(
+        np.asarray(run.input_l),
+        label=int(run.result.labels_b[run.sample]),
+        decided="none" if decided < 0 else decided,
+    )
+
+
+def _activity(scene: Scene, layer: LayerView) -> Figure:
+    rates = scene.units.rates(np.asarray(layer.rates_l))
+    return plot_layer_activity(rates, label=layer.name, quantity=f"rate ({scene.units.rate})")
+
+
+def _network_activations(scene: Scene) -> Figure:
+    values = of_layers(scene.run, "activations_l")
+    shown = {name: scene.units.rates(a) for name, a in values.items()}
+    return plot_activations(shown, quantity=f"activation ({scene.units.rate})")
+
+
+def _hist(scene: Scene, layer: LayerView) -> Figure:
+    data = {"activations": layer.expected_p, "rates": layer.points_p}
+    known = {name: scene.units.rates(a) for name, a in data.items() if a is not None}
+    return plot_hist(
+        known, layer_label=layer.name, quantity=f"rate ({scene.units.rate})", log_counts=True
+    )
+
+
+def _activ_hist(scene: Scene) -> Figure:
+    rows = {
+        "activations": of_layers(scene.run, "expected_p"),
+        "rates": of_layers(scene.run, "points_p"),
+    }
+    known = {
+        name: scene.units.rates(np.concatenate(list(parts.values())))
+        for name, parts in rows.items()
+        if parts
+    }
+    return plot_activ_hist(known, quantity=f"rate ({scene.units.rate})", title="all layers")
+
+
+def _max_activ_hist(scene: Scene, layer: LayerView) -> Figure:
+    data = {"largest activation": scene.units.rates(np.asarray(layer.max_activations_b))}
+    return plot_max_activ_hist(
+        data, layer_label=layer.name, quantity=f"activation ({scene.units.rate})"
+    )
+
+
+def _hist_combined(scene: Scene) -> Figure:
+    rates = of_layers(scene.run, "points_p")
+    shown = {name: scene.units.rates(a) for name, a in rates.items()}
+    return plot_hist_combined(shown, quantity=f"rate ({scene.units.rate})")
+
+
+def _parameters(scene: Scene) -> Mapping[str, Maker]:
+    return {
+        f"parameter_histogram/{layer.name}": partial(
+            plot_parameter_histogram, layer.weight, layer.bias_o, label=layer.name
+        )
+        for layer in scene.network or ()
+        if isinstance(layer, Weighted)
+    }
+
+
+def _probes(scene: Scene) -> Mapping[str, Maker]:
+    found: dict[str, Maker] = {}
+    special = {
+        "time": plot_execution_time_probe,
+        "energy": plot_energy_probe,
+        "power": plot_power_probe,
+    }
+    for path in probe_files(scene.run):
+        probe = read_probe(path)
+        kinds = {unit(name)[0] for name in probe.values}
+        plots = [special[kind] for kind in sorted(kinds & set(special))]
+        for plot in (*plots, plot_probe):
+            found[f"{PROBES}/{path.stem}-{plot.__name__.removeprefix('plot_')}"] = partial(
+                plot, probe
+            )
+    return found
+
+
+TRAINS, WANTED = "spiketrains", "activations"
+
+KINDS: Mapping[str, Kind] = {
+    "error_vs_time": Kind(makers=_single("error_vs_time", _error_vs_time)),
+    "ops_vs_time": Kind(makers=_single("ops_vs_time", _ops_vs_time)),
+    "confusion_matrix": Kind(
+        makers=_single(
+            "confusion_matrix",
+            lambda s: plot_confusion_matrix(s.run.result.labels_b, s.run.result.decision_b),
+        )
+    ),
+    "input_image": Kind(makers=_single("input_image", _input_image), needs=("input",)),
+    "spikecount_vs_time": Kind(
+        makers=_single(
+            "spikecount_vs_time",
+            lambda s: plot_spikecount_vs_time(of_layers(s.run, "spikes_b_t"), units=s.units),
+        ),
+        needs=(TRAINS,),
+    ),
+    "spiketrains": Kind(
+        makers=_per_layer(
+            "spiketrains",
+            lambda s, n: plot_spiketrains(
+                np.asarray(n.spiketrains_l_t), label=n.name, units=s.units
+            ),
+            has="spiketrains_l_t",
+        ),
+        needs=(TRAINS,),
+    ),
+    "potential": Kind(
+        makers=_per_layer(
+            "potential",
+            lambda s, n: plot_potential(np.asarray(n.mem_l_t), label=n.name, units=s.units),
+            has="mem_l_t",
+        ),
+        needs=("mem",),
+    ),
+    "activations": Kind(makers=_single("activations", _network_activations), needs=(WANTED,)),
+    "layer_activity": Kind(
+        makers=_per_layer("layer_activity", _activity, has="rates_l"), needs=(TRAINS,)
+    ),
+    "activations_minus_rates": Kind(
+        makers=_per_layer(
+            "activations_minus_rates",
+            lambda s, n: plot_activations_minus_rates(
+                np.asarray(n.activations_l), np.asarray(n.rates_l), label=n.name, units=s.units
+            ),
+            has="rates_l",
+        ),
+        needs=(TRAINS, WANTED),
+    ),
+    "layer_correlation": Kind(
+        makers=_per_layer(
+            "layer_correlation",
+            lambda s, n: plot_layer_correlation(
+                np.asarray(n.points_p), np.asarray(n.expected_p), label=n.name, units=s.units
+            ),
+            has="points_p",
+        ),
+        needs=(TRAINS, WANTED),
+    ),
+    "network_correlations": Kind(
+        makers=_single(
+            "network_correlations",
+            lambda s: plot_network_correlations(
+                of_layers(s.run, "points_p"), of_layers(s.run, "expected_p"), units=s.units
+            ),
+        ),
+        needs=(TRAINS, WANTED),
+    ),
+    "pearson_coefficients": Kind(
+        makers=_single(
+            "pearson_coefficients",
+            lambda s: plot_pearson_coefficients(of_layers(s.run, "pearson_b")),
+        ),
+        needs=(TRAINS, WANTED),
+    ),
+    "layer_summaries": Kind(
+        makers=_per_layer(
+            "layer_summaries", lambda s, n: plot_layer_summaries(n, units=s.units), has="rates_l"
+        ),
+        needs=(TRAINS,),
+    ),
+    "hist": Kind(makers=_per_layer("hist", _hist, has="points_p"), needs=(TRAINS,)),
+    "activ_hist": Kind(makers=_single("activ_hist", _activ_hist), needs=(WANTED,)),
+    "max_activ_hist": Kind(
+        makers=_per_layer("max_activ_hist", _max_activ_hist, has="max_activations_b"),
+        needs=(WANTED,),
+    ),
+    "hist_combined": Kind(makers=_single("hist_combined", _hist_combined), needs=(TRAINS,)),
+    "weight_distribution": Kind(
+        makers=_single(
+            "weight_distribution",
+            lambda s: plot_weight_distribution(s.network),  # type: ignore[arg-type]
+        ),
+        needs=("network",),
+    ),
+    "parameter_histogram": Kind(makers=_parameters, needs=("network",)),
+    "probes": Kind(makers=_probes, needs=(PROBES,)),
+}
+"""Every kind of figure of a run, in the order in which they are written."""

@@ -1,0 +1,125 @@
+"""Operations over time, and what an accuracy costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from snn_core.errors import DataError
+from snn_core.result import RunResult
+from snn_core.typing import Array, Float64
+from snn_plot import style
+from snn_plot.accuracy import wilson_interval
+from snn_plot.spikes import draw_cumulative
+from snn_plot.units import STEPS, Units
+
+
+@style.styled
+def plot_ops_vs_time(
+    operations_b_t: Array | Mapping[str, Array],
+    *,
+    operations_ann: float | None = None,
+    units: Units = STEPS,
+) -> Figure:
+    """Draw how many operations a sample has cost up to each step.
+
+    Parameters
+    ----------
+    operations_b_t
+        Operations of each step, not summed up; or several kinds of them by name.
+    operations_ann
+        Operations of the analog network.
+    """
+    kinds = operations_b_t if isinstance(operations_b_t, Mapping) else {"spiking": operations_b_t}
+    figure, axes = style.one_panel()
+    for index, (name, values_b_t) in enumerate(kinds.items()):
+        shade = style.colour(index + (index > 0))  # the second colour is the analog network's
+        draw_cumulative(axes, values_b_t, label=name, line_colour=shade, units=units)
+    if operations_ann is not None:
+        axes.axhline(operations_ann, color=style.ANALOG, linestyle="--", linewidth=0.8,
+                     label="analog")  # fmt: skip
+    samples, steps = next(iter(kinds.values())).shape
+    axes.yaxis.set_major_formatter(EngFormatter())
+    axes.set(xlabel=units.time_label, ylabel="operations so far (per sample)")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(0, units.times(steps)[-1])
+    axes.set_title(
+        f"mean of {style.thousands(samples)} samples; band: 5 % to 95 % of them", loc="left"
+    )
+    axes.legend()
+    return figure
+
+
+@style.styled
+def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> Figure:
+    """Compare runs: accuracy over time, and over operations with the best of all runs marked.
+
+    Bands are 95 % Wilson intervals. The black line joins the points that no run beats: none has a
+    higher accuracy with as few operations (the Pareto front).
+
+    Parameters
+    ----------
+    runs
+        Name to result. Runs may differ in simulator, settings, steps and samples.
+    units
+        Unit of time; with ``"ms"``, each run's own length of a step is used.
+
+    Raises
+    ------
+    DataError
+        If there are no runs.
+    """
+    if not runs:
+        raise DataError("Found no runs to compare; expected at least one.")
+    figure = style.new_figure(height=4.8)
+    upper, lower = (style.tidy(figure.add_subplot(2, 1, i)) for i in (1, 2))
+    shades = style.shades(len(runs))
+    for (name, result), shade in zip(runs.items(), shades, strict=True):
+        dt_ms = float(result.metadata["identity"]["settings"]["simulation"]["dt"])
+        times = Units(time=units.time, dt_ms=dt_ms).times(result.timesteps)
+        accuracy_t = 100 * result.accuracy_t
+        low_t, high_t = wilson_interval(result.accuracy_t, result.samples)
+        cost_t = cumulative_operations(result)
+        for axes, x_t in ((upper, times), (lower, cost_t)):
+            # Runs that differ in their length alone lie on each other: a dot tells the ends.
+            axes.plot(x_t, accuracy_t, "-o", markevery=[-1], markersize=3, color=shade,
+                      label=f"{name} ({result.samples} samples)")  # fmt: skip
+            axes.fill_between(x_t, 100 * low_t, 100 * high_t, color=shade, alpha=0.12, linewidth=0)
+        lower.plot(result.ann_operations_per_sample, 100 * result.ann_accuracy, "*", color=shade,
+                   markersize=7, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
+    cost_p, best_p = pareto_front(list(runs.values()))
+    lower.step(cost_p, 100 * best_p, where="post", color="black", linewidth=0.7, linestyle="--")
+    upper.set(xlabel=units.time_label, ylabel="accuracy (% of samples)", ylim=(0, 102))
+    lower.set(xlabel="operations so far (per sample)", ylabel="accuracy (% of samples)",
+              xscale="log", ylim=(0, 102))  # fmt: skip
+    lower.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    lower.xaxis.set_major_formatter(EngFormatter(sep="\u202f"))
+    lower.xaxis.set_minor_formatter(NullFormatter())
+    upper.set_title("95 % Wilson intervals", loc="left")
+    lower.set_title("★ analog networks; dashed: best of all runs", loc="left")
+    handles, labels = upper.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center")
+    return figure
+
+
+def cumulative_operations(result: RunResult) -> Float64[Array, "t"]:
+    """Return the mean operations of a sample up to each step, synaptic and neuronal together."""
+    total_b_t = result.synaptic_operations_b_t + result.neuron_operations_b_t
+    summed: Array = total_b_t.mean(axis=0).cumsum()
+    return summed
+
+
+def pareto_front(
+    results: list[RunResult],
+) -> tuple[Float64[Array, "p"], Float64[Array, "p"]]:
+    """Return operations and accuracies of the points of all runs that no other point beats."""
+    cost = np.concatenate([cumulative_operations(result) for result in results])
+    accuracy = np.concatenate([result.accuracy_t for result in results])
+    order = np.lexsort((-accuracy, cost))
+    cost, accuracy = cost[order], accuracy[order]
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(accuracy)[:-1]])
+    best = accuracy > before
+    return cost[best], accuracy[best]

@@ -1,0 +1,278 @@
+"""What a chip or a meter measured while it ran, read from a small table and drawn.
+
+A probe file is CSV with one line of names, or ``.npz`` with one array per name. Each name ends with
+its unit: ``spiking_ms``, ``total_mw``, ``synapses_uj``. One column tells the time: ``step``
+(number of the step, from 1) or ``time_ms`` (also ``time_s``, ``time_us``); there may be any number
+of others. Lines that start with ``#`` are comments. Known units are s, ms, us (time), w, mw, uw
+(power), j, mj, uj, nj (energy), v, mv (voltage); a column that ends with none of them is a bare
+number.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from snn_core.errors import DataError
+from snn_core.typing import Array, Float64, PathLikeStr
+from snn_plot import style
+
+UNITS: Mapping[str, tuple[str, str, float]] = {
+    "s": ("time", "s", 1.0),
+    "ms": ("time", "ms", 1e-3),
+    "us": ("time", "µs", 1e-6),
+    "w": ("power", "W", 1.0),
+    "mw": ("power", "mW", 1e-3),
+    "uw": ("power", "µW", 1e-6),
+    "j": ("energy", "J", 1.0),
+    "mj": ("energy", "mJ", 1e-3),
+    "uj": ("energy", "µJ", 1e-6),
+    "nj": ("energy", "nJ", 1e-9),
+    "v": ("voltage", "V", 1.0),
+    "mv": ("voltage", "mV", 1e-3),
+}
+"""Suffix of a name to the kind of quantity, the unit's sign and its size in SI units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A table of measurements over time.
+
+    Parameters
+    ----------
+    name
+        Where it comes from, for titles and messages.
+    time_t
+        Number of the step, or time.
+    time_name
+        Name of that column, ``step`` or ``time_ms``.
+    values
+        Name with unit suffix to one number per time.
+    """
+
+    name: str
+    time_t: Float64[Array, "t"]
+    time_name: str
+    values: Mapping[str, Float64[Array, "t"]]
+
+    @property
+    def time_label(self) -> str:
+        """Label of the time axis."""
+        return "time (steps)" if self.time_name == "step" else f"time ({unit(self.time_name)[1]})"
+
+    @property
+    def intervals_s(self) -> Float64[Array, "t"] | None:
+        """Seconds that each measurement stands for; ``None`` if time is counted in steps."""
+        if self.time_name == "step" or len(self.time_t) < 2:
+            return None
+        apart = np.diff(self.time_t)
+        return np.concatenate([apart[:1], apart]) * UNITS[_suffix(self.time_name)][2]
+
+    def of_kind(self, kind: str) -> dict[str, Float64[Array, "t"]]:
+        """Return the columns of one kind of quantity in SI units, by name without unit.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        found = {
+            name[: -len(_suffix(name)) - 1].replace("_", " "): a * UNITS[_suffix(name)][2]
+            for name, a in self.values.items()
+            if unit(name)[0] == kind
+        }
+        if not found:
+            known = ", ".join(key for key, value in UNITS.items() if value[0] == kind)
+            raise DataError(
+                f"{self.name} has the columns {', '.join(self.values)}; expected {kind}, with a "
+                f"name that ends with one of the units {known}."
+            )
+        return found
+
+
+def unit(name: str) -> tuple[str, str]:
+    """Return the kind of quantity and the unit of a column."""
+    kind, sign, _ = UNITS.get(_suffix(name), ("number", "1", 1.0))
+    return kind, sign
+
+
+def _suffix(name: str) -> str:
+    return name.lower().rpartition("_")[2] if "_" in name else ""
+
+
+def read_probe(path: PathLikeStr) -> Probe:
+    """Read a probe file.
+
+    Raises
+    ------
+    DataError
+        If it is missing or does not hold what the module describes.
+    """
+    file = Path(path)
+    try:
+        columns = _read_npz(file) if file.suffix == ".npz" else _read_csv(file)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file} cannot be read as a probe ({error}); {_ADVICE}.") from error
+    times = [name for name in columns if name == "step" or name.startswith("time_")]
+    times = [name for name in times if name == "step" or unit(name)[0] == "time"]
+    lengths = {len(values) for values in columns.values()}
+    if len(times) != 1 or len(columns) < 2 or len(lengths) != 1 or lengths == {0}:
+        raise DataError(f"{file} has the columns {', '.join(columns) or 'none'}; {_ADVICE}.")
+    time_t = columns.pop(times[0])
+    if (np.diff(time_t) <= 0).any():
+        raise DataError(f"{file}: the column {times[0]} does not grow from row to row.")
+    return Probe(name=file.name, time_t=time_t, time_name=times[0], values=columns)
+
+
+_ADVICE = "expected rows of numbers under names such as time_ms,total_mw or step,spiking_ms"
+
+
+def _read_csv(file: Path) -> dict[str, Array]:
+    with file.open(encoding="utf-8", newline="") as text:
+        rows = [row for row in csv.reader(text) if row and not row[0].startswith("#")]
+    if not rows:
+        raise ValueError("it is empty")
+    names = [name.strip() for name in rows[0]]
+    if len(set(names)) < len(names) or any(len(row) != len(names) for row in rows[1:]):
+        raise ValueError("names repeat, or a row has another number of columns")
+    table = np.array(rows[1:], np.float64).reshape(-1, len(names))
+    return _finite(dict(zip(names, table.T, strict=True)))
+
+
+def _read_npz(file: Path) -> dict[str, Array]:
+    with np.load(file, allow_pickle=False) as archive:
+        return _finite({name: np.asarray(archive[name], np.float64).ravel() for name in archive})
+
+
+def _finite(columns: dict[str, Array]) -> dict[str, Array]:
+    for name, values in columns.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"the column {name} holds values that are not finite")
+    return columns
+
+
+@style.styled
+def plot_probe(probe: Probe) -> Figure:
+    """Draw every column of a probe over time; columns of one unit share a panel."""
+    by_unit: dict[tuple[str, str], list[str]] = {}
+    for name in probe.values:
+        by_unit.setdefault(unit(name), []).append(name)
+    figure, panels = style.small_multiples(len(by_unit), columns=1, panel_height=1.6)
+    for axes, ((kind, sign), names) in zip(panels, by_unit.items(), strict=True):
+        for index, name in enumerate(names):
+            said = name if kind == "number" else name[: -len(_suffix(name)) - 1]
+            axes.plot(probe.time_t, probe.values[name], color=style.colour(index),
+                      label=said.replace("_", " "))  # fmt: skip
+        axes.set_ylabel(f"{kind} ({sign})")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    panels[-1].set_xlabel(probe.time_label)
+    panels[0].set_title(probe.name, loc="left")
+    return figure
+
+
+@style.styled
+def plot_execution_time_probe(probe: Probe) -> Figure:
+    """Draw how long the chip took for each step, its phases on top of each other.
+
+    Parameters
+    ----------
+    probe
+        With a column of time for each phase, for example ``spiking_us`` and ``management_us``.
+    """
+    phases = probe.of_kind("time")
+    total = sum(phases.values())
+    factor, sign = _prefix(float(np.max(total)), "s")
+    figure, axes = style.one_panel()
+    shares = {name: a.sum() / max(float(np.sum(total)), 1e-300) for name, a in phases.items()}
+    axes.stackplot(
+        probe.time_t,
+        *(a / factor for a in phases.values()),
+        labels=[f"{name} ({shares[name]:.0%})" for name in phases],
+        colors=style.shades(len(phases)),
+        linewidth=0,
+    )
+    axes.set(xlabel=probe.time_label, ylabel=f"execution time per row ({sign})")
+    if probe.time_name == "step":
+        axes.set_ylabel(f"execution time per step ({sign})")
+    mean, mean_sign = _prefix(float(np.mean(total)), "s")
+    axes.set_title(f"mean {np.mean(total) / mean:.3g} {mean_sign}", loc="left")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@style.styled
+def plot_energy_probe(probe: Probe) -> Figure:
+    """Draw the energy used up to each time.
+
+    Parameters
+    ----------
+    probe
+        With columns of energy, each row what was used since the row before.
+    """
+    figure, axes = style.one_panel()
+    parts = {name: a.cumsum() for name, a in probe.of_kind("energy").items()}
+    total = float(sum(a[-1] for a in parts.values()))
+    factor, sign = _prefix(total, "J")
+    for index, (name, values) in enumerate(parts.items()):
+        axes.plot(probe.time_t, values / factor, color=style.colour(index), label=name)
+    axes.set(xlabel=probe.time_label, ylabel=f"energy so far ({sign})")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"together {total / factor:.3g} {sign}", loc="left")
+    axes.legend()
+    return figure
+
+
+@style.styled
+def plot_power_probe(probe: Probe) -> Figure:
+    """Draw power over time, with each column's mean over time.
+
+    Parameters
+    ----------
+    probe
+        With columns of power.
+    """
+    columns = probe.of_kind("power")
+    factor, sign = _prefix(max(float(a.max()) for a in columns.values()), "W")
+    weights = probe.intervals_s
+    figure, axes = style.one_panel()
+    for index, (name, values) in enumerate(columns.items()):
+        mean = float(np.average(values, weights=weights)) / factor
+        axes.plot(probe.time_t, values / factor, color=style.colour(index),
+                  label=f"{name}, mean {mean:.3g} {sign}")  # fmt: skip
+        axes.axhline(mean, color=style.colour(index), linestyle=":", linewidth=0.8)
+    axes.set(xlabel=probe.time_label, ylabel=f"power ({sign})")
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def total_energy_j(probe: Probe) -> float:
+    """Return the energy of a probe: measured, or power times time.
+
+    Raises
+    ------
+    DataError
+        If it has neither energy nor power over a time in seconds.
+    """
+    if any(unit(name)[0] == "energy" for name in probe.values):
+        return float(sum(a.sum() for a in probe.of_kind("energy").values()))
+    columns = probe.of_kind("power")
+    seconds = probe.intervals_s
+    if seconds is None:
+        raise DataError(f"{probe.name} has power per step; energy needs a column time_ms.")
+    total = columns.get("total", sum(columns.values()))
+    return float((np.asarray(total) * seconds).sum())
+
+
+def _prefix(largest: float, base: str) -> tuple[float, str]:
+    """Return the unit in which a number is between 1 and 1000, and its size in the base unit."""
+    for size, sign in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if largest >= size:
+            return size, f"{sign}{base}"
+    return 1.0, base

@@ -1,0 +1,263 @@
+"""What the report shows, as plain values that fit into a page: rounded, and few enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.operations import format_operations
+from snn_core.result import RunResult
+from snn_core.typing import Array
+from snn_plot.accuracy import confusion, wilson_interval
+from snn_plot.activity import arranged
+from snn_plot.graphs import advice, probe_files
+from snn_plot.operations import cumulative_operations
+from snn_plot.probes import read_probe, total_energy_j, unit
+from snn_plot.recorded import LayerView, RunView
+from snn_plot.style import evenly
+from snn_plot.units import Units
+
+MOST_DOTS = 1200
+"""Neurons in one scatter plot."""
+
+MOST_ROWS, MOST_SPIKES = 200, 200_000
+"""Neurons in one raster, and spikes in the rasters of all layers together."""
+
+MOST_CELLS = 120_000
+"""Cells in the pictures of all layers together."""
+
+MOST_STEPS = 2000
+"""Points of a curve over time."""
+
+CLOSE = 0.01
+"""How close to the analog network's accuracy counts as reached."""
+
+
+def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
+    """Return everything the page's script draws from."""
+    result = run.result
+    cells = max(400, MOST_CELLS // max(2 * len(run.layers), 1))
+    spikes = max(1000, MOST_SPIKES // max(len(run.layers), 1))
+    steps = evenly(result.timesteps, MOST_STEPS)
+    return {
+        "time": {"label": units.time_label, "rate": units.rate,
+                 "t": rounded(units.times(result.timesteps)[steps])},
+        "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
+        "operations": _operations(result, steps),
+        "layers": [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers],
+        "confusion": _confusion(result),
+        "input": None if run.input_l is None else _picture(run.input_l, cells),
+    }  # fmt: skip
+
+
+def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
+    """Return the figures at the top of the page: what, value, remark."""
+    result = run.result
+    spiking = result.synaptic_operations_per_sample + result.neuron_operations_per_sample
+    analog = float(result.ann_operations_per_sample)
+    rows = [
+        ("Spiking accuracy", f"{result.accuracy:.2%}", _interval(result.accuracy, result.samples)),
+        ("Analog accuracy", f"{result.ann_accuracy:.2%}",
+         f"same decision for {result.agreement:.2%}"),
+        (f"Within {CLOSE:.0%} of analog", _reached(result, units), "first time that it stays so"),
+        ("Operations per sample", format_operations(spiking),
+         f"analog: {format_operations(analog)} ({spiking / max(analog, 1):.2f} times as many)"),
+        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}", f"{units.rate} and neuron"),
+    ]  # fmt: skip
+    energy = energy_per_sample_j(run)
+    if energy is not None:
+        rows.append(("Energy per sample", engineering(energy, "J"), "measured on hardware"))
+    return rows
+
+
+def _interval(share: float, samples: int) -> str:
+    low, high = wilson_interval(share, samples)
+    return f"95 % interval {float(low):.2%} to {float(high):.2%}, {samples} samples"
+
+
+def reached(result: RunResult, *, close: float = CLOSE) -> int | None:
+    """Return the number of the step from which on the accuracy is close to the analog one.
+
+    ``None`` if it is not close after the last step.
+    """
+    # Shares of samples: a little more than rounding errors, far less than one sample.
+    near = result.accuracy_t >= result.ann_accuracy - close - 1e-9
+    if not near[-1]:
+        return None
+    far = np.flatnonzero(~near)
+    return 1 if not len(far) else int(far[-1]) + 2
+
+
+def _reached(result: RunResult, units: Units) -> str:
+    step = reached(result)
+    if step is None:
+        return "not reached"
+    return f"{step * units.step:g} {units.time}"
+
+
+def energy_per_sample_j(run: RunView) -> float | None:
+    """Return the measured energy of a sample in joules, if the run's folder has a probe of it."""
+    for probe in map(read_probe, probe_files(run)):
+        kinds = {unit(name)[0] for name in probe.values}
+        # Power over steps of unknown length is no energy.
+        if "energy" in kinds or ("power" in kinds and probe.intervals_s is not None):
+            return total_energy_j(probe) / run.result.samples
+    return None
+
+
+def engineering(value: float, unit: str) -> str:
+    """Return a quantity with a prefix, for example ``3.20 µJ``."""
+    for size, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def rounded(values: Array, digits: int = 4) -> list[Any]:
+    """Return an array as lists; what is not a number becomes ``None``."""
+    array = np.asarray(values, np.float64)
+    if array.ndim > 1:
+        return [rounded(row, digits) for row in array]
+    return [round(float(v), digits) if math.isfinite(v) else None for v in array]
+
+
+def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
+    low_t, high_t = wilson_interval(result.accuracy_t, result.samples)
+    return {
+        "snn": rounded(100 * result.accuracy_t[steps], 3),
+        "low": rounded(100 * low_t[steps], 3),
+        "high": rounded(100 * high_t[steps], 3),
+        "top_k": rounded(100 * (1 - result.topkerr_b_t.mean(axis=0))[steps], 3),
+        "ann": 100 * result.ann_accuracy,
+        "k": k,
+        "samples": result.samples,
+    }
+
+
+def _operations(result: RunResult, steps: Array) -> dict[str, Any]:
+    total_b_t = (result.synaptic_operations_b_t + result.neuron_operations_b_t).cumsum(axis=1)
+    low_t, high_t = np.percentile(total_b_t, (5, 95), axis=0)
+    return {
+        "snn": rounded(cumulative_operations(result)[steps], 1),
+        "low": rounded(low_t[steps], 1),
+        "high": rounded(high_t[steps], 1),
+        "ann": result.ann_operations_per_sample,
+    }
+
+
+def _confusion(result: RunResult) -> dict[str, Any]:
+    counts, undecided = confusion(result.labels_b, result.decision_b)
+    wrong = result.decision_b != result.labels_b
+    return {
+        "counts": counts.tolist(),
+        "undecided": undecided,
+        "wrong": [
+            [int(value) for value in row]
+            for row in zip(
+                result.sample_ids_b[wrong][:50],
+                result.labels_b[wrong][:50],
+                result.decision_b[wrong][:50],
+                result.ann_decision_b[wrong][:50],
+                strict=True,
+            )
+        ],
+        "wrong_total": int(wrong.sum()),
+    }
+
+
+def _layer(
+    layer: LayerView, units: Units, steps: Array, *, cells: int, spikes: int
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": layer.name, "neurons": layer.neurons}
+    if layer.spikes_b_t is not None:
+        mean_t = layer.spikes_b_t.mean(axis=0).cumsum()
+        found["spikes_t"] = rounded(mean_t[steps], 2)
+        found["mean_rate"] = float(layer.spikes_b_t.mean() / layer.neurons / units.step)
+    if layer.pearson_b is not None and not np.isnan(layer.pearson_b).all():
+        quartiles = np.nanpercentile(layer.pearson_b, (25, 50, 75))
+        found["r"] = rounded(quartiles, 5)
+        found["saturated"] = layer.saturated
+    for key, values in (("rates", layer.points_p), ("activations", layer.expected_p)):
+        if values is not None:
+            shown = evenly(len(values), MOST_DOTS)
+            found[key] = rounded(units.rates(values[shown]))
+    for key, picture in (
+        ("rate_picture", layer.rates_l),
+        ("activation_picture", layer.activations_l),
+    ):
+        if picture is not None:
+            found[key] = _picture(units.rates(picture), cells)
+    if layer.spiketrains_l_t is not None:
+        found["raster"] = _raster(layer.spiketrains_l_t, spikes)
+    return found
+
+
+def _raster(spiketrains_l_t: Array, most: int) -> dict[str, Any]:
+    """Return the spikes of some neurons as row, step and sign; fewer rows where they fire a lot."""
+    trains = spiketrains_l_t.reshape(-1, spiketrains_l_t.shape[-1])
+    rows = MOST_ROWS
+    shown = evenly(len(trains), rows)
+    while np.count_nonzero(trains[shown]) > most and rows > 1:
+        rows //= 2
+        shown = evenly(len(trains), rows)
+    row, step = np.nonzero(trains[shown])
+    return {
+        "neurons": shown.tolist(),
+        "of": len(trains),
+        "steps": trains.shape[1],
+        "row": row.tolist(),
+        "step": step.tolist(),
+        "negative": np.flatnonzero(trains[shown[row], step] < 0).tolist(),
+    }
+
+
+def _picture(activity_l: Array, cells: int) -> dict[str, Any]:
+    """Return a layer as one picture of at most about ``cells`` cells, and how it is arranged."""
+    array = np.asarray(activity_l, np.float64)
+    if array.ndim == 3:
+        stride = max(1, math.ceil(math.sqrt(array.shape[0] * array.shape[1] / cells)))
+        array = array[::stride, ::stride]
+        maps = max(1, cells // (array.shape[0] * array.shape[1]))
+        kept = evenly(array.shape[2], maps)
+        picture, remark = arranged(array[..., kept])
+        if len(kept) < activity_l.shape[2]:
+            remark = f"{len(kept)} of {activity_l.shape[2]} feature maps"
+        return {"z": rounded(picture, 3), "remark": remark}
+    picture, remark = arranged(array)
+    return {"z": rounded(picture[:, : max(1, cells // len(picture))], 3), "remark": remark}
+
+
+def notes(run: RunView) -> list[str]:
+    """Return what the page cannot show, and why."""
+    wanted = ("spiketrains", "activations", "input")
+    missing = [name for name in wanted if name not in run.recorded]
+    said = [f"Not recorded: {', '.join(missing)}; {advice(missing)}."] if missing else []
+    if run.result.interrupted:
+        said.append(
+            f"The run was stopped: {run.result.samples} of "
+            f"{run.result.metadata['identity']['samples']} samples."
+        )
+    return said
+
+
+def provenance(run: RunView) -> dict[str, Any]:
+    """Return where the numbers come from, as rows of a table."""
+    metadata = run.result.metadata
+    identity = metadata["identity"]
+    versions: Mapping[str, Any] = metadata.get("versions", {})
+    return {
+        "simulator": f"{identity['simulator']} ({identity.get('simulator_version', 'unknown')})",
+        "data": metadata.get("data", ""),
+        "SHA-256 of the network": identity.get("network_sha256", ""),
+        "SHA-256 of the data": identity.get("data_sha256", ""),
+        "synapses": metadata.get("num_synapses", ""),
+        "hardware": metadata.get("hardware") or "none: simulated",
+        "simulation time": f"{run.result.simulate_s:.2f} s "
+        f"({run.result.us_per_sample_step:.1f} µs per sample and step)",
+        **{f"version of {name}": value for name, value in versions.items()},
+        "folder": str(Path(run.path).resolve().name) if run.path else "",
+    }

@@ -1,0 +1,207 @@
+"""The runs below a folder in the browser: a list, and the report of each, for this machine alone.
+
+Only names that the list itself was made of are answered, so no address can lead elsewhere, and
+only requests for this machine's own name, so no foreign page can read a report through the browser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from snn_core.errors import DataError, SNNError
+from snn_core.result import RunFolder
+from snn_core.typing import PathLikeStr
+from snn_plot.recorded import view
+from snn_plot.report import asset, report_html
+
+HOST = "127.0.0.1"
+DEEPEST = 6
+"""How many folders deep runs are looked for."""
+
+Announce = Callable[[str], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A run in the list: its summary, or in ``problem`` why it cannot be read."""
+
+    name: str
+    path: Path
+    figures: dict[str, Any]
+    problem: str = ""
+
+
+def find_runs(root: Path) -> list[Listed]:
+    """Return the result folders below a folder, by name.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"There is no folder {root}; expected one with results of `snn run -o`.")
+    found = []
+    for file in sorted(root.rglob("run.json")):
+        folder = file.parent
+        parts = folder.relative_to(root).parts
+        if len(parts) <= DEEPEST:
+            found.append(_listed("/".join(parts) or root.resolve().name, folder))
+    return found
+
+
+def _listed(name: str, folder: Path) -> Listed:
+    try:
+        metadata = RunFolder(folder).metadata()
+        identity = metadata["identity"]
+        figures = {"simulator": identity["simulator"], "samples": identity["samples"]}
+        summary = folder / "summary.json"
+        if summary.exists():
+            figures |= json.loads(summary.read_text(encoding="utf-8"))
+        return Listed(name=name, path=folder, figures=figures)
+    except (SNNError, OSError, ValueError, KeyError, TypeError) as error:
+        return Listed(name=name, path=folder, figures={}, problem=str(error))
+
+
+def index_html(root: Path, runs: list[Listed]) -> str:
+    """Return the page that lists runs."""
+    columns = ("accuracy", "ann_accuracy", "timesteps", "samples", "simulator", "spike_code")
+    titles = ("run", "accuracy", "analog", "steps", "samples", "simulator", "spike code")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    rows = []
+    for run in runs:
+        name = html.escape(run.name)
+        if run.problem:
+            rows.append(f"<tr><th>{name}</th><td colspan=6>{html.escape(run.problem)}</td></tr>")
+            continue
+        cells = "".join(f"<td>{_cell(run.figures.get(column))}</td>" for column in columns)
+        rows.append(f'<tr><th><a href="/run/{quote(run.name)}">{name}</a></th>{cells}</tr>')
+    body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    if not runs:
+        body = "<p>No run was found here: none was finished with <code>snn run -o</code>.</p>"
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>Runs in {html.escape(root.name)}</title>'
+        f"<style>{asset('report.css')}</style></head><body><header>"
+        f"<h1>Runs in {html.escape(str(root))}</h1></header>"
+        f'<main><div class="scroll">{body}</div></main></body></html>'
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2%}" if isinstance(value, float) else html.escape(str(value))
+
+
+class RunsServer(ThreadingHTTPServer):
+    """Serves the runs of one folder to this machine.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    port
+        Port; 0 chooses a free one.
+    unit
+        Unit of time in the reports.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing or the port is taken.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, root: PathLikeStr, *, port: int = 0, unit: str = "steps") -> None:
+        self.root, self.unit = Path(root), unit
+        find_runs(self.root)
+        self._reports: dict[str, tuple[str, str]] = {}
+        self._drawing = Lock()
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            raise DataError(
+                f"Port {port} cannot be used ({error}); choose another: --port 0."
+            ) from error
+
+    @property
+    def address(self) -> str:
+        """Where the list is."""
+        return f"http://{HOST}:{self.server_port}/"
+
+    def report(self, run: Listed) -> str:
+        """Return the report of a run, made anew if the run has changed."""
+        state = _state(run.path)
+        with self._drawing:
+            known = self._reports.get(run.name)
+            if known is None or known[0] != state:
+                self._reports = {run.name: (state, report_html(view(run.path), unit=self.unit))}
+            return self._reports[run.name][1]
+
+
+def _state(folder: Path) -> str:
+    """Return what changes when a run goes on."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    text = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: RunsServer
+
+    def do_GET(self) -> None:
+        """Answer with the list, a report, or what is wrong."""
+        host = (self.headers.get("Host") or "").rpartition(":")[0]
+        if host not in (HOST, "localhost"):
+            self._send(HTTPStatus.FORBIDDEN, "This server answers this machine alone.")
+            return
+        path = unquote(urlsplit(self.path).path)
+        runs = find_runs(self.server.root)
+        if path == "/":
+            self._send(HTTPStatus.OK, index_html(self.server.root, runs))
+            return
+        chosen = [run for run in runs if path == f"/run/{run.name}"]
+        if not chosen:
+            self._send(HTTPStatus.NOT_FOUND, 'There is no such run. <a href="/">All runs</a>')
+            return
+        try:
+            self._send(HTTPStatus.OK, self.server.report(chosen[0]))
+        except SNNError as error:
+            said = f'{html.escape(str(error))} <a href="/">All runs</a>'
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, said)
+
+    def _send(self, status: HTTPStatus, page: str) -> None:
+        body = page.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
+        """Say nothing: the terminal belongs to the user."""
+
+
+def serve_runs(root: Path, *, port: int, unit: str, announce: Announce) -> None:
+    """Serve until Ctrl-C."""
+    with RunsServer(root, port=port, unit=unit) as server:
+        number = len(find_runs(root))
+        try:
+            announce(f"{root} at {server.address}, number of runs: {number} (Ctrl-C ends)")
+            server.serve_forever()
+        except KeyboardInterrupt:
+            announce("Stopped.")

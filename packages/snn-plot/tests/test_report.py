@@ -1,0 +1,110 @@
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from snn_core.errors import DataError
+from snn_plot.recorded import view
+from snn_plot.report import LARGEST, asset, report_html, write_report
+from snn_plot.report_data import headline, reached, report_data
+from snn_plot.units import Units
+
+SECTIONS = (
+    "headline accuracy operations layers raster confusion settings provenance".split()  # noqa: SIM905
+)
+
+
+@pytest.fixture(scope="module")
+def page(run_dir):
+    return report_html(view(run_dir))
+
+
+def without_library(page):
+    return page.replace(asset("plotly-cartesian.min.js"), "")
+
+
+def test_all_sections_are_there(page):
+    assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
+
+
+def test_the_page_names_no_address(page):
+    own = without_library(page)
+    assert not re.search(r"(?:src|href)\s*=\s*[\"'](?!data:)", own)
+    assert "http" not in re.sub(r'http-equiv="Content-Security-Policy"', "", own)
+    assert "default-src 'none'" in own
+
+
+def test_the_library_comes_with_its_licence():
+    assert "MIT" in asset("plotly-LICENSE.txt")
+    assert "</script" not in asset("plotly-cartesian.min.js").lower()
+
+
+def test_a_report_stays_below_5_megabytes(run_dir, tmp_path):
+    size = write_report(run_dir, tmp_path / "r.html")
+    assert size == (tmp_path / "r.html").stat().st_size < LARGEST == 5_000_000
+
+
+def test_the_charts_data_are_those_of_the_run(page, run_dir):
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page).group(1)
+    data, run = json.loads(text), view(run_dir)
+    np.testing.assert_allclose(data["accuracy"]["snn"], 100 * run.result.accuracy_t, atol=5e-4)
+    for shown, layer in zip(data["layers"], run.layers, strict=True):
+        raster = shown["raster"]
+        trains = np.zeros((len(raster["neurons"]), raster["steps"]), int)
+        trains[raster["row"], raster["step"]] = 1
+        whole = layer.spiketrains_l_t.reshape(-1, raster["steps"])
+        np.testing.assert_array_equal(trains, whole[raster["neurons"]])
+
+
+def test_names_from_files_cannot_become_markup(run_dir):
+    run = replace(view(run_dir), name="<script>alert(1)</script>")
+    evil = '</script><img src="x">'
+    layers = (replace(run.layers[0], name=evil), *run.layers[1:])
+    own = without_library(report_html(replace(run, layers=layers)))
+    assert "<script>alert" not in own
+    assert evil not in own
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in own
+
+
+def test_large_layers_are_thinned_out(run_dir):
+    run = view(run_dir)
+    big = replace(
+        run.layers[0],
+        neurons=512 * 28 * 28,
+        rates_l=np.zeros((28, 28, 512)),
+        spiketrains_l_t=np.ones((28, 28, 128, 100), np.int8),
+    )
+    data = report_data(replace(run, layers=(big,) * 20), units=Units())
+    assert len(json.dumps(data)) < 3_000_000
+    raster = data["layers"][0]["raster"]
+    assert raster["of"] == 28 * 28 * 128
+    assert len(raster["neurons"]) <= 200
+    assert "of 512 feature maps" in data["layers"][0]["rate_picture"]["remark"]
+
+
+def test_time_until_close_is_the_step_from_which_accuracy_stays(run_dir):
+    result = view(run_dir).result
+    labels = np.zeros(4, np.int64)
+    decisions = np.array([[1, 0, 1, 0, 0]] + [[0, 0, 0, 0, 0]] * 3)
+    changed = replace(result, labels_b=labels, decision_b_t=decisions, ann_decision_b=labels)
+    assert reached(changed) == 4
+    assert reached(replace(changed, decision_b_t=decisions[:, ::-1] + 1)) is None
+
+
+def test_energy_is_shown_where_it_was_measured(make_run, tmp_path):
+    make_run(tmp_path / "run", log_vars=())
+    rows = headline(view(tmp_path / "run"), units=Units())
+    assert not any("Energy" in row[0] for row in rows)
+    (tmp_path / "run" / "probes").mkdir()
+    (tmp_path / "run" / "probes" / "meter.csv").write_text("step,chip_uj\n1,7\n2,7\n")
+    rows = headline(view(tmp_path / "run"), units=Units())
+    # 14 µJ for 7 samples
+    assert ("Energy per sample", "2 µJ", "measured on hardware") in rows
+
+
+def test_a_report_is_written_whole_or_not_at_all(run_dir, tmp_path):
+    with pytest.raises(DataError, match="Cannot write"):
+        write_report(run_dir, tmp_path)
+    assert list(tmp_path.iterdir()) == []

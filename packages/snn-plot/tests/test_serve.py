@@ -1,0 +1,112 @@
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+from threading import Thread
+from urllib.parse import quote
+
+import pytest
+
+from snn_core.errors import DataError
+from snn_plot.serve import RunsServer
+
+
+@pytest.fixture
+def server(make_run, tmp_path):
+    """Return a server of one good and one damaged run, and a file beside its folder."""
+    root = tmp_path / "runs"
+    root.mkdir()
+    make_run(root / "a b" / "run", log_vars=())
+    (root / "broken").mkdir()
+    (root / "broken" / "run.json").write_text("{")
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "run.json").write_text("secret")
+    started = RunsServer(root)
+    Thread(target=started.serve_forever, daemon=True).start()
+    yield started
+    started.shutdown()
+    started.server_close()
+
+
+def get(server, path, *, host=None):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+    headers = {"Host": host or f"127.0.0.1:{server.server_port}"}
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_runs_are_listed_with_links_and_problems(server):
+    status, page = get(server, "/")
+    assert status == 200
+    assert 'href="/run/a%20b/run"' in page
+    assert "run.json is damaged" in page
+    assert "secret" not in page.replace(str(server.root), "")
+
+
+def test_a_report_is_made_anew_when_the_run_changes(server):
+    status, page = get(server, "/run/a%20b/run")
+    assert status == 200
+    assert '<section id="accuracy">' in page
+    assert "Energy" not in page.partition("<script")[0]
+    probes = server.root / "a b" / "run" / "probes"
+    probes.mkdir()
+    (probes / "meter.csv").write_text("step,chip_uj\n1,7\n2,7\n")
+    assert "Energy" in get(server, "/run/a%20b/run")[1].partition("<script")[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/run/../secret",
+        "/run/" + quote("../secret", safe=""),
+        "/run/a%20b/../../../secret",
+        "/../secret/run.json",
+        "//etc/passwd",
+        "/run//etc",
+        "/run/a%20b/run/run.json",
+        "/nothing",
+    ],
+)
+def test_nothing_else_is_answered(server, path):
+    status, page = get(server, path)
+    assert status == 404
+    assert "There is no such run" in page
+
+
+def test_a_damaged_run_is_a_message(server):
+    status, page = get(server, "/run/broken")
+    assert status == 500
+    assert "run.json is damaged" in page
+
+
+def test_only_this_machine_is_answered(server):
+    assert server.server_address[0] == "127.0.0.1"
+    # A foreign page whose name was made to point here.
+    status, page = get(server, "/", host="evil.example:80")
+    assert status == 403
+    assert "a b" not in page
+
+
+def test_a_taken_port_is_named(server):
+    with pytest.raises(DataError, match=f"Port {server.server_port} cannot be used"):
+        RunsServer(server.root, port=server.server_port)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another event there")
+def test_ctrl_c_ends_it_cleanly(run_dir):
+    command = [sys.executable, "-m", "snn_core.cli", "report", "--serve", run_dir.parent]
+    process = subprocess.Popen(
+        [*map(str, command), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    first = process.stdout.readline()
+    assert re.search(r" at http://127\.0\.0\.1:\d+/, number of runs: 1 \(Ctrl-C ends\)", first)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "Stopped.\n", "")
