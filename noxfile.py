@@ -196,7 +196,7 @@ def oldest(session: nox.Session, package: str) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session(python="3.11", venv_backend="virtualenv|venv", tags=["snn-core"])
+@nox.session(python="3.11", venv_backend="venv", tags=["snn-core"])
 def frontends(session: nox.Session) -> None:
     """Test the readers of PyTorch and ONNX models against these frameworks.
 

@@ -116,8 +116,8 @@ def shapes_of(net: Random, x: Tensor) -> list[torch.Size]:
     return [value.shape for value in values]
 
 
-def join(draw: Draw, net: Random, shapes: list[torch.Size]) -> bool:
-    """Add a sum, difference or concatenation of images that fit; return if there is one."""
+def join(draw: Draw, net: Random, shapes: list[torch.Size]) -> None:
+    """Add a sum, difference or concatenation of images that fit together."""
     joins = [
         (i, j, kind)
         for i, a in enumerate(shapes)
@@ -132,7 +132,6 @@ def join(draw: Draw, net: Random, shapes: list[torch.Size]) -> bool:
         "cat": lambda values: torch.cat([values[i], values[j]], 1),
     }
     net.add(steps[kind])
-    return True
 
 
 @st.composite
