@@ -10,7 +10,7 @@ import numpy as np
 from snn_core.errors import DataError, SettingsError
 from snn_core.evaluate import check_shape
 from snn_core.ir import Network
-from snn_core.normalization import apply_scales, mse_scales, percentile_scales
+from snn_core.normalization import apply_scales, bounded_scales, mse_scales, percentile_scales
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.passes import Pass, structural
@@ -210,5 +210,6 @@ def _normalized(network: Network, x_b_l: Array, settings: Settings) -> Network:
         what = f"mse at {chosen.timesteps} steps"
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
+    scales = bounded_scales(network, scales)
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))
