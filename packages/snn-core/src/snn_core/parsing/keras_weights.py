@@ -90,9 +90,9 @@ class ArchiveWeights:
 
     def _twin(self, location: Location) -> h5py.Group | None:
         """Return the only group of a layer of the same name and class in another model."""
-        found = [_descend(self._file, f"{group}/vars") for group in location.twins]
-        found = [group for group in found if group is not None and len(group)]
-        return found[0] if len(found) == 1 and not found[0].attrs.get("name") else None
+        groups = (_descend(self._file, f"{group}/vars") for group in location.twins)
+        found = [group for group in groups if isinstance(group, h5py.Group) and len(group)]
+        return found[0] if len(found) == 1 and "name" not in found[0].attrs else None
 
     def _by_name(self, name: str, shapes: Shapes) -> h5py.Group | None:
         """Return the only group that says it belongs to a layer of this name, and fits."""
