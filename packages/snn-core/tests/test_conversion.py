@@ -10,6 +10,8 @@ from snn_core.errors import DataError, SettingsError
 from snn_core.evaluate import activations, predict
 from snn_core.ir import (
     AveragePooling2D,
+    BinarySigmoid,
+    BinaryTanh,
     Conv2D,
     Dense,
     Flatten,
@@ -17,6 +19,7 @@ from snn_core.ir import (
     Linear,
     MaxPooling2D,
     Network,
+    QuantizedReLU,
     ReLU,
     Softmax,
 )
@@ -124,3 +127,67 @@ def test_unusable_data_are_refused(network, bad: np.ndarray, message: str) -> No
 def test_unknown_preset_is_named() -> None:
     with pytest.raises(SettingsError, match=r"'slow'; known: fast, seed"):
         preset("slow")
+
+
+@pytest.mark.parametrize("method", ["seed", "fast"])
+@pytest.mark.parametrize("pool", [AveragePooling2D, MaxPooling2D])
+def test_pools_that_rectify_sums_get_a_scale_of_their_own(data, pool, method: str) -> None:
+    """Convolution, pool, ReLU: without a scale, rates above one spike per step would be lost."""
+    network = Network(
+        layers=(
+            Input(name="input", output_shape=(8, 8, 1)),
+            Conv2D(name="conv", inputs=("input",), output_shape=(8, 8, 2), activation=Linear(),
+                   weight_hwio=np.full((1, 1, 1, 2), 10.0), bias_o=np.zeros(2)),
+            pool(name="pool", inputs=("conv",), output_shape=(4, 4, 2), activation=ReLU(),
+                 pool_size=(2, 2), strides=(2, 2)),
+            Flatten(name="flatten", inputs=("pool",), output_shape=(32,)),
+            Dense(name="output", inputs=("flatten",), output_shape=(3,),
+                  weight_io=RNG.normal(size=(32, 3)), bias_o=np.zeros(3)),
+        )
+    )  # fmt: skip
+    settings = preset(method).updated({"conversion": {"maxpool_type": "pre_spike_max"}})
+    converted = convert(network, data, settings=settings)
+    (rates,) = activations(converted, data, layers=["pool"]).values()
+    # The percentile cuts off a thousandth, the smallest squared error a few values at the top.
+    assert 0.9 < rates.max() < 1.1
+
+
+def test_a_bound_below_one_is_kept_without_normalization(data) -> None:
+    """A neuron that fires in every step stands for its scale, which then has to be the bound."""
+    network = Network(
+        layers=(
+            Input(name="input", output_shape=(8, 8, 1)),
+            Flatten(name="flatten", inputs=("input",), output_shape=(64,)),
+            Dense(name="hidden", inputs=("flatten",), output_shape=(5,),
+                  activation=ReLU(max_value=0.5),
+                  weight_io=RNG.normal(size=(64, 5)), bias_o=np.zeros(5)),
+            Dense(name="output", inputs=("hidden",), output_shape=(3,),
+                  weight_io=RNG.normal(size=(5, 3)), bias_o=np.zeros(3)),
+        )
+    )  # fmt: skip
+    settings = Settings.of({"normalization": {"method": "none"}})
+    converted = convert(network, data, settings=settings)
+    assert activations(converted, data, layers=["hidden"])["hidden"].max() == 1
+    np.testing.assert_allclose(
+        predict(converted, data), predict(network, data), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_staircases_and_binary_activations_keep_their_function(data) -> None:
+    for activation in (QuantizedReLU(step=0.25, max_value=2.75), BinarySigmoid(), BinaryTanh()):
+        network = Network(
+            layers=(
+                Input(name="input", output_shape=(8, 8, 1)),
+                Flatten(name="flatten", inputs=("input",), output_shape=(64,)),
+                Dense(name="hidden", inputs=("flatten",), output_shape=(5,), activation=activation,
+                      weight_io=RNG.normal(size=(64, 5)), bias_o=np.zeros(5)),
+                Dense(name="output", inputs=("hidden",), output_shape=(3,),
+                      weight_io=RNG.normal(size=(5, 3)), bias_o=np.zeros(3)),
+            )
+        )  # fmt: skip
+        settings = preset("seed").updated({"conversion": {"readout": "membrane"}})
+        converted = convert(network, data, settings=settings)
+        # Scaling moves values by float32 rounding, which may tip one of 200 over a stair.
+        found, expected = predict(converted, data), predict(network, data)
+        close = np.isclose(found, expected, rtol=1e-4, atol=1e-4)
+        assert close.all(axis=1).mean() > 0.95, activation

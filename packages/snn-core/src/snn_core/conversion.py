@@ -21,7 +21,13 @@ from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluate import check_shape
 from snn_core.ir import MaxPooling2D, Network
 from snn_core.lazy import LazySamples
-from snn_core.normalization import apply_scales, first_spike_scales, mse_scales, percentile_scales
+from snn_core.normalization import (
+    apply_scales,
+    bounded_scales,
+    first_spike_scales,
+    mse_scales,
+    percentile_scales,
+)
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.passes import Pass, structural
@@ -251,6 +257,7 @@ def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings
         scales = {n: s for n, s in scales.items() if not isinstance(network[n], MaxPooling2D)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
+    scales = bounded_scales(network, scales)
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))
 

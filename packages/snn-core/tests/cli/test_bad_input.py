@@ -309,3 +309,23 @@ def test_no_work_is_lost_by_a_damaged_batch(snn, artifact, images, tmp_path):
     assert "delete it and run again with --resume" in done.stderr
     broken.unlink()
     assert snn(*common, "-o", tmp_path / "part", "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize("shape", ["3,a", "", "0,3", "3;32", "-1,3"])
+def test_input_shape_that_is_none(convert, shape):
+    assert "expected sizes such as 3,32,32" in convert("--input-shape", shape)
+
+
+def test_input_shape_of_another_model(convert):
+    assert "(3, 3) was given; the model expects (6, 6, 1)" in convert("--input-shape", "3,3")
+
+
+def test_weights_for_a_file(convert, tmp_path):
+    (tmp_path / "w.pth").touch()
+    assert "--weights belongs to a model named as" in convert("--weights", tmp_path / "w.pth")
+
+
+def test_lossy_format_that_is_none(convert, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text('[cell]\nquantize_weights = "8 bits"\n')
+    assert "cell.quantize_weights: found '8 bits'" in convert("--settings", path)

@@ -117,3 +117,26 @@ def test_a_simulator_needs_test_data_and_the_other_way_round(convert, arguments)
     done = convert(*arguments)
     assert done.exit_code == 2
     assert "--simulator and --test belong together" in done.stderr
+
+
+def test_lossy_passes_are_reported(convert, tmp_path):
+    path = tmp_path / "config.ini"
+    path.write_text("[cell]\nbinarize_weights = True\nquantize_weights = False\n")
+    done = convert("--settings", path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("binarize_weights")]
+    assert "binarize_weights: conv, scores; it changes outputs by" in line
+    assert line.endswith("of the decisions on the calibration data")
+    assert line in load_artifact(tmp_path / "out.snn").network.history
+
+
+def test_figures_of_a_conversion_as_json(convert, tmp_path):
+    found = json.loads(convert("--json").stdout)
+    assert found["artifact"] == str(tmp_path / "out.snn")
+    assert found["layers_with_neurons"] == 2
+    assert found["lossy"] == []
+
+
+def test_a_comparison_can_be_left_out(convert, tmp_path):
+    assert convert("--check", "off").exit_code == 0
+    provenance = load_artifact(tmp_path / "out.snn").provenance
+    assert provenance["exactness"] == "not compared with its source: --check off"

@@ -27,3 +27,35 @@ def test_a_missing_file_is_named(snn, tmp_path):
     done = snn("inspect", tmp_path / "gone.snn")
     assert done.exit_code == 2
     assert "There is no file" in done.stderr
+
+
+def test_fan_in_and_fan_out_are_counted(snn, artifact):
+    layers = json.loads(snn("inspect", artifact, "--json").stdout)["layers"]
+    # A 3 x 3 kernel on one channel; every pixel of the 4 x 4 x 3 image goes to four classes.
+    assert (layers[0]["fanin"], layers[0]["fanout"]) == (9, [4, 4])
+    assert (layers[2]["fanin"], layers[2]["fanout"]) == (48, [0, 0])
+    assert "fanin" not in layers[1]  # flattening has no neurons
+
+
+def test_the_table_has_a_column_for_each_figure(snn, artifact):
+    lines = snn("inspect", artifact).stdout.splitlines()
+    header = next(line for line in lines if "fan-in" in line).split()
+    assert header == [
+        "layer", "shape", "function", "parameters", "neurons", "synapses", "fan-in", "fan-out",
+        "scale",
+    ]  # fmt: skip
+    row = next(line for line in lines if "00Conv2D" in line).split()
+    assert row[:8] == ["00Conv2D_4x4x3", "4×4×3", "ReLU", "30", "48", "432", "9", "4"]
+
+
+def test_every_pass_is_listed(snn, artifact):
+    history = json.loads(snn("inspect", artifact, "--json").stdout)["history"]
+    assert history[0].startswith("read model.keras: .keras archive of Keras 3")
+    assert any(line.startswith("labelled the layers") for line in history)
+    assert any(line.startswith("normalize: mse at 16 steps") for line in history)
+
+
+def test_a_module_that_does_not_exist_is_named(snn):
+    done = snn("inspect", "no_such_module:network")
+    assert done.exit_code == 2
+    assert "'no_such_module' cannot be imported" in done.stderr

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from snn_core.evaluate import forward_batches
-from snn_core.ir import Add, Network, QuantizedReLU, ReLU, Spiking, Weighted
+from snn_core.ir import Add, Layer, Network, QuantizedReLU, ReLU, Spiking, Weighted
 from snn_core.lazy import LazySamples
 from snn_core.typing import Array, Float
 
@@ -76,7 +76,9 @@ def percentile_scales(
     per_channel: bool = False,
     schedule: bool = False,
 ) -> dict[str, Array]:
-    """Return the scale of every layer that has weights and neurons, or adds.
+    """Return the scale of every layer that has weights and neurons, adds, or pools sums.
+
+    Pooling of rates keeps the scale of the rates.
 
     Parameters
     ----------
@@ -96,7 +98,8 @@ def percentile_scales(
     targets = [
         layer
         for layer in network.spiking_layers
-        if isinstance(layer, (Weighted, Add)) and rectifies(network, layer)
+        if rectifies(network, layer)
+        and (isinstance(layer, (Weighted, Add)) or reads_relays(network, layer))
     ]
     streams = {
         layer.name: LargestValues(
@@ -111,6 +114,17 @@ def percentile_scales(
     return finished(
         ((name, stream.result()) for name, stream in streams.items()), per_channel=per_channel
     )
+
+
+def reads_relays(network: Network, layer: Layer) -> bool:
+    """Return whether a layer reads sums of layers without neurons, which have no scale yet."""
+    for source in network.inbound(layer.name):
+        if isinstance(source, Spiking):
+            if not network.has_neurons(source):
+                return True
+        elif reads_relays(network, source):
+            return True
+    return False
 
 
 def rectifies(network: Network, layer: Spiking) -> bool:

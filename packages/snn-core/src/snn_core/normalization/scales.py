@@ -56,6 +56,20 @@ def apply_scales(
     return network.replace(*new, scale_facs=factors)
 
 
+def bounded_scales(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
+    """Return scales in which no neuron can pass the upper bound of its activation.
+
+    A neuron fires once per step at most, which stands for its scale. Scales from calibration data
+    stay below the bound by themselves; where there is none, a bound below 1 becomes the scale.
+    """
+    found = dict(scales)
+    for layer in network.spiking_layers:
+        bound = getattr(layer.activation, "max_value", None)
+        if bound is not None and bound < 1 and layer.name not in found:
+            found[layer.name] = np.asarray(bound, np.float32)
+    return found
+
+
 def _own_scale(
     layer: ir.Layer, given: Array | None, inputs: list[Array], theta: float
 ) -> Float64[Array, "*l"]:

@@ -6,7 +6,7 @@ Nested models are inlined and a layer that is called several times yields severa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from snn_core.errors import ParseError
@@ -40,10 +40,13 @@ class Location:
         Names of the enclosing models (without the outermost) and of the layer.
     group
         Path in the weights file of a ``.keras`` archive.
+    twins
+        Paths of layers of the same name and class in other models: those may be the same layer.
     """
 
     names: tuple[str, ...]
     group: str
+    twins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +107,25 @@ def flatten_model(model: Any, *, input_shape: Shape | None = None) -> Graph:
         Call(name="input", kind="InputLayer", config={}, inputs=(), location=location)
     )
     graph.output = _Inliner(graph).inline(kind, config, inputs=[0], location=location)
+    graph.calls = _with_twins(graph.calls)
     return graph
+
+
+def _with_twins(calls: list[Call]) -> list[Call]:
+    """Return calls that know where else a layer that several models share may be stored."""
+    groups: dict[tuple[str, str], set[str]] = {}
+    keys = [(call.location.names[-1] if call.location.names else "", call.kind) for call in calls]
+    for key, call in zip(keys, calls, strict=True):
+        groups.setdefault(key, set()).add(call.location.group)
+    return [
+        replace(
+            call,
+            location=replace(
+                call.location, twins=tuple(sorted(groups[key] - {call.location.group}))
+            ),
+        )
+        for key, call in zip(keys, calls, strict=True)
+    ]
 
 
 def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:

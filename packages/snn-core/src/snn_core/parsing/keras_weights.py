@@ -53,7 +53,8 @@ class ArchiveWeights:
     """The weights of a ``.keras`` archive: layers by class and number, variables by number.
 
     A layer that belongs to several models is stored with the first of them only, and the numbers of
-    the others skip it. It is then found by its name.
+    the others skip it. It is then found by its name, or where a layer of that name and class is
+    stored: older versions of Keras write no names.
     """
 
     def __init__(self, file: h5py.File) -> None:
@@ -66,7 +67,7 @@ class ArchiveWeights:
         group = _descend(self._file, f"{location.group}/vars")
         stored = name if group is None else _stored_name(group, name)
         if group is None or stored != name:
-            group = self._by_name(name, shapes)
+            group = self._by_name(name, shapes) or self._twin(location)
         if group is None:
             if stored == name:
                 raise ParseError(
@@ -86,6 +87,12 @@ class ArchiveWeights:
             name: _read(_descend(group, str(i)), name, shape)
             for i, (name, shape) in enumerate(shapes.items())
         }
+
+    def _twin(self, location: Location) -> h5py.Group | None:
+        """Return the only group of a layer of the same name and class in another model."""
+        groups = (_descend(self._file, f"{group}/vars") for group in location.twins)
+        found = [group for group in groups if isinstance(group, h5py.Group) and len(group)]
+        return found[0] if len(found) == 1 and "name" not in found[0].attrs else None
 
     def _by_name(self, name: str, shapes: Shapes) -> h5py.Group | None:
         """Return the only group that says it belongs to a layer of this name, and fits."""
