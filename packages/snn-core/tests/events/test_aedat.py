@@ -202,6 +202,19 @@ def test_damaged_version_4_is_refused(write, cut):
         read_events(write(version_4(EVENTS)[:cut], "events.aedat4"))
 
 
+def test_whatever_its_library_raises_on_damaged_bytes_is_an_error_of_the_data(write):
+    rng, content = np.random.default_rng(0), version_4(EVENTS * 9)
+    refused = 0
+    for _ in range(60):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        damaged[rng.integers(14, len(content), 3)] = rng.integers(0, 256, 3)
+        try:
+            read_events(write(damaged.tobytes(), "events.aedat4"))
+        except DataError:
+            refused += 1
+    assert refused > 20
+
+
 def test_version_4_without_its_library_names_the_extra(write, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "aedat", None)
     with pytest.raises(DataError, match=r"pip install 'snn-core\[events\]'"):

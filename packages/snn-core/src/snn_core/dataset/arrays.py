@@ -7,7 +7,6 @@ Two layouts are read: one file with ``x`` and ``y``, and the original's folder o
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -56,14 +55,17 @@ def read_npz(path: Path) -> dict[str, Array]:
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
-        with loaded as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            arrays = None
+        else:
+            with loaded as archive:
+                arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # NumPy raises all kinds of errors on damaged files
         raise DataError(
             f"{path} cannot be read as plain arrays ({error}). Pickled objects are never read; "
             f"{_ADVICE}."
         ) from error
+    if arrays is None:
+        raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
     if path.name in ORIGINAL_FILES and "arr_0" not in arrays:
         raise DataError(f"{path} holds {', '.join(sorted(arrays))}; expected the array arr_0.")
     return arrays

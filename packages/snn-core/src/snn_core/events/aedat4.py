@@ -29,8 +29,10 @@ def read_aedat4(path: Path) -> EventStream:
         decoder = aedat.Decoder(str(path))
         streams = [s for s in decoder.id_to_stream().values() if s["type"] == "events"]
         packets = [packet["events"] for packet in decoder if "events" in packet]
-    except Exception as error:
-        # The library documents no exceptions of its own.
+    except BaseException as error:
+        # On some damaged files the library's Rust code panics, which is no Exception for Python.
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
         raise DataError(
             f"{path} cannot be read as AEDAT 4 ({error}); it is cut off or damaged."
         ) from error
