@@ -118,7 +118,7 @@ def plot_spikecount_vs_time(spikes_n_b_t: Mapping[str, Array], *, units: Units =
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.set_title(f"mean of {samples} samples; band: 5 % to 95 % of them", loc="left")
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure, axes)
     return figure
 
 
