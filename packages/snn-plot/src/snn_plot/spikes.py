@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from snn_core.typing import Array, Int64
 from snn_plot import style
+from snn_plot.rates import spikes_of_all
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -124,10 +125,7 @@ def plot_spikecount_vs_time(spikes_n_b_t: Mapping[str, Array], *, units: Units =
 
 def spikes_per_step(spiketrains_n_b_l_t: Mapping[str, Array]) -> dict[str, Int64[Array, "b t"]]:
     """Return the spikes of all neurons of a layer together, by label."""
-    return {
-        label: np.count_nonzero(trains, axis=tuple(range(1, trains.ndim - 1))).astype(np.int64)
-        for label, trains in spiketrains_n_b_l_t.items()
-    }
+    return {label: spikes_of_all(trains) for label, trains in spiketrains_n_b_l_t.items()}
 
 
 def draw_cumulative(
