@@ -9,7 +9,9 @@ Runs that are there already are not simulated again.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,25 +138,27 @@ def write_probes(folder: Path, result: RunResult) -> None:
 
 
 def write_times(folder: Path) -> None:
-    """Measure how long the reference simulator takes for a sample, one by one."""
-    path = folder.parent / "one-by-one"
+    """Measure how long INIsim and scoring take for one image after the other."""
     settings = settings_of("fast", 16, []).updated(
         {"simulation": {"batch_size": 1, "num_to_test": 40}}
     )
     network = convert(HERE / "model.keras", calibration().x_b_l, settings=settings)
-    data = HERE / "data" / "test.npz"
-    for simulator in ("reference", "inisim"):
-        out = path / simulator
-        run(network, simulator, data=data, settings=settings, output_dir=out, resume=out.exists())
-    seconds = {
-        simulator: np.array(
-            [b.values["simulate_s"][0] for b in RunFolder(path / simulator).batches()]
-        )
-        for simulator in ("reference", "inisim")
-    }
-    # The first sample of INIsim includes compilation.
-    columns = {f"{name}_ms": 1000 * values[1:] for name, values in seconds.items()}
-    table(folder / "times.csv", step=np.arange(1, len(seconds["inisim"])), **columns)
+    finished = [time.perf_counter()]
+    out = folder.parent / "one-by-one"
+    shutil.rmtree(out, ignore_errors=True)
+    run(
+        network,
+        data=HERE / "data" / "test.npz",
+        settings=settings,
+        output_dir=out,
+        progress=lambda *_: finished.append(time.perf_counter()),
+    )
+    simulation = np.array([batch.values["simulate_s"][0] for batch in RunFolder(out).batches()])
+    rest = np.diff(finished) - simulation
+    # The first image includes compilation.
+    steps = np.arange(1, len(simulation))
+    columns = {"simulation_ms": 1000 * simulation[1:], "scoring_and_saving_ms": 1000 * rest[1:]}
+    table(folder / "times.csv", step=steps, **columns)
 
 
 def table(path: Path, **columns: np.ndarray) -> None:
@@ -242,7 +246,7 @@ def figures(shown: RunView, network: Network, results: dict[str, RunResult], run
         "plot_power_probe": (lambda: snn_plot.plot_power_probe(probes["power"]), estimated),
         "plot_execution_time_probe": (
             lambda: snn_plot.plot_execution_time_probe(probes["times"]),
-            "Time of two simulators, sample by sample (a step is a sample here).",
+            "Time that each image took on this machine, one by one: a step is an image here.",
         ),
     }  # fmt: skip
 

@@ -16,11 +16,16 @@ from matplotlib.text import Text
 
 from snn_core.errors import DataError
 from snn_plot import style
-from snn_plot.activity import arranged, plot_layer_activity
-from snn_plot.correlation import plot_layer_correlation
+from snn_plot.activity import arranged, plot_activations, plot_layer_activity
+from snn_plot.correlation import (
+    plot_layer_correlation,
+    plot_network_correlations,
+    plot_pearson_coefficients,
+)
 from snn_plot.rates import pearson
-from snn_plot.spikes import plot_spiketrains
+from snn_plot.spikes import plot_spikecount_vs_time, plot_spiketrains
 from snn_plot.units import Units
+from snn_plot.weights import plot_hist_combined
 
 _SPEC = importlib.util.spec_from_file_location("drawings", Path(__file__).with_name("drawings.py"))
 drawings = importlib.util.module_from_spec(_SPEC)
@@ -121,7 +126,30 @@ def test_every_function_of_the_seed_page_is_exported():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_cut_and_the_figure_is_one_column_wide(all_drawings, name):
-    figure = all_drawings[name]()
+    assert_whole(all_drawings[name]())
+
+
+LONG = ("02AveragePooling2D_56x56x512", "13DepthwiseConv2D_128x128x1024")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda a: plot_activations(dict.fromkeys(LONG, a)),
+        lambda a: plot_network_correlations(dict.fromkeys(LONG, a), dict.fromkeys(LONG, a)),
+        lambda a: plot_pearson_coefficients(dict.fromkeys(LONG, a.ravel())),
+        lambda a: plot_hist_combined(dict.fromkeys(LONG, a)),
+        lambda a: plot_spikecount_vs_time(dict.fromkeys(LONG, a[..., 0])),
+        lambda a: plot_hist_combined({f"{i:02}Conv2D_8x8x512": a for i in range(50)}),
+        lambda a: plot_spiketrains(np.ones((12345, 9)), label=LONG[0]),
+    ],
+)
+def test_long_labels_are_not_cut(draw):
+    assert_whole(draw(drawings.sixteenths(4, 4, 6)))
+
+
+def assert_whole(figure):
+    """Check that no letter lies outside the figure, and that it is one column wide."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     needed = figure.get_tightbbox(canvas.get_renderer())

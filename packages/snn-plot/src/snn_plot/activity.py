@@ -158,7 +158,7 @@ def draw_activity(
         interpolation="nearest",
     )
     _without_ticks(axes)
-    axes.set_title(label)
+    style.name_panel(axes, label, loc="center")
     if remark:
         axes.set_xlabel(remark, fontsize=6, color=style.NEUTRAL)
     return image

@@ -162,7 +162,7 @@ def draw_correlation(
         axes.set(xlim=(low - 0.02 * high, high), ylim=(low - 0.02 * high, high))
     axes.axline((0, 0), slope=1, color=style.NEUTRAL, linestyle="--", linewidth=0.7)
     axes.set(xlabel=f"activation ({units.rate})", ylabel=f"rate ({units.rate})")
-    axes.set_title(label, loc="left")
+    style.name_panel(axes, label)
     text = _r(r)
     if detailed and saturated:
         text += f"\n{saturated:.2%} saturated"

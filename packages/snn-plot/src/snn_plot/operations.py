@@ -100,8 +100,7 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
     lower.xaxis.set_minor_formatter(NullFormatter())
     upper.set_title("95 % Wilson intervals", loc="left")
     lower.set_title("★ analog networks; dashed: best of all runs", loc="left")
-    handles, labels = upper.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center")
+    style.legend_below(figure, upper)
     return figure
 
 

@@ -202,7 +202,7 @@ def plot_execution_time_probe(probe: Probe) -> Figure:
         axes.set_ylabel(f"execution time per step ({sign})")
     mean, mean_sign = _prefix(float(np.mean(total)), "s")
     axes.set_title(f"mean {np.mean(total) / mean:.3g} {mean_sign}", loc="left")
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -248,7 +248,7 @@ def plot_power_probe(probe: Probe) -> Figure:
         axes.axhline(mean, color=style.colour(index), linestyle=":", linewidth=0.8)
     axes.set(xlabel=probe.time_label, ylabel=f"power ({sign})")
     axes.set_ylim(bottom=0)
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure, axes)
     return figure
 
 

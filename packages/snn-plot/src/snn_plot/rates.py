@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.typing import Array, Float64
+from snn_core.typing import Array, Float64, Int64
 
 FIRST_SPIKE = ("ttfs", "ttfs_dyn_thresh")
 CORRECTED = ("ttfs_corrective",)
@@ -30,7 +30,9 @@ def spiketrains_to_rates(
     """
     steps = spiketrains_b_l_t.shape[-1]
     if code in COUNTED:
-        total: Array = spiketrains_b_l_t.sum(axis=-1, dtype=np.int32) / steps
+        # The narrowest type that cannot overflow: these sums take most of the time of a report.
+        exact = np.int16 if steps < 2**15 else np.int64
+        total: Array = spiketrains_b_l_t.sum(axis=-1, dtype=exact) / steps
         return total
     fired = spiketrains_b_l_t != 0
     if code in FIRST_SPIKE:
@@ -40,6 +42,14 @@ def spiketrains_to_rates(
         last = 1 / (steps - fired[..., ::-1].argmax(axis=-1)).astype(np.float64)
         return np.where(fired.sum(axis=-1) % 2 == 1, last, 0.0)
     return None
+
+
+def spikes_of_all(spiketrains_b_l_t: Array) -> Int64[Array, "b t"]:
+    """Return how many neurons of a layer spike in each step."""
+    samples, steps = len(spiketrains_b_l_t), spiketrains_b_l_t.shape[-1]
+    flat = spiketrains_b_l_t.reshape(samples, -1, steps)
+    total: Array = (flat != 0).sum(axis=1, dtype=np.int32).astype(np.int64)
+    return total
 
 
 def pearson_b(

@@ -16,7 +16,7 @@ import numpy as np
 from snn_core.errors import ArtifactError
 from snn_core.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import Array, Float64, Int64, PathLikeStr
-from snn_plot.rates import pearson_b, spiketrains_to_rates
+from snn_plot.rates import pearson_b, spikes_of_all, spiketrains_to_rates
 from snn_plot.style import evenly
 
 POINTS = 5000
@@ -270,8 +270,7 @@ class _Layer:
         rates = expected = None
         if trains is not None:
             rates = spiketrains_to_rates(trains, code=self._code)
-            axes = tuple(range(1, trains.ndim - 1))
-            self._sums.spikes.append(np.count_nonzero(trains, axis=axes).astype(np.int64))
+            self._sums.spikes.append(spikes_of_all(trains))
         if activations is not None:
             # A rate of one spike per ms stands for an activation of 1 in a normalized network.
             expected = np.asarray(activations, np.float64) * self._dt_ms

@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from snn_core.typing import Array, Int64
 from snn_plot import style
+from snn_plot.rates import spikes_of_all
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -118,16 +119,13 @@ def plot_spikecount_vs_time(spikes_n_b_t: Mapping[str, Array], *, units: Units =
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.set_title(f"mean of {samples} samples; band: 5 % to 95 % of them", loc="left")
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure, axes)
     return figure
 
 
 def spikes_per_step(spiketrains_n_b_l_t: Mapping[str, Array]) -> dict[str, Int64[Array, "b t"]]:
     """Return the spikes of all neurons of a layer together, by label."""
-    return {
-        label: np.count_nonzero(trains, axis=tuple(range(1, trains.ndim - 1))).astype(np.int64)
-        for label, trains in spiketrains_n_b_l_t.items()
-    }
+    return {label: spikes_of_all(trains) for label, trains in spiketrains_n_b_l_t.items()}
 
 
 def draw_cumulative(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -32,6 +32,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 SPIKING, ANALOG, NEUTRAL = PALETTE[0], PALETTE[1], "#666666"
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
+
+LONG_LABEL = 20
+"""Letters from which on a label is written smaller."""
 
 _LETTERS = 7.0
 # Names differ from version to version of matplotlib, and so do the types of this mapping.
@@ -105,6 +108,21 @@ def tidy(axes: Axes) -> Axes:
     for axis in (axes.xaxis, axes.yaxis):
         axis.offsetText.set_fontsize(_LETTERS - 1)
     return axes
+
+
+def name_panel(axes: Axes, label: str, *, loc: Literal["left", "center"] = "left") -> None:
+    """Write a layer's label above a panel, smaller if it is long, so that it fits half a column."""
+    axes.set_title(label, loc=loc, fontsize=_LETTERS if len(label) <= LONG_LABEL else 5.5)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Put a panel's legend below the figure, which grows if there is much to name."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 2 if max(map(len, labels), default=0) <= LONG_LABEL + 5 else 1
+    rows = math.ceil(len(labels) / columns)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.13 * max(0, rows - 3))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def colour(index: int) -> str:

@@ -57,7 +57,7 @@ def plot_hist(
         axes.axvline(scale_fac, color="black", linestyle=":", linewidth=0.9,
                      label=f"scale {scale_fac:.3g}")  # fmt: skip
     axes.set_title(": ".join(part for part in (layer_label, title) if part), loc="left")
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -118,7 +118,7 @@ def plot_hist_combined(data: Mapping[str, Array], *, quantity: str = "value (1)"
     figure, axes = style.one_panel(height=2.8)
     draw_histogram(axes, data, quantity=quantity, filled=False)
     axes.set_yscale("log")
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -137,7 +137,7 @@ def plot_weight_distribution(network: Network) -> Figure:
     figure, panels = style.small_multiples(len(layers), panel_height=1.5)
     for axes, layer in zip(panels, layers, strict=True):
         draw_histogram(axes, {"weights": np.ravel(layer.weight)}, quantity="", filled=True)
-        axes.set_title(layer.name, loc="left")
+        style.name_panel(axes, layer.name)
         axes.set_ylabel("")
     figure.supxlabel("weight (thresholds per spike)", fontsize=7)
     figure.supylabel("share of the weights (%)", fontsize=7)
