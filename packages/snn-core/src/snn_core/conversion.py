@@ -265,7 +265,7 @@ def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings
 def _with_headroom(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     """Scale layers by a multiple of their largest activation, whatever the method."""
     per_channel = settings.normalization.per_channel
-    largest = percentile_scales(network, x_b_l, percentile=100, per_channel=per_channel)
+    largest = percentile_scales(network, x_b_l, percentile=100.0, per_channel=per_channel)
     scales = {name: scale * np.float32(HEADROOM) for name, scale in largest.items()}
     note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)

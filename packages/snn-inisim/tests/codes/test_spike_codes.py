@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,8 +7,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from snn_core import convert, run
+from snn_core.conversion import preset
+from snn_core.dataset import load_dataset
 from snn_core.errors import UnsupportedError
 from snn_core.evaluate import forward
+from snn_core.normalization import apply_scales, percentile_scales
 from snn_core.reference import ReferenceSNN
 from snn_core.scoring import decisions
 from snn_core.settings import Settings
@@ -252,3 +257,36 @@ def test_a_run_can_be_stopped(codes):
         snn.stop_requested = lambda: True
         with pytest.raises(StopSimulation):
             snn.run_batch(codes.samples(network, 1))
+
+
+@pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])
+def test_all_kinds_of_layers_keep_their_function(network, code):
+    network = network.replace(
+        *(replace(layer, threshold=np.float32(1)) for layer in network.spiking_layers),
+        readout="membrane",
+    )
+    x_b_l = np.random.default_rng(0).random((3, *network.input.output_shape), np.float32)
+    scales = percentile_scales(network, x_b_l, percentile=100.0)
+    # Twice the largest activation, so that nothing is clipped.
+    network = apply_scales(network, {name: 2 * scale for name, scale in scales.items()})
+    settings = settings_of(code, num_bits=20, window_steps=0, record=())
+    found = SNN(network, settings).run_batch(x_b_l).output_b_l_t[..., -1]
+    expected = forward(network, x_b_l)[network.output.name]
+    # 2**-20 for each rounded activation, some hundred of which reach an output.
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_demo_network_decides_alike_in_continuous_time():
+    folder = Path(__file__).parents[4] / "examples" / "mnist"
+    x_b_l = load_dataset(folder / "data" / "calibration.npz").x_b_l
+    settings = preset("fast").updated(
+        {
+            "conversion": {"spike_code": "ttfs_exact", "window_steps": 0},
+            "simulation": {"num_to_test": 60},
+        }
+    )
+    network = convert(folder / "model.keras", x_b_l[:100], settings=settings)
+    result = run(network, "inisim", data=folder / "data" / "test.npz", settings=settings)
+    assert result.agreement == 1
+    assert (result.spikes_b_n <= result.metadata["num_neurons"][1:]).all()
+    assert result.timesteps == 4
