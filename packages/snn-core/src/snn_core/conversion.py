@@ -101,6 +101,8 @@ def convert(
     network = _lossy(network, x_b_l, settings).replace(readout=settings.conversion.readout)
     network = _realised(network, settings)
     network = _normalized(network, x_b_l, settings)
+    if isinstance(settings.cell.v_init, str):  # chosen anew in every run
+        return network
     return set_v_init(network, v_init=settings.cell.v_init)
 
 

@@ -5,6 +5,7 @@ from snn_core.ir.activations import (
     BinarySigmoid,
     BinaryTanh,
     Linear,
+    QuantizedReLU,
     ReLU,
     Softmax,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Linear",
     "MaxPooling2D",
     "Network",
+    "QuantizedReLU",
     "ReLU",
     "Reshape",
     "Softmax",

@@ -6,7 +6,7 @@ name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,10 @@ class Activation:
     def is_linear(self) -> bool:
         """Whether the function returns its input."""
         return False
+
+    def rescaled(self, scale: float) -> Activation:
+        """Return ``f(scale x) / scale`` as an activation: the same for values in other units."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,39 @@ class ReLU(Activation):
         """Clip the input below at 0 and above at ``max_value``."""
         y = np.maximum(x, 0)
         return y if self.max_value is None else np.minimum(y, np.asarray(self.max_value, y.dtype))
+
+    def rescaled(self, scale: float) -> ReLU:
+        """Return the function for values in other units."""
+        return self if self.max_value is None else ReLU(max_value=self.max_value / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedReLU(Activation):
+    """``clip(step round(x / step), 0, max_value)``: a staircase, as fixed-point hardware has it.
+
+    Halves are rounded to even. In the fixed-point format Qm.f the step is ``2**-f`` and the largest
+    value ``2**m - 2**-f``.
+
+    Parameters
+    ----------
+    step
+        Height of a stair, in units of the activation.
+    max_value
+        Upper bound, in the same units.
+    """
+
+    step: float
+    max_value: float
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Round to a multiple of the step and clip."""
+        step, bound = np.asarray(self.step, x.dtype), np.asarray(self.max_value, x.dtype)
+        y: Array = np.clip(np.round(x / step) * step, 0, bound)
+        return y
+
+    def rescaled(self, scale: float) -> QuantizedReLU:
+        """Return the function for values in other units."""
+        return replace(self, step=self.step / scale, max_value=self.max_value / scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +130,6 @@ class BinaryTanh(Activation):
 
 
 KINDS: dict[str, type[Activation]] = {
-    kind.__name__: kind for kind in (Linear, ReLU, Softmax, BinarySigmoid, BinaryTanh)
+    kind.__name__: kind
+    for kind in (Linear, ReLU, QuantizedReLU, Softmax, BinarySigmoid, BinaryTanh)
 }
