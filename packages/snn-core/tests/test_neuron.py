@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
+from snn_core.cell import Neurons
 from snn_core.errors import SettingsError
 from snn_core.neuron import (
     MaxPool,
-    Neurons,
     initial_potential,
     pool_coefficient,
     refractory_steps,

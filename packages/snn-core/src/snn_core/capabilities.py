@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
-from snn_core.ir import Layer, MaxPooling2D, Network, Softmax, Spiking
-from snn_core.settings import CellSettings, InputSettings, Settings
+from snn_core.errors import SettingsError
+from snn_core.ir import (
+    BinarySigmoid,
+    BinaryTanh,
+    Layer,
+    MaxPooling2D,
+    Network,
+    QuantizedReLU,
+    Softmax,
+    Spiking,
+)
+from snn_core.settings import InputSettings, Settings
 
 BUILDERS: Mapping[str, str] = {
     "Dense": "build_dense",
@@ -29,8 +40,25 @@ BUILDERS: Mapping[str, str] = {
 ALL_LAYERS = frozenset(BUILDERS)
 
 ALL_INPUTS = frozenset(get_args(InputSettings.model_fields["encoding"].annotation))
-CELL_OPTIONS = ("leak", "tau_m", "tau_refrac")
-"""Settings in ``[cell]`` that change the neuron, and that a simulator therefore has to declare."""
+
+CELL_OPTIONS: Mapping[str, str] = {
+    "bias_relaxation": "cell",
+    "clamp_indices": "cell",
+    "clamp_var": "cell",
+    "leak": "cell",
+    "payloads": "cell",
+    "tau_m": "cell",
+    "tau_refrac": "cell",
+    "v_clip": "cell",
+    "v_init": "cell",
+    "online_normalization": "normalization",
+    "reset_between_nth_sample": "simulation",
+    "scale_first_layer_parameters": "simulation",
+}
+"""Settings that change the neuron or its input, with their sections: simulators declare them.
+
+Of ``v_init`` these are the modes ``uniform`` and ``bias``; numbers are part of the network.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +72,7 @@ class Capabilities:
     spike_codes, inputs, resets, readouts, records
         Accepted values of the settings of these names.
     cell
-        Settings of ``[cell]`` that it follows, out of `CELL_OPTIONS`.
+        Settings beyond the plain neuron that it follows, out of `CELL_OPTIONS`.
     max_pool_methods
         Accepted ``maxpool_type`` values.
     activations
@@ -104,9 +132,18 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
         for key, value, known in wanted
         if value not in known
     ]
+    try:
+        clamp_steps(network, settings)
+    except SettingsError as error:
+        found.append(str(error))
+    if settings.conversion.spike_code != "temporal_mean_rate":
+        return found + [
+            f"{CELL_OPTIONS[name]}.{name} is for the spike code temporal_mean_rate only"
+            for name in cell_options(settings)
+        ]
     return found + [
-        f"cell.{name} = {getattr(settings.cell, name)!r} is not supported; supported: "
-        f"{CellSettings.model_fields[name].default!r}"
+        f"{CELL_OPTIONS[name]}.{name} = {_value(settings, name)!r} is not supported; supported: "
+        f"{_default(settings, name)!r}"
         for name in cell_options(settings)
         if name not in can.cell
     ]
@@ -114,8 +151,56 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
 
 def cell_options(settings: Settings) -> list[str]:
     """Return the `CELL_OPTIONS` that the settings make use of."""
-    defaults = CellSettings.model_fields
-    return [name for name in CELL_OPTIONS if getattr(settings.cell, name) != defaults[name].default]
+    return [
+        name
+        for name in CELL_OPTIONS
+        if _value(settings, name) != _default(settings, name)
+        and (name != "v_init" or isinstance(settings.cell.v_init, str))
+    ]
+
+
+def needs_stepping(network: Network, settings: Settings) -> bool:
+    """Return whether a network is more than plain integrate-and-fire neurons."""
+    own = (BinarySigmoid, BinaryTanh, QuantizedReLU)
+    return bool(cell_options(settings)) or any(
+        isinstance(layer, Spiking) and isinstance(layer.activation, own) for layer in network.layers
+    )
+
+
+def _value(settings: Settings, name: str) -> Any:
+    return getattr(getattr(settings, CELL_OPTIONS[name]), name)
+
+
+def _default(settings: Settings, name: str) -> Any:
+    return type(getattr(settings, CELL_OPTIONS[name])).model_fields[name].default
+
+
+def clamp_steps(network: Network, settings: Settings) -> dict[str, int]:
+    """Return layer name to the step from which on its neurons use their input.
+
+    Raises
+    ------
+    SettingsError
+        If ``cell.clamp_indices`` names a layer that has no neurons or does not exist.
+    """
+    neurons = [layer.name for layer in network.spiking_layers]
+    by_key = {name: name for name in neurons}
+    for name in neurons:
+        digits = re.match(r"\d+", name)
+        if digits:
+            by_key[_plain(digits.group())] = name
+    unknown = [key for key in settings.cell.clamp_indices if _plain(key) not in by_key]
+    if unknown:
+        raise SettingsError(
+            f"cell.clamp_indices names {', '.join(unknown)}; layers with neurons: "
+            f"{', '.join(neurons)}."
+        )
+    return {by_key[_plain(key)]: step for key, step in settings.cell.clamp_indices.items()}
+
+
+def _plain(key: str) -> str:
+    """Return a number without leading zeros, and a name as it is."""
+    return str(int(key)) if key.isdecimal() else key
 
 
 def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[str]:

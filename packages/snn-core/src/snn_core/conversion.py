@@ -145,7 +145,7 @@ def convert(
     network = _lossy(source, x_b_l, settings).replace(readout=settings.conversion.readout)
     network = _realised(network, settings)
     network = _normalized(network, x_b_l, settings)
-    if not _starts_by_itself(settings):
+    if isinstance(settings.cell.v_init, float) and not _starts_by_itself(settings):
         network = set_v_init(network, v_init=settings.cell.v_init)
     return network.replace(note=str(exactness)) if exactness.compared else network
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from snn_core.errors import DataError, SettingsError
 from snn_core.events import CellEvents, Schedule, schedule
 from snn_core.lazy import LazySamples
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float32
+from snn_core.typing import Array, Float32, Int64
 
 INPUT_STREAM = 0
 OUTPUT_STREAM = 1
@@ -58,7 +59,8 @@ class InputSignal:
     @property
     def is_constant(self) -> bool:
         """Whether every step delivers the same analog values."""
-        return self.settings.input.encoding == "constant"
+        scaled = self.settings.simulation.scale_first_layer_parameters is not None
+        return self.settings.input.encoding == "constant" and not scaled
 
     @property
     def num_steps(self) -> int:
@@ -88,10 +90,58 @@ class InputSignal:
         amplitude: Array = scale.astype(np.float32)
         return amplitude
 
+    @cached_property
+    def num_active_steps_b(self) -> Int64[Array, "b"] | None:
+        """Number of steps after which each sample is stopped; ``None`` if none ever is.
+
+        A sample stops early after the last step that has any input, or with the step in which its
+        constant input has made up more than ``max_num_input_spikes`` spikes.
+        """
+        limit = self.settings.input.max_num_input_spikes
+        if limit is None and not self.settings.simulation.early_stopping:
+            return None
+        stop_b = np.full(len(self.x_b_l), self.num_steps, np.int64)
+        if self.settings.simulation.early_stopping:
+            stop_b[:] = 0
+            for start, x_t_b_l in enumerate(self._chunks(1)):
+                has_input_b = x_t_b_l[0].reshape(len(stop_b), -1).any(axis=1)
+                stop_b[has_input_b] = start + 1
+        if limit is not None:
+            stop_b = np.minimum(stop_b, self._steps_until(limit))
+        return stop_b
+
+    def _steps_until(self, limit: int) -> Int64[Array, "b"]:
+        """Return the step in which the whole parts of the inputs' sums exceed a limit."""
+        x_b_n = np.maximum(self.x_b_l.reshape(len(self.x_b_l), -1).astype(np.float64), 0)
+        steps_b = np.full(len(x_b_n), self.num_steps, np.int64)
+        for t in range(self.num_steps, 0, -1):
+            spikes_b = np.floor(x_b_n * (t * self.settings.simulation.dt)).sum(axis=1)
+            steps_b[spikes_b > limit] = t
+        return steps_b
+
     def chunks(self, size: int) -> Iterator[Float32[Array, "t b *l"]]:
         """Yield the input of up to ``size`` steps at a time, in order.
 
-        Constant current is yielded as a read-only broadcast view.
+        Constant current is yielded as a read-only broadcast view. Once all samples are stopped, no
+        more chunks follow; what simulators record of stopped samples is left out by the recorder.
+
+        Raises
+        ------
+        SettingsError
+            If the Poisson rate asks for more than one spike per step.
+        """
+        stop_b = self.num_active_steps_b
+        last = self.num_steps if stop_b is None else int(stop_b.max(initial=0))
+        start = 0
+        for x_t_b_l in self._chunks(size):
+            # There is always a first chunk, so that everything is recorded with its shape.
+            if start and start >= last:
+                return
+            yield x_t_b_l
+            start += len(x_t_b_l)
+
+    def _chunks(self, size: int) -> Iterator[Float32[Array, "t b *l"]]:
+        """Yield the input of all steps.
 
         Raises
         ------
@@ -99,18 +149,20 @@ class InputSignal:
             If the Poisson rate asks for more than one spike per step.
         """
         starts = range(0, self.num_steps, size)
-        if self.is_constant:
+        if self.settings.input.encoding == "constant" and not self.is_constant:
+            steps = self._fading()
+        elif self.is_constant:
             x_b_l = self.constant_b_l
             for start in starts:
                 yield np.broadcast_to(x_b_l, (min(size, self.num_steps - start), *x_b_l.shape))
             return
-        if self.settings.input.encoding == "events":
+        elif self.settings.input.encoding == "events":
             yield from self._event_chunks(size)
             return
-        generate = (
-            self._poisson if self.settings.input.encoding == "poisson" else self._regular
-        )  # fmt: skip
-        steps = generate()
+        elif self.settings.input.encoding == "poisson":
+            steps = self._poisson()
+        else:
+            steps = self._regular()
         for start in starts:
             yield np.stack([next(steps) for _ in range(min(size, self.num_steps - start))])
 
@@ -141,6 +193,20 @@ class InputSignal:
                 spikes_b_l[events_b >= limit] = False
                 events_b += spikes_b_l.reshape(len(events_b), -1).sum(axis=1)
             yield np.where(spikes_b_l, amplitude_b_l, np.float32(0))
+
+    def _fading(self) -> Iterator[Float32[Array, "b *l"]]:
+        """Present constant input as if the first layer's parameters were scaled.
+
+        At time t of a run of length D, weights ``W`` would be ``α W`` and the bias would be ``b + β
+        W x`` with ``α = (D + τ) / (t + τ)`` and ``β = τ (D - t) / (t + τ)``, which is the same as
+        an input of ``(α + β) x``. At the end it is x.
+        """
+        tau = self.settings.simulation.scale_first_layer_parameters or 0.0
+        dt, duration = self.settings.simulation.dt, self.num_steps * self.settings.simulation.dt
+        for step in range(1, self.num_steps + 1):
+            t = step * dt
+            factor = (duration + tau + tau * (duration - t)) / (t + tau)
+            yield self.x_b_l * np.float32(factor * dt)
 
     def _regular(self) -> Iterator[Float32[Array, "b *l"]]:
         """Spike whenever the accumulated input passes a whole number."""

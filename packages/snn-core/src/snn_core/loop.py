@@ -82,8 +82,9 @@ def run_batches(
     One result per batch; the last batch may be smaller.
     """
     ids = list(range(len(x_b_l)) if sample_ids is None else sample_ids)
-    for start in range(0, len(x_b_l), snn.batch_size):
-        part = slice(start, start + snn.batch_size)
+    size = snn.samples_per_batch(len(x_b_l))
+    for start in range(0, len(x_b_l), size):
+        part = slice(start, start + size)
         yield score_batch(
             snn,
             np.asarray(x_b_l[part], np.float32),
@@ -121,7 +122,7 @@ def score_batch(
         decision_b_t=decisions(output_b_c_t, **reading),
         top1err_b_t=errors_over_time(output_b_c_t, labels_b, k=1, **reading),
         topkerr_b_t=errors_over_time(output_b_c_t, labels_b, k=snn.top_k, **reading),
-        neuron_operations_b_t=operations_b_t,
+        neuron_operations_b_t=operations_b_t * recording.is_active_b_t,
         recording=recording,
         simulate_s=simulate_s,
     )

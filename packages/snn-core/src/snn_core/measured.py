@@ -14,6 +14,7 @@ from snn_core.ir import Network
 from snn_core.loop import BatchResult
 from snn_core.operations import ConnectivityStatistics, ann_operations, connectivity_statistics
 from snn_core.recording import Recording
+from snn_core.sequences import samples_per_batch
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float32, Int64
 
@@ -74,6 +75,10 @@ class Measured:
     def num_classes(self) -> int:
         """Number of output neurons."""
         return int(np.prod(self.network.output.output_shape))
+
+    def samples_per_batch(self, num_samples: int) -> int:
+        """Return how many of all samples make up a batch: whole sequences where state is kept."""
+        return samples_per_batch(self.settings, batch_size=self.batch_size, num_samples=num_samples)
 
     @property
     def batch_size(self) -> int:

@@ -7,21 +7,57 @@ This module defines the arithmetic that every simulator reproduces: leak, integr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from snn_core.errors import SettingsError
-from snn_core.ir import MaxPooling2D, Spiking
+from snn_core.ir import BinarySigmoid, BinaryTanh, MaxPooling2D, Spiking, Weighted
 from snn_core.linear import pool_windows
 from snn_core.settings import Settings
 from snn_core.typing import Array, Bool, Float32
 
+POTENTIAL_STREAM = 2
+"""Distinguishes the random numbers of potentials from the streams of `snn_core.encoding`."""
+
 
 def initial_potential(layer: Spiking, batch_size: int) -> Float32[Array, "b *l"]:
-    """Return the membrane potentials before the first step, ``v_init * threshold``."""
-    start = layer.v_init * layer.threshold
+    """Return the membrane potentials before the first step, ``v_init * threshold``.
+
+    Binary neurons, which compare with 0, start there.
+    """
+    is_binary = isinstance(layer.activation, (BinarySigmoid, BinaryTanh))
+    start = layer.threshold * (np.zeros_like(layer.v_init) if is_binary else layer.v_init)
     shape = (batch_size, *layer.output_shape)
     return np.array(np.broadcast_to(start, shape), dtype=np.float32)
+
+
+def drawn_potential(
+    layer: Spiking, settings: Settings, *, sample_ids: Sequence[int], seed: int, number: int
+) -> Float32[Array, "b *l"]:
+    """Return the potentials before the first step under any ``cell.v_init``.
+
+    Parameters
+    ----------
+    sample_ids, seed
+        Together with ``number`` they seed the random numbers of ``uniform``, which lie between plus
+        and minus the threshold.
+    number
+        Position of the layer in the network.
+    """
+    mode = settings.cell.v_init
+    shape = (len(sample_ids), *layer.output_shape)
+    if mode == "uniform":
+        draws = [
+            np.random.default_rng([seed, i, POTENTIAL_STREAM, number]).random(shape[1:], "f4")
+            for i in sample_ids
+        ]
+        potentials: Array = (2 * np.stack(draws) - 1) * layer.threshold
+        return potentials
+    if mode == "bias":
+        bias_o = layer.bias_o if isinstance(layer, Weighted) else np.float32(0)
+        return np.array(np.broadcast_to(-bias_o, shape), np.float32)
+    return initial_potential(layer, len(sample_ids))
 
 
 def reset_potential(
@@ -76,56 +112,6 @@ def leak_per_step(layer: Spiking, settings: Settings) -> Float32[Array, "*c"]:
     leak = np.float32(settings.cell.leak * settings.simulation.dt)
     scaled: Array = np.asarray(layer.threshold * leak)
     return scaled
-
-
-class Neurons:
-    """Neurons of one layer and their state.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    settings
-        The section ``cell``, and the length of a step.
-    batch_size
-        Number of samples.
-
-    Attributes
-    ----------
-    v_b_l
-        Membrane potentials.
-    blocked_b_l
-        Number of steps for which each neuron is still refractory.
-    """
-
-    def __init__(self, layer: Spiking, settings: Settings, *, batch_size: int) -> None:
-        self._layer = layer
-        self._reset = settings.cell.reset
-        self._decay = decay_per_step(settings)
-        self._leak = leak_per_step(layer, settings)
-        self._refractory_steps = refractory_steps(settings)
-        self.v_b_l = initial_potential(layer, batch_size)
-        self.blocked_b_l = np.zeros(self.v_b_l.shape, np.int64)
-
-    def integrate(self, drive_b_l: Float32[Array, "b *l"]) -> None:
-        """Let one step pass: decay, add the input, leak. Refractory neurons ignore their input."""
-        v = self.v_b_l if self._decay is None else self.v_b_l * self._decay
-        v = v + np.where(self.blocked_b_l > 0, np.float32(0), drive_b_l)
-        self.v_b_l = np.where(v > 0, np.maximum(v - self._leak, 0), v)
-
-    def fire(self) -> Bool[Array, "b *l"]:
-        """Return the spikes of this step, and reset the neurons that fired."""
-        spikes_b_l: Array = (self.v_b_l >= self._layer.threshold) & (self.blocked_b_l == 0)
-        self.v_b_l = reset_potential(
-            self.v_b_l, spikes_b_l, self._layer.threshold, reset=self._reset
-        )
-        self.rest(spikes_b_l)
-        return spikes_b_l
-
-    def rest(self, spikes_b_l: Bool[Array, "b *l"]) -> None:
-        """Begin the refractory time of the neurons that fired; that of others goes by."""
-        waiting = np.maximum(self.blocked_b_l - 1, 0)
-        self.blocked_b_l = np.where(spikes_b_l, self._refractory_steps, waiting)
 
 
 def pool_coefficient(method: str, t: int) -> np.float32:

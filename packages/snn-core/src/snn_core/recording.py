@@ -7,14 +7,14 @@ Counts and operations are summed up on the way, so they cost no memory in time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from snn_core.errors import SimulationError
 from snn_core.ir import Network
-from snn_core.typing import Array, Float32, Int, Int8, Int32, Int64, Shape
+from snn_core.typing import Array, Bool, Float32, Int, Int8, Int32, Int64, Shape
 
 
 class SpikeTrains(Mapping[str, Array]):
@@ -79,6 +79,9 @@ class Recording:
         Membrane potentials after each step in units of the threshold; empty unless asked for.
     input_b_l_t
         Input values of each step; ``None`` unless asked for.
+    num_active_steps_b
+        Number of steps after which each sample was stopped; ``None`` if none was. From then on
+        nothing is recorded of it, and potentials stay what they were.
     """
 
     output_b_l_t: Array
@@ -87,6 +90,16 @@ class Recording:
     spiketrains_n_b_l_t: Mapping[str, Array] = field(default_factory=dict)
     mem_n_b_l_t: Mapping[str, Float32[Array, "b ... t"]] = field(default_factory=dict)
     input_b_l_t: Float32[Array, "b ... t"] | None = None
+    num_active_steps_b: Int64[Array, "b"] | None = None
+
+    @property
+    def is_active_b_t(self) -> Bool[Array, "b t"]:
+        """Whether each sample is still simulated in each step."""
+        samples, steps = len(self.output_b_l_t), self.output_b_l_t.shape[-1]
+        if self.num_active_steps_b is None:
+            return np.ones((samples, steps), bool)
+        active: Array = np.arange(steps) < self.num_active_steps_b[:, None]
+        return active
 
     @property
     def synaptic_operations_b_t(self) -> Int64[Array, "b t"]:
@@ -94,6 +107,40 @@ class Recording:
         parts = list(self.synaptic_operations_n_b_t.values())
         samples, steps = len(self.output_b_l_t), self.output_b_l_t.shape[-1]
         return sum(parts, start=np.zeros((samples, steps), np.int64))
+
+
+def joined(recordings: Sequence[Recording], order: Int64[Array, "b"]) -> Recording:
+    """Return several recordings of the same network as one.
+
+    Parameters
+    ----------
+    recordings
+        The recordings.
+    order
+        Which of all their samples, counted on from one recording to the next, come in which order.
+    """
+
+    def taken(parts: Sequence[Array]) -> Array:
+        result: Array = np.concatenate(parts)[order]
+        return result
+
+    def by_name(mappings: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+        return {name: taken([mapping[name] for mapping in mappings]) for name in mappings[0]}
+
+    first = recordings[0]
+    spiketrains = SpikeTrains(first.output_b_l_t.shape[-1])
+    for name in first.spiketrains_n_b_l_t:
+        dense_b_l_t = taken([part.spiketrains_n_b_l_t[name] for part in recordings])
+        spiketrains.write(name, 0, np.moveaxis(dense_b_l_t, -1, 0))
+    inputs = [part.input_b_l_t for part in recordings if part.input_b_l_t is not None]
+    return Recording(
+        output_b_l_t=taken([part.output_b_l_t for part in recordings]),
+        spikecounts_n_b_l=by_name([part.spikecounts_n_b_l for part in recordings]),
+        synaptic_operations_n_b_t=by_name([part.synaptic_operations_n_b_t for part in recordings]),
+        spiketrains_n_b_l_t=spiketrains,
+        mem_n_b_l_t=by_name([part.mem_n_b_l_t for part in recordings]),
+        input_b_l_t=taken(inputs) if inputs else None,
+    )
 
 
 class Recorder:
@@ -110,6 +157,8 @@ class Recorder:
     fanout_n_l
         Population (layer with neurons, or the input) to the number of synapses that leave each of
         its cells.
+    num_active_steps_b
+        Number of steps after which each sample is stopped; ``None`` if none is.
     """
 
     def __init__(
@@ -120,7 +169,9 @@ class Recorder:
         num_steps: int,
         record: Collection[str] = (),
         fanout_n_l: Mapping[str, Int[Array, "*l"]] | None = None,
+        num_active_steps_b: Int64[Array, "b"] | None = None,
     ) -> None:
+        self._num_active_steps_b = num_active_steps_b
         self.network = network
         self.batch_size = batch_size
         self.num_steps = num_steps
@@ -150,6 +201,7 @@ class Recorder:
             Values in {-1, 0, 1} of any dtype, shape ``(steps, samples, *layer)``.
         """
         self._check(name, start, spikes_t_b_l)
+        spikes_t_b_l = self._of_active(start, spikes_t_b_l)
         self._counts[name] += spikes_t_b_l.sum(axis=0, dtype=np.int32)
         self._count_operations(name, start, spikes_t_b_l)
         if "spiketrains" in self.record:
@@ -160,7 +212,7 @@ class Recorder:
     def wants_spikes(self, name: str) -> bool:
         """Return whether the spikes of each step are needed; otherwise `totals` is enough."""
         is_readout = name == self._output_name and self.network.readout == "counts"
-        return is_readout or "spiketrains" in self.record
+        return is_readout or "spiketrains" in self.record or self._num_active_steps_b is not None
 
     def totals(
         self,
@@ -204,6 +256,7 @@ class Recorder:
 
     def input(self, start: int, input_t_b_l: Float32[Array, "t b *l"], *, spiking: bool) -> None:
         """Take the input of some steps; spikes of it count as synaptic operations."""
+        input_t_b_l = self._of_active(start, input_t_b_l)
         if spiking:
             self._count_operations(self.network.input.name, start, input_t_b_l)
         if "input" in self.record:
@@ -225,6 +278,11 @@ class Recorder:
                 f"The simulator recorded no {what} of the output layer {self._output_name!r}, "
                 f"which the {self.network.readout} read-out needs."
             )
+        potentials = [*self._mem.values()]
+        if self.network.readout == "membrane":
+            potentials.append(self._output)
+        for values_b_l_t in potentials:
+            self._hold(values_b_l_t)
         return Recording(
             output_b_l_t=self._output,
             spikecounts_n_b_l=self._counts,
@@ -232,7 +290,25 @@ class Recorder:
             spiketrains_n_b_l_t=self._spiketrains,
             mem_n_b_l_t=self._mem,
             input_b_l_t=self._input,
+            num_active_steps_b=self._num_active_steps_b,
         )
+
+    def _of_active(self, start: int, values_t_b_l: Array) -> Array:
+        """Return values with zeros where a sample is stopped."""
+        if self._num_active_steps_b is None:
+            return values_t_b_l
+        steps = np.arange(start, start + len(values_t_b_l))
+        active_t_b = steps[:, None] < self._num_active_steps_b
+        shape = (*active_t_b.shape, *[1] * (values_t_b_l.ndim - 2))
+        return np.where(active_t_b.reshape(shape), values_t_b_l, np.zeros((), values_t_b_l.dtype))
+
+    def _hold(self, potentials_b_l_t: Array) -> None:
+        """Let the potentials of a stopped sample stay what they were; 0 if it never began."""
+        if self._num_active_steps_b is None:
+            return
+        for b, steps in enumerate(self._num_active_steps_b):
+            last = potentials_b_l_t[b, ..., steps - 1 : steps] if steps else 0
+            potentials_b_l_t[b, ..., steps:] = last
 
     def _check(self, name: str, start: int, values_t_b_l: Array) -> None:
         expected = (self.batch_size, *self.network[name].output_shape)

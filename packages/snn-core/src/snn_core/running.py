@@ -213,8 +213,9 @@ def _simulate(
     batches: list[BatchArrays] = []
     hits = done = 0
     try:
-        for index, start in enumerate(range(0, len(dataset), snn.batch_size)):
-            part = slice(start, start + snn.batch_size)
+        size = snn.samples_per_batch(len(dataset))
+        for index, start in enumerate(range(0, len(dataset), size)):
+            part = slice(start, start + size)
             ids = dataset.sample_ids[part]
             batch = None if folder is None else _finished(folder, index, ids)
             if batch is None:

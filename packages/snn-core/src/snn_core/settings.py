@@ -14,13 +14,14 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
 
 from snn_core.errors import SettingsError
 from snn_core.settings_input import DataflowKwargs, DatagenKwargs, InputSettings, Section
-from snn_core.settings_original import without_original
+from snn_core.settings_original import with_clamp_indices, without_original
 from snn_core.typing import PathLikeStr
 
 if sys.version_info >= (3, 11):
@@ -53,6 +54,9 @@ SPIKE_CODES = (
 )
 ORIGINAL_LEAK = 0.1
 """Thresholds per ms that ``leak = true`` stood for."""
+
+ORIGINAL_CLIP = 3.0
+"""Thresholds that the original's ``v_clip`` stood for."""
 
 RECORDABLE = ("spiketrains", "mem", "input", "activations")
 
@@ -89,6 +93,18 @@ class NormalizationSettings(Section):
     num_samples: int | None = Field(
         None, ge=1, description="use only the first samples of the calibration data"
     )
+    online_normalization: bool = Field(
+        False, description="lower the threshold of a layer during the simulation to its highest "
+        "spike rate, and what its spikes carry with it",
+    )  # fmt: skip
+    diff_to_max_rate: float = Field(
+        200.0, ge=0, description="in Hz; leave thresholds alone if the highest rate is below the "
+        "largest possible one, 1000 / dt, by no more than this",
+    )  # fmt: skip
+    diff_to_min_rate: float = Field(
+        100.0, ge=0, description="in Hz; leave thresholds alone while the highest rate is below"
+    )
+    timestep_fraction: int = Field(10, ge=1, description="do so in every n-th step")
 
 
 class ConversionSettings(Section):
@@ -135,17 +151,35 @@ class SimulationSettings(Section):
     sample_idxs_to_test: tuple[int, ...] = Field(
         (), description="use these samples instead of the first ones"
     )
+    reset_between_nth_sample: int = Field(
+        1, description="reset the network before every n-th sample only, as for the frames of a "
+        "video; 0 or less: before the first one only",
+    )  # fmt: skip
+    early_stopping: bool = Field(
+        False, description="stop a sample after the last step that has any input"
+    )
+    scale_first_layer_parameters: float | None = Field(
+        None, gt=0, description="experimental: present constant input more strongly at first, "
+        "fading with this time constant in ms; `true` stands for 1",
+    )  # fmt: skip
     top_k: int = Field(5, ge=1, description="also report the top-k error")
     seed: int = Field(0, ge=0, description="seed of all random numbers")
+
+    @field_validator("scale_first_layer_parameters", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """Accept a switch."""
+        return (1.0 if value else None) if isinstance(value, bool) else value
 
 
 class CellSettings(Section):
     """The neuron."""
 
     v_thresh: float = Field(1.0, gt=0, description="firing threshold; a spike carries this value")
-    v_init: float = Field(
-        0.0, ge=0, lt=1, description="initial membrane potential in units of the threshold"
-    )
+    v_init: Annotated[float, Field(ge=0, lt=1)] | Literal["uniform", "bias"] = Field(
+        0.0, description="initial membrane potential in units of the threshold; `uniform`: "
+        "random between plus and minus the threshold, `bias`: minus the bias",
+    )  # fmt: skip
     reset: Literal["subtraction", "zero", "modulo"] = Field(
         "subtraction", description="what a spike does to the membrane potential"
     )
@@ -160,6 +194,25 @@ class CellSettings(Section):
     tau_m: float | None = Field(
         None, gt=0, description="time constant in ms of an exponential leak; none if not given"
     )
+    payloads: bool = Field(
+        False, description="experimental: a spike carries all of the potential, which it empties"
+    )
+    v_clip: float | None = Field(
+        None, gt=0, description="experimental: keep potentials within plus and minus so many "
+        "thresholds; `true` stands for 3",
+    )  # fmt: skip
+    clamp_indices: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        {}, description="experimental: number or name of a layer to the first step in which its "
+        "neurons use their input",
+    )  # fmt: skip
+    clamp_var: bool = Field(
+        False, description="experimental: let a layer use its input only once the mean rates of "
+        "what arrives have settled, or in the second half of the run",
+    )  # fmt: skip
+    bias_relaxation: bool = Field(
+        False, description="experimental: give deeper layers their bias bit by bit, all of it from "
+        "the middle of the run on",
+    )  # fmt: skip
 
     @field_validator("leak", mode="before")
     @classmethod
@@ -184,6 +237,18 @@ class CellSettings(Section):
         ):
             raise ValueError("expected true, false or Qm.f with 1 to 24 bits, such as Q1.6")
         return value
+
+    @field_validator("v_clip", mode="before")
+    @classmethod
+    def _clipped(cls, value: object) -> object:
+        """Accept the original's switch."""
+        return (ORIGINAL_CLIP if value else None) if isinstance(value, bool) else value
+
+    @field_validator("clamp_indices", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        """Accept numbers of layers as keys."""
+        return {str(k): n for k, n in value.items()} if isinstance(value, Mapping) else value
 
     @field_validator("reset", mode="before")
     @classmethod
@@ -233,6 +298,31 @@ class Settings(Section):
     output: OutputSettings = Field(default_factory=OutputSettings)
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _combinable(self) -> Self:
+        """Refuse settings that contradict each other."""
+        stops = self.simulation.early_stopping or self.input.max_num_input_spikes is not None
+        wrong = {
+            "input.max_num_input_spikes needs input.encoding = 'constant' and cell.reset = "
+            "'subtraction', which it counts with": self.input.max_num_input_spikes is not None
+            and (self.input.encoding, self.cell.reset) != ("constant", "subtraction"),
+            "simulation.scale_first_layer_parameters needs input.encoding = 'constant'": (
+                self.simulation.scale_first_layer_parameters is not None
+                and self.input.encoding != "constant"
+            ),
+            "cell.payloads needs cell.reset = 'subtraction': a spike then takes all of the "
+            "potential": self.cell.payloads and self.cell.reset != "subtraction",
+            "normalization.online_normalization and cell.payloads both decide what a spike "
+            "carries": self.cell.payloads and self.normalization.online_normalization,
+            "simulation.reset_between_nth_sample cannot be combined with stopping samples early, "
+            "as the state of a stopped sample is not defined": stops
+            and self.simulation.reset_between_nth_sample != 1,
+        }
+        found = [line for line, applies in wrong.items() if applies]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
     @property
     def num_steps(self) -> int:
         """Number of steps N = round(duration / dt)."""
@@ -271,7 +361,8 @@ class Settings(Section):
             tree = _from_toml(text) if path.suffix == ".toml" else _from_ini(text)
         except (ValueError, configparser.Error) as error:
             raise SettingsError(f"{path} is not a valid settings file: {error}") from error
-        return (base or cls()).updated(tree, simulators=simulators)
+        read = with_clamp_indices(tree, folder=path.parent)
+        return (base or cls()).updated(read, simulators=simulators)
 
     @classmethod
     def of(cls, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
@@ -293,6 +384,7 @@ class Settings(Section):
             As in `of`.
         """
         values = self.model_dump()
+        tree = with_clamp_indices(tree)
         for section, items in without_original(tree).items():
             if section in simulators:
                 values["options"].setdefault(section, {}).update(items)
@@ -335,10 +427,12 @@ def _require_known(name: str, known: tuple[str, ...], *, what: str) -> None:
 
 
 def _describe(error: ValidationError) -> str:
-    lines = [
-        f"{'.'.join(map(str, item['loc']))}: found {item['input']!r}; {item['msg']}"
-        for item in error.errors()
-    ]
+    lines = []
+    for item in error.errors():
+        message = item["msg"].removeprefix("Value error, ")
+        # Behind section and key follow pydantic's names for the branches of a union.
+        where = ".".join(map(str, item["loc"][:2]))
+        lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
     return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
 
 

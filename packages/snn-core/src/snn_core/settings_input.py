@@ -138,6 +138,10 @@ class InputSettings(Section):
     num_poisson_events_per_sample: int = Field(
         -1, ge=-1, description="stop a sample's Poisson input after this many spikes; -1: never"
     )
+    max_num_input_spikes: int | None = Field(
+        None, ge=0, description="stop a sample once its constant input would have made input "
+        "neurons spike more often than this; never if not given",
+    )  # fmt: skip
     dataset_format: Literal["auto", "npz", "jpg", "png", "aedat"] = Field(
         "auto", description="what `--data` holds: arrays, images, or events in any format; `auto` "
         "looks at the files",

@@ -6,11 +6,14 @@ are listed below with the original's default.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError
+from snn_core.typing import PathLikeStr
 
 
 class SettingsWarning(UserWarning):
@@ -35,8 +38,6 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
         )
     ),
     "input": frozenset(("model_lib", "keras_dataset")),
-    # The original never read these three either.
-    "normalization": frozenset(("diff_to_max_rate", "diff_to_min_rate", "timestep_fraction")),
     "simulation": frozenset(("keras_backend",)),
     "cell": frozenset(
         ("v_reset", "v_rest", "cm", "tau_syn_E", "tau_syn_I", "delay", "scaling_factor")
@@ -51,21 +52,50 @@ commands, file names, the simulators' own options."""
 SECTIONS_WITHOUT_EFFECT = frozenset(("restrictions", "spinnaker", "loihi"))
 
 FEATURES: Mapping[str, Mapping[str, Any]] = {
-    "paths": {"filename_clamp_indices": ""},
-    "input": {
-        "max_num_input_spikes": None,
-    },
-    "normalization": {"online_normalization": False},
     "conversion": {"append_softmax": False},
-    "simulation": {"reset_between_nth_sample": 1, "early_stopping": False},
-    "cell": {
-        "payloads": False,
-        "bias_relaxation": False,
-    },
     "parameter_sweep": {"param_values": [], "param_name": "v_thresh", "param_logscale": False},
 }
 """Section to features of the original that this version lacks, with the value that turns them
 off."""
+
+
+def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") -> Mapping[str, Any]:
+    """Return settings in which the file that ``paths.filename_clamp_indices`` names is read.
+
+    Parameters
+    ----------
+    tree
+        Section to keys and values.
+    folder
+        Folder that the file's name is relative to.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read or holds no JSON object.
+    """
+    paths = tree.get("paths")
+    if not isinstance(paths, Mapping) or "filename_clamp_indices" not in paths:
+        return tree
+    rest = {key: value for key, value in paths.items() if key != "filename_clamp_indices"}
+    others = {**tree, "paths": rest} if rest else {k: v for k, v in tree.items() if k != "paths"}
+    name = paths["filename_clamp_indices"]
+    if not name:
+        return others
+    path = Path(folder) / str(name)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"paths.filename_clamp_indices: cannot read {path}: {error}; expected a JSON object "
+            f"from numbers of layers to steps."
+        ) from error
+    if not isinstance(found, dict):
+        raise SettingsError(
+            f"paths.filename_clamp_indices: {path} holds a {type(found).__name__}; expected a JSON "
+            f"object from numbers of layers to steps."
+        )
+    return {**others, "cell": {**others.get("cell", {}), "clamp_indices": found}}
 
 
 def without_original(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from snn_core.ir import Layer, Network
 from snn_core.loop import run_batches
 from snn_core.measured import Measured
 from snn_core.recording import Recorder, Recording
+from snn_core.sequences import run_sequences
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
 
@@ -227,7 +228,7 @@ class AbstractSNN(Measured, ABC):
 
     @abstractmethod
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
-        """Simulate one batch from rest and hand everything to the recorder.
+        """Simulate one batch, from rest after a `reset`, and hand everything to the recorder.
 
         Calls `checkpoint` between steps, so that a run can be stopped.
 
@@ -241,7 +242,12 @@ class AbstractSNN(Measured, ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Bring all state back to the beginning; called before every batch."""
+        """Bring all state back to the beginning; called before every batch.
+
+        Where ``capabilities.cell`` has ``reset_between_nth_sample``, `simulate` is also called
+        without it. Potentials and refractory times then go on, while the clock and everything that
+        is averaged over time begin anew.
+        """
 
     def end_sim(self) -> None:
         """Clean up after the last simulation."""
@@ -292,11 +298,29 @@ class AbstractSNN(Measured, ABC):
         x_b_l = np.asarray(x_b_l, np.float32)
         check_shape(self.network, x_b_l)
         self.build()
-        self.reset()
         ids = range(len(x_b_l)) if sample_ids is None else sample_ids
+
+        def simulate(samples: Array, is_sequel: bool) -> Recording:  # noqa: FBT001 - a callback
+            if not is_sequel:
+                self.reset()
+            events = None if events_b is None else [events_b[i] for i in samples]
+            return self._simulated(x_b_l[samples], [ids[i] for i in samples], events)
+
+        self.recording = run_sequences(
+            simulate,
+            num_samples=len(x_b_l),
+            length=self.settings.simulation.reset_between_nth_sample,
+        )
+        self._x_b_l = x_b_l
+        return self.recording
+
+    def _simulated(
+        self, x_b_l: Array, sample_ids: Sequence[int], events_b: Sequence[CellEvents] | None
+    ) -> Recording:
+        """Simulate a batch from the present state on."""
         signal = InputSignal(
             x_b_l=x_b_l,
-            sample_ids=ids,
+            sample_ids=sample_ids,
             settings=self.settings,
             seed=self.seed,
             events_b=events_b,
@@ -308,10 +332,10 @@ class AbstractSNN(Measured, ABC):
             num_steps=self.settings.num_steps,
             record=self.settings.output.log_vars & self.capabilities.records,
             fanout_n_l={name: f * cost for name, f in self.connectivity.fanout_of.items()},
+            num_active_steps_b=signal.num_active_steps_b,
         )
         self.simulate(signal, recorder)
-        self.recording, self._x_b_l = recorder.finish(), x_b_l
-        return self.recording
+        return recorder.finish()
 
     def run(
         self,

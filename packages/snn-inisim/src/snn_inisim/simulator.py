@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from snn_core.capabilities import CELL_OPTIONS, needs_stepping
 from snn_core.encoding import InputSignal
 from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
 from snn_core.neuron import pool_coefficient
 from snn_core.recording import Recorder
+from snn_core.reference import ReferenceSNN
 from snn_core.settings import SPIKE_CODES
 from snn_core.simulator import ALL_INPUTS, AbstractSNN, Capabilities
 from snn_core.typing import Array, Shape
@@ -22,6 +24,7 @@ from snn_inisim.startup import import_tensorflow
 
 if TYPE_CHECKING:
     from snn_inisim.spike_layer import SpikeLayer
+    from snn_inisim.stepped import SteppedNetwork
 
 
 ENGINES: Mapping[str, tuple[str, str]] = {
@@ -39,11 +42,14 @@ class SNN(AbstractSNN):
 
     Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
     spikes. On networks whose sums do not round, spikes equal those of the reference simulator.
+    Options of the cell, and binary or quantised activations, are simulated step by step.
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         inputs=ALL_INPUTS,
         spike_codes=frozenset(SPIKE_CODES),
+        activations=ReferenceSNN.capabilities.activations,
+        cell=frozenset(CELL_OPTIONS),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
     )
@@ -56,6 +62,7 @@ class SNN(AbstractSNN):
         import_tensorflow()
         self.spike_layers: dict[str, SpikeLayer] = {}
         self._engines: dict[Any, Any] = {}
+        self._stepped: SteppedNetwork | None = None
 
     def _add(self, layer: Layer) -> None:
         """Make the Keras layer and give it its weights."""
@@ -87,9 +94,15 @@ class SNN(AbstractSNN):
         kind = Accumulator if only_sums else IntegrateAndFire
         return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
 
+    @property
+    def _has_own_engine(self) -> bool:
+        """Whether sums are computed apart from the neurons, whatever the mode."""
+        is_coded = self.settings.conversion.spike_code in ENGINES
+        return is_coded or needs_stepping(self.network, self.settings)
+
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""
-        if self.options.mode == "folded" or self.settings.conversion.spike_code in ENGINES:
+        if self.options.mode == "folded" or self._has_own_engine:
             from snn_inisim.spike_layer import inbound
 
             shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
@@ -100,12 +113,17 @@ class SNN(AbstractSNN):
     # Simulating.
 
     def reset(self) -> None:
-        """Nothing is kept from one batch to the next; see `simulate`."""
+        """Forget the state; only options of the cell keep any from one batch to the next."""
+        if self._stepped is not None:
+            self._stepped.reset()
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch."""
         if self.settings.conversion.spike_code in ENGINES:
             self._simulate_code(signal, recorder)
+            return
+        if needs_stepping(self.network, self.settings):
+            self._simulate_stepped(signal, recorder)
             return
         if self.draws_softmax:
             self._uniforms_t_b_o = self.output_uniforms(signal)
@@ -128,6 +146,18 @@ class SNN(AbstractSNN):
         found = self._engines["code"].simulate(signal, recorder, self.checkpoint)
         self.spiketimes_n_b_l: dict[str, Array] = found
         """Time in ms of each neuron's spike, infinity for none; empty unless the code is exact."""
+
+    def _simulate_stepped(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate with the neurons of snn-core."""
+        from snn_inisim.stepped import SteppedNetwork
+
+        if self._stepped is None:
+            self._stepped = SteppedNetwork(
+                self.network, self.settings, layers=self.spike_layers, seed=self.seed
+            )
+            self._stepped.reset()
+        self._stepped.stop_requested = self.stop_requested
+        self._stepped.simulate(signal, recorder)
 
     def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:
         import tensorflow as tf
@@ -226,3 +256,4 @@ class SNN(AbstractSNN):
     def end_sim(self) -> None:
         """Let go of all graphs."""
         self._engines.clear()
+        self._stepped = None

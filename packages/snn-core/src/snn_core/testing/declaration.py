@@ -39,7 +39,20 @@ VOCABULARY = {
 }
 """Field of the capabilities to everything it may hold."""
 
-CELL_VALUES: Mapping[str, object] = {"leak": 0.125, "tau_m": 20.0, "tau_refrac": 2.0}
+CELL_VALUES: Mapping[str, object] = {
+    "bias_relaxation": True,
+    "clamp_indices": {"1": 3},
+    "clamp_var": True,
+    "leak": 0.125,
+    "payloads": True,
+    "tau_m": 20.0,
+    "tau_refrac": 2.0,
+    "v_clip": 3.0,
+    "v_init": "uniform",
+    "online_normalization": True,
+    "reset_between_nth_sample": 2,
+    "scale_first_layer_parameters": 1.0,
+}
 """A value for each of `CELL_OPTIONS` that makes use of it."""
 
 LIGHT_IMPORT = """
@@ -149,6 +162,22 @@ class Declaration(Suite):
             with pytest.raises(UnsupportedError, match=kind):
                 self.simulator(network, self.settings())
 
+    def test_refuses_undeclared_options(self) -> None:
+        """Each option of the cell that is not declared is refused by its name.
+
+        If this fails: an option that has no effect must not pass silently; see `test_refusals`.
+        """
+        for name, section in CELL_OPTIONS.items():
+            if name in self.capabilities.cell:
+                continue
+            sections: dict[str, dict[str, object]] = {
+                "cell": {"reset": "subtraction"},  # some options are for these alone
+                "input": {"encoding": "constant"},
+            }
+            sections.setdefault(section, {})[name] = CELL_VALUES[name]
+            with pytest.raises(UnsupportedError, match=f"{section}.{name}"):
+                self.simulator(networks.dense(), self.settings(**sections))
+
     def test_module_is_light(self) -> None:
         """Importing the class, and a refusal, do not import the simulator.
 
@@ -173,7 +202,7 @@ class Declaration(Suite):
             f"{self.simulator.__qualname__} in the group {GROUP!r}"
         )
 
-    def _unsupported_settings(self) -> dict[tuple[str, str], object]:
+    def _unsupported_settings(self) -> dict[tuple[str, str], str]:
         """Return one value per setting that the simulator does not declare, where there is one."""
         can = self.capabilities
         candidates = {
@@ -183,20 +212,18 @@ class Declaration(Suite):
             ("conversion", "readout"): (READOUTS, can.readouts),
             ("output", "log_vars"): (RECORDABLE, can.records | {"activations"}),
         }
-        found: dict[tuple[str, str], object] = {
+        return {
             key: next(name for name in words if name not in declared)
             for key, (words, declared) in candidates.items()
             if not declared.issuperset(words)
         }
-        undeclared_cell = (name for name in CELL_OPTIONS if name not in can.cell)
-        return found | {("cell", name): CELL_VALUES[name] for name in undeclared_cell}
 
     def _refusal(self, network: Network) -> tuple[str, ...]:
         """Return the problems with which a network and all unsupported settings are refused."""
         sections: dict[str, dict[str, object]] = {}
         for (section, key), value in self._unsupported_settings().items():
             if key == "readout":
-                network = network.replace(readout=str(value))
+                network = network.replace(readout=value)
             else:
                 sections.setdefault(section, {})[key] = [value] if key == "log_vars" else value
         with pytest.raises(UnsupportedError) as refused:

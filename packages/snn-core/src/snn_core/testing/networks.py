@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from snn_core.events import CellEvents
-from snn_core.ir import BatchNormalization, Dropout, Linear, Network, Softmax
+from snn_core.ir import BatchNormalization, Dropout, Linear, Network, QuantizedReLU, Softmax
+from snn_core.ir.activations import KINDS
 from snn_core.testing.builder import NetworkBuilder
 from snn_core.typing import Array, Float32, Pair, Shape
 
@@ -364,6 +365,24 @@ def leaking(drive: float) -> Network:
     """
     builder = NetworkBuilder((1,)).dense(np.array([[drive, 1500]]) * WEIGHT_UNIT)
     return builder.dense(np.array([[1116], [51]]) * WEIGHT_UNIT).build()
+
+
+def optional() -> Network:
+    """Return two layers of neurons, for options of the cell."""
+    builder = NetworkBuilder((4,)).dense(gentle_weights((4, 5), fan_in=2, seed=46))
+    return builder.dense(dyadic((5, 3), generator(47), low=0.3, high=0.6)).build()
+
+
+def activated(name: str) -> Network:
+    """Return two layers of neurons for the given kind of activation."""
+    kind = QuantizedReLU(step=1 / 16, max_value=1.0) if name == "QuantizedReLU" else KINDS[name]()
+    weight_io = dyadic((4, 5), generator(48), low=0.1, high=0.3)
+    if name == "BinaryTanh":  # whose spikes may be negative
+        weight_io = weight_io * np.array([1, -1, 1, -1, 1], np.float32)
+    builder = NetworkBuilder((4,))
+    # A threshold that no rounded potential can be equal to
+    builder.dense(weight_io, activation=kind, threshold=31 / 32)
+    return builder.dense(dyadic((5, 3), generator(49), low=0.3, high=0.6)).build()
 
 
 def regular_input() -> Network:

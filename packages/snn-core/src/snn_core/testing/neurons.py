@@ -13,6 +13,21 @@ from snn_core.testing import comparison, networks
 from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
 
+OPTION_CASES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+    "v_init": {"cell": {"v_init": "uniform"}},
+    "v_clip": {"cell": {"v_clip": 1.25}},
+    "clamp_indices": {"cell": {"clamp_indices": {"2": 9}}},
+    "payloads": {"cell": {"payloads": True}},
+    "online_normalization": {
+        "normalization": {
+            "online_normalization": True,
+            "diff_to_min_rate": 0,
+            "timestep_fraction": 8,
+        }
+    },
+}
+"""Option of the cell to settings that make use of it."""
+
 ONE = np.ones((1, 1), np.float32)
 
 
@@ -134,6 +149,25 @@ class Neurons(Suite):
         else:  # the potential shrinks by 1/2 per ms
             cell, drive = {"tau_m": 1 / math.log(2)}, 690 if dt == 1 else 605
         self._check_cell(cell, dt=dt, network=networks.leaking(drive))
+
+    @cases(*OPTION_CASES)
+    def test_option(self, case: str) -> None:
+        """Options of the cell do what `snn_core.cell` says.
+
+        If this fails: don't declare the option in ``capabilities.cell`` before it does.
+        """
+        sections: Mapping[str, Any] = OPTION_CASES[case]
+        self.check(networks.optional(), networks.samples((4,), seed=44), **sections)
+
+    @cases("QuantizedReLU", "BinarySigmoid", "BinaryTanh")
+    def test_activation(self, case: str) -> None:
+        """Neurons for quantised and binary activations spike as `snn_core.cell` says.
+
+        If this fails: binary neurons compare with 0 and keep their potential, quantised ones round
+        it in every step. Spikes of `BinaryTanh` may be negative.
+        """
+        self.needs("activations", case)
+        self.check(networks.activated(case), networks.samples((4,), seed=45))
 
     def test_membrane_readout(self) -> None:
         """Under the membrane read-out the output integrates without spiking.

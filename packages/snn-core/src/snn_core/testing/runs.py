@@ -29,6 +29,15 @@ class Runs(Suite):
         network = networks.dense()
         self.compare(self.reference(network, second), actual, network)
 
+    def test_sequences(self) -> None:
+        """Within a sequence, potentials go on from one sample to the next.
+
+        If this fails: ``simulate`` starts from the state at the end of the last call, unless
+        ``reset`` was called in between; the clock starts anew.
+        """
+        network, x_b_l = networks.dense(), networks.samples((4,), count=3, seed=65)
+        self.check(network, x_b_l, simulation={"reset_between_nth_sample": 3})
+
     def test_samples_are_independent(self) -> None:
         """A sample of zeros stays silent beside one that makes neurons spike.
 

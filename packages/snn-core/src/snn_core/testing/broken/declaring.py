@@ -64,6 +64,19 @@ class SkipsUpSampling(ReferenceSNN):
         return [] if allowed else super()._layer_problems(network, layer)
 
 
+@fails("test_refuses_undeclared_options")
+class DoesNotLeak(ReferenceSNN):
+    """Does not know any leak and forgets to say so when asked for one."""
+
+    capabilities: ClassVar[Capabilities] = replace(
+        ReferenceSNN.capabilities, cell=ReferenceSNN.capabilities.cell - {"leak"}
+    )
+
+    def problems(self, network: Network) -> list[str]:
+        """Return the problems that it cares about."""
+        return [line for line in super().problems(network) if "leak" not in line]
+
+
 @fails("test_layer_kind")
 class CannotReshape(ReferenceSNN):
     """Declares reshaping without being able to."""

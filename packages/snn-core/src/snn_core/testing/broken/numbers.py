@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.capabilities import needs_stepping
+from snn_core.cell import Neurons
 from snn_core.ir import (
     AveragePooling2D,
+    BinarySigmoid,
+    BinaryTanh,
     Conv2D,
     Dense,
     Flatten,
@@ -178,11 +182,12 @@ class AveragesOverBatch(ReferenceSNN):
 
 @fails("test_reset")
 class ResetsToZero(ReferenceSNN):
-    """Resets to 0 whatever the settings say."""
+    """Resets plain neurons to 0 whatever the settings say."""
 
     def __init__(self, network: Network, settings: Settings, *args: Any, **kwargs: Any) -> None:
         super().__init__(network, settings, *args, **kwargs)
-        self.settings = self.settings.updated({"cell": {"reset": "zero"}})
+        if not needs_stepping(network, settings):
+            self.settings = self.settings.updated({"cell": {"reset": "zero"}})
 
 
 @fails("test_reset")
@@ -259,3 +264,22 @@ class LeaksBelowZero(ReferenceSNN):
         below = (v_b_l + drive_b_l > 0) & (v_b_l + drive_b_l < leak * layer.threshold)
         drive_b_l = np.where(below, drive_b_l - leak * layer.threshold, drive_b_l)
         return super()._update(layer, drive_b_l, index, recorder)
+
+
+@fails("test_option")
+class IgnoresPayloads(_Celled):
+    """Sends plain spikes."""
+
+    def changed(self, cell: dict[str, Any], dt: float) -> dict[str, Any]:
+        """Return no payloads."""
+        return {"payloads": False}
+
+
+@fails("test_activation")
+class LosesNegativeSpikes(ReferenceSNN):
+    """Takes one binary activation for the other."""
+
+    def _new_neurons(self, layer: Spiking) -> Neurons:
+        if isinstance(layer.activation, BinaryTanh):
+            layer = replace(layer, activation=BinarySigmoid())
+        return super()._new_neurons(layer)

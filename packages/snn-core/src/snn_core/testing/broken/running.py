@@ -187,7 +187,7 @@ class Tampered(ReferenceSNN):
 
 class _WithoutFirstStep(Tampering):
     def spikes(self, name: str, start: int, spikes_t_b_l: Array) -> None:
-        self._recorder.spikes(name, start, spikes_t_b_l & (start > 0))
+        self._recorder.spikes(name, start, spikes_t_b_l * (start > 0))
 
 
 @fails("test_first_step")
@@ -200,7 +200,7 @@ class DropsFirstStep(Tampered):
 class _WithoutLastStep(Tampering):
     def spikes(self, name: str, start: int, spikes_t_b_l: Array) -> None:
         last = self._recorder.num_steps - 1
-        self._recorder.spikes(name, start, spikes_t_b_l & (start < last))
+        self._recorder.spikes(name, start, spikes_t_b_l * (start < last))
 
 
 @fails("test_last_step")
@@ -323,6 +323,16 @@ class KeepsState(ReferenceSNN):
         return super()._update(layer, drive_b_l, index, recorder)
 
 
+@fails("test_sequences")
+class ResetsEverySample(ReferenceSNN):
+    """Begins every sample from rest."""
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Reset, then simulate."""
+        self.reset()
+        super().simulate(signal, recorder)
+
+
 @fails("test_samples_are_independent")
 class LeaksBetweenSamples(ReferenceSNN):
     """Hands a sample's potentials on to the next sample of the batch."""
@@ -348,17 +358,12 @@ class WantsFullBatches(ReferenceSNN):
 
 @fails("test_network_is_untouched")
 class WorksInPlace(ReferenceSNN):
-    """Leaves the network with scaled weights until it is reset the next time."""
-
-    def reset(self) -> None:
-        """Forget all state and undo the scaling."""
-        super().reset()
-        if getattr(self, "_is_scaled", False):
-            self._scale(0.5)
-        self._is_scaled = False
+    """Leaves the network with scaled weights until it is simulated the next time."""
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
-        """Simulate, then scale."""
+        """Undo the scaling, simulate, then scale."""
+        if getattr(self, "_is_scaled", False):
+            self._scale(0.5)
         super().simulate(signal, recorder)
         self._scale(2)
         self._is_scaled = True
