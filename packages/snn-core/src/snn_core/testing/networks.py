@@ -374,7 +374,7 @@ def activated(name: str) -> Network:
     kind = QuantizedReLU(step=1 / 16, max_value=1.0) if name == "QuantizedReLU" else KINDS[name]()
     weight_io = dyadic((4, 5), generator(48), low=0.1, high=0.3)
     if name == "BinaryTanh":  # whose spikes may be negative
-        weight_io = weight_io * np.float32([1, -1, 1, -1, 1])
+        weight_io = weight_io * np.array([1, -1, 1, -1, 1], np.float32)
     builder = NetworkBuilder((4,))
     # A threshold that no rounded potential can be equal to
     builder.dense(weight_io, activation=kind, threshold=31 / 32)
