@@ -128,3 +128,34 @@ def test_recordings_of_the_wrong_shape_or_time_are_errors():
         part.spikes("hidden", 0, np.zeros((1, 4, 6)))
     with pytest.raises(SimulationError, match=r"recorded steps 10..12"):
         part.spikes("hidden", 10, np.zeros((2, 4, 5)))
+
+
+@pytest.mark.parametrize("low", [0, -1])
+@pytest.mark.parametrize("rate", [0.001, 0.5])
+def test_spike_trains_survive_being_stored(low, rate):
+    rng = np.random.default_rng(1)
+    spikes = np.where(rng.random((STEPS, 4, 30, 5)) < rate, 1, 0)
+    spikes *= rng.choice([low or 1, 1], spikes.shape)
+    trains = SpikeTrains(STEPS)
+    for start in (8, 0, 4):  # in any order
+        trains.write("a", start, spikes[start : start + 4].astype(np.float32))
+    np.testing.assert_array_equal(trains["a"], np.moveaxis(spikes, 0, -1))
+    assert trains.compact("a").form == ("bits" if rate == 0.5 else "events")
+
+
+def test_steps_that_were_never_written_are_silent():
+    trains, spikes = SpikeTrains(STEPS), random_spikes(3)
+    trains.write("a", 2, spikes[:3])
+    expected = np.zeros((4, 3, STEPS))
+    expected[..., 2:5] = np.moveaxis(spikes[:3], 0, -1)
+    np.testing.assert_array_equal(trains["a"], expected)
+
+
+def test_rare_spikes_take_little_space():
+    spikes = np.zeros((100, 8, 1000), bool)
+    spikes[::10, :, ::100] = True  # 800 spikes in 800 000 cells
+    trains = SpikeTrains(100)
+    for start in range(0, 100, 20):
+        trains.write("a", start, spikes[start : start + 20])
+    assert trains.compact("a").nbytes == 800 * 2 + 100 * 4  # float32: 3 200 000, bits: 100 000
+    assert trains.nbytes == 800 * 2 + 100 * 4

@@ -7,6 +7,7 @@ from snn_core import load, registry, run
 from snn_core.conversion import convert, preset
 from snn_core.dataset import Dataset
 from snn_core.errors import ArtifactError, DataError, SettingsError
+from snn_core.ir import BinaryTanh
 from snn_core.reference import ReferenceSNN
 from snn_core.result import RunFolder, RunResult
 from snn_core.settings import Settings
@@ -237,3 +238,32 @@ def test_an_old_name_of_a_simulator_means_its_new_one(network, monkeypatch):
         run(
             network, "REF", data=(X, Y), settings=settings_of(options={"reference": {"threads": 2}})
         )
+
+
+def test_recorded_spike_trains_are_compact_in_memory_and_in_files(tmp_path):
+    rng = np.random.default_rng(2)
+    builder = NetworkBuilder((16,)).dense(rng.integers(-90, 100, (16, 400)) / 8192)
+    network = builder.dense(rng.integers(-64, 65, (400, 3)) / 1024, activation=BinaryTanh()).build()
+    x_b_l, labels_b = rng.random((6, 16), np.float32), np.zeros(6, np.int64)
+    settings = Settings.of(
+        {
+            "simulation": {"duration": 50.0, "batch_size": 4},
+            "output": {"log_vars": ["spiketrains"]},
+        }
+    )
+    folder = tmp_path / "run"
+    result = run(network, "reference", data=(x_b_l, labels_b), settings=settings, output_dir=folder)
+    dense = result.logged("spiketrains")
+    assert any((values < 0).any() for values in dense.values())
+    cells = sum(values.size for values in dense.values())
+    assert sum(log.nbytes for log in result.logs) < cells / 8  # less than bits
+    loaded = RunResult.load(folder)
+    loaded.save(tmp_path / "copy")
+    for path in (folder, tmp_path / "copy"):
+        found = RunResult.load(path).logged("spiketrains")
+        for name, values in dense.items():
+            assert found[name].dtype == np.int8
+            np.testing.assert_array_equal(found[name], values)
+        with np.load(path / "batches" / "00000.npz", allow_pickle=False) as archive:
+            stored = [archive[name] for name in archive.files if name.startswith("log/")]
+        assert all(array.dtype.kind == "u" for array in stored if array.ndim and len(array) > 9)

@@ -1,8 +1,9 @@
 """What a simulator records of one batch: collected chunk by chunk, kept small.
 
 A `Recorder` takes spikes, membrane potentials and input in chunks of steps with the time axis
-first, the order in which simulators produce them. Spike trains are kept as bits, 1/32 of float32.
-Counts and operations are summed up on the way, so they cost no memory in time.
+first, the order in which simulators produce them. Spike trains are kept as bits, 1/32 of float32,
+or as events where that is less. Counts and operations are summed up on the way, so they cost no
+memory in time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snn_core.compact import CompactSpikes, compact, joined_in_time
 from snn_core.errors import SimulationError
 from snn_core.ir import Network
 from snn_core.typing import Array, Bool, Float32, Int, Int8, Int32, Int64, Shape
@@ -20,44 +22,57 @@ from snn_core.typing import Array, Bool, Float32, Int, Int8, Int32, Int64, Shape
 class SpikeTrains(Mapping[str, Array]):
     """Spike trains of several layers: name to int8 array of shape ``(b, *l, t)`` in {-1, 0, 1}.
 
-    Stored as bits and unpacked on access.
+    Stored as bits or events, whichever is smaller, and made dense on access.
     """
 
     def __init__(self, num_steps: int) -> None:
         self._num_steps = num_steps
-        self._shapes: dict[str, Shape] = {}
-        self._bits: dict[str, Array] = {}
-        self._signs: dict[str, Array] = {}
+        self._parts: dict[str, list[tuple[int, CompactSpikes]]] = {}
+        self._whole: dict[str, CompactSpikes] = {}
 
     def write(self, name: str, start: int, spikes_t_b_l: Array) -> None:
         """Store the spikes of some steps of a layer."""
-        steps, shape = len(spikes_t_b_l), spikes_t_b_l.shape[1:]
-        flat = spikes_t_b_l.reshape(steps, -1)
-        rows = np.packbits(flat != 0, axis=1)
-        if name not in self._bits:
-            self._shapes[name] = shape
-            self._bits[name] = np.zeros((self._num_steps, rows.shape[1]), np.uint8)
-        self._bits[name][start : start + steps] = rows
-        if (flat < 0).any():
-            signs = self._signs.setdefault(name, np.zeros_like(self._bits[name]))
-            signs[start : start + steps] = np.packbits(flat < 0, axis=1)
+        self._whole.pop(name, None)
+        self._parts.setdefault(name, []).append((start, compact(spikes_t_b_l)))
+
+    def compact(self, name: str) -> CompactSpikes:
+        """Return the spike trains of a layer as they are stored, as one piece."""
+        if name in self._whole:
+            return self._whole[name]
+        parts = sorted(self._parts[name], key=lambda part: part[0])
+        pieces, step = [], 0
+        shape = parts[0][1].shape_t_b_l[1:]
+        for start, spikes in parts:
+            if start > step:
+                pieces.append(_silence((start - step, *shape)))
+            pieces.append(spikes)
+            step = start + spikes.shape_t_b_l[0]
+        if step < self._num_steps:
+            pieces.append(_silence((self._num_steps - step, *shape)))
+        self._whole[name] = pieces[0] if len(pieces) == 1 else joined_in_time(pieces)
+        self._parts[name] = [(0, self._whole[name])]
+        return self._whole[name]
 
     def __getitem__(self, name: str) -> Int8[Array, "b *l t"]:
         """Return the spike trains of a layer."""
-        shape = self._shapes[name]
-        count = int(np.prod(shape))
-        spikes = np.unpackbits(self._bits[name], axis=1, count=count).view(np.int8)
-        if name in self._signs:
-            spikes = spikes - 2 * np.unpackbits(self._signs[name], axis=1, count=count).view("i1")
-        return np.moveaxis(spikes.reshape(self._num_steps, *shape), 0, -1)
+        return np.moveaxis(self.compact(name).dense(), 0, -1)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the layer names."""
-        return iter(self._bits)
+        return iter(self._parts)
 
     def __len__(self) -> int:
         """Return the number of recorded layers."""
-        return len(self._bits)
+        return len(self._parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of what is stored."""
+        return sum(spikes.nbytes for parts in self._parts.values() for _, spikes in parts)
+
+
+def _silence(shape_t_b_l: Shape) -> CompactSpikes:
+    return compact(np.broadcast_to(np.zeros((), np.int8), shape_t_b_l), form="events")
 
 
 @dataclass(frozen=True, kw_only=True)

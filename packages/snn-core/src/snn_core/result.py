@@ -18,9 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.compact import CompactSpikes
 from snn_core.errors import ArtifactError
 from snn_core.files import atomic_write, make_folder
+from snn_core.log import SPIKETRAINS, Log
 from snn_core.loop import BatchResult
+from snn_core.recording import SpikeTrains
 from snn_core.typing import Array, Bool, Int, Int64, PathLikeStr
 
 VERSION = 1
@@ -50,6 +53,7 @@ class BatchArrays:
         The arrays of `RunResult` for these samples, by name.
     log
         Recorded variables, ``variable/layer`` to array; only what ``output.log_vars`` asked for.
+        A `Log` keeps spike trains as bits or events.
     """
 
     values: Mapping[str, Array]
@@ -75,12 +79,18 @@ class BatchArrays:
             "spikes_b_n": np.stack(spikes, axis=1),
             "simulate_s": np.asarray([batch.simulate_s]),
         }
-        log = {f"spiketrains/{name}": a for name, a in recording.spiketrains_n_b_l_t.items()}
+        trains = recording.spiketrains_n_b_l_t
+        log: dict[str, Array | CompactSpikes] = {
+            f"{SPIKETRAINS}{name}": trains.compact(name)
+            if isinstance(trains, SpikeTrains)
+            else trains[name]
+            for name in trains
+        }
         log |= {f"mem/{name}": a for name, a in recording.mem_n_b_l_t.items()}
         log |= {f"activations/{name}": a for name, a in activations_n_b_l.items()}
         if recording.input_b_l_t is not None:
             log["input"] = recording.input_b_l_t
-        return cls(values=values, log=log)
+        return cls(values=values, log=Log(log))
 
 
 class RunFolder:
@@ -139,7 +149,7 @@ class RunFolder:
         """Write a finished batch."""
         buffer = io.BytesIO()
         arrays: dict[str, Any] = dict(batch.values)
-        arrays |= {f"log/{name}": array for name, array in batch.log.items()}
+        arrays |= {f"log/{name}": array for name, array in Log.of(batch.log).arrays().items()}
         np.savez_compressed(buffer, **arrays)
         with atomic_write(self.path / "batches" / f"{index:05d}.npz") as file:
             file.write(buffer.getvalue())
@@ -175,7 +185,7 @@ def _read_batch(path: Path) -> BatchArrays:
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}; delete it and resume the run.")
     log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
-    return BatchArrays(values={name: arrays[name] for name in _ARRAYS}, log=log)
+    return BatchArrays(values={name: arrays[name] for name in _ARRAYS}, log=Log.from_arrays(log))
 
 
 @dataclass(frozen=True, kw_only=True)
