@@ -2,8 +2,8 @@
 
 All formats are described at
 https://docs.inivation.com/software/software-advanced-usage/file-formats/index.html. Version 4 is
-a format of its own; see `snn_core.events.aedat4`. Each is a header and plain records, which NumPy reads
-at once.
+a format of its own; see `snn_core.events.aedat4`. Each is a header and plain records, which NumPy
+reads at once.
 """
 
 from __future__ import annotations
