@@ -1,9 +1,12 @@
 """Recordings written byte by byte, after the description of the formats."""
 
 import struct
+import sys
 
+import lz4.frame
 import numpy as np
 import pytest
+import zstandard
 
 from snn_core.errors import DataError
 from snn_core.events import read_events
@@ -176,7 +179,19 @@ def text(value):
     return struct.pack("<I", len(value)) + value.encode() + b"\0" * (4 - len(value) % 4)
 
 
-def version_4(events):
+COMPRESSIONS = {
+    "none": (0, lambda packet: packet),
+    "lz4": (1, lz4.frame.compress),
+    "zstd": (3, zstandard.compress),
+    "zstd without size": (
+        4,
+        lambda p: zstandard.ZstdCompressor(write_content_size=False).compress(p),
+    ),
+}
+
+
+def version_4(events, compression="none", *, position=-1, behind=b""):
+    number, compress = COMPRESSIONS[compression]
     xml = (
         '<dv version="2.0"><node name="outInfo" path="/"><node name="0" path="/0/">'
         '<attr key="compression" type="string">NONE</attr>'
@@ -184,28 +199,45 @@ def version_4(events):
         '<node name="info" path="/0/info/"><attr key="sizeX" type="int">346</attr>'
         '<attr key="sizeY" type="int">260</attr></node></node></node></dv>'
     )
-    header = buffer(b"IOHE", ("i", 0), ("q", -1), ("I", text(xml)))
+    header = buffer(b"IOHE", ("i", number), ("q", position), ("I", text(xml)))
     elements = b"".join(struct.pack("<qhhbxxx", t, x, y, p) for x, y, t, p in events)
-    packed = buffer(b"EVTS", ("I", struct.pack("<I", len(events)) + elements))
-    return b"#!AER-DAT4.0\r\n" + header + struct.pack("<ii", 0, len(packed)) + packed
+    parts = [
+        buffer(b"EVTS", ("I", struct.pack("<I", len(events)) + elements)),
+        buffer(b"IMUS", ("I", struct.pack("<I", 0))),  # passed over
+    ]
+    packets = b"".join(
+        struct.pack("<ii", i, len(packed)) + packed for i, packed in enumerate(map(compress, parts))
+    )
+    return b"#!AER-DAT4.0\r\n" + header + packets + behind
 
 
-def test_version_4_is_read(write):
-    path = write(version_4([(345, 259, 10**15, 1), (0, 7, 10**15 + 3, 0)]), "events.aedat4")
-    assert events_in(path) == [(345, 259, 10**15, 1), (0, 7, 10**15 + 3, 0)]
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_version_4_is_read(write, compression):
+    events = [(345, 259, 10**15, 1), (0, 7, 10**15 + 3, 0)]
+    path = write(version_4(events, compression), "events.aedat4")
+    assert events_in(path) == events
     assert read_events(path).chip_size == (346, 260)
 
 
-@pytest.mark.parametrize("cut", [15, 100, -5])
-def test_damaged_version_4_is_refused(write, cut):
+def test_version_4_ends_where_its_table_of_packets_begins(write):
+    position = len(version_4(EVENTS))
+    content = version_4(EVENTS, position=position, behind=b"a table of another form")
+    assert events_in(write(content, "events.aedat4")) == EVENTS
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("cut", [15, 100, 500, -5])
+def test_damaged_version_4_is_refused(write, cut, compression):
+    content = version_4(EVENTS * 20, compression)
     with pytest.raises(DataError, match=r"cannot be read as AEDAT 4 .* cut off or damaged"):
-        read_events(write(version_4(EVENTS)[:cut], "events.aedat4"))
+        read_events(write(content[:cut], "events.aedat4"))
 
 
-def test_whatever_its_library_raises_on_damaged_bytes_is_an_error_of_the_data(write):
-    rng, content = np.random.default_rng(0), version_4(EVENTS * 9)
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_whatever_is_damaged_in_version_4_is_an_error_of_the_data(write, compression):
+    rng, content = np.random.default_rng(0), version_4(EVENTS * 9, compression)
     refused = 0
-    for _ in range(60):
+    for _ in range(100):
         damaged = np.frombuffer(content, np.uint8).copy()
         damaged[rng.integers(14, len(content), 3)] = rng.integers(0, 256, 3)
         try:
@@ -215,10 +247,12 @@ def test_whatever_its_library_raises_on_damaged_bytes_is_an_error_of_the_data(wr
     assert refused > 20
 
 
-def test_version_4_without_its_library_names_the_extra(write, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "aedat", None)
+@pytest.mark.parametrize(("compression", "module"), [("lz4", "lz4.frame"), ("zstd", "zstandard")])
+def test_version_4_without_its_library_names_the_extra(write, monkeypatch, compression, module):
+    path = write(version_4(EVENTS, compression), "events.aedat4")
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(DataError, match=r"pip install 'snn-core\[events\]'"):
-        read_events(write(version_4(EVENTS), "events.aedat4"))
+        read_events(path)
 
 
 def test_no_events_at_all_is_an_empty_stream(write):

@@ -2,9 +2,8 @@
 
 All formats are described at
 https://docs.inivation.com/software/software-advanced-usage/file-formats/index.html. Version 4 is
-a format of its own; see `snn_core.events.aedat4`.
-
-No maintained library reads these on every Python from 3.10 to 3.13 without a large stack behind it.
+a format of its own; see `snn_core.events.aedat4`. Each is a header and plain records, which NumPy
+reads at once.
 """
 
 from __future__ import annotations
