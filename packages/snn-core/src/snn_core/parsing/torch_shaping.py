@@ -104,6 +104,14 @@ def permute(b: Builder, call: Call) -> Value:
     return x.transposed([axis - 1 for axis in axes[1:]])
 
 
+def expand(b: Builder, call: Call) -> Value:
+    """Pass on what keeps its size, and constants, which broadcast by themselves."""
+    x, shape = call.inputs["self"], call.shapes[0]
+    if isinstance(x, View) and x.shape != shape:
+        raise UnsupportedError([f"it repeats {x.shape} to {shape}; use up-sampling"])
+    return x
+
+
 def sliced(b: Builder, call: Call) -> View:
     """Take a range of an axis."""
     x = call.tensor("self")
