@@ -72,6 +72,18 @@ def test_a_saved_program_is_read_as_the_module_in_memory(tmp_path, name, dynamic
     np.testing.assert_array_equal(predict(found, last), predict(expected, last))
 
 
+@pytest.mark.parametrize(
+    "name", ["ResNet-18", "MobileNetV2", "1-D CNN", "tokens", "U-Net, transposed", "LeNet", "VGG"]
+)
+def test_a_program_decomposed_into_core_operators_is_read_too(tmp_path, name):
+    module, x = built(name)
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(module, (x,)).run_decompositions(), path)
+    last = np.moveaxis(x.numpy(), 1, -1)
+    expected = predict(parse(module, input_shape=tuple(x.shape[1:])), last)
+    np.testing.assert_allclose(predict(parse(path), last), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("target", ["my_nets:net", "my_nets:finished"])
 def test_a_module_is_named_by_where_it_is_defined(folder, target):
     import my_nets

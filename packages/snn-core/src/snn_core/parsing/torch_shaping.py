@@ -74,6 +74,8 @@ def cat(b: Builder, call: Call) -> View:
 def reshape(b: Builder, call: Call) -> Value:
     """Give a tensor the shape that PyTorch has recorded for the result."""
     x, shape = call.inputs["self"], call.shapes[0]
+    if isinstance(x, np.ndarray) and x.shape == shape:
+        return x  # only the axis that it was repeated along for the samples is gone
     if not isinstance(x, View):
         raise UnsupportedError(["a constant changes its shape; fold it before the export"])
     if shape is None:
@@ -102,6 +104,14 @@ def permute(b: Builder, call: Call) -> Value:
     if axes[0] != 0:
         raise UnsupportedError(["it moves the axis of the samples"])
     return x.transposed([axis - 1 for axis in axes[1:]])
+
+
+def expand(b: Builder, call: Call) -> Value:
+    """Pass on what keeps its size, and constants, which broadcast by themselves."""
+    x, shape = call.inputs["self"], call.shapes[0]
+    if isinstance(x, View) and x.shape != shape:
+        raise UnsupportedError([f"it repeats {x.shape} to {shape}; use up-sampling"])
+    return x
 
 
 def sliced(b: Builder, call: Call) -> View:
