@@ -34,6 +34,12 @@ def test_tensorflow_starts_and_compiles_without_messages():
     assert done.stderr == ""
 
 
+def test_the_first_compilation_is_silent_where_tensorflow_was_there_before():
+    done = python(f"import tensorflow\n{RUN}")
+    assert done.returncode == 0, done.stderr
+    assert "Compiled cluster" not in done.stderr
+
+
 def test_another_keras_backend_is_refused():
     code = "import sys, types\nkeras = types.ModuleType('keras')\n"
     code += "keras.backend = types.SimpleNamespace(backend=lambda: 'jax')\n"

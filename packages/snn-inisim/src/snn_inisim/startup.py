@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -28,12 +29,10 @@ def import_tensorflow() -> None:
     wants_messages = LOG_LEVEL in os.environ
     os.environ.setdefault(LOG_LEVEL, "2")
     try:
-        if wants_messages or "tensorflow" in sys.modules:
+        if wants_messages:
             _import()
         else:
-            with _without_messages():
-                _import()
-                _compile_something()
+            _start_quietly()
     except ImportError as error:
         raise SimulatorImportError(
             f"INIsim needs TensorFlow and Keras 3, which cannot be imported: {error}. "
@@ -45,6 +44,17 @@ def import_tensorflow() -> None:
             f"Keras is running on the backend {backend!r}; INIsim needs 'tensorflow'. Set "
             f"KERAS_BACKEND=tensorflow before Keras is imported."
         )
+
+
+@functools.cache
+def _start_quietly() -> None:
+    """Import, and compile for the first time, without messages; once per process.
+
+    TensorFlow may be there already without having compiled anything, as after a conversion.
+    """
+    with _without_messages():
+        _import()
+        _compile_something()
 
 
 def _import() -> None:

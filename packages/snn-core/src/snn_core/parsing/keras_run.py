@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -187,14 +187,17 @@ def _quiet() -> Iterator[None]:
     """Keep what TensorFlow writes to standard error from the terminal; errors are exceptions."""
     before = os.environ.get(LOG_LEVEL)
     os.environ.setdefault(LOG_LEVEL, "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nothing:
-        os.dup2(nothing.fileno(), 2)
+    kept: int | None = None
+    with suppress(OSError, AttributeError):  # there may be no standard error
+        sys.stderr.flush()
+        kept = os.dup(2)
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        if kept is not None:
+            os.dup2(kept, 2)
+            os.close(kept)
         if before is None:
             os.environ.pop(LOG_LEVEL, None)
