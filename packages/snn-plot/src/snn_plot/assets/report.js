@@ -130,7 +130,7 @@
     draw("chart-raster", [{ z, x: step, y: r.neurons, type: "heatmap", zmin: -1, zmax: 1, showscale: false,
       colorscale: [[0, ANALOG], [0.5, "#f4f6f8"], [1, SPIKING]],
       hovertemplate: "neuron %{y}, %{x}: %{z}<extra></extra>" }],
-      { title: { text: `${layer.name}: ${shown}`, font: { size: 13 } },
+      { title: { text: `${layer.name}: ${narrow() ? "<br>" : ""}${shown}`, font: { size: 13 } },
         xaxis: { title: { text: data.time.label } }, yaxis: { title: { text: "neuron (index)" } } });
   }
 
