@@ -131,6 +131,7 @@
       colorscale: [[0, ANALOG], [0.5, "#f4f6f8"], [1, SPIKING]],
       hovertemplate: "neuron %{y}, %{x}: %{z}<extra></extra>" }],
       { title: { text: `${layer.name}: ${narrow() ? "<br>" : ""}${shown}`, font: { size: 13 } },
+        margin: { l: 58, r: 14, t: narrow() ? 52 : 34, b: 46 },
         xaxis: { title: { text: data.time.label } }, yaxis: { title: { text: "neuron (index)" } } });
   }
 
