@@ -187,9 +187,16 @@
   data.layers.forEach((layer, i) => select.add(new Option(layer.name, String(i))));
   select.addEventListener("change", () => choose(Number(select.value)));
   document.querySelectorAll(".layers tbody tr").forEach((tr, i) => tr.addEventListener("click", () => choose(i)));
-  const resize = () => document.querySelectorAll(".js-plotly-plot").forEach((chart) => Plotly.Plots.resize(chart));
-  window.addEventListener("beforeprint", resize);
-  window.addEventListener("afterprint", resize);
+  // A page of paper is about 700 px wide; charts beside each other share it.
+  const PRINTED = { "chart-raster": 440, "chart-input": 220 };
+  const charts = () => document.querySelectorAll(".js-plotly-plot");
+  window.addEventListener("beforeprint", () => charts().forEach((chart) => {
+    const width = PRINTED[chart.id] || (chart.parentElement.classList.contains("pair") ? 340 : 690);
+    Plotly.relayout(chart, { width, height: chart.clientHeight });
+  }));
+  window.addEventListener("afterprint", () => charts().forEach((chart) => {
+    Plotly.relayout(chart, { width: null, height: null, autosize: true });
+  }));
 
   accuracy();
   operations();
