@@ -120,13 +120,14 @@ def _rows(items: Any) -> Iterator[str]:
 
 def _layer_row(layer: Mapping[str, Any]) -> str:
     r, saturated = layer.get("r"), layer.get("saturated")
+    wide = ' class="wide"'
     cells = [
-        ("", f"{layer['neurons']:,}".replace(",", "\u202f")),
-        ("", f"{layer['mean_rate']:.4f}" if "mean_rate" in layer else "–"),
-        ("", f"{r[1]:.4f}" if r else "–"),
-        (' class="wide"', f"{r[0]:.4f} to {r[2]:.4f}" if r else "–"),
-        (' class="wide"', f"{saturated:.2%}" if saturated is not None else "–"),
         ("", _small_multiple(layer)),
+        ("", f"{r[1]:.4f}" if r else "–"),
+        (wide, f"{r[0]:.4f} to {r[2]:.4f}" if r else "–"),
+        (wide, f"{saturated:.2%}" if saturated is not None else "–"),
+        ("", f"{layer['mean_rate']:.4f}" if "mean_rate" in layer else "–"),
+        (wide, f"{layer['neurons']:,}".replace(",", "\u202f")),
     ]
     numbers = "".join(f"<td{attribute}>{cell}</td>" for attribute, cell in cells)
     name = html.escape(str(layer["name"]))

@@ -130,7 +130,8 @@
     draw("chart-raster", [{ z, x: step, y: r.neurons, type: "heatmap", zmin: -1, zmax: 1, showscale: false,
       colorscale: [[0, ANALOG], [0.5, "#f4f6f8"], [1, SPIKING]],
       hovertemplate: "neuron %{y}, %{x}: %{z}<extra></extra>" }],
-      { title: { text: `${layer.name}: ${shown}`, font: { size: 13 } },
+      { title: { text: `${layer.name}: ${narrow() ? "<br>" : ""}${shown}`, font: { size: 13 } },
+        margin: { l: 58, r: 14, t: narrow() ? 52 : 34, b: 46 },
         xaxis: { title: { text: data.time.label } }, yaxis: { title: { text: "neuron (index)" } } });
   }
 
@@ -186,9 +187,16 @@
   data.layers.forEach((layer, i) => select.add(new Option(layer.name, String(i))));
   select.addEventListener("change", () => choose(Number(select.value)));
   document.querySelectorAll(".layers tbody tr").forEach((tr, i) => tr.addEventListener("click", () => choose(i)));
-  const resize = () => document.querySelectorAll(".js-plotly-plot").forEach((chart) => Plotly.Plots.resize(chart));
-  window.addEventListener("beforeprint", resize);
-  window.addEventListener("afterprint", resize);
+  // A page of paper is about 700 px wide; charts beside each other share it.
+  const PRINTED = { "chart-raster": 440, "chart-input": 220 };
+  const charts = () => document.querySelectorAll(".js-plotly-plot");
+  window.addEventListener("beforeprint", () => charts().forEach((chart) => {
+    const width = PRINTED[chart.id] || (chart.parentElement.classList.contains("pair") ? 340 : 690);
+    Plotly.relayout(chart, { width, height: chart.clientHeight });
+  }));
+  window.addEventListener("afterprint", () => charts().forEach((chart) => {
+    Plotly.relayout(chart, { width: null, height: null, autosize: true });
+  }));
 
   accuracy();
   operations();
