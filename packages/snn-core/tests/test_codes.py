@@ -17,6 +17,7 @@ from snn_core.codes import (
 from snn_core.errors import SettingsError
 from snn_core.ir import Linear
 from snn_core.operations import code_operations, connectivity_statistics
+from snn_core.running import run
 from snn_core.scoring import UNDECIDED, decisions
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
@@ -165,3 +166,15 @@ def test_patterns_update_biased_neurons_and_compute_nothing_at_once():
         connectivity_statistics(network), network, settings, np.zeros((1, 3, 2))
     )
     assert operations.tolist() == [[3, 3]]
+
+
+def test_a_run_cannot_choose_the_steps_of_a_pattern():
+    data = (np.zeros((1, 4, 4, 1), np.float32), np.zeros(1, np.int64))
+    with pytest.raises(SettingsError, match="num_bits"):
+        run(
+            branches(),
+            "reference",
+            data=data,
+            settings=settings_of("temporal_pattern"),
+            timesteps=5,
+        )

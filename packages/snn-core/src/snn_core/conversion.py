@@ -15,16 +15,18 @@ from snn_core.codes import (
     PATTERN,
     code_problems,
     levels,
+    passes_spikes_on,
     require_free_duration,
 )
 from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluate import check_shape
-from snn_core.ir import MaxPooling2D, Network
+from snn_core.ir import Network
 from snn_core.lazy import LazySamples
 from snn_core.normalization import (
     apply_scales,
     bounded_scales,
     first_spike_scales,
+    largest_activations,
     mse_scales,
     percentile_scales,
 )
@@ -254,7 +256,7 @@ def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings
         what = f"mse at {timesteps} steps"
     if settings.conversion.spike_code != MEAN_RATE:
         # A maximum of what its inputs send needs no scale of its own.
-        scales = {n: s for n, s in scales.items() if not isinstance(network[n], MaxPooling2D)}
+        scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
     scales = bounded_scales(network, scales)
@@ -264,9 +266,12 @@ def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings
 
 def _with_headroom(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     """Scale layers by a multiple of their largest activation, whatever the method."""
-    per_channel = settings.normalization.per_channel
-    largest = percentile_scales(network, x_b_l, percentile=100.0, per_channel=per_channel)
-    scales = {name: scale * np.float32(HEADROOM) for name, scale in largest.items()}
+    largest = largest_activations(network, x_b_l, per_channel=settings.normalization.per_channel)
+    scales = {
+        name: scale * np.float32(HEADROOM)
+        for name, scale in largest.items()
+        if not passes_spikes_on(network, name)
+    }
     note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))

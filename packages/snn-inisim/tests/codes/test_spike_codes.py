@@ -12,7 +12,6 @@ from snn_core.conversion import preset
 from snn_core.dataset import load_dataset
 from snn_core.errors import UnsupportedError
 from snn_core.evaluate import forward
-from snn_core.normalization import apply_scales, percentile_scales
 from snn_core.reference import ReferenceSNN
 from snn_core.scoring import decisions
 from snn_core.settings import Settings
@@ -262,13 +261,12 @@ def test_a_run_can_be_stopped(codes):
 @pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])
 def test_all_kinds_of_layers_keep_their_function(network, code):
     network = network.replace(
-        *(replace(layer, threshold=np.float32(1)) for layer in network.spiking_layers),
-        readout="membrane",
+        *(replace(layer, threshold=np.float32(1)) for layer in network.spiking_layers)
     )
     x_b_l = np.random.default_rng(0).random((3, *network.input.output_shape), np.float32)
-    scales = percentile_scales(network, x_b_l, percentile=100.0)
-    # Twice the largest activation, so that nothing is clipped.
-    network = apply_scales(network, {name: 2 * scale for name, scale in scales.items()})
+    # Scales for continuous time clip nothing, so they also suit patterns of many digits.
+    exact = settings_of("ttfs_exact", window_steps=0, record=(), readout="membrane")
+    network = convert(network, x_b_l, settings=exact)
     settings = settings_of(code, num_bits=20, window_steps=0, record=())
     found = SNN(network, settings).run_batch(x_b_l).output_b_l_t[..., -1]
     expected = forward(network, x_b_l)[network.output.name]

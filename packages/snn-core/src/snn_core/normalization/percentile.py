@@ -127,6 +127,25 @@ def reads_relays(network: Network, layer: Layer) -> bool:
     return False
 
 
+def largest_activations(
+    network: Network, x_b_l: Float[Array | LazySamples, "b *l"], *, per_channel: bool = False
+) -> dict[str, Array]:
+    """Return the largest activation of every rectifying layer with neurons, pooling included.
+
+    Returns
+    -------
+    Layer name to the maximum, shape ``()`` or ``(channels,)``; 1 where nothing was positive.
+    """
+    found: dict[str, Array] = {}
+    targets = [layer for layer in network.spiking_layers if rectifies(network, layer)]
+    for values in forward_batches(network, x_b_l):
+        for layer in targets:
+            rows = channel_rows(values[layer.name], per_channel=per_channel)
+            highest_c = rows.max(axis=1)
+            found[layer.name] = np.maximum(found.get(layer.name, highest_c), highest_c)
+    return finished(found.items(), per_channel=per_channel)
+
+
 def rectifies(network: Network, layer: Spiking) -> bool:
     """Return whether a layer's firing rates stand for positive sums, so that they need a scale.
 
