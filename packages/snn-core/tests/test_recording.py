@@ -159,3 +159,17 @@ def test_rare_spikes_take_little_space():
         trains.write("a", start, spikes[start : start + 20])
     assert trains.compact("a").nbytes == 800 * 2 + 100 * 4  # float32: 3 200 000, bits: 100 000
     assert trains.nbytes == 800 * 2 + 100 * 4
+
+
+def test_negative_spikes_are_spikes():
+    part = recorder()
+    spikes = np.zeros((STEPS, 4, 5), np.float32)
+    spikes[0, 1, :3] = [1, -1, -1]
+    spikes[5, 1, 1] = -1
+    part.spikes("hidden", 0, spikes[:5])
+    part.spikes("hidden", 5, spikes[5:])
+    part.spikes("out", 0, random_spikes(2))
+    recording = part.finish()
+    assert recording.spikecounts_n_b_l["hidden"][1].tolist() == [1, -2, -1, 0, 0]
+    assert recording.num_spikes_n_b["hidden"].tolist() == [0, 4, 0, 0]
+    assert recording.num_spikes_n_b["out"].tolist() == random_spikes(2).sum((0, 2)).tolist()

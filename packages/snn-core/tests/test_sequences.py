@@ -49,8 +49,8 @@ def test_refractory_times_go_on_within_a_sequence():
     assert found[:, 0].tolist() == [[0, 1], [0, 0], [1, 0]]
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 5])
-@pytest.mark.parametrize("length", [1, 2, 3, 0])
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("length", [1, 3, 0])
 def test_runs_of_sequences_do_not_depend_on_the_batch_size(length, batch_size, tmp_path):
     network = networks.dense(outputs=3, seed=4)
     x_b_l, labels_b = networks.samples((4,), count=7, seed=5), np.arange(7) % 3

@@ -112,3 +112,15 @@ def assert_equals_reference_of(net, sections):
     for name, mem in expected.items():
         # A few units in the last place of float32 per step
         np.testing.assert_allclose(found[name], mem, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("option", ["online_normalization", "clamp_var", "uniform", "payloads"])
+def test_samples_give_the_same_in_any_batch(option):
+    net = NetworkBuilder((4,)).dense(np.full((4, 3), 300 / 1024)).build()
+    sections = {**OPTIONS[option], "simulation": {"duration": float(STEPS)}}
+    x_b_l = networks.samples((4,), count=3, seed=1) * np.array([[1], [0.25], [0.5]], np.float32)
+    snn = SNN(net, Settings.of(sections))
+    together = snn.run_batch(x_b_l).output_b_l_t
+    for ids in ([2], [1, 0]):
+        found = snn.run_batch(x_b_l[ids], sample_ids=ids).output_b_l_t
+        np.testing.assert_array_equal(found, together[ids])

@@ -85,7 +85,7 @@ class Recording:
         Output spikes (int8) or, under the membrane read-out, output potentials (float32) in units
         of the threshold, after each step.
     spikecounts_n_b_l
-        Spikes of every neuron over the run, for each layer with neurons.
+        Spikes of every neuron over the run, for each layer with neurons; negative ones count -1.
     synaptic_operations_n_b_t
         Synaptic operations per step that spikes of each population caused, the input first.
     spiketrains_n_b_l_t
@@ -97,6 +97,8 @@ class Recording:
     num_active_steps_b
         Number of steps after which each sample was stopped; ``None`` if none was. From then on
         nothing is recorded of it, and potentials stay what they were.
+    negative_spikes_n_b
+        Number of negative spikes of each layer that has any.
     """
 
     output_b_l_t: Array
@@ -106,6 +108,16 @@ class Recording:
     mem_n_b_l_t: Mapping[str, Float32[Array, "b ... t"]] = field(default_factory=dict)
     input_b_l_t: Float32[Array, "b ... t"] | None = None
     num_active_steps_b: Int64[Array, "b"] | None = None
+    negative_spikes_n_b: Mapping[str, Int64[Array, "b"]] = field(default_factory=dict)
+
+    @property
+    def num_spikes_n_b(self) -> dict[str, Int64[Array, "b"]]:
+        """Number of spikes of each layer with neurons, whatever their sign."""
+        return {
+            name: counts.reshape(len(counts), -1).sum(axis=1, dtype=np.int64)
+            + 2 * self.negative_spikes_n_b.get(name, np.int64(0))
+            for name, counts in self.spikecounts_n_b_l.items()
+        }
 
     @property
     def is_active_b_t(self) -> Bool[Array, "b t"]:
@@ -155,6 +167,15 @@ def joined(recordings: Sequence[Recording], order: Int64[Array, "b"]) -> Recordi
         spiketrains_n_b_l_t=spiketrains,
         mem_n_b_l_t=by_name([part.mem_n_b_l_t for part in recordings]),
         input_b_l_t=taken(inputs) if inputs else None,
+        negative_spikes_n_b={
+            name: taken(
+                [
+                    part.negative_spikes_n_b.get(name, np.zeros(len(part.output_b_l_t), np.int64))
+                    for part in recordings
+                ]
+            )
+            for name in {name for part in recordings for name in part.negative_spikes_n_b}
+        },
     )
 
 
@@ -198,6 +219,7 @@ class Recorder:
         self._input: Array | None = None
         self._output: Array | None = None
         self._operations: dict[str, Array] = {}
+        self._negative: dict[str, Array] = {}
         self._counts: dict[str, Array] = {
             layer.name: np.zeros((batch_size, *layer.output_shape), np.int32)
             for layer in network.spiking_layers
@@ -218,6 +240,7 @@ class Recorder:
         self._check(name, start, spikes_t_b_l)
         spikes_t_b_l = self._of_active(start, spikes_t_b_l)
         self._counts[name] += spikes_t_b_l.sum(axis=0, dtype=np.int32)
+        self._count_negative(name, spikes_t_b_l)
         self._count_operations(name, start, spikes_t_b_l)
         if "spiketrains" in self.record:
             self._spiketrains.write(name, start, spikes_t_b_l)
@@ -306,7 +329,16 @@ class Recorder:
             mem_n_b_l_t=self._mem,
             input_b_l_t=self._input,
             num_active_steps_b=self._num_active_steps_b,
+            negative_spikes_n_b=self._negative,
         )
+
+    def _count_negative(self, name: str, spikes_t_b_l: Array) -> None:
+        if spikes_t_b_l.dtype.kind in "bu":
+            return
+        negative = spikes_t_b_l < 0
+        if negative.any():
+            before = self._negative.setdefault(name, np.zeros(self.batch_size, np.int64))
+            before += negative.reshape(*negative.shape[:2], -1).sum(axis=(0, 2))
 
     def _of_active(self, start: int, values_t_b_l: Array) -> Array:
         """Return values with zeros where a sample is stopped."""

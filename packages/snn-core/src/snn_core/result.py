@@ -63,10 +63,7 @@ class BatchArrays:
     def of(cls, batch: BatchResult, *, activations_n_b_l: Mapping[str, Array]) -> BatchArrays:
         """Return what is kept of a simulated batch."""
         recording = batch.recording
-        spikes = [
-            counts.reshape(len(counts), -1).sum(axis=1, dtype=np.int64)
-            for counts in recording.spikecounts_n_b_l.values()
-        ]
+        spikes = list(recording.num_spikes_n_b.values())
         values = {
             "sample_ids_b": np.asarray(batch.sample_ids, np.int64),
             "labels_b": np.asarray(batch.labels_b, np.int64),
