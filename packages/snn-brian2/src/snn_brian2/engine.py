@@ -176,7 +176,12 @@ class RuntimeEngine(Engine):
     def _build(self) -> None:
         # Making synapses is one vectorised operation each, for which compiling does not pay.
         with on_runtime("numpy", self._cache):
-            self.objects = Objects(self.tables, self.plan, checkpoint=self._checkpoint)
+            self.objects = Objects(
+                self.tables,
+                self.plan,
+                checkpoint=self._checkpoint,
+                shares_kernels=self._target != "cython",
+            )
             self.objects.add_monitors()
         self._is_clean = True
 

@@ -76,15 +76,24 @@ class Objects:
         What to make and how.
     checkpoint
         Called in every step; ``None`` where Brian2 runs without Python.
+    shares_kernels
+        Whether synapses hold places in a kernel rather than weights. Brian2's cython target knows
+        no 16-bit integers, and a place would take as much memory as a weight there.
     """
 
     def __init__(
-        self, tables: Tables, plan: Plan, *, checkpoint: Callable[[], None] | None
+        self,
+        tables: Tables,
+        plan: Plan,
+        *,
+        checkpoint: Callable[[], None] | None,
+        shares_kernels: bool = True,
     ) -> None:
         import brian2
 
         self._brian2 = brian2
         self.tables, self.plan = tables, plan
+        self._shares_kernels = shares_kernels
         self.clock = brian2.Clock(dt=plan.dt_ms * brian2.ms, name="steps_clock")
         self.groups: dict[str, Any] = {}
         self.connections: list[Any] = []
@@ -247,8 +256,8 @@ class Objects:
     def _add_weights(self, synapses: Any, connection: Connection, number: int) -> None:
         """Give synapses their weights, or a place each in the kernel that they share."""
         copies = self.plan.copies
-        if connection.index is None:
-            _add_constants(synapses, "w", np.tile(connection.weight, copies))
+        if connection.index is None or not self._shares_kernels:
+            _add_constants(synapses, "w", np.tile(connection.weight_s, copies))
             return
         kernel = self._brian2.NeuronGroup(
             len(connection.weight),

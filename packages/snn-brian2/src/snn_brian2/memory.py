@@ -59,7 +59,7 @@ def check_memory(*, synapses: int, cells: int, copies: int, limit_mb: float) -> 
         If that is more than the limit.
     """
     needed_mb = bytes_needed(synapses=synapses, cells=cells, copies=copies) / 1e6
-    what = f"{synapses} synapses and {cells} cells in {copies} copies need about {needed_mb:.0f} MB"
+    what = f"{synapses} synapses and {cells} cells in {copies} copies need about {needed_mb:.2f} MB"
     logger.info("%s", what)
     if needed_mb > limit_mb:
         raise SimulationError(

@@ -96,14 +96,15 @@ class Connection:
             weight, index = kernel.reshape(-1), index.astype(np.int16)  # type: ignore[union-attr]
         else:
             index = None
+        pre, post, order = _by_source(synapses)
         return cls(
             source=source,
             target=target,
             shape=synapses.shape,
-            pre=synapses.pre.astype(np.int32, copy=False),
-            post=synapses.post.astype(np.int32, copy=False),
-            weight=np.asarray(weight, np.float32),
-            index=index,
+            pre=pre,
+            post=post,
+            weight=np.asarray(weight if index is not None else weight[order], np.float32),
+            index=None if index is None else index[order],
         )
 
     def __len__(self) -> int:
@@ -251,6 +252,25 @@ class Tables:
                         f"{path}: synapses from {item.source!r} to {item.target!r} name cells or "
                         f"weights that do not exist; save the network again."
                     )
+
+
+def _by_source(synapses: Synapses) -> tuple[Array, Array, Array]:
+    """Return sources and targets in the order of sources and targets, and that order.
+
+    A spike then meets its synapses one beside the other, which halves the time to read them.
+    """
+    from scipy.sparse import csr_matrix
+
+    # Counting the sources sorts faster than comparing them. Numbers start at 1 since this is a
+    # sparse matrix.
+    numbers = np.arange(1, len(synapses) + 1, dtype=np.int32)
+    matrix = csr_matrix((numbers, (synapses.pre, synapses.post)), shape=synapses.shape)
+    if matrix.nnz < len(synapses):  # added up: some cells are connected more than once
+        order = np.lexsort((synapses.post, synapses.pre))
+        return synapses.pre[order], synapses.post[order], order
+    matrix.sort_indices()
+    pre = np.repeat(np.arange(synapses.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+    return pre, matrix.indices.astype(np.int32, copy=False), matrix.data - 1
 
 
 def cells_of(name: str) -> str:

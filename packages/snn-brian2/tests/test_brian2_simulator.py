@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+
+from snn_brian2 import SNN, Brian2Options
+from snn_core.errors import ArtifactError, SettingsError, SimulationError
+from snn_core.ir.network import Network
+from snn_core.reference import ReferenceSNN
+from snn_core.settings import Settings
+from snn_core.simulator import ALL_LAYERS
+from snn_core.testing import networks
+from snn_core.testing.comparison import assert_same_spikes
+
+STEPS = 12
+
+
+def settings_of(*, dt=1.0, encoding="constant", log_vars=("spiketrains",), batch_size=3, **cell):
+    return Settings.of(
+        {
+            "simulation": {"duration": STEPS * dt, "dt": dt, "batch_size": batch_size},
+            "input": {"encoding": encoding},
+            "cell": cell,
+            "output": {"log_vars": list(log_vars)},
+        }
+    )
+
+
+def samples(network, count):
+    """Return multiples of 2**-4, different for each sample; some are zero."""
+    rng = np.random.default_rng(7)
+    return rng.integers(0, 17, (count, *network.input.output_shape)).astype(np.float32) / 16
+
+
+def assert_equal_to_reference(network, settings, options, *, count=3):
+    x_b_l = samples(network, count)
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+    found = SNN(network, settings, options).run_batch(x_b_l)
+    for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
+        assert spikes_b_l_t.any(), f"{name} is silent and proves nothing"
+        differing = np.count_nonzero(found.spiketrains_n_b_l_t[name] != spikes_b_l_t)
+        assert differing == 0, f"{name}: {differing} of {spikes_b_l_t.size} spikes differ"
+    for name, operations_b_t in expected.synaptic_operations_n_b_t.items():
+        if operations_b_t.any():
+            np.testing.assert_array_equal(found.synaptic_operations_n_b_t[name], operations_b_t)
+
+
+def test_the_network_holds_every_kind_of_layer(all_kinds):
+    assert {layer.kind for layer in all_kinds.layers[1:]} == ALL_LAYERS
+
+
+@pytest.mark.parametrize("reset", ["subtraction", "zero", "modulo"])
+def test_all_kinds_of_layers_spike_as_in_the_reference(all_kinds, reset):
+    options = Brian2Options(target="numpy")
+    assert_equal_to_reference(all_kinds, settings_of(reset=reset), options)
+
+
+@pytest.mark.parametrize("encoding", ["regular", "poisson"])
+def test_spiking_input_for_half_steps(few_populations, encoding):
+    settings = settings_of(encoding=encoding, dt=0.5)
+    assert_equal_to_reference(few_populations, settings, Brian2Options(target="numpy"))
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_samples_side_by_side_and_one_after_the_other(few_populations, copies):
+    # Five samples in a batch of three: more than one run, and copies without a sample.
+    options = Brian2Options(target="numpy", copies=copies)
+    assert_equal_to_reference(few_populations, settings_of(), options, count=5)
+
+
+def test_everything_the_cell_can_do_together(few_populations):
+    settings = settings_of(tau_refrac=2.0, leak=0.0625)
+    assert_equal_to_reference(few_populations, settings, Brian2Options(target="numpy"))
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_each_layer_spikes_one_delay_later(copies):
+    network = networks.chain(tuple(networks.passing_on(5, seed=seed) for seed in (1, 2)))
+    settings, x_b_l = settings_of(dt=0.5), networks.clock_samples((5,), count=4)
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+    options = Brian2Options(target="numpy", delay=1.5, copies=copies)
+    found = SNN(network, settings, options).run_batch(x_b_l)
+    # 1.5 ms are three steps. Spikes on their way at the end must not reach the next sample.
+    assert_same_spikes(expected, found, network, delay_steps=3)
+    for layer, late in zip(network.spiking_layers, (0, 3, 6), strict=True):
+        assert not found.spiketrains_n_b_l_t[layer.name][..., :late].any()
+
+
+def test_shared_weights_are_stored_once():
+    snn = SNN(
+        networks.conv2d((6, 6, 2)),
+        settings_of(encoding="regular"),
+        Brian2Options(target="numpy", copies=1),
+    )
+    snn.build()
+    (connection,) = snn._tables.connections
+    assert connection.index.dtype == np.int16
+    assert len(connection.weight) == 3 * 3 * 2 * 3
+    assert len(connection) == 4 * 4 * len(connection.weight)
+    w = snn.snn["synapses_0"].w[:]
+    np.testing.assert_array_equal(w, connection.weight_s)
+
+
+def test_names_of_the_original_reach_objects_of_brian2(few_populations):
+    import brian2
+
+    snn = SNN(few_populations, settings_of(log_vars=["mem"]), Brian2Options(target="numpy"))
+    snn.run_batch(samples(few_populations, 1))
+    assert all(isinstance(group, brian2.NeuronGroup) for group in snn.layers)
+    assert all(isinstance(item, brian2.Synapses) for item in snn.connections)
+    assert all(isinstance(item, brian2.SpikeMonitor) for item in snn.spikemonitors)
+    assert all(isinstance(item, brian2.StateMonitor) for item in snn.statemonitors)
+    assert isinstance(snn.snn, brian2.Network)
+    assert snn.threshold == "v >= theta"
+    assert snn.v_reset == "v -= theta"
+    assert "v : 1" in snn.eqs
+    name = few_populations.output.name
+    assert snn.get_vmem(name).shape == (1, 4, STEPS)
+
+
+def test_preferences_and_device_of_brian2_are_put_back(few_populations):
+    import brian2
+
+    before = brian2.prefs.codegen.target, brian2.get_device()
+    SNN(few_populations, settings_of()).run_batch(samples(few_populations, 1))
+    assert (brian2.prefs.codegen.target, brian2.get_device()) == before
+
+
+def test_a_network_without_room_is_refused_before_it_is_built(few_populations):
+    snn = SNN(few_populations, settings_of(), Brian2Options(memory_limit_mb=0.01, copies=2))
+    with pytest.raises(SimulationError, match=r"2 copies need about .*memory_limit_mb = 0\.01"):
+        snn.build()
+
+
+def test_a_delay_of_half_a_step_is_refused(few_populations):
+    with pytest.raises(SettingsError, match="multiple of the step"):
+        SNN(few_populations, settings_of(), Brian2Options(delay=0.5))
+
+
+def test_saved_tables_build_the_network_without_its_layers(few_populations, tmp_path, monkeypatch):
+    settings, x_b_l = settings_of(), samples(few_populations, 2)
+    snn = SNN(few_populations, settings, Brian2Options(target="numpy", copies=2))
+    expected = snn.run_batch(x_b_l)
+    snn.save(tmp_path, "net")
+    monkeypatch.setattr(SNN, "build_convolution", None)  # layers are not looked at again
+    again = SNN.saved(tmp_path, "net")
+    assert again.settings.simulation == settings.simulation
+    assert again.options == snn.options
+    found = again.run_batch(x_b_l)
+    np.testing.assert_array_equal(found.output_b_l_t, expected.output_b_l_t)
+
+
+def test_damaged_and_foreign_tables_are_refused(few_populations, tmp_path):
+    snn = SNN(few_populations, settings_of())
+    snn.save(tmp_path, "net")
+    tables = tmp_path / "net.brian2.npz"
+    whole = tables.read_bytes()
+    tables.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtifactError, match="save the network again"):
+        snn.load(tmp_path, "net")
+    SNN(networks.dense(), settings_of()).save(tmp_path, "other")
+    (tmp_path / "other.brian2.npz").replace(tables)
+    with pytest.raises(ArtifactError, match="another network"):
+        snn.load(tmp_path, "net")
+
+
+def test_stochastic_softmax_with_a_refractory_time_is_refused():
+    network: Network = networks.softmax()
+    problems = SNN(networks.dense(), settings_of(tau_refrac=1.0)).problems(network)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{network.output.name}: stochastic softmax spikes")
