@@ -1,5 +1,7 @@
 """The report in a real browser: what it draws, and that it asks for nothing."""
 
+import base64
+import json
 import os
 import shutil
 import socket
@@ -70,8 +72,6 @@ def opened(browser, address, *, width=1200, height=900):
 
 def requests(browser):
     """Return the addresses that were asked for since the page was opened."""
-    import json
-
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     return [
         message["params"]["request"]["url"]
@@ -133,12 +133,24 @@ def test_nothing_is_wider_than_the_window(browser, report, width):
     assert all(left >= 0 and right <= width for _, left, right in charts)
 
 
-def test_it_prints(browser, report):
-    opened(browser, report)
-    pdf = browser.print_page()
-    import base64
+def widths(browser):
+    """Return the widths of all charts, widest first."""
+    found = browser.execute_script(
+        "return [...document.querySelectorAll('.js-plotly-plot > div .main-svg:first-child')]"
+        ".map(svg => svg.getBoundingClientRect().width)"
+    )
+    return sorted(found, reverse=True)
 
-    assert base64.b64decode(pdf).startswith(b"%PDF")
+
+def test_charts_fit_a_page_of_paper(browser, report):
+    opened(browser, report)
+    on_screen = widths(browser)
+    assert on_screen[0] > 1000
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    WebDriverWait(browser, 20).until(lambda b: widths(b)[0] <= 690)
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    WebDriverWait(browser, 20).until(lambda b: widths(b) == on_screen)
+    assert base64.b64decode(browser.print_page()).startswith(b"%PDF")
     assert browser.get_log("browser") == []
 
 
