@@ -493,6 +493,10 @@ def built(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
                 if part.affine:
                     part.weight.normal_(0, 1, generator=generator)  # some are negative
                     part.bias.normal_(0, 0.5, generator=generator)
-            if getattr(part, "bias", None) is not None:
-                part.bias.normal_(0, 0.3, generator=generator)
+            elif isinstance(getattr(part, "weight", None), nn.Parameter):
+                # Large enough that what the samples differ in reaches the output of deep networks.
+                fan_in = part.weight[0].numel()
+                part.weight.normal_(0, (3 / fan_in) ** 0.5, generator=generator)
+                if part.bias is not None:
+                    part.bias.normal_(0, 0.1, generator=generator)
     return module, x
