@@ -29,5 +29,6 @@ def test_a_network_computes_what_it_computes_in_pytorch(name):
     network = parse(module, input_shape=tuple(x.shape[1:]))
     found = predict(network, channels_last(x.numpy()))
     assert found.shape == expected.shape
-    assert np.abs(expected - expected[:1]).max() > 0.01, "the samples make no difference"
+    spread = np.abs(expected - expected[:1]).max()
+    assert spread > 0.02 * np.abs(expected).max(), "the samples make no difference"
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())

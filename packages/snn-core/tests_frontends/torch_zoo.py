@@ -477,9 +477,14 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
 """Name to factory and the shape of one sample."""
 
 
-def built(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
+SEEDS = {"MobileNetV2": 1}
+"""Where the usual weights let the clipped ReLUs saturate for all samples."""
+
+
+def built(name: str) -> tuple[nn.Module, Tensor]:
     """Return a network with random, non-trivial weights, and samples for it."""
     factory, shape = NETWORKS[name]
+    seed = SEEDS.get(name, 0)
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     module = factory().eval()
@@ -493,6 +498,10 @@ def built(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
                 if part.affine:
                     part.weight.normal_(0, 1, generator=generator)  # some are negative
                     part.bias.normal_(0, 0.5, generator=generator)
-            if getattr(part, "bias", None) is not None:
-                part.bias.normal_(0, 0.3, generator=generator)
+            elif isinstance(getattr(part, "weight", None), nn.Parameter):
+                # Large enough that what the samples differ in reaches the output of deep networks.
+                fan_in = part.weight[0].numel()
+                part.weight.normal_(0, (3 / fan_in) ** 0.5, generator=generator)
+                if part.bias is not None:
+                    part.bias.normal_(0, 0.1, generator=generator)
     return module, x
