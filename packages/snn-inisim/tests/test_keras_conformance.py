@@ -78,6 +78,7 @@ class TestKeras(ParserConformance):
                 "inner/deep/curve": "Dense",
                 "inner/norm": "LayerNormalization",
                 "gate": "Multiply",
+                "focus": "softmax",
             },
         )
         for name, make in {

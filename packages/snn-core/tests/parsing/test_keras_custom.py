@@ -156,3 +156,18 @@ def test_low_rank_adaptations_are_refused(write_archive: Writer) -> None:
     model = sequential(layer("Dense", "a", units=2, use_bias=False, lora_rank=2))
     with pytest.raises(UnsupportedError, match="low-rank adaptation is not merged"):
         parse(write_archive(model, {"layers/dense": [KERNEL]}))
+
+
+def test_hidden_softmax_is_named_with_the_other_problems(write_archive: Writer) -> None:
+    model = sequential(
+        layer("Dense", "focus", units=2, use_bias=False, activation="softmax"),
+        layer("LeakyReLU", "leak"),
+        layer("Dense", "end", units=2, use_bias=False, activation="softmax"),
+    )
+    weights = {"layers/dense": [KERNEL], "layers/dense_1": [KERNEL[:2]]}
+    with pytest.raises(UnsupportedError) as caught:
+        parse(write_archive(model, weights))
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "leak (LeakyReLU)",
+        "focus (Dense)",
+    ]

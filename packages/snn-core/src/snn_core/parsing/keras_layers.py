@@ -29,6 +29,8 @@ _ADVICE = {
     ),
 }
 
+_AFTER_SOFTMAX = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
+
 
 def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
     """Return the network of a flat Keras graph, in the source dialect.
@@ -65,6 +67,8 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
             f"{output.name}: the output is a flattened channels_first tensor; end with Dense"
         )
     if problems or output is None:
+        # The passes would find these, but do not get to see a refused model.
+        problems += _hidden_softmax(graph)
         raise UnsupportedError(problems, what=HEADLINE)
     history = [note]
     if first:
@@ -72,6 +76,20 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
     if graph.dead:
         history.append(f"left out, as the output does not depend on them: {', '.join(graph.dead)}")
     return Network(layers=tuple(builder.layers), history=tuple(history))
+
+
+def _hidden_softmax(graph: Graph) -> list[str]:
+    """Return a problem for each softmax whose values go on into other layers than reshapes."""
+    found = []
+    for i, call in enumerate(graph.calls):
+        softmax = call.kind == "Softmax" or call.config.get("activation") == "softmax"
+        readers = [reader.kind for reader in graph.calls if i in reader.inputs]
+        if softmax and any(kind not in _AFTER_SOFTMAX for kind in readers):
+            found.append(
+                f"{call.name} ({call.kind}): softmax inside the network; only the output can have "
+                f"it"
+            )
+    return found
 
 
 def is_channels_first(graph: Graph) -> bool:
