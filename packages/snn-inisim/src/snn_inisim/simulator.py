@@ -38,7 +38,11 @@ class SNN(AbstractSNN):
     """A converted network on TensorFlow.
 
     Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
-    spikes. On networks whose sums do not round, spikes equal those of the reference simulator.
+    spikes, or neurons of another spike code (`ENGINES`), driven by constant current. On networks
+    whose sums do not round, spikes of the rate code equal those of the reference simulator.
+
+    After a batch, ``spiketimes_n_b_l`` holds the time in ms of each neuron's spike, infinity for
+    none, where the code has exact times (``ttfs_exact``).
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -55,6 +59,7 @@ class SNN(AbstractSNN):
         import_tensorflow()
         self.spike_layers: dict[str, SpikeLayer] = {}
         self._engines: dict[Any, Any] = {}
+        self.spiketimes_n_b_l: Mapping[str, Array] = {}
 
     def _add(self, layer: Layer) -> None:
         """Make the Keras layer and give it its weights."""
@@ -124,9 +129,7 @@ class SNN(AbstractSNN):
                 self.settings,
                 fanout_n_l=self.connectivity.fanout_of,
             )
-        found = self._engines["code"].simulate(signal, recorder, self.checkpoint)
-        self.spiketimes_n_b_l: dict[str, Array] = found
-        """Time in ms of each neuron's spike, infinity for none; empty unless the code is exact."""
+        self.spiketimes_n_b_l = self._engines["code"].simulate(signal, recorder, self.checkpoint)
 
     def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:
         import tensorflow as tf
