@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snn_core.codes import (
+    code_problems,
     pattern_range,
     require_free_duration,
     spike_windows,
@@ -15,7 +16,7 @@ from snn_core.codes import (
     undecided,
 )
 from snn_core.errors import SettingsError
-from snn_core.ir import Linear
+from snn_core.ir import BinarySigmoid, Linear, ReLU
 from snn_core.operations import code_operations, connectivity_statistics
 from snn_core.running import run
 from snn_core.scoring import UNDECIDED, decisions
@@ -166,6 +167,22 @@ def test_patterns_update_biased_neurons_and_compute_nothing_at_once():
         connectivity_statistics(network), network, settings, np.zeros((1, 3, 2))
     )
     assert operations.tolist() == [[3, 3]]
+
+
+def test_what_spikes_of_a_code_cannot_express_is_refused():
+    def problems(code, activation):
+        net = NetworkBuilder((2,)).dense(np.ones((2, 2)), activation=activation, name="hidden")
+        network = net.dense(np.ones((2, 2))).build(readout="membrane")
+        return code_problems(network, settings_of(code))
+
+    for code in ("temporal_pattern", "ttfs", "ttfs_exact"):
+        (problem,) = problems(code, BinarySigmoid())
+        assert "hidden" in problem
+        assert "BinarySigmoid" in problem
+    (problem,) = problems("ttfs_corrective", ReLU(max_value=6.0))
+    assert "max_value=6" in problem
+    for code in ("temporal_mean_rate", "temporal_pattern", "ttfs_exact"):
+        assert not problems(code, ReLU(max_value=6.0))
 
 
 def test_a_run_cannot_choose_the_steps_of_a_pattern():

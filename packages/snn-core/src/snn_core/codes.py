@@ -20,11 +20,13 @@ from snn_core.ir import (
     Layer,
     MaxPooling2D,
     Network,
+    ReLU,
     Softmax,
     Spiking,
     UpSampling2D,
     Weighted,
 )
+from snn_core.ir.activations import Activation
 from snn_core.settings import Settings
 from snn_core.typing import Array, Bool, Float32, Int8
 
@@ -211,6 +213,11 @@ def code_problems(network: Network, settings: Settings) -> list[str]:
             f"conversion.readout = {network.readout!r} does not go with the spike code {code!r}, "
             f"whose output is a potential; convert with readout = 'membrane'"
         )
+    found += [
+        f"{layer.name}: {_activation_problem(layer.activation, code)}"
+        for layer in network.spiking_layers
+        if layer is not network.output and _activation_problem(layer.activation, code)
+    ]
     output = network.output
     is_softmax = isinstance(output, Spiking) and isinstance(output.activation, Softmax)
     if code in FIRST_SPIKE and is_softmax and network.readout == "counts":
@@ -219,6 +226,19 @@ def code_problems(network: Network, settings: Settings) -> list[str]:
             f"'counts'; convert with softmax_to_relu or readout = 'membrane'"
         )
     return found
+
+
+def _activation_problem(activation: Activation, code: str) -> str:
+    """Return why neurons cannot express an activation, or nothing."""
+    if not isinstance(activation, ReLU):
+        name = type(activation).__name__
+        return f"the spike code {code!r} expresses ReLU only, found {name}"
+    if activation.max_value is not None and code in FIRST_SPIKE:
+        return (
+            f"spike times of the code {code!r} have no upper bound, found "
+            f"ReLU(max_value={activation.max_value:g}); use 'ttfs_exact'"
+        )
+    return ""
 
 
 def require_free_duration(settings: Settings) -> None:

@@ -41,8 +41,12 @@ class SNN(AbstractSNN):
     """A converted network on TensorFlow.
 
     Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
-    spikes. On networks whose sums do not round, spikes equal those of the reference simulator.
-    Options of the cell, and binary or quantised activations, are simulated step by step.
+    spikes, or neurons of another spike code (`ENGINES`), driven by constant current. On networks
+    whose sums do not round, spikes of the rate code equal those of the reference simulator. Options
+    of the cell, and binary or quantised activations, are simulated step by step.
+
+    After a batch, ``spiketimes_n_b_l`` holds the time in ms of each neuron's spike, infinity for
+    none, where the code has exact times (``ttfs_exact``).
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -63,6 +67,7 @@ class SNN(AbstractSNN):
         self.spike_layers: dict[str, SpikeLayer] = {}
         self._engines: dict[Any, Any] = {}
         self._stepped: SteppedNetwork | None = None
+        self.spiketimes_n_b_l: Mapping[str, Array] = {}
 
     def _add(self, layer: Layer) -> None:
         """Make the Keras layer and give it its weights."""
@@ -143,9 +148,7 @@ class SNN(AbstractSNN):
                 self.settings,
                 fanout_n_l=self.connectivity.fanout_of,
             )
-        found = self._engines["code"].simulate(signal, recorder, self.checkpoint)
-        self.spiketimes_n_b_l: dict[str, Array] = found
-        """Time in ms of each neuron's spike, infinity for none; empty unless the code is exact."""
+        self.spiketimes_n_b_l = self._engines["code"].simulate(signal, recorder, self.checkpoint)
 
     def _simulate_stepped(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate with the neurons of snn-core."""

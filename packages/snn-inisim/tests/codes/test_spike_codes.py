@@ -12,10 +12,12 @@ from snn_core.conversion import preset
 from snn_core.dataset import load_dataset
 from snn_core.errors import UnsupportedError
 from snn_core.evaluate import forward
+from snn_core.ir import Linear, ReLU
 from snn_core.reference import ReferenceSNN
 from snn_core.scoring import decisions
 from snn_core.settings import Settings
 from snn_core.simulator import StopSimulation
+from snn_core.testing.builder import NetworkBuilder
 from snn_inisim import SNN
 
 FIRST_SPIKE = ("ttfs", "ttfs_dyn_thresh", "ttfs_corrective")
@@ -75,8 +77,11 @@ def test_exact_spike_times_are_the_emulated_ones(codes, window_steps, pool_neuro
         assert counts_b_l.max() <= 1
 
 
-@pytest.mark.parametrize("readout", ["counts", "membrane"])
-@pytest.mark.parametrize("ramp", [True, False], ids=["ramp", "original"])
+@pytest.mark.parametrize(
+    ("ramp", "readout"),
+    [(True, "counts"), (True, "membrane"), (False, "counts")],
+    ids=["ramp", "ramp-membrane", "original"],
+)
 @pytest.mark.parametrize("code", FIRST_SPIKE)
 def test_first_spikes_are_the_emulated_ones(codes, code, ramp, readout):
     # 16 steps of 1/2 ms keep the share of the run that is left, and all products, exact.
@@ -272,6 +277,15 @@ def test_all_kinds_of_layers_keep_their_function(network, code):
     expected = forward(network, x_b_l)[network.output.name]
     # 2**-20 for each rounded activation, some hundred of which reach an output.
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])
+def test_upper_bounds_of_activations_hold(code):
+    net = NetworkBuilder((4,)).dense(np.eye(4), activation=ReLU(max_value=0.25))
+    network = net.dense(np.eye(4), activation=Linear()).build(readout="membrane")
+    x_b_l = np.array([[-1, 0.125, 0.25, 0.75]], np.float32)
+    found = SNN(network, settings_of(code)).run_batch(x_b_l).output_b_l_t[..., -1]
+    np.testing.assert_array_equal(found, [[0, 0.125, 0.25, 0.25]])
 
 
 def test_the_demo_network_decides_alike_in_continuous_time():
