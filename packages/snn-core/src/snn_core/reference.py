@@ -54,6 +54,7 @@ class ReferenceSNN(AbstractSNN):
         """Simulate step by step."""
         self._pools: dict[str, MaxPool] = {}
         self._sample_ids = signal.sample_ids
+        self._inputs: list[Array] = []
         for neurons in self._neurons.values():
             neurons.begin_sample()
         if self.draws_softmax:
