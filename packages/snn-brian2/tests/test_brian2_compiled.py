@@ -39,5 +39,9 @@ def test_compiled_targets_spike_as_the_reference(few_populations, tmp_path, targ
         for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
             assert spikes_b_l_t.any()
             np.testing.assert_array_equal(found.spiketrains_n_b_l_t[name], spikes_b_l_t)
-            np.testing.assert_array_equal(found.mem_n_b_l_t[name], expected.mem_n_b_l_t[name])
+            # Weights multiplied through several relays have more digits than float32 holds, so
+            # that potentials depend on the order of the sum: a few units in the last place.
+            np.testing.assert_allclose(
+                found.mem_n_b_l_t[name], expected.mem_n_b_l_t[name], rtol=2**-20, atol=2**-20
+            )
     assert any((tmp_path / "cache").iterdir())
