@@ -16,7 +16,7 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Network
-from snn_core.parsing.base import ModelName, require
+from snn_core.parsing.base import ModelName, imported, require
 from snn_core.parsing.channels_first.walk import Reading
 from snn_core.parsing.torch_archive import Program, read_program
 from snn_core.parsing.torch_graph import HEADLINE, read
@@ -171,7 +171,7 @@ def _module(torch: Any, source: Any) -> Any:
     """Return the module that is meant, with its weights."""
     if not isinstance(source, ModelName):
         return source
-    found = _imported(source.target)
+    found = imported(source.target)
     if isinstance(found, type) or not isinstance(found, torch.nn.Module):
         if not callable(found):
             raise ParseError(f"{source.target} is a {type(found).__name__}; expected a module.")
@@ -194,25 +194,6 @@ def _module(torch: Any, source: Any) -> Any:
             raise ParseError(
                 f"{source.weights} does not fit to {source.target}: {error}"
             ) from error
-    return found
-
-
-def _imported(target: str) -> Any:
-    """Import ``package.module:attribute``, also from the working folder."""
-    name, _, attribute = target.partition(":")
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    try:
-        found: Any = importlib.import_module(name)
-    except ImportError as error:
-        raise ParseError(
-            f"The module {name!r} cannot be imported ({error}); run in its folder or install it."
-        ) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise ParseError(f"The module {name!r} has no {attribute!r}.")
-        found = getattr(found, part)
     return found
 
 
