@@ -38,12 +38,14 @@ PICOJOULES = 0.9
 """Energy of a float32 addition in 45 nm (M. Horowitz, Computing's energy problem, ISSCC 2014)."""
 
 RUNS = (
-    ("seed-100-inisim", "seed", 100, "inisim", "all"),
-    ("fast-32-inisim", "fast", 32, "inisim", []),
-    ("fast-16-reference", "fast", 16, "reference", []),
-    ("seed-50-reference", "seed", 50, "reference", []),
+    ("seed-100-inisim", "seed", 100, "inisim", "temporal_mean_rate", "all"),
+    ("fast-32-inisim", "fast", 32, "inisim", "temporal_mean_rate", []),
+    ("seed-50-reference", "seed", 50, "reference", "temporal_mean_rate", []),
+    ("ttfs-100-inisim", "fast", 100, "inisim", "ttfs", []),
+    ("ttfs-exact-inisim", "fast", 32, "inisim", "ttfs_exact", []),
 )
-"""Name, preset, steps, simulator and recorded variables; the first is shown in most figures."""
+"""Name, preset, steps (of each window in the exact code), simulator, spike code and recorded
+variables; the first run is shown in most figures."""
 
 PERCENTILES = (80.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
@@ -69,8 +71,9 @@ def main() -> int:
     return 0
 
 
-def settings_of(name: str, timesteps: int, log_vars: object) -> Settings:
+def settings_of(name: str, timesteps: int, code: str, log_vars: object) -> Settings:
     sections = {
+        "conversion": {"spike_code": code, "window_steps": timesteps},
         "simulation": {"duration": timesteps, "num_to_test": SAMPLES, "batch_size": 50},
         "output": {"log_vars": log_vars},
     }
@@ -82,10 +85,10 @@ def calibration() -> Dataset:
 
 
 def simulated(
-    folder: Path, name: str, timesteps: int, simulator: str, log_vars: object
+    folder: Path, name: str, timesteps: int, simulator: str, code: str, log_vars: object
 ) -> tuple[Network, RunResult]:
     """Return a converted network and its run, kept in a folder."""
-    settings = settings_of(name, timesteps, log_vars)
+    settings = settings_of(name, timesteps, code, log_vars)
     network = convert(HERE / "model.keras", calibration().x_b_l, settings=settings)
     data = HERE / "data" / "test.npz"
     result = run(
@@ -98,7 +101,7 @@ def swept() -> list[float]:
     """Return the accuracy after 30 steps for each percentile of the normalization."""
     found = []
     for percentile in PERCENTILES:
-        settings = settings_of("seed", 30, []).updated(
+        settings = settings_of("seed", 30, "temporal_mean_rate", []).updated(
             {"normalization": {"percentile": percentile}}
         )
         network = convert(HERE / "model.keras", calibration().x_b_l, settings=settings)
@@ -190,7 +193,7 @@ def figures(shown: RunView, network: Network, results: dict[str, RunResult], run
         "plot_ops_vs_time": (of_run("ops_vs_time"), "Operations up to each step."),
         "plot_comparison": (
             lambda: snn_plot.plot_comparison(results),
-            "Presets, lengths and simulators compared: `snn plot --compare RUN_A RUN_B`.",
+            "Presets, spike codes and simulators compared: `snn plot --compare RUN_A RUN_B`.",
         ),
         "plot_confusion_matrix": (of_run("confusion_matrix"), "Decisions by true class."),
         "plot_input_image": (of_run("input_image"), "The first image, and its decision."),
