@@ -109,6 +109,11 @@ def install(session: nox.Session, package: str, *extra: str) -> None:
     session.install(*editable, *extra)
 
 
+def run_tests(session: nox.Session, *arguments: str, share: str = "loadfile", **options) -> None:
+    """Run pytest with one process per core; the tests of a file stay together by default."""
+    session.run("pytest", "-n", "auto", "--dist", share, *arguments, **options)
+
+
 def wheels(package: str) -> list[str]:
     """Return the built wheels of a package and of its siblings."""
     return [str(next((DIST / name).glob("*.whl"))) for name in with_siblings(package)]
@@ -181,19 +186,19 @@ def build(session: nox.Session, package: str) -> None:
 @nox.parametrize("python, package", cells())
 def tests(session: nox.Session, package: str) -> None:
     """Run one package's tests on one Python."""
-    install(session, package, *group("test", PROJECTS[package]))
+    install(session, package, *group("test", PROJECTS[package]), *group("parallel"))
     session.chdir(FOLDERS[package])
-    session.run("pytest", *session.posargs)
+    run_tests(session, *session.posargs)
 
 
 @nox.session
 @nox.parametrize("python, package", cells(versions=oldest_python))
 def oldest(session: nox.Session, package: str) -> None:
     """Run one package's tests with the oldest direct dependencies that it allows."""
-    test = group("test", PROJECTS[package])
+    test = (*group("test", PROJECTS[package]), *group("parallel"))
     install(session, package, "--resolution=lowest-direct", *test)
     session.chdir(FOLDERS[package])
-    session.run("pytest", *session.posargs)
+    run_tests(session, *session.posargs)
 
 
 @nox.session(python="3.11", venv_backend="venv", tags=["snn-core"])
@@ -205,21 +210,23 @@ def frontends(session: nox.Session) -> None:
     """
     core = FOLDERS["snn-core"]
     session.install(TORCH)
-    session.install("-e", f"{core}[onnx,torch]", *group("frontends", PROJECTS["snn-core"]))
+    session.install(
+        "-e", f"{core}[onnx,torch]", *group("frontends", PROJECTS["snn-core"]), *group("parallel")
+    )
     session.chdir(core)
-    session.run("pytest", "tests_frontends", *session.posargs, env={"OMP_NUM_THREADS": "2"})
+    run_tests(session, "tests_frontends", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(requires=BUILDS)
 @nox.parametrize("python, package", cells(SIMULATORS, newest_python))
 def conformance(session: nox.Session, package: str) -> None:
     """Run the simulator contract against the built wheels, away from the source tree."""
-    session.install(*wheels(package), *group("test", PROJECTS[package]))
+    session.install(*wheels(package), *group("test", PROJECTS[package]), *group("parallel"))
     suites = sorted((FOLDERS[package] / "tests").rglob("test_conformance*.py"))
     if not suites:
         session.error(f"{package} registers a simulator but has no tests/test_conformance.py.")
     session.chdir(session.create_tmp())
-    session.run("pytest", "-ra", *map(str, suites), *session.posargs)
+    run_tests(session, "-ra", *map(str, suites), *session.posargs, share="load")
 
 
 @nox.session(default=False)
