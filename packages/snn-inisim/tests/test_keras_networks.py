@@ -17,6 +17,8 @@ from snn_core.evaluate import predict
 from snn_core.parsing import parse
 from snn_core.parsing.keras_model import KerasParser
 
+pytestmark = pytest.mark.exhaustive
+
 TOLERANCE = 1e-4
 
 

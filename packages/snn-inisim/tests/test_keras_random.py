@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers as kl
@@ -14,6 +15,8 @@ from keras_zoo import randomized
 from snn_core.evaluate import predict
 from snn_core.parsing import parse
 from snn_core.parsing.keras_model import KerasParser
+
+pytestmark = pytest.mark.exhaustive
 
 EXAMPLES = 50
 Draw = st.DrawFn

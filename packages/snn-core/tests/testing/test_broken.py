@@ -9,6 +9,8 @@ from snn_core.testing.broken import BROKEN
 from snn_core.testing.broken.reading import IgnoresBias
 from snn_core.testing.conformance import KIT
 
+pytestmark = pytest.mark.exhaustive  # the whole kit once for every wrong simulator
+
 # These look at the surroundings of a class; test_conformance_kit.py makes each of them fail.
 ABOUT_PACKAGES = {"test_is_registered", "test_module_is_light", "test_suite_is_complete"}
 
