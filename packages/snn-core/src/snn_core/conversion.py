@@ -268,7 +268,7 @@ def _with_headroom(network: Network, x_b_l: Array | LazySamples, settings: Setti
     """Scale layers by a multiple of their largest activation, whatever the method."""
     largest = largest_activations(network, x_b_l, per_channel=settings.normalization.per_channel)
     scales = {
-        name: scale * np.float32(HEADROOM)
+        name: np.asarray(scale * np.float32(HEADROOM))
         for name, scale in largest.items()
         if not passes_spikes_on(network, name)
     }

@@ -334,8 +334,11 @@ def _describe(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         message = item["msg"].removeprefix("Value error, ")
-        # Behind section and key follow pydantic's names for the branches of a union.
-        where = ".".join(map(str, item["loc"][:2]))
+        # Behind section and key follow pydantic's names for the branches of a union, unless the
+        # value has keys of its own.
+        place = tuple(map(str, item["loc"]))
+        depth = 3 if place[1:] and place[1].endswith("_kwargs") else 2
+        where = ".".join(place[:depth])
         lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
     return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
 
