@@ -274,4 +274,9 @@ def parts(signal: InputSignal, size: int) -> Iterator[InputSignal]:
     """Yield the input of up to ``size`` samples at a time."""
     for start in range(0, len(signal.x_b_l), size):
         part = slice(start, start + size)
-        yield replace(signal, x_b_l=signal.x_b_l[part], sample_ids=list(signal.sample_ids)[part])
+        yield replace(
+            signal,
+            x_b_l=signal.x_b_l[part],
+            sample_ids=list(signal.sample_ids)[part],
+            events_b=None if signal.events_b is None else signal.events_b[part],
+        )

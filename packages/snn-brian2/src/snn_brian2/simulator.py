@@ -28,7 +28,7 @@ from snn_brian2.tables import (
 )
 from snn_brian2.targets import Choice, choose, import_brian2
 from snn_core import artifact
-from snn_core.capabilities import CELL_OPTIONS, draws_softmax
+from snn_core.capabilities import ALL_INPUTS, draws_softmax
 from snn_core.encoding import InputSignal
 from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses
@@ -55,7 +55,8 @@ class SNN(SynapseListSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        cell=frozenset(CELL_OPTIONS),
+        inputs=ALL_INPUTS,
+        cell=frozenset({"leak", "tau_m", "tau_refrac"}),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
     )
