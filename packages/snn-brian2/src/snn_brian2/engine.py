@@ -182,7 +182,6 @@ class RuntimeEngine(Engine):
                 checkpoint=self._checkpoint,
                 shares_kernels=self._target != "cython",
             )
-            self.objects.add_monitors()
         self._is_clean = True
 
     def run(self, signal: InputSignal) -> Found:
