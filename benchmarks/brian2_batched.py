@@ -1,14 +1,17 @@
 """snn-brian2 against one sample at a time with connection lists from Python loops.
 
-    python benchmarks/brian2_batched.py [--target numpy] [--samples 100] [--steps 100] [--peer 10]
+    python benchmarks/brian2_batched.py [--target cython] [--samples 100] [--steps 100] [--peer 10]
 
 Both simulate the network of examples/mnist on the same target of Brian2, each in a process of its
 own, one after the other, so that peak memory is that of one of them. The peer is what a Brian2 user
 would write first: for each synapse an entry in Python lists, one network, `store` once, and
 `restore` and `run` for every sample. It updates layers in the same order as snn-brian2, so that all
 spikes must be the same, which is checked. The peer simulates only the first samples, since each
-takes equally long. Before either is built, a network of two neurons is, so that what Brian2 and
-SciPy import at first use does not count; and one sample is simulated, so that cython compiles.
+takes equally long.
+
+On cython and cpp_standalone both run once in processes that are not measured, so that what can be
+compiled before is in the caches. Before either is built, a network of two neurons is, so that what
+Brian2 and SciPy import at first use does not count; and one sample is simulated before the others.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,9 @@ from snn_core.dataset import load_dataset
 from snn_core.ir import Conv2D, Network
 from snn_core.ir.projections import drive_bias
 from snn_core.settings import Settings
+
+PROGRAM = Path(tempfile.gettempdir()) / "brian2_batched"
+"""Folder for the peer's compiled program."""
 
 MNIST = Path(__file__).resolve().parents[1] / "examples" / "mnist"
 
@@ -89,8 +96,13 @@ def dense_synapses(layer: Any) -> list[tuple[int, int, float]]:
 class Peer:
     """One sample at a time on Brian2."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, steps: int, target: str) -> None:
         import brian2
+
+        self.device = None
+        if target == "cpp_standalone":
+            self.device = brian2.set_device("cpp_standalone", build_on_run=False) or brian2.device
+        self.steps = steps
 
         self.ms = brian2.ms
         first, second, pool, third, _, last = network.layers[1:]
@@ -139,18 +151,27 @@ class Peer:
             connection.pre.when, connection.pre.order = "synapses", 4 * number + 3
             objects.append(connection)
         self.snn = brian2.Network(*self.groups, *objects, *self.spikes)
-        self.snn.store()
+        if self.device is None:
+            self.snn.store()
+        else:
+            self.snn.run(steps * self.ms)
+            folder = PROGRAM / f"{steps}"
+            self.device.build(directory=str(folder), run=False, with_output=False)
         self.input = conv_synapses(first, network.input.output_shape[1])
 
-    def run(self, x_l: np.ndarray, steps: int) -> tuple[list[int], int]:
+    def run(self, x_l: np.ndarray) -> tuple[list[int], int]:
         """Simulate a sample; return the spikes of each layer and the decision."""
-        self.snn.restore()
         # The analog input is the same in every step: a constant current into the first layer.
         current_l = np.zeros(len(self.groups[0]))
         sources, targets, weights = self.table
         np.add.at(current_l, targets, x_l.reshape(-1)[sources] * weights)
-        self.groups[0].current = current_l + drive_bias(self.network, self.first).reshape(-1)
-        self.snn.run(steps * self.ms)
+        current_l += drive_bias(self.network, self.first).reshape(-1)
+        if self.device is None:
+            self.snn.restore()
+            self.groups[0].current = current_l
+            self.snn.run(self.steps * self.ms)
+        else:
+            self.device.run(run_args={self.groups[0].current: current_l}, with_output=False)
         counts = [int(monitor.num_spikes) for monitor in self.spikes]
         return counts, int(np.argmax(self.groups[-1].v[:]))
 
@@ -186,7 +207,7 @@ def warm_up(target: str) -> None:
     import brian2
     import scipy.sparse  # noqa: F401
 
-    brian2.prefs.codegen.target = target
+    brian2.prefs.codegen.target = "numpy" if target == "cpp_standalone" else target
     group = brian2.NeuronGroup(2, "v : 1", threshold="v >= 1", reset="v = 0", name="warm_up")
     synapses = brian2.Synapses(group, group, "w : 1", on_pre="v += w", name="warm_up_synapses")
     synapses.connect(i=[0], j=[1])
@@ -198,11 +219,11 @@ def measured_peer(arguments: argparse.Namespace) -> dict[str, Any]:
     """Build the peer and simulate the first samples."""
     network, x_b_l = demo(), load_dataset(MNIST / "data" / "test.npz").x_b_l
     clock = Clock()
-    peer = Peer(network)
+    peer = Peer(network, steps=arguments.steps, target=arguments.target)
     build_s = clock.read()
-    peer.run(x_b_l[0], arguments.steps)
+    peer.run(x_b_l[0])
     clock.read()
-    found = [peer.run(x_l, arguments.steps) for x_l in x_b_l[: arguments.peer]]
+    found = [peer.run(x_l) for x_l in x_b_l[: arguments.peer]]
     sample_s = clock.read(per=arguments.peer)
     return {
         "build": build_s,
@@ -239,9 +260,9 @@ def measured_ours(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def child(which: str) -> dict[str, Any]:
+def child(which: str, *further: str) -> dict[str, Any]:
     """Measure one of both in a new process."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--only", which]
+    command = [sys.executable, __file__, *sys.argv[1:], "--only", which, *further]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -249,7 +270,7 @@ def child(which: str) -> dict[str, Any]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--target", choices=("numpy", "cython"), default="numpy")
+    parser.add_argument("--target", choices=("cython", "numpy", "cpp_standalone"), default="cython")
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--peer", type=int, default=10, help="samples that the peer simulates")
@@ -263,6 +284,9 @@ def main() -> None:
         found["peak"] = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000]
         print(json.dumps(found))
         return
+    if arguments.target != "numpy":
+        child("peer", "--peer", "1")
+        child("ours", "--peer", "1")
     for _ in range(arguments.repeats):
         peer, ours = child("peer"), child("ours")
         if peer["spikes"] != ours["spikes"] or peer["decisions"] != ours["decisions"]:
@@ -275,7 +299,7 @@ def main() -> None:
 
 def report(target: str, peer: dict[str, Any], ours: dict[str, Any]) -> None:
     """Print one repetition."""
-    print(f"{target:26} peer   snn-brian2   ratio")
+    print(f"{target:<23}     peer   snn-brian2   ratio")
     rows = [
         ("build, wall s", "build", 0),
         ("build, processor s", "build", 1),
@@ -285,7 +309,7 @@ def report(target: str, peer: dict[str, Any], ours: dict[str, Any]) -> None:
     ]
     for label, key, place in rows:
         first, second = peer[key][place], ours[key][place]
-        print(f"{label:23} {first:8.3f}   {second:8.3f}   {first / second:7.2f}")
+        print(f"{label:23} {first:8.3f}     {second:8.3f} {first / second:7.2f}")
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,26 @@ def test_preferences_and_device_of_brian2_are_put_back(few_populations):
     before = brian2.prefs.codegen.target, brian2.get_device()
     SNN(few_populations, settings_of()).run_batch(samples(few_populations, 1))
     assert (brian2.prefs.codegen.target, brian2.get_device()) == before
+
+
+def test_the_chosen_target_and_why_are_shown_and_kept(few_populations, tmp_path):
+    from click.testing import CliRunner
+
+    from snn_core import artifact
+    from snn_core.cli import main
+
+    artifact.save(few_populations, tmp_path / "net.snn", settings=settings_of())
+    np.savez(tmp_path / "data.npz", x=samples(few_populations, 4), y=np.zeros(4, int))
+    arguments = ["--simulator", "brian2", "--data", str(tmp_path / "data.npz"), "--json"]
+    done = CliRunner().invoke(
+        main, ["run", str(tmp_path / "net.snn"), *arguments, "-o", str(tmp_path / "out")]
+    )
+    assert done.exit_code == 0, done.output
+    assert "brian2: target: numpy, " in done.stderr
+    assert "compiling does not pay" in done.stderr.replace("\n", " ")
+    details = json.loads((tmp_path / "out" / "run.json").read_text())["details"]
+    assert "4 samples of 12 steps" in details["target"]
+    assert "compiling does not pay" in details["target"]
 
 
 def test_a_network_without_room_is_refused_before_it_is_built(few_populations):

@@ -76,6 +76,20 @@ def test_figures_worked_out_by_hand():
     assert result.summary()["us_per_sample_step"] == pytest.approx(1e6 * result.simulate_s / 8)
 
 
+def test_details_of_the_built_network_are_kept_with_the_result(network, tmp_path, monkeypatch):
+    class Explains(ReferenceSNN):
+        details = property(lambda self: {"target": f"numpy, {self.is_built}"})
+
+    monkeypatch.setattr(registry, "get", lambda name: Explains)
+    expected = {"target": "numpy, True"}
+    assert simulate(network, output_dir=tmp_path).metadata["details"] == expected
+    assert RunFolder(tmp_path).metadata()["details"] == expected
+    # Nothing is left to simulate, so nothing is built.
+    again = simulate(network, output_dir=tmp_path, resume=True)
+    assert again.metadata["details"] == expected
+    assert RunFolder(tmp_path).metadata()["details"] == expected
+
+
 def test_the_batch_size_changes_nothing(network):
     whole = simulate(network, settings=settings_of(simulation={"duration": 20, "batch_size": 100}))
     assert_same(simulate(network), whole)

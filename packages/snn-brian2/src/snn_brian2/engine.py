@@ -14,7 +14,7 @@ from snn_brian2.tables import CELLS, Population, Tables
 from snn_brian2.targets import compiled_in, locked_folder, on_runtime, on_standalone
 from snn_core.encoding import InputSignal
 from snn_core.neuron import pool_coefficient
-from snn_core.typing import Array, Float32, Int
+from snn_core.typing import Array, Float32, Int32
 
 STIMULUS_BYTES = 128_000_000
 """Largest table of input values that one run of Brian2 is given."""
@@ -27,9 +27,9 @@ MEMBRANE_BYTES = 256_000_000
 class Spikes:
     """Spikes of a population: sample, step (from 0) and cell of each."""
 
-    sample: Int[Array, "n"]
-    step: Int[Array, "n"]
-    cell: Int[Array, "n"]
+    sample: Int32[Array, "n"]
+    step: Int32[Array, "n"]
+    cell: Int32[Array, "n"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,15 +127,16 @@ class Engine:
 
     def _spikes(self, name: str, monitor: Any, samples: int) -> Spikes:
         size = len(self.objects.groups[name]) // self.plan.copies
-        cells = np.asarray(monitor.variables["i"].get_value(), np.int64)
-        times_s = np.asarray(monitor.variables["t"].get_value())
-        steps = np.rint(times_s * (1000 / self.plan.dt_ms)).astype(np.int64)
-        sample = steps // self.plan.period * self.plan.copies + cells // size
-        # Copies that had no sample left may have spiked because of their biases.
+        copy, cell = np.divmod(np.asarray(monitor.variables["i"].get_value(), np.int32), size)
+        steps = np.asarray(monitor.variables["t"].get_value()) * (1000 / self.plan.dt_ms)
+        sample, step = np.divmod(np.rint(steps, out=steps).astype(np.int32), self.plan.period)
+        sample *= np.int32(self.plan.copies)
+        sample += copy
+        # Copies and rounds that had no sample left may have spiked because of their biases.
         real = sample < samples
-        return Spikes(
-            sample=sample[real], step=(steps % self.plan.period)[real], cell=(cells % size)[real]
-        )
+        if not real.all():
+            sample, step, cell = sample[real], step[real], cell[real]
+        return Spikes(sample=sample, step=step, cell=cell)
 
     def _membranes(self, name: str, monitor: Any, samples: int) -> Float32[Array, "t b l"]:
         plan = self.plan
@@ -182,7 +183,6 @@ class RuntimeEngine(Engine):
                 checkpoint=self._checkpoint,
                 shares_kernels=self._target != "cython",
             )
-            self.objects.add_monitors()
         self._is_clean = True
 
     def run(self, signal: InputSignal) -> Found:
@@ -274,4 +274,9 @@ def parts(signal: InputSignal, size: int) -> Iterator[InputSignal]:
     """Yield the input of up to ``size`` samples at a time."""
     for start in range(0, len(signal.x_b_l), size):
         part = slice(start, start + size)
-        yield replace(signal, x_b_l=signal.x_b_l[part], sample_ids=list(signal.sample_ids)[part])
+        yield replace(
+            signal,
+            x_b_l=signal.x_b_l[part],
+            sample_ids=list(signal.sample_ids)[part],
+            events_b=None if signal.events_b is None else signal.events_b[part],
+        )

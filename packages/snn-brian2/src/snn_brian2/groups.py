@@ -93,11 +93,10 @@ class Objects:
 
         self._brian2 = brian2
         self.tables, self.plan = tables, plan
-        self._shares_kernels = shares_kernels
+        self._shares_kernels, self._in_process = shares_kernels, checkpoint is not None
         self.clock = brian2.Clock(dt=plan.dt_ms * brian2.ms, name="steps_clock")
         self.groups: dict[str, Any] = {}
         self.connections: list[Any] = []
-        self.kernels: list[Any] = []
         self.spikemonitors: dict[str, Any] = {}
         self.statemonitors: dict[str, Any] = {}
         self._orders: dict[str, int] = {}
@@ -108,9 +107,7 @@ class Objects:
         for connection in tables.connections:
             if not self.is_current(connection):
                 self._connect(connection)
-        self.network = brian2.Network(
-            *self.groups.values(), *self.connections, *self.kernels, name="snn"
-        )
+        self.network = brian2.Network(*self.groups.values(), *self.connections, name="snn")
         if checkpoint is not None:
             operation = brian2.NetworkOperation(checkpoint, clock=self.clock, name="checkpoint")
             self.network.add(operation)
@@ -156,19 +153,21 @@ class Objects:
         if population.role != INTEGRATORS:
             spikes = {"threshold": cell.threshold, "reset": cell.after_spike}
         group = self._group(population.name, number, size=population.size, model=model, **spikes)
-        group.theta = np.tile(population.threshold_l, copies)
-        group.v_start = np.tile(population.start_l, copies)
+        _fill(group, "theta", np.tile(population.threshold_l, copies))
+        _fill(group, "v_start", np.tile(population.start_l, copies))
         if cell.decays:
             group.decay = self.plan.decay
         if cell.leaks:
-            group.leakage = np.tile(population.threshold_l * np.float32(self.plan.leak), copies)
+            leakage_l = population.threshold_l * np.float32(self.plan.leak)
+            _fill(group, "leakage", np.tile(leakage_l, copies))
         if window_l_k is None:
-            group.current = np.tile(population.current_l * np.float32(self.plan.dt_ms), copies)
+            current_l = population.current_l * np.float32(self.plan.dt_ms)
+            _fill(group, "current", np.tile(current_l, copies))
             *first, last = cell.updates(drive=self._drive(population))
             updates = (*first, f"{last}arrived = 0\n")
         else:
             # Pooling has no bias; the scale of its channel does not depend on the step.
-            group.current = np.tile(population.current_l, copies)
+            _fill(group, "current", np.tile(population.current_l, copies))
             self._link_window(group, population)
             choice = equations.choose_in_window(
                 window_l_k.shape[1], by_sum=population.method == "pre_spike_max"
@@ -184,7 +183,8 @@ class Objects:
         lowest, current = np.zeros(size + 1, np.float32), np.zeros(size + 1, np.float32)
         lowest[-1] = LOWEST
         current[:-1] = population.current_l * np.float32(self.plan.dt_ms)
-        group.lowest, group.current = np.tile(lowest, copies), np.tile(current, copies)
+        _fill(group, "lowest", np.tile(lowest, copies))
+        _fill(group, "current", np.tile(current, copies))
         code = equations.update_cells(
             drive=self._drive(population), coefficient=self.coefficient_name(population)
         )
@@ -246,32 +246,23 @@ class Objects:
         )
         synapses.pre.when = SLOT
         synapses.pre.order = self._orders[connection.source] + HAND_ON
-        synapses.connect(
-            i=_in_copies(connection.pre, len(source) // copies, copies),
-            j=_in_copies(connection.post, len(target) // copies, copies),
-        )
-        self._add_weights(synapses, connection, number)
+        pre = _in_copies(connection.pre, len(source) // copies, copies)
+        post = _in_copies(connection.post, len(target) // copies, copies)
+        if self._in_process:
+            _set_synapses(synapses, pre, post)
+        else:
+            synapses.connect(i=pre, j=post)
+        self._add_weights(synapses, connection)
         self.connections.append(synapses)
 
-    def _add_weights(self, synapses: Any, connection: Connection, number: int) -> None:
+    def _add_weights(self, synapses: Any, connection: Connection) -> None:
         """Give synapses their weights, or a place each in the kernel that they share."""
         copies = self.plan.copies
         if connection.index is None or not self._shares_kernels:
             _add_constants(synapses, "w", np.tile(connection.weight_s, copies))
             return
-        kernel = self._brian2.NeuronGroup(
-            len(connection.weight),
-            "w : 1 (constant)",
-            clock=self.clock,
-            dtype=np.float32,
-            name=f"kernel_{number}",
-        )
-        kernel.w = connection.weight
-        self.kernels.append(kernel)
         _add_constants(synapses, "place", np.tile(connection.index, copies))
-        # What `linked_var` does between groups of neurons: look a value up by an index.
-        for owner in (synapses, synapses.pre):
-            owner.variables.add_reference("w", kernel, "w", index="place")
+        _add_constants(synapses, "w", connection.weight, index="place")
 
     # Monitors.
 
@@ -302,16 +293,38 @@ class Objects:
         return {**numbers, **timed_arrays}
 
 
-def _add_constants(synapses: Any, name: str, values: Array) -> None:
-    """Add a constant of each synapse.
+def _fill(group: Any, name: str, values: Array) -> None:
+    """Set a state variable, without the checks of units by which Brian2 takes longer."""
+    group.variables[name].set_value(values)
+
+
+def _set_synapses(synapses: Any, pre: Array, post: Array) -> None:
+    """Do what `Synapses.connect` does with arrays, without generating and running code for it."""
+    synapses._resize(len(pre))
+    synapses.variables["_synaptic_pre"].set_value(pre)
+    synapses.variables["_synaptic_post"].set_value(post)
+    synapses._update_synapse_numbers(0)
+    for name in ("_synaptic_pre", "_synaptic_post", "N_incoming", "N_outgoing"):
+        variable = synapses.variables[name]
+        variable.size = len(variable.get_value())
+
+
+def _add_constants(synapses: Any, name: str, values: Array, *, index: str | None = None) -> None:
+    """Add a constant of each synapse, or one that each looks up by its index.
 
     Brian2's own synaptic variables can grow, know fewer types (no 16-bit integers) and are kept
     twice while they are set; nothing of that is needed here.
     """
     synapses.variables.add_array(
-        name, size=len(values), values=values, dtype=values.dtype, constant=True, read_only=True
+        name,
+        size=len(values),
+        values=values,
+        dtype=values.dtype,
+        constant=True,
+        read_only=True,
+        index=index,
     )
-    synapses.pre.variables.add_reference(name, synapses)
+    synapses.pre.variables.add_reference(name, synapses, index=index)
 
 
 def _in_copies(cells: Array, size: int, copies: int) -> Array:

@@ -97,12 +97,12 @@ class HandOver:
             return
         steps, batch = self._size
         size = int(np.prod(shape))
-        counts = np.bincount(spikes.sample * size + spikes.cell, minlength=batch * size)
+        counts = np.bincount(_flat(spikes.sample, size, spikes.cell), minlength=batch * size)
         fanout_l = self._fanout_of.get(name)
         operations: Int64[Array, "t b"] | None = None
         if fanout_l is not None:
             sent = np.bincount(
-                spikes.step * batch + spikes.sample,
+                _flat(spikes.step, batch, spikes.sample),
                 # float64 sums are exact up to 2**53 operations per step.
                 weights=fanout_l.reshape(-1)[spikes.cell].astype(np.float64),
                 minlength=steps * batch,
@@ -125,3 +125,11 @@ class HandOver:
             dense: Float32[Array, "t b l"] = np.zeros((stop - start, batch, size), np.int8)
             dense[step[part] - start, sample[part], cell[part]] = 1
             self._recorder.spikes(name, start, dense.reshape(-1, batch, *shape))
+
+
+def _flat(row: Array, length: int, column: Array) -> Int64[Array, "n"]:
+    """Return the places of some elements in a flattened matrix with rows of a length."""
+    place: Int64[Array, "n"] = row.astype(np.int64)
+    place *= length
+    place += column
+    return place

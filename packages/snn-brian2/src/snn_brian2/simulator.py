@@ -28,10 +28,10 @@ from snn_brian2.tables import (
 )
 from snn_brian2.targets import Choice, choose, import_brian2
 from snn_core import artifact
-from snn_core.capabilities import CELL_OPTIONS, draws_softmax
+from snn_core.capabilities import ALL_INPUTS, draws_softmax
 from snn_core.encoding import InputSignal
 from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
-from snn_core.ir.connectivity import Synapses
+from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
@@ -55,7 +55,8 @@ class SNN(SynapseListSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        cell=frozenset(CELL_OPTIONS),
+        inputs=ALL_INPUTS,
+        cell=frozenset({"leak", "tau_m", "tau_refrac"}),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
     )
@@ -86,12 +87,12 @@ class SNN(SynapseListSNN):
 
     @property
     def spikemonitors(self) -> list[Any]:
-        """Brian2's monitors of spikes, for each population with a threshold."""
+        """Brian2's monitors of spikes in the last run, for each population with a threshold."""
         return list(self._objects.spikemonitors.values())
 
     @property
     def statemonitors(self) -> list[Any]:
-        """Brian2's monitors of potentials, where those are recorded."""
+        """Brian2's monitors of potentials in the last run, where those are recorded."""
         return list(self._objects.statemonitors.values())
 
     @property
@@ -115,6 +116,14 @@ class SNN(SynapseListSNN):
         self.build()
         return self._choice
 
+    @property
+    def details(self) -> dict[str, str]:
+        """Brian2's runtime target and why, and how many samples are simulated side by side."""
+        return {
+            "target": f"{self.target.target}, {self.target.reason}",
+            "copies": str(self._built.plan.copies),
+        }
+
     # Building.
 
     def problems(self, network: Network) -> list[str]:
@@ -135,8 +144,7 @@ class SNN(SynapseListSNN):
             super().setup_layers(input_shape)
 
     def add_input_layer(self, input_shape: Shape) -> None:
-        """Make sure that there is room for the network, and start its tables."""
-        self._check_memory()
+        """Start the tables of the network."""
         self._tables = Tables(self.network.input.name, count(input_shape))
 
     def _made(self) -> Tables:
@@ -145,6 +153,11 @@ class SNN(SynapseListSNN):
 
     def add_population(self, layer: Spiking, bias_l: Float32[Array, "*l"]) -> None:
         """Add the neurons of a layer."""
+        if isinstance(layer, Weighted):
+            # Before they are listed: they may be hundreds of millions.
+            fanout_l = fanout(layer, self.network.input_shapes(layer.name))[0]
+            is_current = self._is_constant and list(layer.inputs) == [self.network.input.name]
+            self._check_memory(further=0 if is_current else int(fanout_l.sum()))
         self._add(layer, current_l=bias_l.reshape(-1))
 
     def _add(self, layer: Spiking, *, current_l: Array, **pool: Any) -> None:
@@ -204,10 +217,11 @@ class SNN(SynapseListSNN):
             method=layer.method,
         )
 
-    def _check_memory(self) -> None:
+    def _check_memory(self, *, further: int = 0) -> None:
+        """Refuse a network without room, given the number of synapses that are yet to be listed."""
         check_memory(
-            synapses=self._num_synapses,
-            cells=sum(self.num_neurons),
+            synapses=self._num_synapses + further,
+            cells=self._num_cells,
             copies=self._copies("numpy"),
             limit_mb=self.options.memory_limit_mb,
         )
@@ -215,8 +229,18 @@ class SNN(SynapseListSNN):
     @property
     def _num_synapses(self) -> int:
         """Number of synapses of one copy that transmit spikes."""
-        fanout = self.connectivity.fanout[1:] if self._is_constant else self.connectivity.fanout
-        return int(sum(part.sum() for part in fanout))
+        tables = self._made()
+        return sum(
+            len(item)
+            for item in tables.connections
+            if not (self._is_constant and item.source == tables.input_name)
+        )
+
+    @property
+    def _num_cells(self) -> int:
+        """Number of cells of one copy, the input included."""
+        tables = self._made()
+        return tables.input_size + sum(item.size for item in tables.populations)
 
     @property
     def _is_constant(self) -> bool:
@@ -228,7 +252,7 @@ class SNN(SynapseListSNN):
         return copies_of(
             wanted,
             synapses=self._num_synapses,
-            cells=sum(self.num_neurons),
+            cells=self._num_cells,
             batch_size=self.batch_size,
             limit_mb=self.options.memory_limit_mb,
         )
@@ -236,6 +260,7 @@ class SNN(SynapseListSNN):
     def compile(self) -> None:
         """Choose the target and hand the network to Brian2."""
         import_brian2()
+        self._check_memory()
         samples = self.expected_samples or self.settings.simulation.num_to_test or self.batch_size
         self._choice = choose(
             self.options.target,

@@ -254,13 +254,15 @@ class Tables:
                     )
 
 
-def _by_source(synapses: Synapses) -> tuple[Array, Array, Array]:
-    """Return sources and targets in the order of sources and targets, and that order.
+def _by_source(synapses: Synapses) -> tuple[Array, Array, Array | slice]:
+    """Return sources and targets in the order of the sources, and that order.
 
     A spike then meets its synapses one beside the other, which halves the time to read them.
     """
     from scipy.sparse import csr_matrix
 
+    if (synapses.pre[1:] >= synapses.pre[:-1]).all():  # products of relays are
+        return synapses.pre.astype(np.int32), synapses.post.astype(np.int32), slice(None)
     # Counting the sources sorts faster than comparing them. Numbers start at 1 since this is a
     # sparse matrix.
     numbers = np.arange(1, len(synapses) + 1, dtype=np.int32)

@@ -116,6 +116,16 @@ class RunFolder:
             If the folder cannot be written.
         """
         make_folder(self.path / "batches")
+        self.describe(metadata)
+
+    def describe(self, metadata: Mapping[str, Any]) -> None:
+        """Write what is run.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be written.
+        """
         self._write_json("run.json", {"format_version": VERSION, **metadata})
 
     def metadata(self) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def run(
     if stop is not None:
         snn.stop_requested = stop
     batches, interrupted = _simulate(snn, dataset, labels_b, folder, progress)
+    metadata = _with_details(metadata, snn, folder)
     result = RunResult.of(metadata, batches, interrupted=interrupted)
     if folder is not None and not interrupted:
         folder.finish(result.summary())
@@ -166,6 +167,19 @@ def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, A
         "ann_operations": snn.operations_ann,
         "hardware": snn.capabilities.hardware,
     }
+
+
+def _with_details(
+    metadata: dict[str, Any], snn: AbstractSNN, folder: RunFolder | None
+) -> dict[str, Any]:
+    """Add what only a built network knows, also in the result folder."""
+    if snn.is_built:
+        metadata = {**metadata, "details": dict(snn.details)}
+        if folder is not None:
+            folder.describe(metadata)
+    elif folder is not None:  # every batch was there already
+        metadata = {**metadata, "details": folder.metadata().get("details", {})}
+    return metadata
 
 
 def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:

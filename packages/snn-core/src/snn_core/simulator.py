@@ -113,6 +113,15 @@ class AbstractSNN(Measured, ABC):
         self.is_built = False
         self._forget()
 
+    @property
+    def details(self) -> Mapping[str, str]:
+        """How the simulator runs the network, such as a target it chose and why, for people.
+
+        It is asked for after a network was built, shown to the user and kept with the result. What
+        changes spikes belongs into the options.
+        """
+        return {}
+
     # What it can do.
 
     @classmethod

@@ -78,6 +78,8 @@ def run_and_show(
         except StopSimulation:
             common.err().print("Stopped before the first batch was finished.")
             raise SystemExit(common.INTERRUPTED) from None
+    for name, value in result.metadata.get("details", {}).items():
+        common.err().print(f"{simulator}: {name}: {value}", markup=False)
     if result.interrupted:
         kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
         common.err().print(f"Stopped after {result.samples} samples ({kept}).")
