@@ -144,6 +144,14 @@ def test_training_time_normalization_is_refused():
     assert any("call model.eval() and export again" in line for line in lines)
 
 
+def test_weights_that_only_pytorch_can_compute_are_refused_in_files(tmp_path):
+    part = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3))
+    program = torch.export.export(nn.Sequential(part).eval(), (torch.zeros(2, 4),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    lines = problems(tmp_path / "net.pt2")
+    assert any("remove the parametrization before the export" in line for line in lines), lines
+
+
 def test_weights_that_are_not_finite_are_named():
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     with torch.no_grad():
@@ -186,6 +194,10 @@ def test_all_offending_nodes_of_an_onnx_model_are_named_at_once():
          "this operator is not supported"),
         (lambda net: net.node("ReduceMean", "x"), "that of the samples too"),
         (lambda net: net.node("Flatten", "x", axis=0), "mixes samples"),
+        (lambda net: net.node("Gather", "x", ints(0), axis=0), "it works across samples"),
+        (lambda net: net.node("GatherND", "x", ints(0).reshape(1, 1)), "only cells of an image"),
+        (lambda net: net.node("Where", np.zeros((1, 6), bool), number(0.0), "x"),
+         "adaptive pooling with windows of unequal sizes"),
         (lambda net: net.node("Cast", "x", to=TensorProto.INT32), "whole numbers"),
     ],
 )  # fmt: skip
