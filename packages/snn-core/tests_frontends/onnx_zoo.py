@@ -253,6 +253,33 @@ def reduced(net: Net, kind: str, *, keep: int) -> str:
     return net.head(x, 4)
 
 
+def windows(rows: Sequence[int], columns: Sequence[int], *, size: int, kind: str) -> Graph:
+    """Return a graph that gathers square windows of an image by indices, and reduces them.
+
+    ``rows`` and ``columns`` are where the windows start.
+    """
+
+    def build(net: Net) -> str:
+        row_hk, column_wk = (
+            np.array(starts)[:, None] + np.arange(size) for starts in (rows, columns)
+        )
+        grids = np.broadcast_arrays(row_hk[:, :, None, None], column_wk)
+        x = net.node("Transpose", net.relu(net.conv()), perm=[2, 3, 0, 1])
+        x = net.node("GatherND", x, np.stack(grids, -1).astype(np.int64))
+        x = net.node("Transpose", x, perm=[4, 5, 0, 1, 2, 3])
+        x = net.node(kind, x, ints(-3, -1), keepdims=0)
+        return net.head(net.relu(net.conv(x, inputs=4, outputs=2, kernel=(2, 2))),
+                        2 * (len(rows) - 1) * (len(columns) - 1))  # fmt: skip
+
+    return build
+
+
+def gathered(index: np.ndarray, axis: int, features: int) -> Graph:
+    return lambda net: net.head(
+        net.node("Gather", net.relu(net.conv()), index, axis=axis), features
+    )
+
+
 EVERY_OPSET = (11, 13, 15, 17, 19, 21)
 
 GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
@@ -333,6 +360,16 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
     "average pool ceil": (
         after_conv("AveragePool", features=4 * 3 * 2, kernel_shape=[3, 3], strides=[2, 2],
                    ceil_mode=1), IMAGE, (11, 19)),
+    "gathered cells, repeated": (
+        windows([0, 0, 2, 2, 4, 4], [1, 1, 1, 2, 2, 2], size=1, kind="ReduceMean"), IMAGE,
+        (18, 20)),
+    "gathered windows": (windows([0, 2, 4], [0, 1, 2], size=2, kind="ReduceMean"), IMAGE, (18, 20)),
+    "gathered windows, repeated": (
+        windows([1, 1, 3, 3], [0, 0, 2, 2], size=2, kind="ReduceMean"), IMAGE, (20,)),
+    "maxima of gathered windows": (
+        windows([0, 1, 2, 3, 4], [0, 1, 2], size=2, kind="ReduceMax"), IMAGE, (20,)),
+    "gathered row": (gathered(np.array(-2), 2, 16), IMAGE, (11, 17)),
+    "gathered channels": (gathered(ints(2, 0, -1), 1, 72), IMAGE, (11, 17)),
     "global average pool": (
         after_conv("GlobalAveragePool", features=4), IMAGE, EVERY_OPSET),
     "global max pool": (after_conv("GlobalMaxPool", features=4), IMAGE, (11,)),

@@ -57,6 +57,20 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
     assert len(lines) == len(kinds), lines
 
 
+def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses():
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 2), nn.Tanh(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 1), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+    )  # fmt: skip
+    first, *others = found(
+        module, "3 (tanh)", "1 (MaxPooling2D): max pooling of values", "6 (MaxPooling2D)"
+    )
+    assert "use ReLU" in first
+    # Without what only the reader sees, the rest stays.
+    module[3] = nn.ReLU()
+    assert list(problems(module, (3, 12, 10))) == others
+
+
 @pytest.mark.parametrize(
     ("function", "kind"),
     [
@@ -144,6 +158,14 @@ def test_training_time_normalization_is_refused():
     assert any("call model.eval() and export again" in line for line in lines)
 
 
+def test_weights_that_only_pytorch_can_compute_are_refused_in_files(tmp_path):
+    part = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3))
+    program = torch.export.export(nn.Sequential(part).eval(), (torch.zeros(2, 4),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    lines = problems(tmp_path / "net.pt2")
+    assert any("remove the parametrization before the export" in line for line in lines), lines
+
+
 def test_weights_that_are_not_finite_are_named():
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     with torch.no_grad():
@@ -186,6 +208,10 @@ def test_all_offending_nodes_of_an_onnx_model_are_named_at_once():
          "this operator is not supported"),
         (lambda net: net.node("ReduceMean", "x"), "that of the samples too"),
         (lambda net: net.node("Flatten", "x", axis=0), "mixes samples"),
+        (lambda net: net.node("Gather", "x", ints(0), axis=0), "it works across samples"),
+        (lambda net: net.node("GatherND", "x", ints(0).reshape(1, 1)), "only cells of an image"),
+        (lambda net: net.node("Where", np.zeros((1, 6), bool), number(0.0), "x"),
+         "adaptive pooling with windows of unequal sizes"),
         (lambda net: net.node("Cast", "x", to=TensorProto.INT32), "whole numbers"),
     ],
 )  # fmt: skip
@@ -193,6 +219,15 @@ def test_a_node_without_a_spiking_form_is_refused(build, message):
     net = Net((6,), 13)
     lines = problems(net.model(build(net)))
     assert any(message in line for line in lines), lines
+
+
+def test_what_the_passes_refuse_is_named_together_with_refused_nodes():
+    net = Net(IMAGE, 17)
+    x = net.node("MaxPool", net.conv(), kernel_shape=[2, 2])
+    x = net.node("HardSigmoid", net.conv(x, inputs=4))
+    x = net.node("GlobalMaxPool", net.conv(x, inputs=4, kernel=(1, 1)))
+    found(net.model(net.head(x, 4)), "HardSigmoid_3 (HardSigmoid)", "MaxPool_1 (MaxPooling2D)",
+          "GlobalMaxPool_5 (MaxPooling2D)", input_shape=None)  # fmt: skip
 
 
 def test_foreign_operators_are_named():

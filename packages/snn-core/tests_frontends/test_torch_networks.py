@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn.utils import parametrizations
 from torch_zoo import NETWORKS, built
 
 from snn_core.evaluate import predict
@@ -31,4 +33,25 @@ def test_a_network_computes_what_it_computes_in_pytorch(name):
     assert found.shape == expected.shape
     spread = np.abs(expected - expected[:1]).max()
     assert spread > 0.02 * np.abs(expected).max(), "the samples make no difference"
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "parametrized",
+    [parametrizations.spectral_norm, parametrizations.orthogonal, parametrizations.weight_norm],
+)
+def test_weights_that_a_parametrization_computes_are_read_as_they_are(parametrized):
+    torch.manual_seed(0)
+    part = parametrized(nn.Conv2d(3, 4, 3))
+    module = nn.Sequential(part, nn.ReLU(), nn.Flatten(), nn.Linear(64, 5))
+    x = torch.rand(4, 3, 6, 6)
+    kept = {name: values.clone() for name, values in module.state_dict().items()}
+    network = parse(module, input_shape=(3, 6, 6))
+    assert module.training
+    assert module.state_dict().keys() == kept.keys()
+    assert all(torch.equal(values, kept[name]) for name, values in module.state_dict().items())
+    assert nn.utils.parametrize.is_parametrized(part)
+    with torch.no_grad():
+        expected = module.eval()(x).numpy()
+    found = predict(network, channels_last(x.numpy()))
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())

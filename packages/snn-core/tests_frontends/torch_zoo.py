@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 IMAGE = (3, 12, 10)
 SEQUENCE = (4, 16)
@@ -144,6 +146,14 @@ def pruned() -> nn.Module:
     conv = nn.Conv2d(3, 4, 3)
     prune.random_unstructured(conv, "weight", amount=0.6)
     return head(conv, nn.ReLU())
+
+
+def weight_normalized() -> nn.Module:
+    """Directions and lengths of weights are learnt apart, in both forms that PyTorch has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        older = nn.utils.weight_norm(nn.Conv2d(3, 4, 3), dim=None)
+    return head(older, nn.ReLU(), parametrizations.weight_norm(nn.ConvTranspose2d(4, 3, 3), dim=1))
 
 
 class Basic(nn.Module):
@@ -462,6 +472,7 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
     "cropped": (cropped, IMAGE),
     "normalized input": (normalized_input, IMAGE),
     "pruned": (pruned, IMAGE),
+    "weight normalization": (weight_normalized, IMAGE),
     "tokens": (mixed_tokens, SEQUENCE),
     "LeNet": (lenet, (1, 28, 28)),
     "VGG": (vgg, (3, 16, 16)),

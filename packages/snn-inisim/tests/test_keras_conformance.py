@@ -53,6 +53,19 @@ def passes_refused() -> Any:
     return keras.Model(start, kl.Dense(3)(inner(x)))
 
 
+def refused_by_both() -> Any:
+    """Problems of the parser, and behind each of them one that only the passes find."""
+    start = keras.Input(IMAGE)
+    x = kl.MaxPooling2D(2, name="peaks")(kl.Conv2D(4, 3, padding="same")(start))
+    x = kl.Conv2D(4, 3, padding="same", activation="sigmoid", name="curve")(x)
+    x = kl.MaxPooling2D(2, name="fine")(x)
+    x = kl.LeakyReLU(name="leak")(kl.Conv2D(4, 3, padding="same")(x))
+    x = kl.GlobalMaxPooling2D(name="peak")(kl.BatchNormalization()(x))
+    return keras.Model(
+        start, kl.Dense(3, name="last")(kl.Dense(4, activation="softmax", name="focus")(x))
+    )
+
+
 def computed(source: Any, x_b_l: Any) -> Any:
     model = source if isinstance(source, keras.Model) else keras.models.load_model(source)
     return np.asarray(model(x_b_l, training=False))
@@ -89,7 +102,17 @@ class TestKeras(ParserConformance):
     } | {
         "found by passes": Refusal(
             in_memory(passes_refused), {"peaks": "MaxPooling2D", "inside": "Dense"}
-        )
+        ),
+        "found by both": Refusal(
+            saved(refused_by_both, ".keras"),
+            {
+                "peaks": "MaxPooling2D",
+                "curve": "Conv2D",
+                "leak": "LeakyReLU",
+                "peak/pool": "MaxPooling2D",
+                "focus": "softmax",
+            },
+        ),
     }
     open_sources: ClassVar = {
         "open": (saved(lambda: chain(kl.Conv2D(2, 3), shape=(None, None, 3)), ".keras"), (8, 7, 3)),

@@ -5,8 +5,12 @@ Reasons not to convert a layer are collected over the whole model and raised tog
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import Network
+from snn_core.ir import Add, Network, ReLU
 from snn_core.parsing import keras_elementwise, keras_shaping, keras_weighted
 from snn_core.parsing.keras_activations import refusals
 from snn_core.parsing.keras_build import Builder, Emitter, Tensor, exactly, require_plain_order
@@ -14,6 +18,7 @@ from snn_core.parsing.keras_graph import Call, Graph
 from snn_core.parsing.keras_nodes import HEADLINE
 from snn_core.parsing.keras_weighted import WeightedEmitter
 from snn_core.parsing.keras_weights import WeightStore
+from snn_core.parsing.problems import with_those_of_passes
 
 _ADVICE = {
     "Lambda": "it holds Python code, which is not executed; replace it by a built-in layer",
@@ -28,6 +33,12 @@ _ADVICE = {
         "spike rates cannot follow it; use ReLU and retrain",
     ),
 }
+
+_SHAPE_KEEPING = frozenset((
+    "Activation", "BatchNormalization", "ELU", "GroupNormalization", "LayerNormalization",
+    "LeakyReLU", "Maximum", "Minimum", "Multiply", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
+    "UnitNormalization",
+))  # fmt: skip
 
 _AFTER_SOFTMAX = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
 
@@ -69,7 +80,7 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
     if problems or output is None:
         # The passes would find these, but do not get to see a refused model.
         problems += _hidden_softmax(graph)
-        raise UnsupportedError(problems, what=HEADLINE)
+        raise UnsupportedError(with_those_of_passes(builder.layers, problems), what=HEADLINE)
     history = [note]
     if first:
         history.append("channels_first source: reordered; the samples must be channels last")
@@ -119,16 +130,46 @@ def _emit(
     """
     if call.kind not in EMITTERS:
         advice = "this layer type is not supported; replace it and retrain"
-        return None, [_ADVICE.get(call.kind, advice)]
+        return _stand_in(builder, call, inputs), [_ADVICE.get(call.kind, advice)]
+    emitted = len(builder.layers)
     try:
         reasons = [*call.problems, *refusals(call.kind, call.config)]
-        if reasons or inputs is None:
+        if inputs is None:
             return None, reasons
-        return EMITTERS[call.kind](builder, call, inputs), []
+        if not reasons:
+            return EMITTERS[call.kind](builder, call, inputs), []
     except UnsupportedError as error:
-        return None, list(error.problems)
+        del builder.layers[emitted:]
+        reasons = list(error.problems)
     except ParseError as error:
         raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
+    return _stand_in(builder, call, inputs), reasons
+
+
+def _stand_in(builder: Builder, call: Call, inputs: list[Tensor] | None) -> Tensor | None:
+    """Emit a layer in place of one that was refused, if its shape is known.
+
+    It rectifies, as what would replace it would do, so that nothing after it is refused for that.
+    The network is not used then.
+    """
+    if not inputs:
+        return None
+    if call.kind in _SHAPE_KEEPING and len({x.shape for x in inputs}) == 1:
+        weight_nc = np.ones(len(inputs), np.float32)
+        first = inputs[0]
+        return builder.add(
+            Add, call, inputs, first.shape, order=first.order, weight_nc=weight_nc,
+            activation=ReLU(),
+        )  # fmt: skip
+    if "activation" not in call.config or call.kind not in EMITTERS:
+        return None
+    emitted = len(builder.layers)
+    rectifying = replace(call, config={**call.config, "activation": "relu"})
+    try:
+        return EMITTERS[call.kind](builder, rectifying, inputs)
+    except (UnsupportedError, ParseError):  # it is refused for more than its activation
+        del builder.layers[emitted:]
+        return None
 
 
 def _weighted(emit: WeightedEmitter) -> Emitter:

@@ -26,9 +26,9 @@ SMALL = 64
 _FOLDED = frozenset((
     "Add", "Cast", "CastLike", "Ceil", "Concat", "Constant", "ConstantOfShape",
     "DequantizeLinear", "Div", "Equal", "Expand", "Flatten", "Floor", "Gather", "Identity",
-    "Max", "Min", "Mul", "Neg", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceProd",
-    "ReduceSum", "Reshape", "Shape", "Size", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Tile",
-    "Transpose", "Unsqueeze", "Where",
+    "Max", "Min", "Mul", "Neg", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceL2",
+    "ReduceProd", "ReduceSum", "Reshape", "Shape", "Size", "Slice", "Split", "Sqrt", "Squeeze",
+    "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
 ))  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from snn_core.parsing.channels_first.walk import (
     started,
 )
 from snn_core.parsing.onnx_constants import HEADLINE, Constants, folded, inferred_shapes, shape_of
+from snn_core.parsing.onnx_gather import Gathering, gathered, gatherings
 from snn_core.parsing.onnx_ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.typing import Array, Shape
 
@@ -70,8 +71,14 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: start})
     for item in sources[1:]:
         walk.tensors[item.name] = stand_in(b, f"{item.name}/refused", shape_of(item.type))
+    together = gatherings(graph.node, constants)
     for i, node in enumerate(graph.node):
-        if i in needed:
+        triple = together.get(node.output[0]) if node.output else None
+        if i not in needed:
+            continue
+        if triple is not None:
+            problems += walk.gather(triple, i)
+        elif not any(name in together for name in node.output):
             problems += walk.visit(node, i)
     history = [note]
     if dead:
@@ -225,6 +232,19 @@ class _Walk:
         self._set(node, values)
         if not problems:
             _check(call, values)
+        return problems
+
+    def gather(self, nodes: Gathering, index: int) -> list[str]:
+        """Compute the cells that three nodes pick together."""
+        source, indices = nodes.before.input[0], nodes.gather.input[1]
+        call = Call(
+            name=_name(nodes.gather, index),
+            kind=nodes.gather.op_type,
+            inputs={"0": self.value(source), "1": self.value(indices)},
+            settings=_settings(nodes.gather) | nodes.permutations(),
+        )
+        values, problems = outputs_of(gathered, self.b, call, advice="")
+        self._set(nodes.after, values)
         return problems
 
     def _shaped(self, name: str) -> Array:

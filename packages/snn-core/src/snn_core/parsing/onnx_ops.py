@@ -30,6 +30,9 @@ ADVICE = {
         ("InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"),
         "it normalizes each sample by itself, which weights cannot; use BatchNormalization",
     ),
+    "Where": "it chooses between values, as adaptive pooling with windows of unequal sizes does; "
+             "choose an output size that divides the input's",
+    "GatherND": "only cells of an image that are picked by constants can be gathered",
 }  # fmt: skip
 
 
@@ -95,6 +98,7 @@ EMITTERS: dict[str, Emit] = {
     "ConvTranspose": onnx_weighted.conv_transpose,
     "Dropout": _inert,
     "Flatten": onnx_shaping.flatten,
+    "Gather": onnx_shaping.gather,
     "Gemm": onnx_weighted.gemm,
     "GlobalAveragePool": onnx_shaping.global_pool,
     "GlobalMaxPool": onnx_shaping.global_pool,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.channels_first import shaping
+from snn_core.parsing.channels_first import shaping, windows
 from snn_core.parsing.channels_first.builder import Builder
 from snn_core.parsing.channels_first.views import View
 from snn_core.parsing.channels_first.walk import Call, source_axis
@@ -64,6 +64,10 @@ def reduce(b: Builder, call: Call) -> View:
     axes = source_axes(call, "1", x.rank)
     if not axes:
         raise UnsupportedError(["it reduces all axes, that of the samples too"])
+    if x.rank == 5 and tuple(sorted(axes)) == windows.AXES and not keep:
+        y = windows.window_reduction(b, call.name, x, maximum=maximum)
+        if y is not None:
+            return y
     return shaping.reduction(b, call.name, x, axes=axes, keep=keep, maximum=maximum)
 
 
@@ -190,6 +194,14 @@ def sliced(b: Builder, call: Call) -> View:
     index: list[Any] = [slice(None)] * x.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         index[source_axis(axis, x.rank)] = slice(start, max(end, -(2**31)), step)
+    return x.indexed(tuple(index))
+
+
+def gather(b: Builder, call: Call) -> View:
+    """Take entries of an axis by constant indices; a single one removes the axis."""
+    x = call.tensor("0")
+    index: list[Any] = [slice(None)] * x.rank
+    index[source_axis(call.settings.get("axis", 0), x.rank)] = call.constant("1")
     return x.indexed(tuple(index))
 
 

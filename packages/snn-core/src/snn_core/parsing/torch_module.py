@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import io
@@ -217,6 +218,7 @@ def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
             f"A PyTorch module ({type(module).__name__}) does not know the shape of its input; "
             f"give that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
         )
+    module = _unparametrized(torch, module)
     buffer = io.BytesIO()
     with _evaluating(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
         # PyTorch prints the whole graph before it raises an error.
@@ -236,6 +238,24 @@ def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
             ) from error
     buffer.seek(0)
     return read_program(buffer, what=type(module).__name__)
+
+
+def _unparametrized(torch: Any, module: Any) -> Any:
+    """Return a module whose weights are plain: a copy where parametrizations compute them."""
+    parametrize = importlib.import_module("torch.nn.utils.parametrize")
+    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+        return module
+    module = copy.deepcopy(module).eval()  # in training, some parametrizations change their state
+    # Not remove_parametrizations, which would change the class that the copy shares.
+    for part in list(module.modules()):
+        if parametrize.is_parametrized(part):
+            with torch.no_grad():
+                weights = {name: getattr(part, name) for name in part.parametrizations}
+            part.__class__ = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            for name, values in weights.items():
+                part.register_buffer(name, values)
+    return module
 
 
 def _offending(module: Any) -> list[str]:

@@ -32,6 +32,11 @@ ADVICE = {
         ("layer_norm", "group_norm", "instance_norm", "native_layer_norm", "native_group_norm"),
         "it normalizes each sample by itself, which weights cannot; use batch normalization",
     ),
+    **dict.fromkeys(
+        ("mv", "vdot", "dot", "tril", "matrix_exp", "householder_product", "lu_factor"),
+        "it computes weights; remove the parametrization before the export "
+        "(torch.nn.utils.parametrize.remove_parametrizations)",
+    ),
     "scaled_dot_product_attention": "products of activations have no spiking form",
 }  # fmt: skip
 
@@ -108,6 +113,7 @@ EMITTERS: dict[str, Emit] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d",
                      "conv_transpose2d"), torch_weighted.conv),
     "linear": torch_weighted.linear,
+    "_weight_norm": torch_weighted.weight_norm,
     "addmm": torch_weighted.addmm,
     **dict.fromkeys(("mm", "matmul", "bmm"), torch_weighted.matmul),
     **dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training", "native_batch_norm"),

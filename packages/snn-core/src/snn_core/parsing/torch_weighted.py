@@ -155,3 +155,17 @@ def arithmetic(b: Builder, call: Call) -> Value:
 def negated(b: Builder, call: Call) -> View:
     """Emit ``-x``."""
     return weighted.affine(b, call.name, call.tensor("self"), -1.0, 0.0)
+
+
+def weight_norm(b: Builder, call: Call) -> Value:
+    """Fold a direction and a length: ``g * v / |v|``, the norm per index of an axis or overall.
+
+    Salimans and Kingma, "Weight normalization", NeurIPS 2016, equation 2.
+    """
+    direction, length = call.weights("v"), call.weights("g")
+    kept = call.settings.get("dim", 0)
+    axes = tuple(axis for axis in range(direction.ndim) if kept == -1 or axis != kept)
+    norms = np.sqrt(np.square(direction).sum(axis=axes, keepdims=True))
+    if not norms.all():
+        raise ParseError("it has a direction of length 0.")
+    return np.asarray(length * direction / norms)

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import Conv2D, DepthwiseConv2D, Flatten, Input, Layer, Linear, Reshape
+from snn_core.ir import (
+    Conv2D,
+    DepthwiseConv2D,
+    Flatten,
+    Input,
+    Layer,
+    Linear,
+    Reshape,
+    UpSampling2D,
+)
 from snn_core.ir.shapes import count
 from snn_core.parsing.channels_first.views import CHANNELS_LAST, Selection, View
 from snn_core.typing import Array, Shape
@@ -155,6 +164,14 @@ class Builder:
         found = Selection.of(order.reshape(wanted), stored)
         if found is None:
             return None
+        if found.repeats != (1, 1):
+            down, across = found.repeats
+            once = View(x.name, x.stored, None, order.reshape(wanted)).indexed(
+                (slice(None, None, down), slice(None, None, across))
+            )
+            x = self.arranged(once, (0, 1, 2), name=name)
+            settings: dict[str, Any] = {"size": found.repeats, "activation": Linear()}
+            return self.add(UpSampling2D, f"{name}/repeat", x, wanted, **settings)
         sizes = (height, width)
         kernel = tuple(
             1 if start == 0 and (size - 1) // step + 1 == number else size - (number - 1) * step
@@ -166,7 +183,7 @@ class Builder:
             x = self.add(Reshape, f"{name}/image", x, stored)
         picks = np.zeros((*kernel, channels, len(found.channels)), np.float32)
         picks[found.starts][found.channels, np.arange(len(found.channels))] = 1
-        settings: dict[str, Any] = {"strides": found.steps, "activation": Linear()}
+        settings = {"strides": found.steps, "activation": Linear()}
         if np.array_equal(found.channels, np.arange(channels)):
             settings |= {"weight_hwcm": picks.sum(axis=-1, keepdims=True)}
             settings |= {"bias_o": np.zeros(channels, np.float32)}

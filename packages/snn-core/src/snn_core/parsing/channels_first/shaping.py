@@ -204,6 +204,8 @@ def reduction(
     shape = tuple(
         1 if i in axes else size for i, size in enumerate(x.shape) if keep or i not in axes
     )
+    if all(x.shape[axis] == 1 for axis in axes):
+        return x.reshaped(shape)
     x = b.canonical(x, name=name)
     rank = x.rank
     if x.axes is None or rank == 1 or x.axes.index(rank - 1) in axes:

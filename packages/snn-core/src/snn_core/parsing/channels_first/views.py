@@ -117,11 +117,15 @@ def _simplified(view: View) -> View:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Rows, columns and channels that a view takes from an image, as starts, steps and indices."""
+    """Rows, columns and channels that a view takes from an image, as starts, steps and indices.
+
+    Each row and column is taken ``repeats`` times in a row.
+    """
 
     starts: tuple[int, int]
     steps: tuple[int, int]
     channels: Array
+    repeats: tuple[int, int] = (1, 1)
 
     @classmethod
     def of(cls, order_hwc: Array, stored: Shape) -> Selection | None:
@@ -142,15 +146,18 @@ class Selection:
             and (columns == column_w[None, :, None]).all()
             and (channels == channel_c).all()
         )
-        steps = [_step(cells) for cells in (row_h, column_w)]
-        if not separable or steps[0] is None or steps[1] is None:
+        vertical, horizontal = (_spacing(cells) for cells in (row_h, column_w))
+        if not separable or vertical is None or horizontal is None:
             return None
-        return cls((int(row_h[0]), int(column_w[0])), (steps[0], steps[1]), channel_c)
+        steps, repeats = zip(vertical, horizontal, strict=True)
+        return cls((int(row_h[0]), int(column_w[0])), steps, channel_c, repeats)
 
 
-def _step(cells: Array) -> int | None:
-    """Return the distance of evenly spaced, growing cells."""
-    if len(cells) == 1:
-        return 1
-    steps = set(np.diff(cells).tolist())
-    return steps.pop() if len(steps) == 1 and min(steps) > 0 else None
+def _spacing(cells: Array) -> tuple[int, int] | None:
+    """Return the distance of evenly spaced, growing cells and how often each is repeated."""
+    repeats = int((cells == cells[0]).sum())
+    picked = cells[::repeats]
+    steps = set(np.diff(picked).tolist()) or {1}
+    if len(steps) > 1 or min(steps) < 1 or not np.array_equal(np.repeat(picked, repeats), cells):
+        return None
+    return steps.pop(), repeats

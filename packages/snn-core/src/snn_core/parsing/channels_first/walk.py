@@ -12,7 +12,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
 from snn_core.parsing.channels_first.builder import Builder
 from snn_core.parsing.channels_first.views import CHANNELS_LAST, View
-from snn_core.passes import structural
+from snn_core.parsing.problems import with_those_of_passes
 from snn_core.typing import Array, Shape
 
 Value: TypeAlias = "View | Array | None"
@@ -178,18 +178,6 @@ def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] =
     return b.add(Add, name, inputs, stored, weight_nc=weight_nc, activation=ReLU())
 
 
-def _with_those_of_passes(b: Builder, problems: Sequence[str]) -> list[str]:
-    """Return the problems of the operators and those that the structural passes would find."""
-    try:
-        structural(Network(layers=tuple(b.layers)))
-    except UnsupportedError as error:
-        names = tuple(f"{layer.name} (" for layer in b.layers)
-        return [*problems, *(problem for problem in error.problems if problem.startswith(names))]
-    except ParseError:  # with stand-ins the layers need not form one network
-        pass
-    return list(problems)
-
-
 def channels_come_first(
     first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None],
     name: str,
@@ -285,7 +273,7 @@ def finished(
         order.
     """
     if problems or start is None:
-        raise UnsupportedError(_with_those_of_passes(b, problems), what=what)
+        raise UnsupportedError(with_those_of_passes(b.layers, problems), what=what)
     if not isinstance(output, View):
         raise UnsupportedError(["the output does not depend on the input"], what=what)
     try:

@@ -1,0 +1,34 @@
+"""What the structural passes would refuse in a model that its parser refuses already.
+
+A parser puts stand-ins in place of refused layers where it knows their shapes. What the passes find
+in the other layers then belongs into the same message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.ir import Layer, Network
+from snn_core.passes import structural
+
+
+def with_those_of_passes(layers: Sequence[Layer], problems: Sequence[str]) -> list[str]:
+    """Return the problems of a parser and those that the structural passes would find.
+
+    Parameters
+    ----------
+    layers
+        What the parser has emitted.
+    problems
+        Lines of the form ``name (type): reason``.
+    """
+    try:
+        structural(Network(layers=tuple(layers)))
+    except UnsupportedError as error:
+        known = {problem.split(" (")[0] for problem in problems}
+        names = tuple(f"{layer.name} (" for layer in layers if layer.name not in known)
+        return [*problems, *(problem for problem in error.problems if problem.startswith(names))]
+    except ParseError:  # with stand-ins the layers need not form one network
+        pass
+    return list(problems)
