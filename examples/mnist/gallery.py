@@ -142,7 +142,7 @@ def write_probes(folder: Path, result: RunResult) -> None:
 
 def write_times(folder: Path) -> None:
     """Measure how long INIsim and scoring take for one image after the other."""
-    settings = settings_of("fast", 16, []).updated(
+    settings = settings_of("fast", 16, "temporal_mean_rate", []).updated(
         {"simulation": {"batch_size": 1, "num_to_test": 40}}
     )
     network = convert(HERE / "model.keras", calibration().x_b_l, settings=settings)
