@@ -105,7 +105,7 @@ def test_ctrl_c_ends_it_cleanly(run_dir):
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         # A shell lets its background jobs ignore Ctrl-C, and processes pass that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread
     )
     first = process.stdout.readline()
     assert re.search(r" at http://127\.0\.0\.1:\d+/, number of runs: 1 \(Ctrl-C ends\)", first)
