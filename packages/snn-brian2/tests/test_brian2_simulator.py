@@ -126,21 +126,18 @@ def test_preferences_and_device_of_brian2_are_put_back(few_populations):
     assert (brian2.prefs.codegen.target, brian2.get_device()) == before
 
 
-def test_the_chosen_target_and_why_are_shown_and_kept(few_populations, tmp_path):
-    from click.testing import CliRunner
-
+def test_the_chosen_target_and_why_are_shown_and_kept(few_populations, tmp_path, capsys):
     from snn_core import artifact
     from snn_core.cli import main
 
     artifact.save(few_populations, tmp_path / "net.snn", settings=settings_of())
     np.savez(tmp_path / "data.npz", x=samples(few_populations, 4), y=np.zeros(4, int))
     arguments = ["--simulator", "brian2", "--data", str(tmp_path / "data.npz"), "--json"]
-    done = CliRunner().invoke(
-        main, ["run", str(tmp_path / "net.snn"), *arguments, "-o", str(tmp_path / "out")]
-    )
-    assert done.exit_code == 0, done.output
-    assert "brian2: target: numpy, " in done.stderr
-    assert "compiling does not pay" in done.stderr.replace("\n", " ")
+    arguments += ["-o", str(tmp_path / "out")]
+    main(["run", str(tmp_path / "net.snn"), *arguments], standalone_mode=False)
+    shown = capsys.readouterr().err
+    assert "brian2: target: numpy, " in shown
+    assert "compiling does not pay" in shown.replace("\n", " ")
     details = json.loads((tmp_path / "out" / "run.json").read_text())["details"]
     assert "4 samples of 12 steps" in details["target"]
     assert "compiling does not pay" in details["target"]
