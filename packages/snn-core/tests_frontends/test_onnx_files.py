@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, external_data_helper, helper, numpy_helper
+from onnx import external_data_helper
 from onnx_zoo import GRAPHS, Net, built
 
 from snn_core.errors import ParseError
@@ -20,7 +19,9 @@ from snn_core.parsing import parse
 from snn_core.parsing.onnx_file import OnnxFileParser
 
 DATA = Path(__file__).parent / "data"
-DIGITS = Path(__file__).parents[3] / "examples" / "mnist" / "data" / "test.npz"
+ROOT = Path(__file__).parents[3]
+MEMORY = ROOT / "benchmarks" / "onnx_memory.py"
+DIGITS = ROOT / "examples" / "mnist" / "data" / "test.npz"
 
 
 @pytest.fixture
@@ -183,64 +184,12 @@ def test_without_onnxruntime_the_reference_evaluator_runs_the_source(monkeypatch
     assert "reference evaluator" in engine
 
 
-MEASURE = """
-import json, pathlib, re, sys
-from snn_core.parsing import parse, installed_parsers
-import onnx, onnx.reference, onnx.numpy_helper, onnx.shape_inference
-
-# Not getrusage: its peak is inherited from the process that started this one.
-def peak():
-    status = pathlib.Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", status).group(1))
-
-parse(sys.argv[1])  # everything is imported
-before = peak()
-network = parse(sys.argv[2])
-after = peak()
-print(json.dumps([before * 1024, after * 1024]))
-"""
-
-
-def large(path, megabytes):
-    """Write a model of convolutions, normalizations and dense layers of a given size."""
-    width = 256
-    weight = np.ones((width, width, 3, 3), np.float32)
-    number = max(1, round(megabytes * 2**20 * 0.75 / weight.nbytes))
-    rng = np.random.default_rng(0)
-    nodes, constants, x = [], [], "x"
-
-    def constant(values):
-        constants.append(numpy_helper.from_array(values, f"c{len(constants)}"))
-        return constants[-1].name
-
-    for i in range(number):
-        channels = 3 if i == 0 else width
-        kernel = rng.normal(0, 0.05, (width, channels, 3, 3)).astype(np.float32)
-        ones = np.ones(width, np.float32)
-        nodes.append(helper.make_node("Conv", [x, constant(kernel)], [f"a{i}"], pads=[1] * 4))
-        parameters = [constant(ones * factor) for factor in (-0.5, 0.1, 0.2, 2.0)]
-        nodes.append(helper.make_node("BatchNormalization", [f"a{i}", *parameters], [f"b{i}"]))
-        nodes.append(helper.make_node("Relu", [f"b{i}"], [f"r{i}"]))
-        x = f"r{i}"
-    features = width * 16
-    outputs = round(megabytes * 2**20 * 0.25 / (4 * features))
-    dense = constant(rng.normal(0, 0.05, (features, outputs)).astype(np.float32))
-    nodes.append(helper.make_node("Flatten", [x], ["f"]))
-    nodes.append(helper.make_node("Gemm", ["f", dense], ["y"]))
-    entry = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 4])
-    end = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", outputs])
-    graph = helper.make_graph(nodes, "large", [entry], [end], constants)
-    imports = [helper.make_opsetid("", 15)]
-    path.write_bytes(helper.make_model(graph, opset_imports=imports).SerializeToString())
-    return path.stat().st_size
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak")
-def test_parsing_takes_at_most_three_times_the_size_of_the_file(tmp_path, model):
-    size = large(tmp_path / "large.onnx", 100)
-    command = [sys.executable, "-c", MEASURE, str(model), str(tmp_path / "large.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    before, after = json.loads(done.stdout)
-    assert size > 99e6
-    assert after - before > size / 2, "the network is not in memory; the measurement is wrong"
-    assert after - before <= 3 * size, f"{(after - before) / size:.2f} times its size"
+def test_parsing_takes_at_most_three_times_the_size_of_the_file(tmp_path):
+    spec = importlib.util.spec_from_file_location("onnx_memory", MEMORY)
+    memory = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(memory)
+    size, more = memory.measured(tmp_path, 40)
+    assert size > 39e6
+    assert more > size / 2, "the network is not in memory; the measurement is wrong"
+    assert more <= 3 * size, f"{more / size:.2f} times its size"

@@ -60,7 +60,7 @@ def same(network, module, x):
 
 
 @pytest.mark.parametrize("dynamic", [False, True], ids=["fixed batch", "any batch"])
-@pytest.mark.parametrize("name", ["ResNet-18", "MobileNetV2", "U-Net", "channel shuffle", "LeNet"])
+@pytest.mark.parametrize("name", ["MobileNetV2", "U-Net", "channel shuffle", "LeNet"])
 def test_a_saved_program_is_read_as_the_module_in_memory(tmp_path, name, dynamic):
     module, x = built(name)
     path = tmp_path / "net.pt2"
@@ -73,7 +73,7 @@ def test_a_saved_program_is_read_as_the_module_in_memory(tmp_path, name, dynamic
 
 
 @pytest.mark.parametrize(
-    "name", ["ResNet-18", "MobileNetV2", "1-D CNN", "tokens", "U-Net, transposed", "LeNet", "VGG"]
+    "name", ["ResNet-50", "1-D CNN", "tokens", "U-Net, transposed", "LeNet", "VGG"]
 )
 def test_a_program_decomposed_into_core_operators_is_read_too(tmp_path, name):
     module, x = built(name)

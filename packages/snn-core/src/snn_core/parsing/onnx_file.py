@@ -68,13 +68,22 @@ class OnnxFileParser:
 
 def _read(source: Any, input_shape: Shape | None) -> Reading:
     onnx = require("onnx", extra="onnx")
-    if not isinstance(source, (str, PathLike)):
-        return read(source, folder=None, note="read an ONNX model", input_shape=input_shape)
-    path = Path(source)
-    model, digest = _loaded(onnx, path)
-    producer = f"{model.producer_name} {model.producer_version}".strip() or "an unknown producer"
-    note = f"read {path.name}: ONNX model of {producer}, sha256 {digest}"
-    return read(model, folder=path.parent, note=note, input_shape=input_shape)
+    model, folder, what, note = source, None, "the ONNX model", "read an ONNX model"
+    if isinstance(source, (str, PathLike)):
+        path = Path(source)
+        model, digest = _loaded(onnx, path)
+        folder, what = path.parent, str(path)
+        producer = f"{model.producer_name} {model.producer_version}".strip()
+        producer = producer or "an unknown producer"
+        note = f"read {path.name}: ONNX model of {producer}, sha256 {digest}"
+    try:
+        return read(model, folder=folder, note=note, input_shape=input_shape)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # Text that is not UTF-8, for one, comes out of protobuf as bytes.
+        raise ParseError(
+            f"The graph in {what} does not have the form that is expected ({error!r}); export it "
+            f"again."
+        ) from error
 
 
 def _loaded(onnx: Any, path: Path) -> tuple[Any, str]:

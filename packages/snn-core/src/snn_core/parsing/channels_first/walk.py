@@ -233,9 +233,10 @@ class Reading:
 
     def to_source(self, x_b_l: Array) -> Array:
         """Return samples as the source wants them."""
-        return np.ascontiguousarray(
-            x_b_l.transpose(0, *(axis + 1 for axis in self.input_axes)), dtype=np.float32
-        )
+        moved = x_b_l.transpose(0, *(axis + 1 for axis in self.input_axes))
+        # A copy always: with one channel a transposition is contiguous already, but its strides are
+        # those of channels-last images to PyTorch, whose results then have no views.
+        return np.array(moved, np.float32, order="C")
 
     def from_source(self, y: Array) -> Array:
         """Return outputs of the source as the network gives them."""
