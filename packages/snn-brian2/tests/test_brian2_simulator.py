@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from snn_brian2 import SNN, Brian2Options
+from snn_brian2 import SNN, Brian2Options, engine
 from snn_core.errors import ArtifactError, SettingsError, SimulationError
+from snn_core.events import scaled_frame
 from snn_core.ir.network import Network
 from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
@@ -59,6 +60,28 @@ def test_all_kinds_of_layers_spike_as_in_the_reference(all_kinds, reset):
 def test_spiking_input_for_half_steps(few_populations, encoding):
     settings = settings_of(encoding=encoding, dt=0.5)
     assert_equal_to_reference(few_populations, settings, Brian2Options(target="numpy"))
+
+
+def test_each_run_takes_the_events_of_its_own_samples(monkeypatch):
+    monkeypatch.setattr(engine, "STIMULUS_BYTES", 1)  # no two samples fit into one run
+    network = networks.one_to_one(6, weight=512)
+    settings = Settings.of(
+        {
+            "simulation": {"duration": STEPS, "batch_size": 3},
+            "input": {"encoding": "events", "eventframe_width": networks.STEP_US},
+            "output": {"log_vars": ["spiketrains"]},
+        }
+    )
+    events_b = [networks.events(6, steps=steps, signed=False) for steps in (12, 6, 9)]
+    x_b_l = np.stack([scaled_frame(events) for events in events_b])
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l, events_b=events_b)
+    found = SNN(network, settings, Brian2Options(target="numpy", copies=1)).run_batch(
+        x_b_l, events_b=events_b
+    )
+    (name,) = expected.spiketrains_n_b_l_t
+    spikes_b_l_t = expected.spiketrains_n_b_l_t[name]
+    assert len({int(sample.sum()) for sample in spikes_b_l_t}) == 3
+    np.testing.assert_array_equal(found.spiketrains_n_b_l_t[name], spikes_b_l_t)
 
 
 @pytest.mark.parametrize("copies", [1, 2, 3])
