@@ -190,6 +190,6 @@ def test_parsing_takes_at_most_three_times_the_size_of_the_file(tmp_path):
     memory = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(memory)
     size, more = memory.measured(tmp_path, 40)
-    assert size > 39e6
+    assert size > 35e6  # whole layers only, so not quite 40 MB
     assert more > size / 2, "the network is not in memory; the measurement is wrong"
     assert more <= 3 * size, f"{more / size:.2f} times its size"

@@ -186,7 +186,7 @@ def check(source: Any, module: nn.Module, x: Tensor, **options: Any) -> None:
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=SLOW)
 @given(networks())
 def test_random_pytorch_networks_are_read_exactly(case):
     module, x = case
@@ -194,7 +194,7 @@ def test_random_pytorch_networks_are_read_exactly(case):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=SLOW)
 @given(networks(), st.sampled_from([11, 13, 16, 18]))
 def test_random_onnx_networks_are_read_exactly(case, opset):
     module, x = case
