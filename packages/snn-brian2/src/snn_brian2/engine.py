@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +41,7 @@ class Found:
     membranes_t_b_l: Mapping[str, Float32[Array, "t b l"]]
 
 
-class Engine:
+class Engine(ABC):
     """A network built for one target.
 
     Parameters
@@ -55,9 +56,9 @@ class Engine:
         self.tables, self.plan, self.rounds = tables, plan, rounds
         self.objects: Objects
 
+    @abstractmethod
     def run(self, signal: InputSignal) -> Found:
         """Simulate up to ``rounds * copies`` samples."""
-        raise NotImplementedError
 
     # Input.
 
