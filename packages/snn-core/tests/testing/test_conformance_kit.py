@@ -11,6 +11,8 @@ from snn_core.testing import SimulatorConformance, outcomes
 from snn_core.testing.conformance import KIT
 from snn_core.testing.kit import suite_problems
 
+pytestmark = pytest.mark.exhaustive  # whole suites, many times
+
 
 def derived(**attributes):
     return type("TestSome", (SimulatorConformance,), {"simulator": ReferenceSNN, **attributes})

@@ -21,6 +21,8 @@ from snn_core.testing import ParserConformance, Refusal, outcomes
 from snn_core.testing.parsers import PARSER_KIT
 from snn_core.testing.toy_parser import ToyParser
 
+pytestmark = pytest.mark.exhaustive  # whole suites, many times
+
 # These look at the surroundings of a class; tests of their own make each of them fail.
 ABOUT_PACKAGES = {
     "test_is_registered",
