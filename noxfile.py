@@ -114,6 +114,13 @@ def run_tests(session: nox.Session, *arguments: str, share: str = "loadfile", **
     session.run("pytest", "-n", "auto", "--dist", share, *arguments, **options)
 
 
+def not_exhaustive(package: str) -> list[str]:
+    """Return the arguments that leave out exhaustive tests, if a package has any."""
+    markers = PROJECTS[package]["tool"]["pytest"]["ini_options"].get("markers", [])
+    has_any = any(marker.startswith("exhaustive:") for marker in markers)
+    return ["-m", "not exhaustive"] if has_any else []
+
+
 def wheels(package: str) -> list[str]:
     """Return the built wheels of a package and of its siblings."""
     return [str(next((DIST / name).glob("*.whl"))) for name in with_siblings(package)]
@@ -188,7 +195,7 @@ def tests(session: nox.Session, package: str) -> None:
     """Run one package's tests on one Python; the exhaustive ones on the newest only."""
     install(session, package, *group("test", PROJECTS[package]), *group("parallel"))
     session.chdir(FOLDERS[package])
-    chosen = [] if session.python in newest_python(package) else ["-m", "not exhaustive"]
+    chosen = [] if session.python in newest_python(package) else not_exhaustive(package)
     run_tests(session, *chosen, *session.posargs)
 
 
@@ -199,7 +206,7 @@ def oldest(session: nox.Session, package: str) -> None:
     test = (*group("test", PROJECTS[package]), *group("parallel"))
     install(session, package, "--resolution=lowest-direct", *test)
     session.chdir(FOLDERS[package])
-    run_tests(session, "-m", "not exhaustive", *session.posargs)
+    run_tests(session, *not_exhaustive(package), *session.posargs)
 
 
 @nox.session(python="3.11", venv_backend="venv", tags=["snn-core"])
