@@ -16,7 +16,9 @@ ORIGINAL_LEAK = 0.1
 ORIGINAL_CLIP = 3.0
 """Thresholds that the original's ``v_clip`` stood for."""
 
-_FIXED_POINT = re.compile(r"Q(\d+)\.(\d+)")
+FIXED_POINT = re.compile(r"Q(?P<m>\d+)\.(?P<f>\d+)")
+"""Name of a fixed-point format, Qm.f."""
+
 _RESETS = {
     "reset by subtraction": "subtraction",
     "reset to zero": "zero",
@@ -84,7 +86,7 @@ class CellSettings(Section):
     def _is_a_format(cls, value: bool | str) -> bool | str:  # noqa: FBT001
         """Accept Qm.f with 1 to 24 bits."""
         if isinstance(value, str) and not (
-            (found := _FIXED_POINT.fullmatch(value)) and 1 <= int(found[1]) + int(found[2]) <= 24
+            (found := FIXED_POINT.fullmatch(value)) and 1 <= int(found[1]) + int(found[2]) <= 24
         ):
             raise ValueError("expected true, false or Qm.f with 1 to 24 bits, such as Q1.6")
         return value

@@ -7,7 +7,6 @@ for networks of the source dialect: batch normalization still stands apart there
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,12 +15,11 @@ import numpy as np
 
 from snn_core.errors import SettingsError
 from snn_core.ir import Network, Weighted
+from snn_core.settings_cell import FIXED_POINT
 from snn_core.typing import Array, Float
 
 WORD_BITS = 8
 """Bits of a weight, one of them its sign, where no format is given."""
-
-_FORMAT = re.compile(r"Q(?P<m>\d+)\.(?P<f>\d+)")
 
 
 def binarize_weights(network: Network) -> Network:
@@ -66,7 +64,7 @@ def parse_format(form: str) -> tuple[int, int]:
     SettingsError
         If it has another form, no bits or more than 24, which float32 cannot hold.
     """
-    found = _FORMAT.fullmatch(form)
+    found = FIXED_POINT.fullmatch(form)
     m, f = (int(found["m"]), int(found["f"])) if found else (0, 0)
     if not 1 <= m + f <= 24:
         raise SettingsError(f"Found the format {form!r}; expected Qm.f with 1 to 24 bits, as Q1.6.")
