@@ -30,7 +30,7 @@ import numpy as np
 
 from snn_brian2 import SNN, Brian2Options
 from snn_core import convert
-from snn_core.dataset import load_dataset
+from snn_core.data import load_dataset
 from snn_core.ir import Conv2D, Network
 from snn_core.ir.projections import drive_bias
 from snn_core.settings import Settings

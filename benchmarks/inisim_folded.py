@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from snn_core.conversion import convert
-from snn_core.dataset import load_dataset
+from snn_core.data import load_dataset
 from snn_core.ir import Network
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder

@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from snn_core.dataset import Dataset, load_dataset
+from snn_core.data import Dataset, load_dataset
 from snn_core.settings import Settings
 
 SIDE = 34

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 from snn_core.parsing.base import choose
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snn_core.result import BatchArrays, RunFolder
+from snn_core.running.result import BatchArrays, RunFolder
 from snn_core.settings import Settings
 
 LAYERS = {

@@ -20,8 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from snn_core import convert, run
 from snn_core.conversion import preset
-from snn_core.dataset import load_dataset
-from snn_core.result import RunResult
+from snn_core.data import load_dataset
+from snn_core.running.result import RunResult
 
 MNIST = Path(__file__).resolve().parents[1] / "examples" / "mnist"
 

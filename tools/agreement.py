@@ -39,7 +39,7 @@ def agreement(decision_b: np.ndarray[Any, Any], reference_b: np.ndarray[Any, Any
 
 def main(arguments: list[str]) -> int:
     """Print one line per result and return 1 if any agrees too little with the reference."""
-    from snn_core.result import RunResult
+    from snn_core.running.result import RunResult
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reference", type=Path)

@@ -24,10 +24,10 @@ from rich.table import Table
 from snn_core import convert, run
 from snn_core.artifact import save
 from snn_core.conversion import preset
-from snn_core.dataset import load_dataset
+from snn_core.data import load_dataset
 from snn_core.errors import SNNError
 from snn_core.operations import format_operations
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 from snn_core.settings import Settings
 from snn_plot import Scene, output_graphs, plot_comparison, view, write_report
 

@@ -22,11 +22,11 @@ from rich.progress import track
 import snn_plot
 from snn_core import convert, run
 from snn_core.conversion import preset
-from snn_core.dataset import Dataset, load_dataset
+from snn_core.data import Dataset, load_dataset
 from snn_core.errors import SNNError
 from snn_core.files import make_folder
 from snn_core.ir import Network
-from snn_core.result import RunFolder, RunResult
+from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_plot.graphs import Scene, of_layers
 from snn_plot.recorded import RunView

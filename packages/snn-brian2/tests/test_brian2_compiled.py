@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from snn_brian2 import SNN, Brian2Options
-from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="compiled targets are tested on the newest Python"

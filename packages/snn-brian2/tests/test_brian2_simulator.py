@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from snn_brian2 import SNN, Brian2Options, engine
+from snn_core.data.events import scaled_frame
 from snn_core.errors import ArtifactError, SettingsError, SimulationError
-from snn_core.events import scaled_frame
 from snn_core.ir.network import Network
-from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
-from snn_core.simulator import ALL_LAYERS
+from snn_core.simulation.contract import ALL_LAYERS
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.comparison import assert_same_spikes
 

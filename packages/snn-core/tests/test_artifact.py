@@ -8,12 +8,12 @@ import pytest
 
 from snn_core import artifact
 from snn_core.errors import ArtifactError, DataError
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.ir import Linear, ReLU
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
-OLD = Path(__file__).parent / "data" / "format1.snn"
+OLD = Path(__file__).parent / "files" / "format1.snn"
 
 
 def network():

@@ -18,9 +18,9 @@ from snn_core.codes import (
 from snn_core.errors import SettingsError
 from snn_core.ir import BinarySigmoid, Linear, ReLU
 from snn_core.operations import code_operations, connectivity_statistics
-from snn_core.running import run
-from snn_core.scoring import UNDECIDED, decisions
+from snn_core.running.run import run
 from snn_core.settings import Settings
+from snn_core.simulation.scoring import UNDECIDED, decisions
 from snn_core.testing.builder import NetworkBuilder
 
 

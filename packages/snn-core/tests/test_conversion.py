@@ -7,7 +7,7 @@ import pytest
 
 from snn_core.conversion import PRESETS, convert, preset
 from snn_core.errors import DataError, SettingsError
-from snn_core.evaluate import activations, predict
+from snn_core.evaluation.forward import activations, predict
 from snn_core.ir import (
     AveragePooling2D,
     BinarySigmoid,

@@ -18,8 +18,8 @@ from onnx_zoo import built as built_graph
 from torch import nn
 from torch_zoo import built
 
-from snn_core.parsing.onnx_file import OnnxFileParser
-from snn_core.parsing.torch_module import TorchParser
+from snn_core.parsing.onnx.file import OnnxFileParser
+from snn_core.parsing.torch.module import TorchParser
 from snn_core.testing import ParserConformance, Refusal
 
 IMAGE = (3, 12, 10)

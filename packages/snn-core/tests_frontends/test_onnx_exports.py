@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch_zoo import NETWORKS, built
 
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 
 # As for the networks in memory; see test_torch_networks.py.

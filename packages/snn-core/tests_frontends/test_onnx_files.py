@@ -14,9 +14,9 @@ from onnx import external_data_helper
 from onnx_zoo import GRAPHS, Net, built
 
 from snn_core.errors import ParseError
-from snn_core.evaluate import accuracy, predict
+from snn_core.evaluation.forward import accuracy, predict
 from snn_core.parsing import parse
-from snn_core.parsing.onnx_file import OnnxFileParser
+from snn_core.parsing.onnx.file import OnnxFileParser
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 from onnx_zoo import GRAPHS, built
 
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 
 # Float32 sums in another order differ by about 1e-6 relative per layer; 1e-4 leaves room for the

@@ -9,10 +9,10 @@ from torch import nn
 from torch_zoo import NETWORKS, built
 
 from snn_core.errors import ParseError
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.torch_module import TorchParser
+from snn_core.parsing.torch.module import TorchParser
 
 SOURCE = """
 import torch

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 from torch_zoo import NETWORKS, built
 
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 
 # Float32 sums in another order differ by about 1e-6 relative per layer; 1e-4 leaves room for the

@@ -12,7 +12,7 @@ from keras import layers as kl
 from keras_architectures import ARCHITECTURES
 from keras_zoo import IMAGE, LAYERS, MODELS, chain, randomized
 
-from snn_core.parsing.keras_model import KerasParser
+from snn_core.parsing.keras.model import KerasParser
 from snn_core.testing import ParserConformance, Refusal
 
 

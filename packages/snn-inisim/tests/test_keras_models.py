@@ -26,7 +26,7 @@ from snn_core.ir import BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU
 from snn_core.parsing import parse, read
 from snn_core.parsing.base import ModelName, imported
 from snn_core.parsing.exactness import TOLERANCE, compare
-from snn_core.parsing.keras_model import KerasParser
+from snn_core.parsing.keras.model import KerasParser
 
 PARSERS = (KerasParser(),)
 SEPARATE: dict[str, Any] = (

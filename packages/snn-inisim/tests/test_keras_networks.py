@@ -13,9 +13,9 @@ import pytest
 from keras_architectures import ARCHITECTURES
 from keras_zoo import randomized
 
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
-from snn_core.parsing.keras_model import KerasParser
+from snn_core.parsing.keras.model import KerasParser
 
 pytestmark = pytest.mark.exhaustive
 

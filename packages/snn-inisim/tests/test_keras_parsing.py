@@ -19,10 +19,10 @@ from keras import layers as kl
 from keras_zoo import IMAGE, LAYERS, MODELS, chain, head, lenet, randomized
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.ir import ActivationLayer, BatchNormalization, Network, ReLU
 from snn_core.parsing import parse
-from snn_core.parsing.keras_model import KerasParser
+from snn_core.parsing.keras.model import KerasParser
 
 PARSERS = (KerasParser(),)
 

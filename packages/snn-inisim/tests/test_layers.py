@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import snn_inisim
+from snn_core.evaluation.operators import drive
 from snn_core.ir import Linear
-from snn_core.linear import drive
 from snn_core.testing.builder import NetworkBuilder
 from snn_inisim.codes.temporal_mean_rate import IntegrateAndFire
 from snn_inisim.layers import LAYERS

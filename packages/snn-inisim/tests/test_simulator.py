@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
-from snn_core.simulator import ALL_LAYERS
+from snn_core.simulation.contract import ALL_LAYERS
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.builder import NetworkBuilder
 from snn_inisim import SNN, INIsimOptions
 
@@ -150,7 +150,7 @@ def test_batches_of_other_sizes_follow_each_other(images, mode):
 
 
 def test_a_user_can_stop_between_chunks(images):
-    from snn_core.simulator import StopSimulation
+    from snn_core.simulation.contract import StopSimulation
 
     calls = []
     snn = SNN(images, settings_of(), INIsimOptions(chunk_steps=3, jit=False))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from snn_core.ir import BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU
-from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
 from snn_inisim import SNN

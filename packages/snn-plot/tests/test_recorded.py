@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from snn_core.errors import ArtifactError
-from snn_core.evaluate import activations
+from snn_core.evaluation.forward import activations
 from snn_plot.recorded import view
 
 STEPS, SAMPLES = 20, 7

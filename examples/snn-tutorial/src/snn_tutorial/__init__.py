@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from snn_core.encoding import InputSignal
 from snn_core.ir import Spiking
 from snn_core.ir.connectivity import Synapses
-from snn_core.neuron import initial_potential
-from snn_core.recording import Recorder
-from snn_core.simulator import ALL_LAYERS, Capabilities
-from snn_core.synapse_list import SynapseListSNN
+from snn_core.neurons.arithmetic import initial_potential
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.contract import ALL_LAYERS, Capabilities
+from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.typing import Array, Float32, Shape
 
 

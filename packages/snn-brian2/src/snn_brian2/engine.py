@@ -13,8 +13,8 @@ import numpy as np
 from snn_brian2.groups import Objects, Plan
 from snn_brian2.tables import CELLS, Population, Tables
 from snn_brian2.targets import compiled_in, locked_folder, on_runtime, on_standalone
-from snn_core.encoding import InputSignal
-from snn_core.neuron import pool_coefficient
+from snn_core.neurons.arithmetic import pool_coefficient
+from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32, Int32
 
 STIMULUS_BYTES = 128_000_000

@@ -10,7 +10,7 @@ import numpy as np
 from snn_brian2.engine import Found, Spikes
 from snn_brian2.tables import CELLS, INTEGRATORS, Tables
 from snn_core.ir import Network
-from snn_core.recording import Recorder
+from snn_core.recording.recorder import Recorder
 from snn_core.typing import Array, Float32, Int64
 
 DENSE_BYTES = 64_000_000

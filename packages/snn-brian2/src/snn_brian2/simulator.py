@@ -28,18 +28,18 @@ from snn_brian2.tables import (
 )
 from snn_brian2.targets import Choice, choose, import_brian2
 from snn_core import artifact
-from snn_core.capabilities import ALL_INPUTS, draws_softmax
-from snn_core.encoding import InputSignal
+from snn_core.evaluation.operators import pool_windows
 from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
-from snn_core.linear import pool_windows
-from snn_core.neuron import decay_per_step, refractory_steps
-from snn_core.recording import Recorder
-from snn_core.simulator import Capabilities
-from snn_core.synapse_list import SynapseListSNN
+from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.capabilities import ALL_INPUTS, draws_softmax
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.typing import Array, Float32, PathLikeStr, Shape
 
 logger = logging.getLogger(__name__)

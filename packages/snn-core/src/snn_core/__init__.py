@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from snn_core.artifact import load
     from snn_core.conversion import convert
-    from snn_core.evaluate import predict
+    from snn_core.evaluation.forward import predict
     from snn_core.parsing import parse
-    from snn_core.running import run
+    from snn_core.running.run import run
 
 _HOMES = {
     "convert": "snn_core.conversion",
     "load": "snn_core.artifact",
     "parse": "snn_core.parsing",
-    "predict": "snn_core.evaluate",
-    "run": "snn_core.running",
+    "predict": "snn_core.evaluation.forward",
+    "run": "snn_core.running.run",
 }
 
 try:

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from snn_core.errors import ArtifactError, ParseError
-from snn_core.evaluate import check_consistent
+from snn_core.evaluation.forward import check_consistent
 from snn_core.files import atomic_write
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation

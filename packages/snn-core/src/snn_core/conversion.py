@@ -18,10 +18,10 @@ from snn_core.codes import (
     passes_spikes_on,
     require_free_duration,
 )
+from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError, UnsupportedError
-from snn_core.evaluate import check_shape
+from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Network
-from snn_core.lazy import LazySamples
 from snn_core.normalization import (
     apply_scales,
     bounded_scales,

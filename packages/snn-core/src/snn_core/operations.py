@@ -24,11 +24,11 @@ from snn_core.codes import (
     spike_windows,
     undecided,
 )
+from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Add, Layer, Network, Spiking, Weighted
 from snn_core.ir.connectivity import fanout
 from snn_core.ir.projections import copied_cells, drive_bias, projections_of
 from snn_core.ir.shapes import count
-from snn_core.linear import weighted_sum
 from snn_core.settings import Settings
 from snn_core.typing import Array, Int, Int64
 

@@ -5,7 +5,7 @@ import pytest
 
 from snn_core import load, predict
 from snn_core.artifact import load_artifact
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 
 
 @pytest.fixture

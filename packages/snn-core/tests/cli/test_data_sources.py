@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from snn_core.artifact import load, load_artifact
-from snn_core.dataset import load_dataset
-from snn_core.evaluate import predict
-from snn_core.reference import ReferenceSNN
-from snn_core.result import RunResult
-from snn_core.scoring import decisions
+from snn_core.data import load_dataset
+from snn_core.evaluation.forward import predict
+from snn_core.running.result import RunResult
 from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.simulation.scoring import decisions
 
 EVENTS = '[input]\nchip_size = [6, 6]\nframe_gen_method = "rectified_sum"\nencoding = "events"\n'
 IMAGES = '[input]\ndataflow_kwargs = {target_size = [6, 6], color_mode = "grayscale"}\n'

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 
 KEYS = [
     "simulator",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snn_core.errors import UnsupportedError
+from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import (
     Add,
     AveragePooling2D,
@@ -31,7 +32,6 @@ from snn_core.ir import (
 )
 from snn_core.ir.connectivity import fanout, synapses
 from snn_core.ir.shapes import output_size, transposed_output_size
-from snn_core.linear import weighted_sum
 
 RNG = np.random.default_rng(0)
 

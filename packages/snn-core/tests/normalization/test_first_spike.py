@@ -3,7 +3,7 @@ import pytest
 
 from snn_core.conversion import convert
 from snn_core.errors import SettingsError, UnsupportedError
-from snn_core.evaluate import activations, predict
+from snn_core.evaluation.forward import activations, predict
 from snn_core.ir import MaxPooling2D, Softmax
 from snn_core.normalization import first_spike_scales
 from snn_core.settings import Settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snn_core.errors import UnsupportedError
-from snn_core.evaluate import forward
+from snn_core.evaluation.forward import forward
 from snn_core.ir import (
     Add,
     AveragePooling2D,

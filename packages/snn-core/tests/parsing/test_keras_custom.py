@@ -12,7 +12,7 @@ import pytest
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, BinarySigmoid, BinaryTanh, Network, QuantizedReLU, ReLU
 from snn_core.operations import connectivity_statistics
-from snn_core.parsing.keras_model import KerasParser
+from snn_core.parsing.keras.model import KerasParser
 from snn_core.passes import structural
 
 Writer = Callable[..., Path]

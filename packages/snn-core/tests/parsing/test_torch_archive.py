@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from snn_core.errors import ParseError
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.ir import MaxPooling2D
 from snn_core.parsing import parse
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "files"
 PROGRAMS = sorted(DATA.glob("*.pt2"))
 CONFIG = "data/weights/model_weights_config.json"
 

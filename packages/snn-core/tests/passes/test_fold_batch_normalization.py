@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.ir import (
     Add,
     BatchNormalization,

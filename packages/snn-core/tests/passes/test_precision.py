@@ -7,7 +7,7 @@ import pytest
 
 from snn_core.conversion import convert, costs, preset
 from snn_core.errors import SettingsError
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.ir import (
     ActivationLayer,
     BatchNormalization,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snn_core.evaluate import forward, predict
+from snn_core.evaluation.forward import forward, predict
 from snn_core.ir import (
     Add,
     AveragePooling2D,

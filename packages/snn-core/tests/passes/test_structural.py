@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from snn_core.errors import UnsupportedError
-from snn_core.evaluate import predict
+from snn_core.evaluation.forward import predict
 from snn_core.ir import (
     ActivationLayer,
     Add,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from snn_core.reference import ReferenceSNN
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import SimulatorConformance, outcomes
 from snn_core.testing.conformance import KIT
 from snn_core.testing.kit import suite_problems
@@ -196,7 +196,7 @@ def test_expected_failures_are_strict_and_may_name_one_case(tmp_path):
     status, report = pytest_run(
         tmp_path,
         """
-from snn_core.reference import ReferenceSNN
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import SimulatorConformance
 from snn_core.testing.broken.reading import IgnoresBias, PadsInFront
 
@@ -242,7 +242,8 @@ def test_a_class_in_no_package_is_reported_as_not_registered():
     ids=["at the top", "before refusing", "never refusing"],
 )
 def test_heavy_imports_are_found_out(tmp_path, monkeypatch, text, message):
-    lines = ["from snn_core.reference import ReferenceSNN", text, "class SNN(ReferenceSNN):"]
+    base = "from snn_core.simulation.reference import ReferenceSNN"
+    lines = [base, text, "class SNN(ReferenceSNN):"]
     lines += ["    problems = late" if "late" in text else "    pass", ""]
     (tmp_path / "hasty_simulator.py").write_text("\n".join(lines))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))

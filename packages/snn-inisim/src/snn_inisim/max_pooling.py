@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core import ir
-from snn_core.linear import image_paddings
+from snn_core.evaluation.operators import image_paddings
 from snn_core.typing import Array, Float32
 from snn_inisim.codes.temporal_mean_rate import Tensor, through_steps
 from snn_inisim.geometry import cells_of_windows, padded
@@ -18,12 +18,12 @@ from snn_inisim.spike_layer import SpikeLayer
 
 
 class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
-    """Spiking max pooling; `snn_core.neuron.MaxPool` states the rules.
+    """Spiking max pooling; `snn_core.neurons.arithmetic.MaxPool` states the rules.
 
     Parameters
     ----------
     coefficients_t
-        `snn_core.neuron.pool_coefficient` of every step of the simulation.
+        `snn_core.neurons.arithmetic.pool_coefficient` of every step of the simulation.
     jit
         Compile with XLA what the layer does to several steps.
     """

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from snn_core.capabilities import CELL_OPTIONS, needs_stepping
-from snn_core.encoding import InputSignal
 from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
-from snn_core.neuron import pool_coefficient
-from snn_core.recording import Recorder
-from snn_core.reference import ReferenceSNN
+from snn_core.neurons.arithmetic import pool_coefficient
+from snn_core.recording.recorder import Recorder
 from snn_core.settings import SPIKE_CODES
-from snn_core.simulator import ALL_INPUTS, AbstractSNN, Capabilities
+from snn_core.simulation.capabilities import CELL_OPTIONS, needs_stepping
+from snn_core.simulation.contract import ALL_INPUTS, AbstractSNN, Capabilities
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
 from snn_inisim.startup import import_tensorflow

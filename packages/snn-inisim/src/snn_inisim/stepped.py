@@ -12,8 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from snn_core.ir import Layer, Network
-from snn_core.reference import ReferenceSNN
 from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.typing import Array, Float32
 from snn_inisim.spike_layer import SpikeLayer, inbound
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from snn_core import convert, run
 from snn_core.conversion import preset
-from snn_core.dataset import load_dataset
+from snn_core.data import load_dataset
 from snn_core.errors import UnsupportedError
-from snn_core.evaluate import forward
+from snn_core.evaluation.forward import forward
 from snn_core.ir import Linear, ReLU
-from snn_core.reference import ReferenceSNN
-from snn_core.scoring import decisions
 from snn_core.settings import Settings
-from snn_core.simulator import StopSimulation
+from snn_core.simulation.contract import StopSimulation
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.simulation.scoring import decisions
 from snn_core.testing.builder import NetworkBuilder
 from snn_inisim import SNN
 

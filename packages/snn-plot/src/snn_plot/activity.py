@@ -67,7 +67,7 @@ def plot_activations(
     ----------
     activations_n_l
         Layer label to activations of one sample, for example from
-        `snn_core.evaluate.activations`.
+        `snn_core.evaluation.forward.activations`.
     quantity
         What the numbers are, with their unit.
     """

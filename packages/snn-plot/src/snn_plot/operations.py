@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from snn_core.errors import DataError
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 from snn_core.typing import Array, Float64
 from snn_plot import style
 from snn_plot.accuracy import wilson_interval

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.result import BatchArrays, RunFolder, RunResult
+from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import Array, Float64, Int64, PathLikeStr
 from snn_plot.rates import pearson_b, spikes_of_all, spiketrains_to_rates
 from snn_plot.style import evenly

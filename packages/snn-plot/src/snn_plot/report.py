@@ -12,7 +12,7 @@ from typing import Any
 
 from snn_core.errors import ArtifactError
 from snn_core.files import atomic_write, require_writable
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot import report_data
 from snn_plot.recorded import RunView, view

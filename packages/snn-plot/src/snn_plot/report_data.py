@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.operations import format_operations
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion, wilson_interval
 from snn_plot.activity import arranged

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from snn_core.errors import DataError, SNNError
-from snn_core.result import RunFolder
+from snn_core.running.result import RunFolder
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view
 from snn_plot.report import asset, report_html

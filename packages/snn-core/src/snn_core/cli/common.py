@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from snn_core import registry
 from snn_core.codes import require_free_duration
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
-from snn_core.result import RunResult
+from snn_core.running.result import RunResult
 from snn_core.settings import Settings
+from snn_core.simulation import registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

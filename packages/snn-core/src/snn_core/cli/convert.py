@@ -13,14 +13,13 @@ from typing import Any
 import click
 
 import snn_core
-from snn_core import registry
 from snn_core.artifact import save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
 from snn_core.codes import timed
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
-from snn_core.dataset import Dataset, load_dataset
+from snn_core.data import Dataset, load_dataset
 from snn_core.files import require_writable
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -28,6 +27,7 @@ from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
 from snn_core.settings import Settings
+from snn_core.simulation import registry
 
 
 @click.command()

@@ -10,10 +10,10 @@ import click
 from snn_core.artifact import load_artifact
 from snn_core.cli import common
 from snn_core.ir import Network
-from snn_core.result import RunResult
-from snn_core.running import run as simulate
+from snn_core.running.result import RunResult
+from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
-from snn_core.simulator import StopSimulation
+from snn_core.simulation.contract import StopSimulation
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from snn_core import registry
+from snn_core.simulation import registry
 
 
 @click.command()

@@ -17,10 +17,10 @@ from typing import TypeAlias
 import numpy as np
 
 from snn_core.codes import magnitudes, passes_spikes_on
-from snn_core.evaluate import forward
+from snn_core.data.lazy import LazySamples
+from snn_core.evaluation.forward import forward
+from snn_core.evaluation.operators import drive
 from snn_core.ir import Layer, Network, Spiking
-from snn_core.lazy import LazySamples
-from snn_core.linear import drive
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.evaluate import forward_batches
+from snn_core.data.lazy import LazySamples
+from snn_core.evaluation.forward import forward_batches
 from snn_core.ir import Network, Spiking
-from snn_core.lazy import LazySamples
 from snn_core.normalization.percentile import channel_rows, finished, rectifies
 from snn_core.typing import Array, Float
 

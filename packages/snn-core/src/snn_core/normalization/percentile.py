@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from snn_core.evaluate import forward_batches
+from snn_core.data.lazy import LazySamples
+from snn_core.evaluation.forward import forward_batches
 from snn_core.ir import Add, Layer, Network, QuantizedReLU, ReLU, Spiking, Weighted
-from snn_core.lazy import LazySamples
 from snn_core.typing import Array, Float
 
 SCHEDULE_STEP = 0.02

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import UnsupportedError
+from snn_core.evaluation.operators import drive
 from snn_core.ir import Network
 from snn_core.ir import layers as ir
-from snn_core.linear import drive
 from snn_core.typing import Array, Float, Float64
 
 _PER_LAYER = "use one scale per layer (normalization.per_channel = false)"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snn_core.data.lazy import LazySamples
 from snn_core.errors import ParseError
-from snn_core.evaluate import predict
-from snn_core.lazy import LazySamples
+from snn_core.evaluation.forward import predict
 from snn_core.parsing.base import Parsed, RunningParser
 from snn_core.typing import Array, Float
 

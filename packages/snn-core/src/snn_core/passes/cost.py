@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snn_core.evaluate import predict
+from snn_core.data.lazy import LazySamples
+from snn_core.evaluation.forward import predict
 from snn_core.ir import Linear, Network, Softmax, Spiking
-from snn_core.lazy import LazySamples
 from snn_core.typing import Array, Float
 
 WORDS = "of the decisions on the calibration data"

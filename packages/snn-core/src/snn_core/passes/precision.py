@@ -15,7 +15,7 @@ import numpy as np
 
 from snn_core.errors import SettingsError
 from snn_core.ir import Network, Weighted
-from snn_core.settings_cell import FIXED_POINT
+from snn_core.settings.cell import FIXED_POINT
 from snn_core.typing import Array, Float
 
 WORD_BITS = 8

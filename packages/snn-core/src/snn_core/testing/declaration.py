@@ -12,13 +12,13 @@ from typing import get_args
 
 import pytest
 
-from snn_core.capabilities import CELL_OPTIONS
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.ir import Network
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.network import READOUTS
 from snn_core.settings import RECORDABLE, SPIKE_CODES, CellSettings, InputSettings
-from snn_core.simulator import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
+from snn_core.simulation.capabilities import CELL_OPTIONS
+from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
 from snn_core.testing import networks
 from snn_core.testing.suite import Suite, undeclared
 

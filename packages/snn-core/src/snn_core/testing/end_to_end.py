@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from snn_core import artifact
-from snn_core.simulator import CONTRACT
+from snn_core.simulation.contract import CONTRACT
 from snn_core.testing import networks
 from snn_core.testing.declaration import registered_names
 from snn_core.testing.suite import Suite, undeclared

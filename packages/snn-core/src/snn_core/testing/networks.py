@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.events import CellEvents
+from snn_core.data.events import CellEvents
 from snn_core.ir import BatchNormalization, Dropout, Linear, Network, QuantizedReLU, Softmax
 from snn_core.ir.activations import KINDS
 from snn_core.testing.builder import NetworkBuilder

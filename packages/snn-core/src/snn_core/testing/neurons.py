@@ -156,7 +156,7 @@ class Neurons(Suite):
 
     @cases(*OPTION_CASES)
     def test_option(self, case: str) -> None:
-        """Options of the cell do what `snn_core.cell` says.
+        """Options of the cell do what `snn_core.neurons.state` says.
 
         If this fails: don't declare the option in ``capabilities.cell`` before it does.
         """
@@ -170,7 +170,7 @@ class Neurons(Suite):
 
     @cases("QuantizedReLU", "BinarySigmoid", "BinaryTanh")
     def test_activation(self, case: str) -> None:
-        """Neurons for quantised and binary activations spike as `snn_core.cell` says.
+        """Neurons for quantised and binary activations spike as `snn_core.neurons.state` says.
 
         If this fails: binary neurons compare with 0 and keep their potential, quantised ones round
         it in every step. Spikes of `BinaryTanh` may be negative.

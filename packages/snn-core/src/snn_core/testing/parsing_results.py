@@ -14,7 +14,7 @@ import pytest
 
 from snn_core import artifact
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.evaluate import check_consistent, predict
+from snn_core.evaluation.forward import check_consistent, predict
 from snn_core.ir import Network
 from snn_core.parsing.base import RunningParser
 from snn_core.parsing.exactness import difference

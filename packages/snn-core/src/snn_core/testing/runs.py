@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 import pytest
 
-from snn_core.simulator import StopSimulation
+from snn_core.simulation.contract import StopSimulation
 from snn_core.testing import comparison, networks
 from snn_core.testing.suite import Suite
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_core.events import scaled_frame
+from snn_core.data.events import scaled_frame
 from snn_core.ir import Network
 from snn_core.testing import comparison, networks
 from snn_core.testing.runner import cases
@@ -122,8 +122,8 @@ class Signals(Suite):
     def test_softmax(self) -> None:
         """A softmax output draws its spikes against the core's random numbers.
 
-        If this fails: take them from `snn_core.encoding.output_uniforms`; a spike is drawn where
-        the number is at most the probability, and resets nothing.
+        If this fails: take them from `snn_core.simulation.signal.output_uniforms`; a spike is
+        drawn where the number is at most the probability, and resets nothing.
         """
         self.check(networks.softmax(), networks.samples((4,)))
 

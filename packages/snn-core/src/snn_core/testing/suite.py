@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from snn_core.capabilities import cell_options
-from snn_core.events import CellEvents
+from snn_core.data.events import CellEvents
 from snn_core.ir import MaxPooling2D, Network, Softmax, Spiking
-from snn_core.recording import Recording
-from snn_core.reference import ReferenceSNN
+from snn_core.recording.recorder import Recording
 from snn_core.settings import Settings
-from snn_core.simulator import AbstractSNN, Capabilities
+from snn_core.simulation.capabilities import cell_options
+from snn_core.simulation.contract import AbstractSNN, Capabilities
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import comparison, networks
 from snn_core.typing import Array, Float
 

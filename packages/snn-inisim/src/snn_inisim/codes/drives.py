@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core import ir
-from snn_core.linear import image_paddings
+from snn_core.evaluation.operators import image_paddings
 from snn_inisim.codes.temporal_mean_rate import Tensor
 from snn_inisim.geometry import cells_of_windows, padded
 from snn_inisim.max_pooling import SpikeMaxPooling2D

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
-from snn_core.encoding import InputSignal
 from snn_core.ir import Network
-from snn_core.recording import Recorder
+from snn_core.recording.recorder import Recorder
 from snn_core.settings import Settings
+from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array
 from snn_inisim.spike_layer import SpikeLayer
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from snn_core.encoding import InputSignal
 from snn_core.ir import Layer, ReLU, Spiking, Weighted
 from snn_core.ir.shapes import count
-from snn_core.recording import Recorder
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32
 from snn_inisim.codes.drives import weighted_sum
 from snn_inisim.codes.engine import Engine

@@ -2,7 +2,7 @@
 
 Rueckauer et al., "Conversion of continuous-valued deep networks to efficient event-driven networks
 for image classification", Frontiers in Neuroscience 2017, section 2.1. The arithmetic is that of
-`snn_core.neuron`, operation by operation, so spikes equal those of the reference simulator.
+`snn_core.neurons.arithmetic`, operation by operation, so spikes equal those of the reference.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core.ir import Spiking
-from snn_core.neuron import initial_potential
+from snn_core.neurons.arithmetic import initial_potential
 
 Tensor: TypeAlias = Any
 """A TensorFlow tensor; TensorFlow has no types."""
@@ -41,7 +41,8 @@ class IntegrateAndFire:
     layer
         Its threshold, initial potential and shape.
     reset
-        ``"subtraction"``, ``"zero"`` or ``"modulo"``; see `snn_core.neuron.reset_potential`.
+        ``"subtraction"``, ``"zero"`` or ``"modulo"``; see
+        `snn_core.neurons.arithmetic.reset_potential`.
     jit
         Compile the loop over the steps with XLA.
     """

@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core.codes import decided_by_first_spikes, passes_spikes_on, ramp_duration
-from snn_core.encoding import InputSignal
 from snn_core.ir import Network, Spiking, Weighted
-from snn_core.recording import Recorder
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array
 from snn_inisim.codes.drives import largest, weighted_sum
 from snn_inisim.codes.engine import Engine

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from snn_core.codes import passes_spikes_on, spike_windows
-from snn_core.encoding import InputSignal
-from snn_core.recording import Recorder
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32
 from snn_inisim.codes.one_pass import OnePass
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 
-from snn_core.reference import ReferenceSNN
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.broken import BROKEN
 from snn_core.testing.conformance import SimulatorConformance
 from snn_core.testing.runner import outcomes

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from snn_core.errors import SimulationError
 from snn_core.ir import Layer, Network, UpSampling2D
-from snn_core.reference import ReferenceSNN
-from snn_core.simulator import Capabilities
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.broken.register import fails
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.capabilities import needs_stepping
-from snn_core.cell import Neurons
+from snn_core.evaluation.operators import pool_windows, weighted_sum
 from snn_core.ir import (
     AveragePooling2D,
     BinarySigmoid,
@@ -22,10 +21,11 @@ from snn_core.ir import (
     Spiking,
     Weighted,
 )
-from snn_core.linear import pool_windows, weighted_sum
-from snn_core.recording import Recorder
-from snn_core.reference import ReferenceSNN
+from snn_core.neurons.state import Neurons
+from snn_core.recording.recorder import Recorder
 from snn_core.settings import Settings
+from snn_core.simulation.capabilities import needs_stepping
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.broken.register import fails
 from snn_core.testing.comparison import population_depth
 from snn_core.typing import Array

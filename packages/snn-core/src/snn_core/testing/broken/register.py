@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from snn_core.reference import ReferenceSNN
+from snn_core.simulation.reference import ReferenceSNN
 
 Simulator = TypeVar("Simulator", bound=type[ReferenceSNN])
 

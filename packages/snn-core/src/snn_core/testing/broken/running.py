@@ -11,12 +11,12 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from snn_core import artifact
-from snn_core.encoding import InputSignal
 from snn_core.errors import SimulationError
 from snn_core.ir import Spiking, Weighted
-from snn_core.recording import Recorder
-from snn_core.reference import ReferenceSNN
-from snn_core.simulator import Capabilities
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.simulation.signal import InputSignal
 from snn_core.testing.broken.register import fails
 from snn_core.typing import Array, PathLikeStr
 

@@ -1,0 +1,71 @@
+"""Samples in ``.npz`` files.
+
+Two layouts are read: one file with ``x`` and ``y``, and the original's folder of ``x_test.npz``,
+``y_test.npz`` and ``x_norm.npz`` with one array ``arr_0`` each. Pickled arrays are never read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from snn_core.data.base import Dataset
+from snn_core.errors import DataError
+from snn_core.typing import Array
+
+ORIGINAL_FILES = ("x_test.npz", "y_test.npz", "x_norm.npz")
+
+_ADVICE = "write it with np.savez(path, x=samples, y=labels)"
+
+
+def from_original_folder(path: Path, *, part: str) -> Dataset:
+    """Read a folder in the original's layout."""
+    if part == "calibration":
+        return Dataset.of(read_npz(path / "x_norm.npz")["arr_0"], name=str(path))
+    samples = read_npz(path / "x_test.npz")["arr_0"]
+    return Dataset.of(samples, read_npz(path / "y_test.npz")["arr_0"], name=str(path))
+
+
+def from_arrays(path: Path) -> Dataset:
+    """Read a file of arrays."""
+    arrays = read_npz(path)
+    if "x" not in arrays:
+        raise DataError(
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; expected the arrays x and y: "
+            f"{_ADVICE}."
+        )
+    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path))
+
+
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays in a ``.npz`` file, none if it is something else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        return []
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """Read all arrays of a ``.npz`` file."""
+    if not path.exists():
+        raise DataError(f"There is no data file {path}; {_ADVICE}.")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            arrays = None
+        else:
+            with loaded as archive:
+                arrays = {name: archive[name] for name in archive.files}
+    except Exception as error:  # NumPy raises all kinds of errors on damaged files
+        raise DataError(
+            f"{path} cannot be read as plain arrays ({error}). Pickled objects are never read; "
+            f"{_ADVICE}."
+        ) from error
+    if arrays is None:
+        raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
+    if path.name in ORIGINAL_FILES and "arr_0" not in arrays:
+        raise DataError(f"{path} holds {', '.join(sorted(arrays))}; expected the array arr_0.")
+    return arrays

@@ -1,0 +1,179 @@
+"""Samples with their labels, checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snn_core.data.events import CellEvents
+from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.errors import DataError
+from snn_core.typing import Array, Float32, Int64, Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Samples with their labels.
+
+    Parameters
+    ----------
+    x_b_l
+        Samples, float32, channels last. Those in files are read when a part of them is asked for.
+    labels_b
+        Class of each sample, or ``None``.
+    sample_ids
+        Index of each sample in the whole data set.
+    name
+        Where it comes from.
+    sha256
+        Hash of all samples and labels, before a selection.
+    events_b
+        The events behind each sample, where an event camera recorded them.
+    advice
+        What to do if the samples have another shape than a network expects.
+    """
+
+    x_b_l: Float32[Array | LazySamples, "b *l"]
+    labels_b: Int64[Array, "b"] | None
+    sample_ids: Sequence[int]
+    name: str
+    sha256: str
+    events_b: LazyItems[CellEvents] | None = None
+    advice: str = "Reshape the data or choose another model."
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.x_b_l)
+
+    @classmethod
+    def of(
+        cls, x_b_l: Array, labels_b: Array | None = None, *, name: str = "arrays in memory"
+    ) -> Dataset:
+        """Return a data set of arrays, checked as those from files are.
+
+        Integer samples of type uint8 are divided by 255; labels may be one-hot.
+
+        Raises
+        ------
+        DataError
+            Naming what is wrong.
+        """
+        x = _samples(np.asarray(x_b_l), name)
+        labels = None if labels_b is None else as_labels(np.asarray(labels_b), name)
+        if labels is not None and len(labels) != len(x):
+            raise DataError(
+                f"{name} has {len(x)} samples but {len(labels)} labels; expected one for each."
+            )
+        digest = hashlib.sha256(str(x.shape).encode())
+        digest.update(x.tobytes())
+        if labels is not None:
+            digest.update(labels.tobytes())
+        return cls(
+            x_b_l=x,
+            labels_b=labels,
+            sample_ids=range(len(x)),
+            name=name,
+            sha256=digest.hexdigest(),
+        )
+
+    def fitted(self, *, input_shape: Shape, num_classes: int | None = None) -> Dataset:
+        """Return the data set in the shape that a network expects.
+
+        Images without a channel axis get one. Labels are compared with the number of classes.
+
+        Raises
+        ------
+        DataError
+            If samples or labels do not fit.
+        """
+        x = self.x_b_l
+        if (*x.shape[1:], 1) == input_shape and isinstance(x, np.ndarray):
+            x = x[..., None]
+        if x.shape[1:] != input_shape:
+            raise DataError(
+                f"{self.name} has samples of shape {x.shape[1:]}; the network expects "
+                f"{input_shape} (channels last). {self.advice}"
+            )
+        if num_classes is not None and self.labels_b is not None:
+            largest = int(self.labels_b.max(initial=0))
+            if largest >= num_classes:
+                raise DataError(
+                    f"{self.name} has the label {largest}; the network knows the classes 0 to "
+                    f"{num_classes - 1}. Check labels and model."
+                )
+        return replace(self, x_b_l=x)
+
+    def selected(self, *, number: int | None = None, indices: Sequence[int] = ()) -> Dataset:
+        """Return some of the samples: those of the given indices, or the first ones.
+
+        Raises
+        ------
+        DataError
+            If an index is out of range or there are not that many samples.
+        """
+        if indices:
+            beyond = [i for i in indices if not 0 <= i < len(self)]
+            if beyond:
+                raise DataError(
+                    f"{self.name} has {len(self)} samples; there is no sample {beyond[0]} "
+                    f"(simulation.sample_idxs_to_test)."
+                )
+            chosen = np.asarray(indices)
+        else:
+            if number is not None and number > len(self):
+                raise DataError(
+                    f"{self.name} has {len(self)} samples; {number} were asked for "
+                    f"(--samples, simulation.num_to_test)."
+                )
+            chosen = np.arange(len(self) if number is None else number)
+        x = self.x_b_l
+        return replace(
+            self,
+            x_b_l=x[chosen] if isinstance(x, np.ndarray) else x.chosen(chosen),
+            labels_b=None if self.labels_b is None else self.labels_b[chosen],
+            sample_ids=[self.sample_ids[i] for i in chosen],
+            events_b=None if self.events_b is None else self.events_b.chosen(chosen),
+        )
+
+
+def _samples(x: Array, name: str) -> Float32[Array, "b *l"]:
+    if x.dtype.kind not in "fiub":
+        raise DataError(f"{name} has samples of type {x.dtype}; expected numbers.")
+    if x.ndim < 2 or 0 in x.shape:
+        raise DataError(
+            f"{name} has samples of shape {x.shape}; expected (samples, ...) with at least one."
+        )
+    scaled = x / np.float32(255) if x.dtype == np.uint8 else x
+    scaled = np.asarray(scaled, np.float32)
+    bad = ~np.isfinite(scaled).reshape(len(x), -1).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"{name} has NaN or infinite values in {int(bad.sum())} samples, the first is sample "
+            f"{int(bad.argmax())}; remove or repair them."
+        )
+    return scaled
+
+
+def as_labels(y: Array, name: str) -> Int64[Array, "b"]:
+    """Return class indices from integers or one-hot rows."""
+    if y.dtype.kind not in "fiub":
+        raise DataError(f"{name} has labels of type {y.dtype}; expected integers or one-hot rows.")
+    if y.ndim == 2 and y.shape[1] > 1:
+        if not (((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()):
+            raise DataError(
+                f"{name} has labels of shape {y.shape} that are not one-hot; expected a 1 per row."
+            )
+        classes: Array = y.argmax(axis=1).astype(np.int64)
+        return classes
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise DataError(f"{name} has labels of shape {y.shape}; expected (samples,) or one-hot.")
+    labels: Array = y.astype(np.int64)
+    if (labels != y).any() or (labels < 0).any():
+        wrong = y[(labels != y) | (labels < 0)][0]
+        raise DataError(f"{name} has the label {wrong}; expected whole numbers from 0.")
+    return labels

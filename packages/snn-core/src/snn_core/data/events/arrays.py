@@ -1,0 +1,162 @@
+"""Events in plain arrays: ``.npy``, ``.npz`` and HDF5 files, one recording or many in a file.
+
+Accepted are a structured array with fields ``x y t p``, four arrays of these names, and an array
+with the columns x, y, p, t. Many recordings lie one after the other in ``x y t p``, with ``off``
+holding the first event of each and ``label`` its class; a prefix such as ``train_`` tells several
+such sets apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.data.events.stream import EventStream
+from snn_core.errors import DataError
+from snn_core.typing import Array
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "x": ("x", "xs"),
+    "y": ("y", "ys"),
+    "t": ("t", "ts", "timestamp", "timestamps", "time"),
+    "p": ("p", "ps", "pol", "polarity", "polarities", "on"),
+}
+"""Column to the names under which it is found."""
+
+SET_NAMES: Mapping[str, tuple[str, ...]] = {
+    "test": ("test", ""),
+    "calibration": ("train", "norm", "calibration", ""),
+}
+"""Part of a data set to the prefixes under which its recordings are found, best first."""
+
+_LAYOUTS = (
+    "expected a structured array with the fields x, y, t, p, arrays of these names, or an array "
+    "with the columns x, y, p, t"
+)
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Return all arrays of a ``.npy``, ``.npz`` or HDF5 file by name; nothing is unpickled.
+
+    Members of HDF5 groups have names such as ``events/x``; that of a ``.npy`` file is empty.
+
+    Raises
+    ------
+    DataError
+        If it is damaged or holds objects.
+    """
+    try:
+        if path.suffix in (".h5", ".hdf5"):
+            return _read_hdf5(path)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # NumPy and h5py raise all kinds of errors on damaged files
+        raise DataError(
+            f"{path} cannot be read as plain arrays ({error}); it is cut off or damaged, or holds "
+            f"pickled objects, which are never read."
+        ) from error
+
+
+def _read_hdf5(path: Path) -> dict[str, Array]:
+    import h5py
+
+    found: dict[str, Array] = {}
+
+    def take(name: str, item: Any) -> None:
+        # Links to other files are not followed, strings and references are not read.
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiubV" and not item.external:
+            found[name] = item[()]
+
+    with h5py.File(path, "r") as file:
+        file.visititems(take)
+    return found
+
+
+def find_columns(arrays: Mapping[str, Any], prefix: str = "") -> tuple[Any, ...] | None:
+    """Return x, y, t, p from arrays whose names start with a prefix, or ``None``."""
+    columns = []
+    for names in NAMES.values():
+        found = [arrays[prefix + name] for name in names if prefix + name in arrays]
+        if not found:
+            return None
+        columns.append(found[0])
+    return tuple(columns)
+
+
+def columns_of(arrays: Mapping[str, Array], path: Path) -> tuple[Array, ...]:
+    """Return x, y, t, p of the only recording among arrays.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    prefixes = sorted({name.rpartition("/")[0] + "/" for name in arrays if "/" in name})
+    for prefix in ("", "_", *prefixes):
+        columns = find_columns(arrays, prefix)
+        if columns is not None:
+            return columns
+    for array in arrays.values():
+        if array.dtype.names:
+            columns = find_columns({name: array[name].reshape(-1) for name in array.dtype.names})
+            if columns is not None:
+                return columns
+    tables = [array for array in arrays.values() if array.ndim == 2 and array.shape[1] == 4]
+    if len(tables) == 1:
+        x_e, y_e, p_e, t_us_e = tables[0].T
+        return x_e, y_e, t_us_e, p_e
+    shapes = ", ".join(f"{name or 'an array'} {array.shape}" for name, array in arrays.items())
+    raise DataError(f"{path} holds {shapes or 'no arrays'}; {_LAYOUTS}.")
+
+
+def set_prefix(arrays: Mapping[str, Any], part: str) -> str | None:
+    """Return the prefix of the recordings for a part of a data set, or ``None`` if there are none.
+
+    Such sets have offsets: ``train_off`` or ``off``, for example.
+    """
+    for name in SET_NAMES[part]:
+        for prefix in (f"{name}_", f"{name}/", name) if name else ("", "_"):
+            if f"{prefix}off" in arrays and find_columns(arrays, prefix) is not None:
+                return prefix
+    return None
+
+
+def split(arrays: Mapping[str, Array], prefix: str, path: Path) -> list[tuple[int, int]]:
+    """Return first event and end of each recording that lies among others.
+
+    Raises
+    ------
+    DataError
+        If the offsets do not rise from 0 to the number of events.
+    """
+    columns = find_columns(arrays, prefix)
+    off = np.asarray(arrays[f"{prefix}off"])
+    total = 0 if columns is None else len(columns[0])
+    if off.ndim != 1 or off.dtype.kind not in "iu" or not len(off):
+        raise DataError(f"{path} has {prefix}off of shape {off.shape}; expected whole numbers.")
+    bounds = off.astype(np.int64)
+    label = arrays.get(f"{prefix}label")
+    has_end = bounds[-1] == total if label is None else len(bounds) == len(label) + 1
+    if not has_end:  # only the first event of each recording
+        bounds = np.append(bounds, total)
+    if label is not None and len(label) != len(bounds) - 1:
+        raise DataError(
+            f"{path} has {len(label)} entries in {prefix}label but {len(bounds) - 1} recordings."
+        )
+    if bounds[0] < 0 or bounds[-1] > total or (np.diff(bounds) < 0).any():
+        raise DataError(
+            f"{path} has {prefix}off from {bounds[0]} to {bounds[-1]} for {total} events; expected "
+            f"numbers that rise from 0 to at most that."
+        )
+    return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+
+
+def stream_of(columns: tuple[Array, ...], path: Path) -> EventStream:
+    """Return the events in columns x, y, t, p."""
+    return EventStream.of(*columns, name=str(path))

@@ -1,0 +1,120 @@
+"""Image folders: jpg and png files, decoded batch by batch with Pillow (extra ``images``)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snn_core.data.base import Dataset
+from snn_core.data.folders import find_files, hash_of
+from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.errors import DataError
+from snn_core.settings import DatagenKwargs, InputSettings
+from snn_core.typing import Array, Float32, Shape
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = {"jpg": (".jpg", ".jpeg"), "png": (".png",)}
+IMAGE_SUFFIXES = tuple(suffix for group in SUFFIXES.values() for suffix in group)
+"""Endings of image files, in lower case."""
+
+_MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
+_EPSILON = 1e-6
+"""Added to standard deviations, as Keras does."""
+
+
+def from_image_folder(folder: Path, settings: InputSettings) -> Dataset:
+    """Return the images of a folder, with one sub-folder for each class.
+
+    Raises
+    ------
+    DataError
+        If there are none, or Pillow is missing.
+    """
+    flow = settings.dataflow_kwargs
+    suffixes = SUFFIXES.get(settings.dataset_format, IMAGE_SUFFIXES)
+    label_dict, classes = settings.label_dict, flow.classes or ()
+    files = find_files(folder, suffixes, label_dict=label_dict, classes=classes)
+    size = flow.target_size or _decoded(files.paths[0], settings).shape[:2]
+    shape = (*size, len(_MODES[flow.color_mode]))
+    read = functools.partial(_read, files.paths, settings, shape)
+    number = len(files.paths)
+    return Dataset(
+        x_b_l=LazySamples(LazyItems(read, range(number)), shape),
+        labels_b=files.labels_b,
+        sample_ids=range(number),
+        name=str(folder),
+        sha256=hash_of(files, folder),
+        advice="Set target_size and color_mode in input.dataflow_kwargs, or choose another model.",
+    )
+
+
+def _read(paths: Sequence[Path], settings: InputSettings, shape: Shape, i: int) -> Array:
+    """Return an image as the network wants it."""
+    image_hwc = _decoded(paths[i], settings)
+    if image_hwc.shape != shape:
+        raise DataError(
+            f"{paths[i]} has {image_hwc.shape[0]} x {image_hwc.shape[1]} pixels, the first image "
+            f"{shape[0]} x {shape[1]}; set target_size in input.dataflow_kwargs."
+        )
+    return standardized(image_hwc, settings.datagen_kwargs, str(paths[i]))
+
+
+def _decoded(path: Path, settings: InputSettings) -> Array:
+    """Return the bytes of an image, converted and resized."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DataError(
+            f"{path} is an image, which needs Pillow: python -m pip install 'snn-core[images]'."
+        ) from error
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
+            image_hwc = np.asarray(_converted(image, path, settings))
+            return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}).") from error
+
+
+def _converted(image: Image, path: Path, settings: InputSettings) -> Image:
+    from PIL import Image as PILImage
+
+    flow = settings.dataflow_kwargs
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"{path} has more than 8 bits per channel ({image.mode}); expected 8.")
+    if flow.target_size is None:
+        return image.convert(_MODES[flow.color_mode])
+    rows, columns = flow.target_size
+    method = PILImage.Resampling[flow.interpolation.upper()]
+    return image.convert(_MODES[flow.color_mode]).resize((columns, rows), method)
+
+
+def standardized(
+    image_hwc: Array, settings: DatagenKwargs, name: str = "image"
+) -> Float32[Array, "h w c"]:
+    """Scale and centre an image, in the order of Keras' ``ImageDataGenerator.standardize``."""
+    x = image_hwc.astype(np.float32)
+    x = x / np.float32(255) if settings.rescale is None else x * np.float32(settings.rescale)
+    if settings.samplewise_center:
+        x -= x.mean()
+    if settings.samplewise_std_normalization:
+        x /= x.std() + np.float32(_EPSILON)
+    for values, is_std in ((settings.mean, False), (settings.std, True)):
+        asked = (
+            settings.featurewise_std_normalization if is_std else settings.featurewise_center
+        )  # fmt: skip
+        if not asked or values is None:
+            continue
+        if len(values) not in (1, x.shape[-1]):
+            raise DataError(
+                f"{name} has {x.shape[-1]} channels; input.datagen_kwargs has {len(values)} "
+                f"values in {'std' if is_std else 'mean'}. Expected one, or one per channel."
+            )
+        value_c = np.array(values, np.float32)
+        x = x / (value_c + np.float32(_EPSILON)) if is_std else x - value_c
+    return x

@@ -1,0 +1,82 @@
+"""Finding out what kind of data a path holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from snn_core.data.arrays import ORIGINAL_FILES, from_arrays, from_original_folder, npz_names
+from snn_core.data.base import Dataset
+from snn_core.data.events import EVENT_SUFFIXES
+from snn_core.data.events.arrays import find_columns, set_prefix
+from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
+from snn_core.data.recordings import from_recordings
+from snn_core.errors import DataError
+from snn_core.settings import InputSettings
+from snn_core.typing import PathLikeStr
+
+PARTS = ("test", "calibration")
+
+
+def load_dataset(
+    path: PathLikeStr, *, part: str = "test", settings: InputSettings | None = None
+) -> Dataset:
+    """Return a data set.
+
+    Parameters
+    ----------
+    path
+        A ``.npz`` file with ``x`` and ``y``; a folder in the original's layout; a folder with one
+        sub-folder of images or of recordings for each class; or a file of recordings. The last
+        three are read when samples are needed.
+    part
+        What to take where both are there: ``"test"`` samples with labels, or ``"calibration"``
+        samples.
+    settings
+        How images are prepared, and how events become samples.
+
+    Raises
+    ------
+    DataError
+        If it is missing or holds anything that cannot be used.
+    """
+    path, settings = Path(path), settings or InputSettings()
+    kind: str = settings.dataset_format
+    kind = _kind(path) if kind == "auto" else kind
+    if kind in ("jpg", "png"):
+        _require_folder(path)
+        return from_image_folder(path, settings)
+    if kind == "aedat":
+        if not path.exists():
+            raise DataError(f"There is no data file or folder {path}.")
+        return from_recordings(path, part=part, settings=settings)
+    return from_original_folder(path, part=part) if path.is_dir() else from_arrays(path)
+
+
+def _kind(path: Path) -> str:
+    """Return the format of what a path holds."""
+    if path.is_dir():
+        return _kind_of_folder(path)
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        names = dict.fromkeys(npz_names(path))
+        has_events = find_columns(names) or any(set_prefix(names, part) for part in PARTS)
+        return "aedat" if has_events else "npz"
+    return "aedat" if suffix in EVENT_SUFFIXES else "npz"
+
+
+def _kind_of_folder(folder: Path) -> str:
+    if any((folder / name).exists() for name in ORIGINAL_FILES):
+        return "npz"
+    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
+    images, events = suffixes & set(IMAGE_SUFFIXES), suffixes & set(EVENT_SUFFIXES)
+    if images and events:
+        raise DataError(
+            f"{folder} holds images ({', '.join(sorted(images))}) and events "
+            f"({', '.join(sorted(events))}); say which in input.dataset_format: jpg, png or aedat."
+        )
+    return "jpg" if images else "aedat" if events else "npz"
+
+
+def _require_folder(path: Path) -> None:
+    if not path.is_dir():
+        raise DataError(f"{path} is no folder; expected one with a sub-folder for each class.")

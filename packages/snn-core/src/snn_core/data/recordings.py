@@ -1,0 +1,189 @@
+"""Data sets of event cameras: recordings, cut into samples that are read when they are needed."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snn_core.data.base import Dataset, as_labels
+from snn_core.data.events import (
+    EVENT_SUFFIXES,
+    CellEvents,
+    EventStream,
+    cut,
+    frame_shape,
+    on_chip,
+    read_events,
+    scaled_frame,
+    to_cells,
+)
+from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, split, stream_of
+from snn_core.data.folders import find_files, hash_of
+from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.errors import DataError
+from snn_core.settings import InputSettings
+from snn_core.typing import Array, Pair
+
+RECORDINGS_KEPT = 4
+"""Recordings in memory: samples lie in the order of recordings, so the last ones are needed again.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recordings:
+    """Recordings with the class of each.
+
+    Parameters
+    ----------
+    load
+        Reads the recording of an index.
+    labels_b
+        Class of each, or ``None``.
+    number
+        How many there are.
+    sha256
+        Hash of everything in them.
+    """
+
+    load: Callable[[int], EventStream]
+    labels_b: Array | None
+    number: int
+    sha256: str
+
+
+def find_recordings(path: Path, *, part: str, settings: InputSettings) -> Recordings:
+    """Return the recordings in a folder or file.
+
+    Raises
+    ------
+    DataError
+        If there are none, or a file is damaged.
+    """
+    if path.is_dir():
+        files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict)
+        paths = files.paths
+        return Recordings(
+            load=lambda i: read_events(paths[i]),
+            labels_b=files.labels_b,
+            number=len(paths),
+            sha256=hash_of(files, path),
+        )
+    sha256 = _hash(path)
+    if path.suffix.lower() in (".npz", ".h5", ".hdf5"):
+        arrays = read_arrays(path)
+        prefix = set_prefix(arrays, part)
+        if prefix is not None:
+            return _many(arrays, prefix, path, sha256)
+        sets = sorted(name for name in arrays if name.endswith("off"))
+        if sets:
+            raise DataError(
+                f"{path} holds recordings under {', '.join(sets)}, none of them for {part}; "
+                f"expected names that start with {'test_' if part == 'test' else 'train_'}."
+            )
+    return Recordings(load=lambda _: read_events(path), labels_b=None, number=1, sha256=sha256)
+
+
+def _many(arrays: dict[str, Array], prefix: str, path: Path, sha256: str) -> Recordings:
+    """Return recordings that lie one after the other in the same arrays."""
+    columns = find_columns(arrays, prefix)
+    if columns is None:
+        raise DataError(f"{path} has no columns x, y, t, p under {prefix!r}.")
+    bounds, label = split(arrays, prefix, path), arrays.get(f"{prefix}label")
+
+    def load(i: int) -> EventStream:
+        start, stop = bounds[i]
+        return stream_of(tuple(column[start:stop] for column in columns), path)
+
+    return Recordings(
+        load=load,
+        labels_b=None if label is None else as_labels(np.asarray(label), str(path)),
+        number=len(bounds),
+        sha256=hashlib.sha256(f"{sha256}{prefix}".encode()).hexdigest(),
+    )
+
+
+def from_recordings(path: Path, *, part: str, settings: InputSettings) -> Dataset:
+    """Return the samples of recordings; ``x_b_l`` are their frames, ``events_b`` their events.
+
+    All recordings are read once to find the samples in them, one at a time.
+
+    Raises
+    ------
+    DataError
+        If there are none, or a recording is damaged or has no event on the chip.
+    """
+    found = find_recordings(path, part=part, settings=settings)
+    load = functools.lru_cache(maxsize=RECORDINGS_KEPT)(found.load)
+    pieces, chip = _pieces(load, found.number, settings, str(path))
+
+    @functools.lru_cache(maxsize=1)
+    def whole(i: int) -> EventStream:
+        return on_chip(load(i), chip)
+
+    @functools.lru_cache(maxsize=samples_kept(settings))
+    def cells(i: int) -> CellEvents:
+        recording, start, stop = (int(n) for n in pieces[i])
+        return to_cells(whole(recording)[start:stop], chip, settings)
+
+    shape = frame_shape(chip, settings)
+    frames = LazyItems(lambda i: scaled_frame(cells(i)), range(len(pieces)))
+    return Dataset(
+        x_b_l=LazySamples(frames, shape),
+        labels_b=None if found.labels_b is None else found.labels_b[pieces[:, 0]],
+        sample_ids=range(len(pieces)),
+        name=str(path),
+        sha256=found.sha256,
+        events_b=LazyItems(cells, range(len(pieces))),
+        advice="Set input.chip_size, input.frame_gen_method or target_size in "
+        "input.dataflow_kwargs, or choose another model.",
+    )
+
+
+def samples_kept(settings: InputSettings) -> int:
+    """Return how many samples to keep: those of a batch, if their events are needed after it."""
+    return 256 if settings.encoding == "events" else 1
+
+
+def _pieces(
+    load: Callable[[int], EventStream], number: int, settings: InputSettings, name: str
+) -> tuple[Array, Pair]:
+    """Return recording, first event and end of each sample, and the size of the chip."""
+    rows: list[tuple[int, int, int]] = []
+    chips = set()
+    for i in range(number):
+        stream = load(i)
+        chip = settings.chip_size or stream.chip_size
+        if chip is None:
+            raise DataError(
+                f"{name} does not tell the size of the chip; set input.chip_size to its "
+                f"(width, height)."
+            )
+        chips.add(chip)
+        t_us_e = on_chip(stream, chip).t_us_e
+        if not len(t_us_e):
+            raise DataError(
+                f"{name} has no event on a chip of {chip[0]} x {chip[1]} pixels in recording {i}; "
+                f"check input.chip_size (width, height)."
+            )
+        parts = cut(
+            t_us_e,
+            num_events=settings.num_dvs_events_per_sample,
+            window_us=settings.sample_window_us,
+        )
+        rows += [(i, start, stop) for start, stop in parts]
+    if len(chips) > 1:
+        found = ", ".join(f"{width} x {height}" for width, height in sorted(chips))
+        raise DataError(f"{name} has chips of {found} pixels; set input.chip_size to use one size.")
+    return np.array(rows, np.int64), chips.pop()
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -1,6 +1,0 @@
-"""Data sets: samples and labels from arrays, image folders or recordings of an event camera."""
-
-from snn_core.dataset.base import Dataset
-from snn_core.dataset.loading import load_dataset
-
-__all__ = ["Dataset", "load_dataset"]

@@ -1,0 +1,1 @@
+"""The analog network in NumPy: operators of all layers and the forward pass."""

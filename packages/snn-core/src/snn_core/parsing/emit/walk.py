@@ -1,0 +1,303 @@
+"""What the channels-first parsers share: calls of operators, and how problems are collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.views import CHANNELS_LAST, View
+from snn_core.parsing.problems import with_those_of_passes
+from snn_core.typing import Array, Shape
+
+Value: TypeAlias = "View | Array | None"
+"""A tensor of the network, a constant, or nothing where a refused operator hides what it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One application of an operator.
+
+    Parameters
+    ----------
+    name
+        Name of the layers it becomes, unique in the source.
+    kind
+        Name of the operator, as the framework spells it.
+    inputs
+        Tensors and constants, by position or by name.
+    settings
+        Everything else that it is called with.
+    shapes
+        Shapes of one sample of its outputs, as far as the source tells.
+    """
+
+    name: str
+    kind: str
+    inputs: Mapping[str, Value]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    shapes: Sequence[Shape | None] = ()
+
+    def tensor(self, key: str) -> View:
+        """Return an input that must be a tensor of the network."""
+        value = self.inputs.get(key)
+        if not isinstance(value, View):
+            raise UnsupportedError([f"its input {key!r} is a constant; expected a layer's output"])
+        return value
+
+    def constant(self, key: str) -> Array:
+        """Return an input that must be a constant."""
+        value = self.constant_or_none(key)
+        if value is None:
+            raise ParseError(f"its input {key!r} is missing.")
+        return value
+
+    def constant_or_none(self, key: str) -> Array | None:
+        """Return an input that must be a constant, if it is given."""
+        value = self.inputs.get(key)
+        if isinstance(value, View):
+            raise UnsupportedError(
+                [f"its input {key!r} is computed by the network; only constants are supported"]
+            )
+        return value
+
+    def weights(self, key: str) -> Array:
+        """Return a constant that must consist of finite numbers, as float32."""
+        return finite(self.constant(key), key)
+
+    def weights_or_none(self, key: str) -> Array | None:
+        """Return a constant that must consist of finite numbers, if it is given."""
+        value = self.constant_or_none(key)
+        return None if value is None else finite(value, key)
+
+
+def finite(values: Array, what: str) -> Array:
+    """Return values as float32, or raise a `ParseError` if some are infinite or not a number."""
+    try:
+        values = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise ParseError(
+            f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
+            f"diverged: retrain or restore an earlier state."
+        )
+    return values
+
+
+Emit: TypeAlias = Callable[[Builder, Call], "Value | Sequence[Value]"]
+"""A function that emits the layers of a call and returns its output or outputs."""
+
+
+def source_axis(value: int, rank: int) -> int:
+    """Return an axis without that of the samples.
+
+    Parameters
+    ----------
+    value
+        An axis as the source counts it, from the end if negative.
+    rank
+        Number of axes of one sample.
+    """
+    place = value + rank + 1 if value < 0 else value
+    if place == 0:
+        raise UnsupportedError(["it works across samples"])
+    if not 0 < place <= rank:
+        raise ParseError(f"its axis {value} is not an axis of a tensor with {rank + 1} axes.")
+    return place - 1
+
+
+def outputs_of(
+    emit: Emit | None, b: Builder, call: Call, *, advice: str
+) -> tuple[Sequence[Value], list[str]]:
+    """Emit a call; return its outputs and all reasons why there are none.
+
+    Where a call is refused, stand-ins of the shapes that the source tells take the place of its
+    outputs, so that the calls after it are looked at as well.
+
+    Parameters
+    ----------
+    emit
+        The function for its kind; ``None`` if that is not supported.
+    advice
+        What to say then.
+    """
+    line = f"{call.name} ({call.kind})"
+    if emit is None:
+        return _stand_ins(b, call), [f"{line}: {advice}"]
+    if any(value is None for value in call.inputs.values()):
+        return _stand_ins(b, call), []  # a call before it was refused
+    try:
+        found = emit(b, call)
+    except UnsupportedError as error:
+        return _stand_ins(b, call), [f"{line}: {problem}" for problem in error.problems]
+    except ParseError as error:
+        raise ParseError(f"Operator {line}: {error}") from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise ParseError(
+            f"Operator {line} does not have the form that is expected ({error!r}); export the "
+            f"model again."
+        ) from error
+    if found is None or isinstance(found, (View, np.ndarray)):
+        return [found], []
+    return list(found), []
+
+
+def started(b: Builder, shape: Shape, *, channels_first: bool, problems: list[str]) -> View | None:
+    """Emit the input; where that is impossible, add the reason to the problems."""
+    try:
+        return b.start(shape, channels_first=channels_first)
+    except UnsupportedError as error:
+        problems += error.problems
+        b.start((1,), channels_first=False)  # for what stands in for refused layers
+        return None
+
+
+def _stand_ins(b: Builder, call: Call) -> list[Value]:
+    views = [value for value in call.inputs.values() if isinstance(value, View)]
+    return [stand_in(b, f"{call.name}/refused", shape, views) for shape in call.shapes]
+
+
+def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] = ()) -> View | None:
+    """Emit a layer in place of one that was refused; the network is not used then.
+
+    It rectifies, as what would replace it would do, so that nothing after it is refused for that.
+    """
+    if shape is None or len(shape) not in CHANNELS_LAST:
+        return None
+    axes = CHANNELS_LAST[len(shape)]
+    stored = tuple(shape[i] for i in np.argsort(axes))
+    inputs = list(reads) or [View(b.layers[0].name, b.layers[0].output_shape)]
+    weight_nc = np.ones(len(inputs), np.float32)
+    return b.add(Add, name, inputs, stored, weight_nc=weight_nc, activation=ReLU())
+
+
+def channels_come_first(
+    first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None],
+    name: str,
+    rank: int,
+    *,
+    seen: frozenset[str] = frozenset(),
+) -> bool:
+    """Return whether the first axis of the input holds channels, from what first computes with it.
+
+    Parameters
+    ----------
+    first_reader
+        Tensor name to the role of the operator that first reads it (``"elementwise"``,
+        ``"transpose"``, ``"dense"``, ``"reshape"`` or another), its output and, for a
+        transposition, the order of the axes, that of the samples among them.
+    name
+        The input.
+    rank
+        Number of its axes without that of the samples.
+    seen
+        Tensors on the way to it; a damaged model may lead back to one.
+    """
+    found = first_reader(name)
+    if found is None or name in seen:
+        return rank == 3
+    role, output, axes = found
+    if role == "elementwise":
+        return channels_come_first(first_reader, output, rank, seen=seen | {name})
+    if role == "transpose":
+        inner = channels_come_first(first_reader, output, rank, seen=seen | {name})
+        return rank == 1 or axes[1 if inner else rank] == 1
+    return rank == 3 if role == "reshape" else role != "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A network and how the axes of its input and output are called in the source.
+
+    Parameters
+    ----------
+    network
+        In the source dialect.
+    input_axes, output_axes
+        The stored axis of each source axis.
+    log_softmax
+        Whether the source ends in a log-softmax, which the network computes as a softmax.
+    """
+
+    network: Network
+    input_axes: tuple[int, ...]
+    output_axes: tuple[int, ...]
+    log_softmax: bool = False
+
+    def to_source(self, x_b_l: Array) -> Array:
+        """Return samples as the source wants them."""
+        moved = x_b_l.transpose(0, *(axis + 1 for axis in self.input_axes))
+        # A copy always: with one channel a transposition is contiguous already, but its strides are
+        # those of channels-last images to PyTorch, whose results then have no views.
+        return np.array(moved, np.float32, order="C")
+
+    def from_source(self, y: Array) -> Array:
+        """Return outputs of the source as the network gives them."""
+        y = np.asarray(y, np.float32)
+        y = np.exp(y) if self.log_softmax else y
+        return y.transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
+
+
+LOG_SOFTMAX_NOTE = "read log-softmax as softmax: the decisions are the same"
+
+
+def finished(
+    b: Builder,
+    start: View | None,
+    output: Value,
+    *,
+    history: Sequence[str],
+    log_softmax: bool,
+    problems: Sequence[str],
+    what: str,
+) -> Reading:
+    """Return the network whose last tensor is ``output``.
+
+    Parameters
+    ----------
+    problems
+        Reasons found so far why there is none.
+    what
+        The headline of the error.
+
+    Raises
+    ------
+    UnsupportedError
+        With all problems; also if the output is a constant or its values are not in the source's
+        order.
+    """
+    if problems or start is None:
+        raise UnsupportedError(with_those_of_passes(b.layers, problems), what=what)
+    if not isinstance(output, View):
+        raise UnsupportedError(["the output does not depend on the input"], what=what)
+    try:
+        output = b.canonical(output, name="output")
+    except UnsupportedError as error:
+        raise UnsupportedError([f"output: {item}" for item in error.problems], what=what) from error
+    history = [*history, *([LOG_SOFTMAX_NOTE] if log_softmax else [])]
+    if start.axes != tuple(range(start.rank)):
+        history.append("channels-first source: reordered; the samples must be channels last")
+    network = Network(layers=tuple(b.layers), history=tuple(history))
+    if log_softmax and not _ends_in_softmax(network):
+        problem = "log-softmax inside the network; only the output can have it"
+        raise UnsupportedError([problem], what=what)
+    return Reading(
+        network,
+        start.axes or CHANNELS_LAST[start.rank],
+        output.axes or CHANNELS_LAST[output.rank],
+        log_softmax,
+    )
+
+
+def _ends_in_softmax(network: Network) -> bool:
+    layer = network.output
+    while layer.inputs and not isinstance(layer, ActivationLayer):
+        (layer, *_) = network.inbound(layer.name)
+    return isinstance(layer, ActivationLayer) and isinstance(layer.activation, Softmax)

@@ -1,0 +1,173 @@
+"""Activations of Keras models, and what in a layer's settings rules a conversion out.
+
+Besides Keras' own, the custom functions that snn_toolbox came with are known by their names, also
+as registered objects (``package>binary_tanh``): the code behind a name is neither stored in a file
+nor executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.ir import (
+    Activation,
+    BinarySigmoid,
+    BinaryTanh,
+    Linear,
+    QuantizedReLU,
+    ReLU,
+    Softmax,
+)
+from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields
+
+ACTIVATIONS: dict[str, Activation] = {
+    "linear": Linear(),
+    "relu": ReLU(),
+    "relu6": ReLU(max_value=6.0),
+    "softmax": Softmax(),
+}
+"""Keras' own activations that spike rates can express."""
+
+CUSTOM: dict[str, Activation] = {
+    "binary_sigmoid": BinarySigmoid(),
+    "binary_tanh": BinaryTanh(),
+    "clamped_relu": ReLU(max_value=1.0),
+    # Noise belongs to training; what is left of it is a ReLU.
+    "noisy_relu": ReLU(),
+}
+"""Custom activations known by name."""
+
+_CLAMPED = re.compile(r"clamped_relu_(?P<threshold>[\d.e+-]+)_(?P<bound>None|[\d.e+-]+)")
+_QUANTIZED = re.compile(r"(?P<name>\w+)_Q(?P<m>\d+)\.(?P<f>\d+)")
+_MAX_BITS = 24
+"""float32 represents this many exactly."""
+
+_ADVICE = (
+    "use relu, relu6, linear or (at the output) softmax and retrain: spike rates cannot follow "
+    "other functions"
+)
+
+
+def activation_of(value: Any) -> Activation:
+    """Return the activation that a Keras setting names.
+
+    Parameters
+    ----------
+    value
+        ``None``, a name, or the dictionary of a serialized function or activation layer.
+
+    Raises
+    ------
+    UnsupportedError
+        For any activation that a spike rate cannot express.
+    """
+    if value is None:
+        return Linear()
+    if isinstance(value, str):
+        return ACTIVATIONS[value] if value in ACTIVATIONS else custom_activation(value)
+    if not isinstance(value, Mapping):
+        raise ParseError(f"its activation is {value!r}; expected a name.")
+    kind, settings = value.get("class_name"), value.get("config")
+    if isinstance(settings, str):  # a function; Keras writes its own as plain names
+        return custom_activation(settings)
+    if not isinstance(kind, str) or not isinstance(settings, Mapping):
+        raise ParseError(f"its activation is {value!r}; expected a name or a class.")
+    if kind == "Softmax" and settings.get("axis", -1) == -1:
+        return Softmax()
+    if kind == "ReLU" or kind in CUSTOM_CLASSES:
+        return relu_of(Fields(settings), kind=kind)
+    return custom_activation(kind)
+
+
+def custom_activation(name: str) -> Activation:
+    """Return the custom activation of a name such as ``binary_tanh`` or ``relu_Q1.4``.
+
+    Raises
+    ------
+    UnsupportedError
+        If the name is not known or the function has no spiking form.
+    """
+    short = name.rpartition(">")[2]
+    if short in CUSTOM:
+        return CUSTOM[short]
+    if clamped := _CLAMPED.fullmatch(short):
+        threshold, bound = clamped["threshold"], clamped["bound"]
+        try:
+            config = {
+                "threshold": float(threshold),
+                "max_value": None if bound == "None" else float(bound),
+            }
+        except ValueError:
+            raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"]) from None
+        return relu_of(Fields(config), kind="ClampedReLU")
+    if quantized := _QUANTIZED.fullmatch(short):
+        return _quantized(quantized["name"], int(quantized["m"]), int(quantized["f"]))
+    if short == "noisy_softplus":
+        return relu_of(Fields({}), kind="NoisySoftplus")
+    raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"])
+
+
+def _quantized(name: str, m: int, f: int) -> QuantizedReLU:
+    """Return ``name`` in the fixed-point format Qm.f."""
+    if name not in ("relu", "quantized_relu"):
+        raise UnsupportedError([f"activation '{name}_Q{m}.{f}': only relu can be quantised"])
+    if not 1 <= m + f <= _MAX_BITS:
+        raise UnsupportedError([f"the format Q{m}.{f} has {m + f} bits; expected 1 to {_MAX_BITS}"])
+    return QuantizedReLU(step=2.0**-f, max_value=2.0**m - 2.0**-f)
+
+
+def relu_of(fields: Fields, *, kind: str = "ReLU") -> ReLU:
+    """Return the activation of a Keras ``ReLU`` layer, or of a custom class like it.
+
+    Raises
+    ------
+    UnsupportedError
+        If it leaks below zero, has a threshold or an upper bound that is not positive.
+    """
+    if kind == "NoisySoftplus":
+        raise UnsupportedError([f"NoisySoftplus is never 0, unlike a spike rate; {_ADVICE}"])
+    for key in ("negative_slope", "threshold"):
+        if fields.values.get(key) is not None and fields.number(key, 0.0) != 0:
+            raise UnsupportedError(
+                [f"{kind} with {key}={fields.values[key]} is not supported; {_ADVICE}"]
+            )
+    if fields.values.get("max_value") is None:
+        return ReLU()
+    bound = fields.number("max_value", 0.0)
+    if bound <= 0:
+        raise UnsupportedError([f"{kind} with max_value={bound:g} is always 0; remove the layer"])
+    return ReLU(max_value=bound)
+
+
+def refusals(kind: str, config: Config) -> list[str]:
+    """Return every reason in a layer's settings alone not to convert it.
+
+    Parameters
+    ----------
+    kind
+        Keras class name of the layer.
+    config
+        Its settings.
+    """
+    reasons: list[str] = []
+    try:
+        activation_of(config.get("activation"))
+        if kind == "ReLU" or kind in CUSTOM_CLASSES:
+            relu_of(Fields(config), kind=kind)
+    except UnsupportedError as error:
+        reasons += error.problems
+    if config.get("interpolation", "nearest") != "nearest":
+        reasons.append(f"interpolation {config['interpolation']!r} is not supported; use 'nearest'")
+    if config.get("lora_rank"):
+        reasons.append("its low-rank adaptation is not merged; merge it and save the model again")
+    dtype = config.get("dtype")
+    name = str(dtype.get("class_name") if isinstance(dtype, Mapping) else dtype)
+    if "quantized" in name.lower() or name.startswith(("int", "float8")):
+        reasons.append(
+            f"data type {name!r} is not supported; convert the model before quantizing it (weights "
+            f"can be quantized during conversion)"
+        )
+    return reasons

@@ -1,0 +1,134 @@
+"""Keras models: files of Keras 2 and 3, and models in memory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.ir import Network
+from snn_core.parsing.base import ModelName, choose
+from snn_core.parsing.keras.file import Contents, open_file
+from snn_core.parsing.keras.graph import Graph, flatten_model
+from snn_core.parsing.keras.layers import build, is_channels_first
+from snn_core.parsing.keras.run import run_file, run_model
+from snn_core.parsing.keras.weights import ModelWeights
+from snn_core.typing import Array, Shape
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+class KerasParser:
+    """Parser of models saved with ``model.save`` by Keras 2 or 3, and of ``keras.Model`` objects.
+
+    Reading a file needs no Keras.
+    """
+
+    name = "keras"
+    framework = "keras and tensorflow"
+    reads = "Keras models (.keras, .h5, .hdf5, module:attribute, keras.Model)"
+
+    def accepts(self, source: Any) -> bool:
+        """Return whether ``source`` is a file with a Keras suffix or an object of Keras."""
+        if isinstance(source, (str, PathLike)):
+            return Path(source).suffix.lower() in SUFFIXES
+        return isinstance(source, ModelName) or _is_model(source)
+
+    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
+        """Return the network of a model, in the source dialect.
+
+        Layers carry the names they have in Keras; those of nested models are joined by slashes.
+
+        Parameters
+        ----------
+        input_shape
+            Shape of one sample in the model's axis order, where the model leaves it open.
+
+        Raises
+        ------
+        ParseError
+            If a file is no complete Keras model, or an object has no weights yet.
+        UnsupportedError
+            With every layer that cannot be converted.
+        """
+        with _opened(source) as contents:
+            return _read(contents, input_shape)[0]
+
+    def run(
+        self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
+    ) -> tuple[Array, str] | None:
+        """Return what Keras computes, and its version; nothing where it is not installed."""
+        with _opened(source) as contents:
+            _, graph = _read(contents, input_shape)  # refuses what must not be run
+        first = is_channels_first(graph)
+        x = np.moveaxis(x_b_l, -1, 1) if first and x_b_l.ndim > 2 else x_b_l
+        if isinstance(source, (str, PathLike)):
+            found = run_file(Path(source), x)
+        else:
+            found = run_model(_model(source), x)
+        if found is None:
+            return None
+        y, engine = found
+        return (np.moveaxis(y, 1, -1) if first and y.ndim > 2 else y), engine
+
+
+def _read(contents: Contents, input_shape: Shape | None) -> tuple[Network, Graph]:
+    graph = flatten_model(contents.model, input_shape=input_shape)
+    return build(graph, contents.weights, note=contents.note), graph
+
+
+@contextmanager
+def _opened(source: Any) -> Iterator[Contents]:
+    if isinstance(source, (str, PathLike)):
+        with open_file(Path(source)) as contents:
+            yield contents
+        return
+    model = _model(source)
+    version = getattr(sys.modules.get(type(model).__module__.partition(".")[0]), "__version__", "")
+    config = _config(model)
+    yield Contents(config, ModelWeights(model), f"read the model {model.name!r} of Keras {version}")
+
+
+def _is_model(source: Any) -> bool:
+    """Return whether an object is a Keras model; whoever has one has imported Keras."""
+    frameworks = (sys.modules.get(name) for name in ("keras", "tf_keras"))
+    kinds = tuple(
+        kind for item in frameworks if isinstance(kind := getattr(item, "Model", 0), type)
+    )
+    return isinstance(source, kinds)
+
+
+def _model(source: Any) -> Any:
+    """Return the model that is meant, with its weights."""
+    if not isinstance(source, ModelName):
+        return source
+    found, _ = choose(ModelName(source.target), [KerasParser()])
+    if source.weights is not None:
+        if not source.weights.is_file():
+            raise ParseError(f"The weights file {source.weights} does not exist; check the path.")
+        try:
+            found.load_weights(source.weights)
+        except Exception as error:  # Keras raises errors of many types
+            raise ParseError(
+                f"{source.weights} does not fit to {source.target}: {error}"
+            ) from error
+    return found
+
+
+def _config(model: Any) -> Any:
+    """Return the configuration of a model as a file would hold it."""
+    try:
+        return json.loads(model.to_json())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise ParseError(
+            f"The Keras model {model.name!r} cannot describe its layers ({first}); build it as a "
+            f"functional model, keras.Model(inputs, outputs)."
+        ) from error

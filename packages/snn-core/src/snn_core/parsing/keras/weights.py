@@ -1,0 +1,246 @@
+"""Weights of Keras layers out of HDF5 files, with every shape checked before it is read.
+
+Links to other files and data stored elsewhere are not followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import h5py
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.parsing.keras.graph import Location
+from snn_core.typing import Array, Shape
+
+Shapes: TypeAlias = Mapping[str, Shape]
+"""Names of a layer's variables, in Keras' order, and the shapes they must have."""
+
+MAX_ARRAY_BYTES = 2**33
+
+# Names that other Keras versions gave to a variable.
+_ALIASES = {"depthwise_kernel": ("depthwise_kernel", "kernel")}
+
+
+@runtime_checkable
+class WeightStore(Protocol):
+    """A source of weights."""
+
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays.
+
+        Raises
+        ------
+        ParseError
+            If one is missing, has another shape or holds values that are not finite.
+        """
+        ...
+
+
+@contextmanager
+def while_reading() -> Iterator[None]:
+    """Turn what h5py raises for damaged files into a `ParseError`."""
+    try:
+        yield
+    except (ArithmeticError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ParseError(f"the HDF5 data is damaged ({error}); copy the file again.") from error
+
+
+class ArchiveWeights:
+    """The weights of a ``.keras`` archive: layers by class and number, variables by number.
+
+    A layer that belongs to several models is stored with the first of them only, and the numbers of
+    the others skip it. It is then found by its name, or where a layer of that name and class is
+    stored: older versions of Keras write no names.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    @while_reading()
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays."""
+        name = location.names[-1]
+        group = _descend(self._file, f"{location.group}/vars")
+        stored = name if group is None else _stored_name(group, name)
+        if group is None or stored != name:
+            group = self._by_name(name, shapes) or self._twin(location)
+        if group is None:
+            if stored == name:
+                raise ParseError(
+                    f"the file holds no weights for it under {location.group!r}; save the model "
+                    f"again."
+                )
+            raise ParseError(
+                f"the weights under {location.group!r} belong to the layer {stored!r}; the "
+                f"configuration and the weights file do not fit together: save the model again."
+            )
+        if len(group) != len(shapes):
+            raise ParseError(
+                f"the file holds {len(group)} weight arrays for it; expected {len(shapes)} "
+                f"({', '.join(shapes)})."
+            )
+        return {
+            name: _read(_descend(group, str(i)), name, shape)
+            for i, (name, shape) in enumerate(shapes.items())
+        }
+
+    def _twin(self, location: Location) -> h5py.Group | None:
+        """Return the only group of a layer of the same name and class in another model."""
+        groups = (_descend(self._file, f"{group}/vars") for group in location.twins)
+        found = [group for group in groups if isinstance(group, h5py.Group) and len(group)]
+        return found[0] if len(found) == 1 and "name" not in found[0].attrs else None
+
+    def _by_name(self, name: str, shapes: Shapes) -> h5py.Group | None:
+        """Return the only group that says it belongs to a layer of this name, and fits."""
+        wanted = list(shapes.values())
+        found = [
+            group
+            for group in _variables(self._file)
+            if _stored_name(group, "") == name
+            and [getattr(_descend(group, str(i)), "shape", None) for i in range(len(group))]
+            == wanted
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+def _stored_name(group: h5py.Group, default: str) -> str:
+    """Return the layer that a group of variables says it belongs to."""
+    name = group.attrs.get("name", default)
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _variables(group: h5py.Group) -> Iterator[h5py.Group]:
+    """Yield all groups of variables, reached through plain links only."""
+    for name in group:
+        item = _descend(group, name)
+        if isinstance(item, h5py.Group):
+            yield from (item,) if name == "vars" else _variables(item)
+
+
+class ModelWeights:
+    """The weights of a model in memory."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays."""
+        layer = self._model
+        for name in location.names:
+            layer = layer.get_layer(name)
+        stored = {
+            # "dense/kernel:0" in Keras 2, "kernel" in Keras 3
+            str(variable.name).rpartition("/")[2].partition(":")[0]: variable
+            for variable in layer.variables
+        }
+        found = {}
+        for name, shape in shapes.items():
+            key = next((alias for alias in _ALIASES.get(name, (name,)) if alias in stored), None)
+            if key is None:
+                raise ParseError(
+                    f"it has no variable {name!r}; build the model (model.build or a call on data)."
+                )
+            values = np.asarray(stored[key].numpy())
+            if values.shape != shape:
+                raise ParseError(f"its {name} has the shape {values.shape}; expected {shape}.")
+            found[name] = _finite(values.astype(np.float32), name)
+        return found
+
+
+class GroupWeights:
+    """The weights of an ``.h5`` model: variables by name, grouped by outer layer."""
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._group = group
+
+    @while_reading()
+    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
+        """Return the variables of one layer as float32 arrays."""
+        group = _descend(self._group, location.names[0])
+        if group is None:
+            raise ParseError("the file holds no weights for it; save the model again.")
+        stored = dict(_datasets(group))
+        return {
+            name: _read(stored[self._find(location, name, stored)], name, shape)
+            for name, shape in shapes.items()
+        }
+
+    @staticmethod
+    def _find(location: Location, name: str, stored: Mapping[str, h5py.Dataset]) -> str:
+        """Return the path of a variable such as ``conv2d/kernel:0``.
+
+        A layer of the outer model has its group to itself. Inside a nested model the path also
+        names the layer, with or without the models around it.
+        """
+        names = _ALIASES.get(name, (name,))
+        nested = location.names[1:]
+        candidates: list[str] = []
+        for start in range(max(len(nested), 1)):
+            tail = tuple("/".join((*nested[start:], name)) for name in names)
+            candidates = [
+                path
+                for path in stored
+                if f"/{path}".split(":")[0].endswith(tuple(f"/{item}" for item in tail))
+            ]
+            if candidates:
+                break
+        if len(candidates) != 1:
+            found = ", ".join(candidates or stored) or "none"
+            raise ParseError(
+                f"expected one variable {name!r} for it in the group {location.names[0]!r}; found "
+                f"{found}."
+            )
+        return candidates[0]
+
+
+def _descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
+    """Return what lies under a path, reached through plain links only."""
+    current = group
+    for part in path.split("/"):
+        if not isinstance(current, h5py.Group):
+            return None
+        if not isinstance(current.get(part, getlink=True), h5py.HardLink):
+            return None
+        current = current[part]
+    return current
+
+
+def _datasets(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
+    for name in group:
+        item = _descend(group, name)
+        if isinstance(item, h5py.Dataset):
+            yield prefix + name, item
+        elif isinstance(item, h5py.Group):
+            yield from _datasets(item, f"{prefix}{name}/")
+
+
+def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Array:
+    if not isinstance(data, h5py.Dataset):
+        raise ParseError(f"its {name} is missing from the file; save the model again.")
+    if data.shape != shape:
+        raise ParseError(f"its {name} has the shape {data.shape} in the file; expected {shape}.")
+    if data.external or data.is_virtual or data.dtype.kind not in "fiu" or "dtype" in data.attrs:
+        raise ParseError(
+            f"its {name} is stored as {data.attrs.get('dtype', data.dtype)} or outside the file; "
+            f"expected plain numbers: save the model with float32 weights."
+        )
+    if data.nbytes > MAX_ARRAY_BYTES:
+        raise ParseError(
+            f"its {name} of shape {shape} takes {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} are "
+            f"read."
+        )
+    return _finite(np.asarray(data[()], np.float32), name)
+
+
+def _finite(values: Array, name: str) -> Array:
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise ParseError(
+            f"its {name} holds {bad} value(s) that are infinite or not a number; the training "
+            f"diverged: retrain or restore an earlier state."
+        )
+    return values

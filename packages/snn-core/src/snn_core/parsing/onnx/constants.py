@@ -1,0 +1,187 @@
+"""The constants of an ONNX graph, what is computed from constants alone, and inferred shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.parsing.base import require
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import Value
+from snn_core.typing import Array, Shape
+
+HEADLINE = "This ONNX model cannot be converted"
+
+MAX_FOLDED = 2**28
+"""Largest number of values that a constant may grow to, so that small files stay small."""
+
+SMALL = 64
+"""Number of values up to which constants can hold a shape or settings."""
+
+_FOLDED = frozenset((
+    "Add", "Cast", "CastLike", "Ceil", "Concat", "Constant", "ConstantOfShape",
+    "DequantizeLinear", "Div", "Equal", "Expand", "Flatten", "Floor", "Gather", "Identity",
+    "Max", "Min", "Mul", "Neg", "Pow", "QuantizeLinear", "Range", "Reciprocal", "ReduceL2",
+    "ReduceProd", "ReduceSum", "Reshape", "Shape", "Size", "Slice", "Split", "Sqrt", "Squeeze",
+    "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
+))  # fmt: skip
+
+
+class Constants:
+    """The constants of a graph by name; large ones are read when they are needed."""
+
+    def __init__(self, graph: Any, folder: Path | None) -> None:
+        self._stored = {item.name: item for item in graph.initializer}
+        self._folder = folder
+        self._folded: dict[str, Array] = {}
+        sparse = [item.values.name for item in graph.sparse_initializer]
+        if sparse:
+            raise UnsupportedError(
+                [f"{', '.join(sparse)}: sparse initializers; store them as dense ones"],
+                what=HEADLINE,
+            )
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._stored or name in self._folded
+
+    def __getitem__(self, name: str) -> Array:
+        if name in self._folded:
+            return self._folded[name]
+        tensor = self._stored[name]
+        helper = require("onnx.numpy_helper", extra="onnx")
+        try:
+            if tensor.data_location == tensor.EXTERNAL:
+                tensor = _with_external_data(tensor, self._folder)
+            return np.asarray(helper.to_array(tensor))
+        except (ValueError, TypeError, OSError) as error:
+            raise ParseError(f"The constant {name!r} is damaged ({error}).") from error
+
+    def __setitem__(self, name: str, values: Array) -> None:
+        self._folded[name] = values
+
+
+def _with_external_data(tensor: Any, folder: Path | None) -> Any:
+    """Return a tensor with its data, which must lie in the model's own folder."""
+    entries = {item.key: item.value for item in tensor.external_data}
+    location = entries.get("location", "")
+    path = None if folder is None else (folder / location)
+    if path is None or not location or Path(location).is_absolute() or ".." in Path(location).parts:
+        raise ParseError(
+            f"The constant {tensor.name!r} lies outside the model's folder ({location!r}), which "
+            f"is not read; export the model as one file or put its data beside it."
+        )
+    if path.is_symlink() or not path.is_file():
+        raise ParseError(f"The constant {tensor.name!r} lies in {path}, which is no plain file.")
+    full = type(tensor)()
+    full.CopyFrom(tensor)
+    with path.open("rb") as file:
+        file.seek(int(entries.get("offset", 0)))
+        full.raw_data = file.read(int(entries.get("length", -1)))
+    full.data_location = full.DEFAULT
+    del full.external_data[:]
+    return full
+
+
+def folded(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
+    """Return the outputs of a node whose inputs are all known.
+
+    Raises
+    ------
+    UnsupportedError
+        If that is not possible.
+    """
+    if node.op_type not in _FOLDED:
+        raise UnsupportedError(["it computes with constants alone; fold them first"])
+    if _outcome(node, feeds) > MAX_FOLDED:
+        raise UnsupportedError(
+            [f"it makes more than {MAX_FOLDED} values out of few; fold it first"]
+        )
+    helper = require("onnx.helper", extra="onnx")
+    value_info = require("onnx", extra="onnx").ValueInfoProto
+    graph = helper.make_graph(
+        [node],
+        "constant",
+        [value_info(name=item) for item in feeds],
+        [value_info(name=item) for item in node.output if item],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    evaluator = require("onnx.reference", extra="onnx").ReferenceEvaluator
+    try:
+        found = evaluator(model).run(None, dict(feeds))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UnsupportedError([f"it cannot be computed from constants ({reason})"]) from error
+    return [np.asarray(values) for values in found]
+
+
+_BROADCASTING = frozenset((
+    "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Where", "Equal", "Gather",
+))  # fmt: skip
+
+
+def _outcome(node: Any, feeds: Mapping[str, Array]) -> float:
+    """Return at most how many values a node makes out of its inputs."""
+    given = [feeds[name] for name in node.input if name]
+    sizes = [float(values.size) for values in given]
+    if node.op_type == "ConstantOfShape":
+        return float(np.prod(given[0], dtype=np.float64))
+    if node.op_type == "Range":
+        start, limit, delta = (float(values.reshape(-1)[0]) for values in given)
+        return abs((limit - start) / delta) if delta else math.inf
+    if node.op_type in ("Expand", "Tile"):
+        return sizes[0] * float(np.prod(given[1], dtype=np.float64))
+    if node.op_type in _BROADCASTING:
+        return math.prod(sizes) if max(sizes) > SMALL else 0.0
+    return 0.0
+
+
+def inferred_shapes(
+    node: Any, inputs: Sequence[Value], *, opset: int, batch: int
+) -> list[Shape | None]:
+    """Return the shapes of one sample of a node's outputs, as ONNX infers them.
+
+    Parameters
+    ----------
+    inputs
+        What the node reads, in its order; ``None`` where that is unknown or left out.
+    batch
+        Number of samples of the tensors.
+    """
+    helper = require("onnx.helper", extra="onnx")
+    numpy_helper = require("onnx.numpy_helper", extra="onnx")
+    types: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    for name, value in zip(node.input, inputs, strict=True):
+        if isinstance(value, View):
+            # All activations are read as float32.
+            types[name] = helper.make_tensor_type_proto(1, (batch, *value.shape))
+        elif value is not None:
+            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+            types[name] = helper.make_tensor_type_proto(kind, value.shape)
+            if value.size <= SMALL:
+                data[name] = numpy_helper.from_array(value, name)
+        elif name:
+            return []
+    inference = require("onnx.shape_inference", extra="onnx")
+    try:
+        schema = require("onnx.defs", extra="onnx").get_schema(node.op_type, opset)
+        imports = [helper.make_opsetid("", opset)]
+        found = inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
+    except Exception:  # noqa: BLE001 - the operator is not known or the model is wrong
+        return []
+    return [shape_of(found[name]) if name in found else None for name in node.output]
+
+
+def shape_of(kind: Any) -> Shape | None:
+    """Return the shape of one sample of a typed value, if it is fixed."""
+    if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
+        return None
+    dims = list(kind.tensor_type.shape.dim)[1:]
+    if any(not dim.HasField("dim_value") or dim.dim_value < 1 for dim in dims):
+        return None
+    return tuple(dim.dim_value for dim in dims)

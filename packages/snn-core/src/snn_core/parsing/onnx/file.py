@@ -1,0 +1,122 @@
+"""ONNX models, opset 7 and later, read with the ``onnx`` package (extra ``snn-core[onnx]``)."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.ir import Network
+from snn_core.parsing.base import require
+from snn_core.parsing.emit.walk import Reading
+from snn_core.parsing.onnx.graph import read
+from snn_core.typing import Array, Shape
+
+SUFFIXES = (".onnx",)
+
+
+class OnnxFileParser:
+    """Parser of ``.onnx`` files and of ``onnx.ModelProto`` objects."""
+
+    name = "onnx"
+    reads = "ONNX models (.onnx)"
+
+    def accepts(self, source: Any) -> bool:
+        """Return whether ``source`` is the path of an ``.onnx`` file or a loaded model."""
+        if isinstance(source, (str, PathLike)):
+            return Path(source).suffix.lower() in SUFFIXES
+        onnx = sys.modules.get("onnx")
+        return onnx is not None and isinstance(source, onnx.ModelProto)
+
+    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
+        """Return the network of a model, in the source dialect.
+
+        Layers carry the names of their nodes.
+
+        Parameters
+        ----------
+        input_shape
+            Shape of one sample in the model's axis order, where the model leaves it open.
+
+        Raises
+        ------
+        ParseError
+            If the file is no complete ONNX model, or the package ``onnx`` is missing.
+        UnsupportedError
+            With every node that cannot be converted.
+        """
+        return _read(source, input_shape).network
+
+    def run(
+        self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
+    ) -> tuple[Array, str]:
+        """Return what the model itself computes, and what computed it.
+
+        ``onnxruntime`` where it is installed, else the reference evaluator of ``onnx``.
+        """
+        reading = _read(source, input_shape)
+        x = reading.to_source(x_b_l)
+        y, engine = _evaluate(source, x)
+        return reading.from_source(y), engine
+
+
+def _read(source: Any, input_shape: Shape | None) -> Reading:
+    onnx = require("onnx", extra="onnx")
+    model, folder, what, note = source, None, "the ONNX model", "read an ONNX model"
+    if isinstance(source, (str, PathLike)):
+        path = Path(source)
+        model, digest = _loaded(onnx, path)
+        folder, what = path.parent, str(path)
+        producer = f"{model.producer_name} {model.producer_version}".strip()
+        producer = producer or "an unknown producer"
+        note = f"read {path.name}: ONNX model of {producer}, sha256 {digest}"
+    try:
+        return read(model, folder=folder, note=note, input_shape=input_shape)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # Text that is not UTF-8, for one, comes out of protobuf as bytes.
+        raise ParseError(
+            f"The graph in {what} does not have the form that is expected ({error!r}); export it "
+            f"again."
+        ) from error
+
+
+def _loaded(onnx: Any, path: Path) -> tuple[Any, str]:
+    """Return the model without data stored in other files, and the hash of the file."""
+    decode_error = require("google.protobuf.message", extra="onnx").DecodeError
+    try:
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        model = onnx.load_model_from_string(content)
+    except OSError as error:
+        raise ParseError(f"{path} cannot be read: {error}.") from error
+    except (decode_error, ValueError, RecursionError) as error:
+        raise ParseError(
+            f"{path} is no ONNX model or damaged ({error}); export it again."
+        ) from error
+    if not model.graph.node:
+        raise ParseError(f"{path} holds no ONNX graph; export the model again.")
+    return model, digest
+
+
+def _evaluate(source: Any, x: Array) -> tuple[Array, str]:
+    """Run a model on samples in its own axis order, one by one as some demand it."""
+    content = str(source) if isinstance(source, (str, PathLike)) else source.SerializeToString()
+    try:
+        runtime = import_module("onnxruntime")
+    except ImportError:
+        onnx = import_module("onnx")
+        evaluator = import_module("onnx.reference").ReferenceEvaluator(content)
+        name = evaluator.input_names[0]
+        engine = f"the reference evaluator of onnx {onnx.__version__}"
+    else:
+        runtime.set_default_logger_severity(3)  # errors only
+        evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        name, engine = evaluator.get_inputs()[0].name, f"onnxruntime {runtime.__version__}"
+    outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
+    return np.concatenate(outputs), engine

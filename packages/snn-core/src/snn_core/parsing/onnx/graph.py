@@ -1,0 +1,289 @@
+"""The walk over an ONNX graph: shapes are inferred and constants folded on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.parsing.base import require
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import (
+    Call,
+    Reading,
+    Value,
+    channels_come_first,
+    finished,
+    outputs_of,
+    stand_in,
+    started,
+)
+from snn_core.parsing.onnx.constants import HEADLINE, Constants, folded, inferred_shapes, shape_of
+from snn_core.parsing.onnx.gather import Gathering, gathered, gatherings
+from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.typing import Array, Shape
+
+OLDEST_OPSET = 7
+"""Before it, broadcasting and batch normalization had other meanings."""
+
+DOMAINS = ("", "ai.onnx")
+
+
+def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | None) -> Reading:
+    """Return the network of an ONNX model.
+
+    Parameters
+    ----------
+    model
+        An ``onnx.ModelProto``.
+    folder
+        Where files with external data lie.
+    note
+        First line of the history.
+    input_shape
+        Shape of one sample, where the model leaves it open.
+
+    Raises
+    ------
+    ParseError
+        If the model is damaged.
+    UnsupportedError
+        With all nodes that cannot be converted.
+    """
+    opset = _opset(model)
+    if model.functions:
+        model = require("onnx.inliner", extra="onnx").inline_local_functions(model)
+    graph = model.graph
+    constants = Constants(graph, folder)
+    sources = [item for item in graph.input if item.name not in constants]
+    problems = [*_not_one(sources, "inputs"), *_not_one(graph.output, "outputs")]
+    targets = [item.name for item in graph.output]
+    needed, dead = _needed(graph.node, targets)
+    shape, batch = _input_shape(sources[0], input_shape)
+    b = Builder()
+    channels_first = _channels_first(graph.node, sources[0].name, len(shape))
+    start = started(b, shape, channels_first=channels_first, problems=problems)
+    walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: start})
+    for item in sources[1:]:
+        walk.tensors[item.name] = stand_in(b, f"{item.name}/refused", shape_of(item.type))
+    together = gatherings(graph.node, constants)
+    for i, node in enumerate(graph.node):
+        triple = together.get(node.output[0]) if node.output else None
+        if i not in needed:
+            continue
+        if triple is not None:
+            problems += walk.gather(triple, i)
+        elif not any(name in together for name in node.output):
+            problems += walk.visit(node, i)
+    history = [note]
+    if dead:
+        history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
+    log_softmax = any(graph.node[i].op_type == "LogSoftmax" for i in needed)
+    return finished(
+        b,
+        start,
+        walk.value(targets[0]),
+        history=history,
+        log_softmax=log_softmax,
+        problems=problems,
+        what=HEADLINE,
+    )
+
+
+def _opset(model: Any) -> int:
+    versions = {item.domain: item.version for item in model.opset_import}
+    version = next((versions[domain] for domain in DOMAINS if domain in versions), 0)
+    newest = require("onnx.defs", extra="onnx").onnx_opset_version()
+    if not OLDEST_OPSET <= version <= newest:
+        raise ParseError(
+            f"The model uses the operator set {version}; this installation reads {OLDEST_OPSET} to "
+            f"{newest}. Convert it with onnx.version_converter, or update onnx."
+        )
+    return int(version)
+
+
+def _not_one(values: Iterable[Any], what: str) -> list[str]:
+    """Return what is wrong with the number of inputs or outputs."""
+    names = [value.name for value in values]
+    if not names:
+        raise UnsupportedError([f"the model has no {what}; expected one"], what=HEADLINE)
+    found = f"the model has {len(names)} {what} ({', '.join(names)}); expected one"
+    return [found] if len(names) > 1 else []
+
+
+def _reads(graph: Any) -> set[str]:
+    """Return the names of all values that are read."""
+    return {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
+
+
+def _needed(nodes: Any, targets: list[str]) -> tuple[set[int], list[str]]:
+    """Return which nodes the outputs depend on, and the names of the others."""
+    producers = {name: i for i, node in enumerate(nodes) for name in node.output if name}
+    found: set[int] = set()
+    waiting = list(targets)
+    while waiting:
+        i = producers.get(waiting.pop())
+        if i is not None and i not in found:
+            found.add(i)
+            waiting += list(nodes[i].input)
+    dead = [_name(node, i) for i, node in enumerate(nodes) if i not in found]
+    return found, dead
+
+
+def _name(node: Any, index: int) -> str:
+    return node.name or (node.output[0] if node.output else f"node {index}")
+
+
+def _input_shape(source: Any, given: Shape | None) -> tuple[Shape, int]:
+    """Return the shape of one sample and the number of samples that the model is made for."""
+    dims = source.type.tensor_type.shape.dim
+    declared = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
+    if not declared:
+        raise ParseError("The model's input has no shape; export it again with one.")
+    batch = declared[0]
+    sizes = declared[1:]
+    if given is not None:
+        fits = len(given) == len(sizes) and all(
+            size in (None, own) for size, own in zip(sizes, given, strict=True)
+        )
+        if not fits:
+            found = tuple("?" if size is None else size for size in sizes)
+            raise ParseError(f"The input shape {given} does not fit to the model's {found}.")
+        sizes = list(given)
+    shape = tuple(size for size in sizes if size is not None and size > 0)
+    if not sizes or len(shape) < len(sizes):
+        raise ParseError(
+            f"The model leaves its input shape open ({source.name}: {declared}); give the shape of "
+            f"one sample, for example --input-shape 3,32,32."
+        )
+    return shape, batch or 1
+
+
+def _channels_first(nodes: Any, source: str, rank: int) -> bool:
+    def first_reader(name: str) -> tuple[str, str, list[int]] | None:
+        for node in nodes:
+            if name in node.input:
+                role = _ROLES.get(node.op_type, "other")
+                axes = [list(item.ints) for item in node.attribute if item.name == "perm"]
+                return role, node.output[0], axes[0] if axes else []
+        return None
+
+    return channels_come_first(first_reader, source, rank)
+
+
+_ROLES = {
+    **dict.fromkeys(
+        ("Identity", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Dropout"),
+        "elementwise",
+    ),
+    **dict.fromkeys(("MatMul", "Gemm"), "dense"),
+    **dict.fromkeys(("Reshape", "Flatten"), "reshape"),
+    "Transpose": "transpose",
+}
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The values computed so far."""
+
+    b: Builder
+    constants: Constants
+    opset: int
+    batch: int
+    reads: set[str]
+    tensors: dict[str, View | None] = field(default_factory=dict)
+
+    def value(self, name: str) -> Value:
+        """Return a tensor or a constant."""
+        if name in self.tensors:
+            return self.tensors[name]
+        if name in self.constants:
+            return self.constants[name]
+        raise ParseError(f"The model reads {name!r} before it is computed; export it again.")
+
+    def visit(self, node: Any, index: int) -> list[str]:
+        """Compute one node; return the reasons why it cannot be converted."""
+        name = _name(node, index)
+        if node.domain not in DOMAINS:
+            self._set(node, [None])
+            reason = f"operators of the domain {node.domain!r} are not known"
+            line = f"{name} ({node.domain}.{node.op_type}): {reason}"
+            return [f"{line}; export the model with standard operators"]
+        settings = _settings(node) | {"opset": self.opset, "batch": self.batch}
+        settings |= {"outputs": len(node.output)}
+        settings |= {"read_outputs": sum(item in self.reads for item in node.output)}
+        read = [item for item in node.input if item]
+        unknown = any(self.tensors.get(item, True) is None for item in read)
+        if all(item in self.constants for item in read):
+            return self._fold(node, name)
+        if node.op_type in ("Shape", "Size") and not unknown:
+            return self._fold(node, name, {node.input[0]: self._shaped(node.input[0])})
+        inputs = {str(place): self.value(item) for place, item in enumerate(node.input) if item}
+        given = [self.value(item) if item else None for item in node.input]
+        shapes = inferred_shapes(node, given, opset=self.opset, batch=self.batch)
+        call = Call(name=name, kind=node.op_type, inputs=inputs, settings=settings, shapes=shapes)
+        advice = ADVICE.get(node.op_type, DEFAULT_ADVICE)
+        values, problems = outputs_of(EMITTERS.get(node.op_type), self.b, call, advice=advice)
+        self._set(node, values)
+        if not problems:
+            _check(call, values)
+        return problems
+
+    def gather(self, nodes: Gathering, index: int) -> list[str]:
+        """Compute the cells that three nodes pick together."""
+        source, indices = nodes.before.input[0], nodes.gather.input[1]
+        call = Call(
+            name=_name(nodes.gather, index),
+            kind=nodes.gather.op_type,
+            inputs={"0": self.value(source), "1": self.value(indices)},
+            settings=_settings(nodes.gather) | nodes.permutations(),
+        )
+        values, problems = outputs_of(gathered, self.b, call, advice="")
+        self._set(nodes.after, values)
+        return problems
+
+    def _shaped(self, name: str) -> Array:
+        """Return zeros of the shape that a tensor has for a whole batch."""
+        view = self.tensors[name]
+        shape = view.shape if view is not None else ()
+        return np.broadcast_to(np.float32(0), (self.batch, *shape))
+
+    def _set(self, node: Any, values: Any) -> None:
+        """Keep the outputs of a node; those it does not give are unknown."""
+        for place, name in enumerate(node.output):
+            value = values[place] if place < len(values) else None
+            if isinstance(value, np.ndarray):
+                self.constants[name] = value
+            else:
+                self.tensors[name] = value
+
+    def _fold(self, node: Any, name: str, given: Mapping[str, Array] | None = None) -> list[str]:
+        """Compute a node from constants."""
+        feeds = given or {item: self.constants[item] for item in node.input if item}
+        try:
+            found = folded(node, feeds, opset=self.opset)
+        except UnsupportedError as error:
+            self._set(node, [None])
+            return [f"{name} ({node.op_type}): {problem}" for problem in error.problems]
+        self._set(node, found)
+        return []
+
+
+def _check(call: Call, values: Any) -> None:
+    """Compare the shapes found with those that ONNX infers."""
+    for value, expected in zip(values, call.shapes, strict=False):
+        if isinstance(value, View) and expected is not None and value.shape != expected:
+            raise ParseError(
+                f"Operator {call.name} ({call.kind}) gives the shape {value.shape} here and "
+                f"{expected} in ONNX; please report this."
+            )
+
+
+def _settings(node: Any) -> dict[str, Any]:
+    helper = require("onnx.helper", extra="onnx")
+    return {item.name: helper.get_attribute_value(item) for item in node.attribute}

@@ -1,0 +1,274 @@
+"""Emitting the layers of ONNX operators without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.parsing.emit import shaping, windows
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import Call, source_axis
+from snn_core.parsing.onnx.weighted import explicit_pads, text
+from snn_core.typing import Array
+
+
+def source_axes(call: Call, key: str, rank: int) -> list[int]:
+    """Return axes that are a setting in older operator sets and an input in newer ones."""
+    values = call.settings.get("axes")
+    if values is None:
+        given = call.constant_or_none(key)
+        values = [] if given is None else given.reshape(-1).tolist()
+    return [source_axis(value, rank) for value in values]
+
+
+def pool(b: Builder, call: Call) -> View:
+    """Emit ``AveragePool`` or ``MaxPool``."""
+    x = call.tensor("0")
+    kernel = call.settings.get("kernel_shape")
+    if not kernel:
+        raise ParseError("it has no kernel shape.")
+    if call.settings["read_outputs"] > 1:
+        raise UnsupportedError(["its indices are used; only the maxima are supported"])
+    if any(size != 1 for size in call.settings.get("dilations", [])):
+        raise UnsupportedError(["dilated pooling is not supported"])
+    return shaping.pooling(
+        b,
+        call.name,
+        x,
+        maximum=call.kind == "MaxPool",
+        kernel=kernel,
+        strides=call.settings.get("strides") or [1] * len(kernel),
+        pads=explicit_pads(call, x, kernel, [1] * len(kernel)),
+        ceil_mode=bool(call.settings.get("ceil_mode", 0)),
+        count_padding=bool(call.settings.get("count_include_pad", 0)),
+    )
+
+
+def global_pool(b: Builder, call: Call) -> View:
+    """Emit ``GlobalAveragePool`` or ``GlobalMaxPool``."""
+    x = call.tensor("0")
+    axes = range(1, x.rank)
+    maximum = call.kind == "GlobalMaxPool"
+    return shaping.reduction(b, call.name, x, axes=axes, keep=True, maximum=maximum)
+
+
+def reduce(b: Builder, call: Call) -> View:
+    """Emit ``ReduceMean`` or ``ReduceMax`` over image axes."""
+    x = call.tensor("0")
+    keep = bool(call.settings.get("keepdims", 1))
+    maximum = call.kind == "ReduceMax"
+    axes = source_axes(call, "1", x.rank)
+    if not axes:
+        raise UnsupportedError(["it reduces all axes, that of the samples too"])
+    if x.rank == 5 and tuple(sorted(axes)) == windows.AXES and not keep:
+        y = windows.window_reduction(b, call.name, x, maximum=maximum)
+        if y is not None:
+            return y
+    return shaping.reduction(b, call.name, x, axes=axes, keep=keep, maximum=maximum)
+
+
+def concat(b: Builder, call: Call) -> View:
+    """Emit ``Concat``."""
+    views = [call.tensor(key) for key in call.inputs]
+    axis = source_axis(call.settings["axis"], views[0].rank)
+    return shaping.concatenation(b, call.name, views, axis=axis)
+
+
+def pad(b: Builder, call: Call) -> View:
+    """Emit ``Pad`` with zeros."""
+    x = call.tensor("0")
+    value = call.settings.get("value", call.constant_or_none("2"))
+    mode = text(call.settings.get("mode", "constant"))
+    if mode != "constant" or (value is not None and np.any(np.asarray(value) != 0)):
+        raise UnsupportedError([f"padding with {mode!r} or other values than 0 is not supported"])
+    pads = call.settings.get("pads")
+    pads = call.constant("1").reshape(-1).tolist() if pads is None else list(pads)
+    axes = [axis + 1 for axis in source_axes(call, "3", x.rank)] or list(range(x.rank + 1))
+    if len(pads) != 2 * len(axes):
+        raise ParseError(f"it has {len(pads)} paddings for {len(axes)} axes.")
+    found = {axis: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
+    if any(found.get(0, (0, 0))):
+        raise UnsupportedError(["it pads the axis of the samples"])
+    pairs = [found.get(axis + 1, (0, 0)) for axis in range(x.rank)]
+    return shaping.zero_padding(b, call.name, x, pairs)
+
+
+def reshape(b: Builder, call: Call) -> View:
+    """Give a tensor another shape; the axis of the samples must stay the first."""
+    x = call.tensor("0")
+    batch = call.settings["batch"]
+    full = (batch, *x.shape)
+    target = [int(size) for size in call.constant("1").reshape(-1)]
+    if not call.settings.get("allowzero", 0):
+        target = [full[i] if size == 0 and i < len(full) else size for i, size in enumerate(target)]
+    known = int(np.prod([size for size in target if size != -1]))
+    if target.count(-1) == 1 and known and int(np.prod(full)) % known == 0:
+        target = [int(np.prod(full)) // known if size == -1 else size for size in target]
+    if not target or target[0] != batch or int(np.prod(target)) != int(np.prod(full)):
+        raise UnsupportedError([f"it reshapes {full} to {tuple(target)}, which mixes samples"])
+    return x.reshaped(tuple(target[1:]))
+
+
+def flatten(b: Builder, call: Call) -> View:
+    """Flatten all axes but that of the samples."""
+    x = call.tensor("0")
+    axis = call.settings.get("axis", 1)
+    if axis not in (1, -x.rank):
+        raise UnsupportedError([f"it flattens from axis {axis}, which mixes samples; use axis 1"])
+    return x.reshaped((-1,))
+
+
+def squeeze(b: Builder, call: Call) -> View:
+    """Remove axes of one cell."""
+    x = call.tensor("0")
+    axes = source_axes(call, "1", x.rank) or [i for i, size in enumerate(x.shape) if size == 1]
+    if any(x.shape[axis] != 1 for axis in axes):
+        raise ParseError(f"it removes the axes {axes} of {x.shape}, which are no single cells.")
+    return x.reshaped(tuple(size for i, size in enumerate(x.shape) if i not in axes))
+
+
+def unsqueeze(b: Builder, call: Call) -> View:
+    """Insert axes of one cell."""
+    x = call.tensor("0")
+    values = call.settings.get("axes")
+    values = call.constant("1").reshape(-1).tolist() if values is None else values
+    axes = source_axes(call, "1", x.rank + len(values))
+    shape = list(x.shape)
+    for axis in sorted(axes):
+        shape.insert(axis, 1)
+    return x.reshaped(tuple(shape))
+
+
+def transpose(b: Builder, call: Call) -> View:
+    """Reorder the axes of a sample."""
+    x = call.tensor("0")
+    perm = call.settings.get("perm") or list(range(x.rank + 1))[::-1]
+    if perm[0] != 0:
+        raise UnsupportedError([f"it moves the axis of the samples (perm {list(perm)})"])
+    return x.transposed([axis - 1 for axis in perm[1:]])
+
+
+def softmax(b: Builder, call: Call) -> View:
+    """Emit ``Softmax`` or ``LogSoftmax``, which ran over all further axes before opset 13."""
+    x = call.tensor("0")
+    flattening = call.settings["opset"] < 13
+    axis = source_axis(call.settings.get("axis", 1 if flattening else -1), x.rank)
+    if flattening and any(size != 1 for size in x.shape[axis + 1 :]):
+        raise UnsupportedError(["softmax over several axes; export with operator set 13 or later"])
+    return shaping.softmax(b, call.name, x, axis=axis)
+
+
+def split(b: Builder, call: Call) -> list[View]:
+    """Cut a tensor into parts along an axis."""
+    x = call.tensor("0")
+    axis = source_axis(call.settings.get("axis", 0), x.rank)
+    given = call.settings.get("split", call.constant_or_none("1"))
+    number = call.settings["outputs"]
+    size = -(-x.shape[axis] // number)
+    sizes = [size] * number if given is None else [int(part) for part in np.ravel(given)]
+    ends = np.minimum(np.cumsum(sizes), x.shape[axis])
+    index: list[Any] = [slice(None)] * x.rank
+    parts = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        index[axis] = slice(start, end)
+        parts.append(x.indexed(tuple(index)))
+    return parts
+
+
+def sliced(b: Builder, call: Call) -> View:
+    """Take a part of a tensor."""
+    x = call.tensor("0")
+    older = "starts" in call.settings
+    starts, ends = (
+        list(call.settings[key]) if older else call.constant(place).reshape(-1).tolist()
+        for key, place in (("starts", "1"), ("ends", "2"))
+    )
+    given = call.settings.get("axes") if older else call.constant_or_none("3")
+    axes = range(len(starts)) if given is None else np.ravel(given).tolist()
+    stated = None if older else call.constant_or_none("4")
+    steps = [1] * len(starts) if stated is None else stated.reshape(-1).tolist()
+    index: list[Any] = [slice(None)] * x.rank
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        index[source_axis(axis, x.rank)] = slice(start, max(end, -(2**31)), step)
+    return x.indexed(tuple(index))
+
+
+def gather(b: Builder, call: Call) -> View:
+    """Take entries of an axis by constant indices; a single one removes the axis."""
+    x = call.tensor("0")
+    index: list[Any] = [slice(None)] * x.rank
+    index[source_axis(call.settings.get("axis", 0), x.rank)] = call.constant("1")
+    return x.indexed(tuple(index))
+
+
+def resize(b: Builder, call: Call) -> View:
+    """Emit nearest-neighbour ``Resize`` or ``Upsample`` by whole factors."""
+    x = call.tensor("0")
+    mode = text(call.settings.get("mode", "nearest"))
+    if mode != "nearest":
+        raise UnsupportedError([f"up-sampling by {mode!r} is not supported; use 'nearest'"])
+    scales = _scales(call, x)
+    factors = [round(float(scale)) for scale in scales]
+    whole = np.allclose(scales, factors) and len(factors) == x.rank + 1 and min(factors) > 0
+    if not whole or factors[:2] != [1, 1]:
+        raise UnsupportedError(
+            [f"it scales by {scales.tolist()}; only whole factors of image axes are supported"]
+        )
+    require_repetition(call, factors[2:])
+    return shaping.up_sampling(b, call.name, x, factors[2:])
+
+
+def _scales(call: Call, x: View) -> Array:
+    """Return the factor of every axis, that of the samples first."""
+    full = np.array([call.settings["batch"], *x.shape])
+    place = "1" if call.kind == "Upsample" or call.settings["opset"] < 11 else "2"
+    scales, sizes = call.settings.get("scales", call.constant_or_none(place)), None
+    if scales is None or not np.size(scales):
+        sizes = call.constant_or_none("3")
+        if sizes is None:
+            raise ParseError("it has neither scales nor sizes.")
+        scales = sizes
+    axes = [int(axis) % len(full) for axis in call.settings.get("axes", range(len(full)))]
+    if np.size(scales) != len(axes):
+        raise ParseError(f"it scales {len(axes)} axes by {np.size(scales)} numbers.")
+    found = np.ones(len(full))
+    found[axes] = np.ravel(scales) if sizes is None else np.ravel(sizes) / full[axes]
+    return found
+
+
+def _positions(cells: Array, factor: int, *, where: str) -> Array | None:
+    """Return where in the source each resized cell lies, by the rules that keep whole factors."""
+    if where == "asymmetric":
+        return cells / factor
+    halves = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
+    return (cells + 0.5) / factor - 0.5 if where in halves else None
+
+
+_ROUNDINGS: dict[str, Callable[[Array], Array]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
+    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
+}
+
+
+def require_repetition(call: Call, factors: Sequence[int]) -> None:
+    """Raise unless nearest-neighbour resizing by whole factors repeats every cell."""
+    if call.kind == "Upsample" or call.settings["opset"] < 11:
+        return
+    where = text(call.settings.get("coordinate_transformation_mode", "half_pixel"))
+    rounding = text(call.settings.get("nearest_mode", "round_prefer_floor"))
+    for factor in factors:
+        cells = np.arange(2 * factor)
+        found = _positions(cells, factor, where=where)
+        repeats = rounding in _ROUNDINGS
+        if found is not None and repeats and factor > 1:
+            rounded = np.clip(_ROUNDINGS[rounding](found), 0, 1)
+            repeats = np.array_equal(rounded, cells // factor)
+        if found is None or not repeats:
+            reason = f"resizing with {where!r} and {rounding!r} does not repeat each cell"
+            raise UnsupportedError([f"{reason}; use 'asymmetric' and 'floor'"])

@@ -1,0 +1,1 @@
+"""Reading PyTorch models: modules in memory and exported programs."""

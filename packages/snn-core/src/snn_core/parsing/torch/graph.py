@@ -1,0 +1,298 @@
+"""The walk over the graph of an exported PyTorch program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import (
+    Call,
+    Reading,
+    Value,
+    channels_come_first,
+    finished,
+    outputs_of,
+    stand_in,
+    started,
+)
+from snn_core.parsing.torch.archive import Program, fixed
+from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.typing import Array, Shape
+
+HEADLINE = "This PyTorch model cannot be converted"
+
+_PREFIX = "torch.ops."
+_ELEMENTWISE = (
+    "add", "sub", "mul", "div", "neg", "relu", "relu_", "clamp", "dropout", "to", "clone", "detach"
+)  # fmt: skip
+
+
+def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Reading:
+    """Return the network of an exported program.
+
+    Parameters
+    ----------
+    note
+        First line of the history.
+    input_shape
+        Shape of one sample, where the program leaves it open.
+
+    Raises
+    ------
+    ParseError
+        If the program is damaged.
+    UnsupportedError
+        With all operators that cannot be converted.
+    """
+    graph = program.graph
+    nodes = [_Node.of(node) for node in graph["nodes"]]
+    constants, sources, problems = _inputs(program)
+    targets, more = _outputs(program)
+    problems += more
+    needed, dead = _needed(nodes, targets)
+    source, *others = sources
+    shape = _input_shape(graph["tensor_values"][source]["sizes"], input_shape, source)
+    b = Builder()
+    channels_first = _channels_first(nodes, source, len(shape))
+    start = started(b, shape, channels_first=channels_first, problems=problems)
+    walk = _Walk(b, graph["tensor_values"], {**constants, source: start})
+    for name in others:
+        walk.values[name] = stand_in(b, f"{name}/refused", walk.shape(name))
+    problems += [
+        problem for i, node in enumerate(nodes) if i in needed for problem in walk.visit(node)
+    ]
+    history = [note]
+    if dead:
+        history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
+    log_softmax = any("log_softmax" in nodes[i].kind for i in needed)
+    return finished(
+        b,
+        start,
+        walk.values.get(targets[0]),
+        history=history,
+        log_softmax=log_softmax,
+        problems=problems,
+        what=HEADLINE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One call of an operator.
+
+    ``kind`` is its name without the overload, ``arguments`` what it is called with as the schema
+    has it, ``outputs`` the names of its results, ``None`` for those that are no tensors.
+    """
+
+    name: str
+    kind: str
+    arguments: Mapping[str, Mapping[str, Any]]
+    outputs: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any]) -> _Node:
+        target = str(node["target"]).removeprefix(_PREFIX)
+        kind = ".".join(target.split(".")[:2]).removeprefix("aten.")
+        outputs = tuple(name for item in node["outputs"] for name in _tensors(item))
+        name = _module_name(node, outputs[0] if outputs else None) or kind
+        return cls(name, kind, {item["name"]: item["arg"] for item in node["inputs"]}, outputs)
+
+    def reads(self) -> Iterator[str]:
+        """Yield the names of all tensors that it is called with."""
+        for argument in self.arguments.values():
+            yield from (name for name in _tensors(argument) if name is not None)
+
+
+def _tensors(argument: Mapping[str, Any]) -> list[str | None]:
+    """Return the names of the tensors in an argument."""
+    (kind, value), *_ = argument.items()
+    if kind == "as_tensor":
+        return [value["name"]]
+    if kind == "as_tensors":
+        return [item["name"] for item in value]
+    if kind == "as_optional_tensors":
+        return [name for item in value for name in _tensors(item)]
+    return [None] if kind == "as_none" else []
+
+
+def _module_name(node: Mapping[str, Any], result: str | None) -> str | None:
+    """Return where in the module tree an operator is called: ``features.0`` or ``features/add``."""
+    stack = str(node.get("metadata", {}).get("nn_module_stack", "")).split(";")
+    parts = stack[-1].split(",")
+    if len(parts) != 3:
+        return result
+    _, path, kind = parts
+    leaf = kind.startswith("torch.nn.modules.") and not kind.startswith(
+        "torch.nn.modules.container"
+    )
+    if path and leaf:
+        return path
+    return f"{path}/{result}" if path else result
+
+
+def _inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
+    """Return the constants by their names in the graph, the names of the inputs, and problems."""
+    constants: dict[str, Array] = {}
+    sources: list[str] = []
+    problems: list[str] = []
+    for spec in program.signature["input_specs"]:
+        (kind, value), *_ = spec.items()
+        if kind == "user_input":
+            names = [name for name in _tensors(value["arg"]) if name is not None]
+            sources += names
+            if not names:
+                problems.append("an input of the model is no tensor; give it a default and export")
+        elif kind in ("parameter", "buffer", "tensor_constant"):
+            name = value[f"{kind}_name"]
+            if name not in program.arrays:
+                raise ParseError(f"The {kind} {name!r} is missing from the exported program.")
+            constants[value["arg"]["name"]] = program.arrays[name]
+        else:
+            problems.append(f"an input of the kind {kind!r} is not known")
+    if not sources:
+        raise UnsupportedError([*problems, "the model has no input"], what=HEADLINE)
+    if len(sources) > 1:
+        found = f"the model has {len(sources)} inputs ({', '.join(sources)})"
+        problems.append(f"{found}; expected one")
+    return constants, sources, problems
+
+
+def _outputs(program: Program) -> tuple[list[str], list[str]]:
+    """Return the names of the outputs, and what is wrong with them."""
+    found: list[str | None] = []
+    problems: list[str] = []
+    for spec in program.signature["output_specs"]:
+        (kind, value), *_ = spec.items()
+        if kind == "buffer_mutation":
+            problems.append(
+                f"{value['buffer_name']}: the model changes this buffer, as in training; call "
+                f"model.eval() and export again"
+            )
+        else:
+            found += _tensors(value["arg"]) or [None]
+    targets = [name for name in found if name is not None]
+    if not targets:
+        raise UnsupportedError([*problems, "the model has no tensor as output"], what=HEADLINE)
+    if len(found) > 1:
+        names = ", ".join(name or "no tensor" for name in found)
+        problems.append(f"the model has {len(found)} outputs ({names}); expected one")
+    return targets, problems
+
+
+def _needed(nodes: list[_Node], targets: list[str]) -> tuple[set[int], list[str]]:
+    """Return which nodes the outputs depend on, and the names of the others."""
+    producers = {name: i for i, node in enumerate(nodes) for name in node.outputs if name}
+    found: set[int] = set()
+    waiting = list(targets)
+    while waiting:
+        i = producers.get(waiting.pop())
+        if i is not None and i not in found:
+            found.add(i)
+            waiting += nodes[i].reads()
+    dead = [node.name for i, node in enumerate(nodes) if i not in found and any(node.outputs)]
+    return found, dead
+
+
+def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
+    shape = fixed(sizes[1:])
+    if shape is None:
+        raise ParseError(
+            f"The program leaves the shape of {name!r} open; export it with fixed sizes of all "
+            f"axes but the first."
+        )
+    if given is not None and given != shape:
+        raise ParseError(f"The input shape {given} does not fit to the model's {shape}.")
+    return shape
+
+
+def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
+    def first_reader(name: str) -> tuple[str, str, list[int]] | None:
+        for node in nodes:
+            if name in node.reads() and node.outputs and node.outputs[0]:
+                perm = _plain(node.arguments.get("dims", {"as_none": True})) or []
+                kind = {"permute": "transpose", "linear": "dense", "matmul": "dense"}.get(node.kind)
+                if node.kind == "transpose":
+                    kind, perm = "transpose", _swapped(node, rank)
+                if node.kind in _ELEMENTWISE:
+                    kind = "elementwise"
+                if node.kind in ("flatten", "view", "reshape"):
+                    kind = "reshape"
+                return kind or "other", node.outputs[0], perm
+        return None
+
+    return channels_come_first(first_reader, source, rank)
+
+
+def _swapped(node: _Node, rank: int) -> list[int]:
+    perm = list(range(rank + 1))
+    a, b = (int(_plain(node.arguments[key])) for key in ("dim0", "dim1"))
+    perm[a], perm[b] = perm[b], perm[a]
+    return perm
+
+
+def _plain(argument: Mapping[str, Any]) -> Any:
+    """Return a setting as a plain value; sizes that are left open become ``None``."""
+    (kind, value), *_ = argument.items()
+    if kind == "as_none":
+        return None
+    if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
+        return next((value[key] for key in ("as_int", "as_float", "as_bool") if key in value), None)
+    if kind == "as_sym_ints":
+        return [item.get("as_int") for item in value]
+    return value
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The values computed so far."""
+
+    b: Builder
+    types: Mapping[str, Any]
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def visit(self, node: _Node) -> list[str]:
+        """Compute one node; return the reasons why it cannot be converted."""
+        inputs: dict[str, Value] = {}
+        settings: dict[str, Any] = {}
+        for key, argument in node.arguments.items():
+            names = _tensors(argument)
+            if "as_tensor" in argument:
+                inputs[key] = self._value(names[0])
+            elif names and "as_none" not in argument:
+                inputs |= {f"{key}.{i}": self._value(name) for i, name in enumerate(names) if name}
+            elif "as_none" not in argument:
+                settings[key] = _plain(argument)
+        shapes = [self.shape(name) for name in node.outputs if name]
+        call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings, shapes=shapes)
+        advice = ADVICE.get(node.kind, DEFAULT_ADVICE)
+        found, problems = outputs_of(EMITTERS.get(node.kind), self.b, call, advice=advice)
+        for place, name in enumerate(node.outputs):
+            if name is not None:
+                self.values[name] = found[place] if place < len(found) else None
+        if not problems:
+            self._check(node, found)
+        return problems
+
+    def _value(self, name: str | None) -> Value:
+        if name not in self.values:
+            raise ParseError(f"The program reads {name!r} before it is computed; export it again.")
+        return self.values[name]
+
+    def shape(self, name: str) -> Shape | None:
+        """Return the shape of one sample of a value, if it is fixed."""
+        return fixed(self.types[name]["sizes"][1:]) if name in self.types else None
+
+    def _check(self, node: _Node, found: Any) -> None:
+        """Compare the shapes found with those that PyTorch has recorded."""
+        for name, value in zip(node.outputs, found, strict=False):
+            if isinstance(value, View) and name is not None:
+                expected = self.shape(name)
+                if expected is not None and value.shape != expected:
+                    raise ParseError(
+                        f"Operator {node.name} ({node.kind}) gives the shape {value.shape} here "
+                        f"and {expected} in PyTorch; please report this."
+                    )

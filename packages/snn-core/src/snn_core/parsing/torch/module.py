@@ -1,0 +1,268 @@
+"""PyTorch models: ``.pt2`` files, modules in memory and modules named ``package.module:Net``."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError, UnsupportedError
+from snn_core.ir import Network
+from snn_core.parsing.base import ModelName, imported, require
+from snn_core.parsing.emit.walk import Reading
+from snn_core.parsing.torch.archive import Program, read_program
+from snn_core.parsing.torch.graph import HEADLINE, read
+from snn_core.parsing.torch.ops import ADVICE
+from snn_core.parsing.torch.run import run_archive
+from snn_core.typing import Array, Shape
+
+PROGRAMS = (".pt2",)
+PICKLES = (".pt", ".pth", ".ckpt")
+
+_EXPORT = "torch.export.save(torch.export.export(model, (x,)), 'model.pt2')"
+# Errors of an export that comes to a branch it cannot decide.
+_DATA_DEPENDENT = ("GuardOnDataDependentSymNode", "UserError")
+# Keys under which training scripts keep the weights in a checkpoint.
+_NESTED = ("state_dict", "model_state_dict", "model")
+
+
+class TorchParser:
+    """Parser of PyTorch models.
+
+    Reading a ``.pt2`` file needs no PyTorch; exporting a module does.
+    """
+
+    name = "torch"
+    reads = "PyTorch models (.pt2, module:attribute, torch.nn.Module)"
+
+    def accepts(self, source: Any) -> bool:
+        """Return whether ``source`` is a file, a name or an object of PyTorch."""
+        if isinstance(source, (str, PathLike)):
+            return Path(source).suffix.lower() in (*PROGRAMS, *PICKLES)
+        if isinstance(source, ModelName):
+            return True
+        torch = sys.modules.get("torch")
+        return torch is not None and isinstance(source, torch.nn.Module)
+
+    def parse(self, source: Any, *, input_shape: Shape | None = None) -> Network:
+        """Return the network of a model, in the source dialect.
+
+        Layers carry the names of their modules.
+
+        Parameters
+        ----------
+        input_shape
+            Shape of one sample as the model wants it, ``(channels, rows, columns)`` for images;
+            needed for modules.
+
+        Raises
+        ------
+        ParseError
+            If a file is damaged, a pickle, or PyTorch is needed and missing.
+        UnsupportedError
+            With every operator that cannot be converted.
+        """
+        return _read(source, input_shape).network
+
+    def run(
+        self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
+    ) -> tuple[Array, str] | None:
+        """Return what PyTorch computes, and its version; nothing where it is not installed."""
+        try:
+            torch = importlib.import_module("torch")
+        except ImportError:
+            return None
+        reading = _read(source, input_shape)
+        x = reading.to_source(x_b_l)
+        if isinstance(source, (str, PathLike)):
+            found = run_archive(torch, Path(source), x)
+        else:
+            module = _module(torch, source)
+            with _evaluating(torch, module) as like, torch.no_grad():
+                found = module(torch.from_numpy(x).to(like)).float().cpu().numpy()
+        return None if found is None else (reading.from_source(found), f"torch {torch.__version__}")
+
+
+def _read(source: Any, input_shape: Shape | None) -> Reading:
+    if isinstance(source, (str, PathLike)):
+        path = Path(source)
+        if path.suffix.lower() in PICKLES:
+            raise _refusal(path)
+        note = f"read {path.name}: exported PyTorch program, sha256 {_sha256(path)}"
+        program = read_program(path, what=str(path))
+        try:
+            return read(program, note=note, input_shape=input_shape)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ParseError(
+                f"The graph in {path} does not have the form that is expected ({error!r}); export "
+                f"it again: {_EXPORT}."
+            ) from error
+    torch = require("torch", extra="torch")
+    module = _module(torch, source)
+    program = _exported(torch, module, input_shape)
+    name = source.target if isinstance(source, ModelName) else type(module).__name__
+    return read(program, note=f"exported {name} with PyTorch {torch.__version__}")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise ParseError(f"{path} cannot be read: {error}.") from error
+    return digest.hexdigest()
+
+
+def _refusal(path: Path) -> ParseError:
+    """Return the error for a pickle, which says what is inside where that is safe to find out."""
+    inside = "is a pickle, which could run any code"
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        pass
+    else:
+        try:
+            weights = _weights(torch, path)
+        except ParseError as error:
+            inside = f"is not read: {error}"
+        else:
+            inside = f"holds {len(weights)} arrays of weights but not the network they belong to"
+    return ParseError(
+        f"{path} {inside}. Name the network too: `snn convert package.module:Net --weights "
+        f"{path.name} --input-shape 3,32,32`; or export it where it was trained: {_EXPORT}."
+    )
+
+
+def _weights(torch: Any, path: Path) -> Any:
+    """Return the weights in a checkpoint, without unpickling any other object."""
+    if not path.is_file():
+        raise ParseError(f"The weights file {path} does not exist; check the path.")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises errors of many types for damaged files
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ParseError(
+            f"{path} cannot be read as plain weights ({first}). Save them with "
+            f"torch.save(model.state_dict(), path)"
+        ) from error
+    for key in _NESTED:
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    tensors = isinstance(found, dict) and all(isinstance(v, torch.Tensor) for v in found.values())
+    if not tensors or not found:
+        raise ParseError(
+            f"{path} holds a {type(found).__name__} instead of named weights; save them with "
+            f"torch.save(model.state_dict(), path)"
+        )
+    return found
+
+
+def _module(torch: Any, source: Any) -> Any:
+    """Return the module that is meant, with its weights."""
+    if not isinstance(source, ModelName):
+        return source
+    found = imported(source.target)
+    if isinstance(found, type) or not isinstance(found, torch.nn.Module):
+        if not callable(found):
+            raise ParseError(f"{source.target} is a {type(found).__name__}; expected a module.")
+        try:
+            found = found()
+        except TypeError as error:
+            raise ParseError(
+                f"{source.target} cannot be called without arguments ({error}); name a function "
+                f"that returns the finished module."
+            ) from error
+    if not isinstance(found, torch.nn.Module):
+        raise ParseError(
+            f"{source.target} gives a {type(found).__name__}; expected a torch.nn.Module."
+        )
+    if source.weights is not None:
+        weights = _weights(torch, source.weights)
+        try:
+            found.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ParseError(
+                f"{source.weights} does not fit to {source.target}: {error}"
+            ) from error
+    return found
+
+
+@contextmanager
+def _evaluating(torch: Any, module: Any) -> Iterator[Any]:
+    """Switch a module to evaluation and back; yield a tensor with its data type and device."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    numbers = [value for value in module.parameters() if value.is_floating_point()]
+    try:
+        yield numbers[0] if numbers else torch.zeros(1)
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
+    """Export a module for two samples, so that sizes of samples and of axes are not mixed up."""
+    if input_shape is None:
+        raise ParseError(
+            f"A PyTorch module ({type(module).__name__}) does not know the shape of its input; "
+            f"give that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
+        )
+    module = _unparametrized(torch, module)
+    buffer = io.BytesIO()
+    with _evaluating(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
+        # PyTorch prints the whole graph before it raises an error.
+        example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
+        try:
+            program = torch.export.export(module, (example,), strict=False)
+            torch.export.save(program, buffer)
+        except Exception as error:  # export runs the module, which may raise anything
+            first = next((line for line in str(error).splitlines() if line.strip()), "")
+            if type(error).__name__ in _DATA_DEPENDENT:
+                line = f"{type(module).__name__} (forward): it branches on values that it computes"
+                problems = [f"{line} ({first})", *_offending(module)]
+                raise UnsupportedError(problems, what=HEADLINE) from error
+            raise ParseError(
+                f"PyTorch cannot export {type(module).__name__} for the input shape "
+                f"{tuple(input_shape)} ({type(error).__name__}: {first}). Check the input shape."
+            ) from error
+    buffer.seek(0)
+    return read_program(buffer, what=type(module).__name__)
+
+
+def _unparametrized(torch: Any, module: Any) -> Any:
+    """Return a module whose weights are plain: a copy where parametrizations compute them."""
+    parametrize = importlib.import_module("torch.nn.utils.parametrize")
+    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+        return module
+    module = copy.deepcopy(module).eval()  # in training, some parametrizations change their state
+    # Not remove_parametrizations, which would change the class that the copy shares.
+    for part in list(module.modules()):
+        if parametrize.is_parametrized(part):
+            with torch.no_grad():
+                weights = {name: getattr(part, name) for name in part.parametrizations}
+            part.__class__ = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            for name, values in weights.items():
+                part.register_buffer(name, values)
+    return module
+
+
+def _offending(module: Any) -> list[str]:
+    """Return a line for each module inside that has no spiking form, as far as its type tells."""
+    advice = {kind.replace("_", ""): text for kind, text in ADVICE.items()}
+    return [
+        f"{name} ({type(part).__name__}): {advice[type(part).__name__.lower()]}"
+        for name, part in module.named_modules()
+        if type(part).__name__.lower() in advice
+    ]

@@ -1,0 +1,161 @@
+"""ATen operators to the functions that emit their layers.
+
+Arguments have the names of PyTorch's operator schemas. The first axis of every tensor is that of
+the samples and has no place in a `View`, so axes are one less here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from snn_core.errors import UnsupportedError
+from snn_core.ir import BinaryTanh, ReLU
+from snn_core.parsing.emit import shaping
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import Call, Emit, Value
+from snn_core.parsing.torch import shaping as torch_shaping
+from snn_core.parsing.torch import weighted as torch_weighted
+from snn_core.typing import Array
+
+DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
+ADVICE = {
+    **dict.fromkeys(
+        (f"{name}{suffix}" for suffix in ("", "_")
+         for name in ("leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "hardswish",
+                      "hardsigmoid", "mish", "sigmoid", "tanh", "softplus", "rrelu")),
+        "spike rates cannot follow this function; use ReLU or ReLU6 and retrain",
+    ),
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh"), "only feed-forward networks can be converted"),
+    **dict.fromkeys(
+        ("layer_norm", "group_norm", "instance_norm", "native_layer_norm", "native_group_norm"),
+        "it normalizes each sample by itself, which weights cannot; use batch normalization",
+    ),
+    **dict.fromkeys(
+        ("mv", "vdot", "dot", "tril", "matrix_exp", "householder_product", "lu_factor"),
+        "it computes weights; remove the parametrization before the export "
+        "(torch.nn.utils.parametrize.remove_parametrizations)",
+    ),
+    "scaled_dot_product_attention": "products of activations have no spiking form",
+}  # fmt: skip
+
+
+def _relu(b: Builder, call: Call) -> View:
+    bound = 6.0 if "relu6" in call.kind else None
+    return shaping.activation(b, call.name, call.tensor("self"), ReLU(max_value=bound))
+
+
+def _clamp(b: Builder, call: Call) -> View:
+    keys = ("min_val", "max_val") if call.kind.startswith("hardtanh") else ("min", "max")
+    default = (-1.0, 1.0) if call.kind.startswith("hardtanh") else (None, None)
+    low, high = (call.settings.get(key, value) for key, value in zip(keys, default, strict=True))
+    if any(key in call.inputs for key in keys):
+        raise UnsupportedError(["its bounds are tensors; use numbers"])
+    return shaping.clipped(
+        b,
+        call.name,
+        call.tensor("self"),
+        low=None if low is None else float(low),
+        high=None if high is None else float(high),
+    )
+
+
+def _threshold(b: Builder, call: Call) -> View:
+    if call.settings["threshold"] != 0 or call.settings["value"] != 0:
+        raise UnsupportedError(["a threshold other than 0 is not supported; use ReLU and retrain"])
+    return shaping.activation(b, call.name, call.tensor("self"), ReLU())
+
+
+def _sign(b: Builder, call: Call) -> View:
+    return shaping.activation(b, call.name, call.tensor("self"), BinaryTanh())
+
+
+def _inert(b: Builder, call: Call) -> View:
+    if call.settings.get("train") or call.settings.get("training"):
+        raise UnsupportedError(["it drops values; call model.eval() and export again"])
+    return shaping.inert(b, call.name, call.tensor("self" if "self" in call.inputs else "input"))
+
+
+def _identity(b: Builder, call: Call) -> Value:
+    return call.inputs["self" if "self" in call.inputs else "input"]
+
+
+def _folded(function: Callable[[Array], Array]) -> Emit:
+    """Return the emitter of a function that is only known on constants."""
+
+    def emit(b: Builder, call: Call) -> Value:
+        value = call.inputs["self"]
+        if isinstance(value, View):
+            raise UnsupportedError([DEFAULT_ADVICE])
+        return np.asarray(function(np.asarray(value)))
+
+    return emit
+
+
+def _filled(b: Builder, call: Call) -> Value:
+    """Return the constant that a tensor is filled with; it broadcasts to whatever shape."""
+    value = {"zeros": 0.0, "ones": 1.0}.get(call.kind.removesuffix("_like"))
+    return np.array([call.settings["fill_value"] if value is None else value], np.float32)
+
+
+def _cast(b: Builder, call: Call) -> Value:
+    kind = call.settings.get("dtype")
+    if kind is not None and kind not in _FLOATS and isinstance(call.inputs["self"], View):
+        raise UnsupportedError(["it casts activations to whole numbers; keep them as floats"])
+    return call.inputs["self"]
+
+
+_FLOATS = (6, 7, 8, 13)
+"""Numbers of half, float, double and bfloat16 in PyTorch's schema."""
+
+EMITTERS: dict[str, Emit] = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d",
+                     "conv_transpose2d"), torch_weighted.conv),
+    "linear": torch_weighted.linear,
+    "_weight_norm": torch_weighted.weight_norm,
+    "addmm": torch_weighted.addmm,
+    **dict.fromkeys(("mm", "matmul", "bmm"), torch_weighted.matmul),
+    **dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training", "native_batch_norm"),
+                    torch_weighted.batch_norm),
+    **dict.fromkeys(("relu", "relu_", "relu6", "relu6_"), _relu),
+    **dict.fromkeys(("clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_",
+                     "clip", "hardtanh", "hardtanh_"), _clamp),
+    **dict.fromkeys(("threshold", "threshold_"), _threshold),
+    **dict.fromkeys(
+        (f"{name}{suffix}" for name in ("add", "sub", "mul", "div") for suffix in ("", "_")),
+        torch_weighted.arithmetic,
+    ),
+    "rsub": torch_weighted.arithmetic,
+    "neg": torch_weighted.negated,
+    "sign": _sign,
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool2d_with_indices", "avg_pool1d",
+                     "avg_pool2d"), torch_shaping.pool),
+    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d",
+                     "adaptive_max_pool1d", "adaptive_max_pool2d"), torch_shaping.adaptive_pool),
+    **dict.fromkeys(("mean", "amax"), torch_shaping.reduce),
+    **dict.fromkeys(("cat", "concat", "concatenate"), torch_shaping.cat),
+    **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze",
+                     "unsqueeze", "view_copy"), torch_shaping.reshape),
+    **dict.fromkeys(("permute", "transpose", "t", "swapaxes"), torch_shaping.permute),
+    "expand": torch_shaping.expand,
+    "slice": torch_shaping.sliced,
+    "select": torch_shaping.select,
+    **dict.fromkeys(("chunk", "split", "split_with_sizes"), torch_shaping.split),
+    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), torch_shaping.softmax),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), torch_shaping.up_sampling),
+    **dict.fromkeys(("pad", "constant_pad_nd"), torch_shaping.pad),
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), torch_shaping.channel_shuffle),
+    **dict.fromkeys(("dropout", "dropout_", "feature_dropout", "alpha_dropout",
+                     "feature_alpha_dropout"), _inert),
+    **dict.fromkeys(("alias", "clone", "contiguous", "detach", "detach_", "lift_fresh_copy"),
+                    _identity),
+    **dict.fromkeys(("to", "_to_copy", "type_as"), _cast),
+    **dict.fromkeys(("zeros", "ones", "full", "zeros_like", "ones_like", "full_like"), _filled),
+    "sqrt": _folded(np.sqrt),
+    "rsqrt": _folded(lambda values: 1 / np.sqrt(values)),
+    "exp": _folded(np.exp),
+    "abs": _folded(np.abs),
+}  # fmt: skip
+"""Names without overloads to the functions that emit their layers."""

@@ -1,0 +1,1 @@
+"""What a simulation produces: output, spike trains, potentials and counts."""

@@ -1,0 +1,1 @@
+"""Running a network on a data set: batches, result folders, stopping and resuming."""

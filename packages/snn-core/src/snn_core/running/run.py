@@ -1,0 +1,278 @@
+"""Running a converted network on test data: batches, progress, stopping and resuming."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import snn_core
+from snn_core import artifact
+from snn_core.codes import require_free_duration
+from snn_core.data import Dataset, load_dataset
+from snn_core.errors import ArtifactError, DataError
+from snn_core.ir import Network
+from snn_core.ir.shapes import count
+from snn_core.running.result import BatchArrays, RunFolder, RunResult
+from snn_core.settings import Settings
+from snn_core.simulation import registry
+from snn_core.simulation.batches import score_batch
+from snn_core.simulation.contract import AbstractSNN, StopSimulation
+from snn_core.simulation.signal import require_events
+from snn_core.typing import Array, PathLikeStr
+
+Progress: TypeAlias = Callable[[int, int, float], None]
+"""Called after each batch with the samples done, all samples and the accuracy so far."""
+
+Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array]
+
+
+def run(
+    network_or_path: Network | PathLikeStr,
+    simulator: str = "inisim",
+    *,
+    data: Data,
+    settings: Settings | None = None,
+    timesteps: int | None = None,
+    seed: int | None = None,
+    output_dir: PathLikeStr | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> RunResult:
+    """Simulate a converted network and compare its decisions with labels and analog network.
+
+    Parameters
+    ----------
+    network_or_path
+        The network, or the path of its artifact.
+    simulator
+        Name of a registered simulator.
+    data
+        Samples and labels: arrays, a data set, or the path of one.
+    settings
+        Settings of the run; those in the artifact if not given.
+    timesteps
+        Number of steps, instead of the duration in the settings.
+    seed
+        Seed of all random numbers, instead of the one in the settings.
+    output_dir
+        Folder for the results; nothing is written if not given.
+    resume
+        Go on with a run that was stopped; its finished batches are kept.
+    progress
+        Called after each batch.
+    stop
+        Asked between steps whether to stop; finished batches are kept.
+
+    Returns
+    -------
+    The result; ``interrupted`` if it was stopped.
+
+    Raises
+    ------
+    SNNError
+        If anything about network, settings, data or folder does not fit, before simulating.
+    StopSimulation
+        If it was stopped before the first batch was finished.
+    """
+    network, settings = _loaded(network_or_path, settings)
+    settings = _with(settings, timesteps=timesteps, seed=seed)
+    simulator = registry.current_name(simulator)
+    kind = registry.get(simulator)
+    options = kind.parse_options(settings.options.get(simulator, {}))
+    snn = kind(network, settings, options)
+    dataset, labels_b = _dataset(data, network, settings)
+    snn.expected_samples = len(dataset)
+    metadata = _metadata(snn, simulator, dataset)
+    folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
+    if stop is not None:
+        snn.stop_requested = stop
+    batches, interrupted = _simulate(snn, dataset, labels_b, folder, progress)
+    metadata = _with_details(metadata, snn, folder)
+    result = RunResult.of(metadata, batches, interrupted=interrupted)
+    if folder is not None and not interrupted:
+        folder.finish(result.summary())
+    return result
+
+
+def _loaded(
+    network_or_path: Network | PathLikeStr, settings: Settings | None
+) -> tuple[Network, Settings]:
+    if isinstance(network_or_path, Network):
+        return network_or_path, settings or Settings()
+    stored = artifact.load_artifact(network_or_path)
+    return stored.network, settings or stored.settings
+
+
+def _with(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
+    changes: dict[str, Any] = {}
+    if timesteps is not None:
+        require_free_duration(settings)
+        changes["duration"] = timesteps * settings.simulation.dt
+    if seed is not None:
+        changes["seed"] = seed
+    return settings.updated({"simulation": changes}) if changes else settings
+
+
+def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Array]:
+    """Return the samples to simulate, and their labels."""
+    if isinstance(data, tuple):
+        dataset = Dataset.of(*data)
+    elif isinstance(data, Dataset):
+        dataset = data
+    else:
+        dataset = load_dataset(data, settings=settings.input)
+    dataset = dataset.fitted(
+        input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
+    ).selected(
+        number=settings.simulation.num_to_test, indices=settings.simulation.sample_idxs_to_test
+    )
+    if dataset.labels_b is None:
+        raise DataError(
+            f"{dataset.name} has no labels; expected an array y with the class of each sample, or "
+            f"one sub-folder for each class."
+        )
+    if settings.input.encoding == "events":
+        require_events(dataset.events_b, dataset.x_b_l)
+    return dataset, dataset.labels_b
+
+
+def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, Any]:
+    """Return what is run; ``identity`` decides whether a stopped run may be resumed."""
+    ids = np.asarray(dataset.sample_ids, np.int64)
+    identity = {
+        "simulator": simulator,
+        "simulator_version": registry.version_of(simulator),
+        "network_sha256": hashlib.sha256(artifact.dumps(snn.network)).hexdigest(),
+        "data_sha256": dataset.sha256,
+        "samples": len(dataset),
+        "sample_ids_sha256": hashlib.sha256(ids.tobytes()).hexdigest(),
+        "settings": snn.settings.to_tree(),
+    }
+    return {
+        "identity": json.loads(json.dumps(identity)),
+        "data": dataset.name,
+        "versions": {
+            "snn-core": snn_core.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "layers": snn.connectivity.names,
+        "num_neurons": snn.num_neurons,
+        "num_synapses": snn.connectivity.num_synapses,
+        "ann_operations": snn.operations_ann,
+        "hardware": snn.capabilities.hardware,
+    }
+
+
+def _with_details(
+    metadata: dict[str, Any], snn: AbstractSNN, folder: RunFolder | None
+) -> dict[str, Any]:
+    """Add what only a built network knows, also in the result folder."""
+    if snn.is_built:
+        metadata = {**metadata, "details": dict(snn.details)}
+        if folder is not None:
+            folder.describe(metadata)
+    elif folder is not None:  # every batch was there already
+        metadata = {**metadata, "details": folder.metadata().get("details", {})}
+    return metadata
+
+
+def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
+    """Return the result folder: new and empty, or that of the same run."""
+    folder = RunFolder(path)
+    if folder.is_empty:
+        folder.start(metadata)
+        return folder
+    if not resume:
+        raise ArtifactError(
+            f"{path} is not empty; go on with --resume (resume=True) or choose another folder."
+        )
+    stored = folder.metadata().get("identity", {})
+    differences = _differences(stored, metadata["identity"])
+    if differences:
+        lines = "\n".join(f"  - {line}" for line in differences)
+        raise ArtifactError(
+            f"{path} holds another run, which cannot be resumed with this one:\n{lines}\n"
+            f"Choose another folder."
+        )
+    return folder
+
+
+def _differences(stored: Any, wanted: Any, where: str = "") -> list[str]:
+    """Return a line for each value that differs."""
+    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
+        return [
+            line
+            for key in sorted({*stored, *wanted})
+            for line in _differences(
+                stored.get(key), wanted.get(key), f"{where}.{key}" if where else str(key)
+            )
+        ]
+    return [] if stored == wanted else [f"{where}: there {stored!r}, now {wanted!r}"]
+
+
+def _simulate(
+    snn: AbstractSNN,
+    dataset: Dataset,
+    labels_b: Array,
+    folder: RunFolder | None,
+    progress: Progress | None,
+) -> tuple[list[BatchArrays], bool]:
+    """Simulate all batches that are not there yet; return them all, and whether it was stopped."""
+    batches: list[BatchArrays] = []
+    hits = done = 0
+    try:
+        size = snn.samples_per_batch(len(dataset))
+        for index, start in enumerate(range(0, len(dataset), size)):
+            part = slice(start, start + size)
+            ids = dataset.sample_ids[part]
+            batch = None if folder is None else _finished(folder, index, ids)
+            if batch is None:
+                snn.checkpoint()
+                snn.build()
+                events_b = dataset.events_b
+                scored = score_batch(
+                    snn,
+                    dataset.x_b_l[part],
+                    labels_b[part],
+                    ids,
+                    events_b=None if events_b is None else events_b[part],
+                )
+                batch = BatchArrays.of(scored, activations_n_b_l=_activations(snn))
+                if folder is not None:
+                    folder.append(index, batch)
+            batches.append(batch)
+            last = batch.values["decision_b_t"][:, -1]
+            hits += int((last == batch.values["labels_b"]).sum())
+            done += len(last)
+            if progress is not None:
+                progress(done, len(dataset), hits / done)
+    except StopSimulation:
+        if not batches:
+            raise
+        return batches, True
+    finally:
+        if snn.is_built:  # not so where every batch was there already
+            snn.end_sim()
+    return batches, False
+
+
+def _finished(folder: RunFolder, index: int, ids: Sequence[int]) -> BatchArrays | None:
+    """Return a batch that is there already."""
+    batch = folder.batch(index)
+    if batch is not None and not np.array_equal(batch.values["sample_ids_b"], np.asarray(ids)):
+        raise ArtifactError(
+            f"Batch {index} in {folder.path} holds other samples; choose another folder."
+        )
+    return batch
+
+
+def _activations(snn: AbstractSNN) -> Mapping[str, Array]:
+    """Return the analog network's activations of the last batch, if they are to be recorded."""
+    return snn.activations_n_b_l if "activations" in snn.settings.output.log_vars else {}

@@ -1,0 +1,366 @@
+"""Settings: typed, validated, the same sections and keys as the original's INI files.
+
+``Settings.load`` reads TOML or INI. An unknown key is an error that names the nearest known one.
+Values that INI files keep as Python literals are parsed with `ast.literal_eval`. Sections named
+after a simulator hold that simulator's own options and are checked by it.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import difflib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
+
+from snn_core.errors import SettingsError
+from snn_core.settings.cell import CellSettings
+from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings, Section
+from snn_core.settings.original import with_clamp_indices, without_original
+from snn_core.typing import PathLikeStr
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "RECORDABLE",
+    "SPIKE_CODES",
+    "CellSettings",
+    "ConversionSettings",
+    "DataflowKwargs",
+    "DatagenKwargs",
+    "InputSettings",
+    "NormalizationSettings",
+    "OutputSettings",
+    "Section",
+    "Settings",
+    "SimulationSettings",
+]
+
+SPIKE_CODES = (
+    "temporal_mean_rate",
+    "temporal_pattern",
+    "ttfs",
+    "ttfs_dyn_thresh",
+    "ttfs_corrective",
+    "ttfs_exact",
+)
+
+RECORDABLE = ("spiketrains", "mem", "input", "activations")
+
+_LOG_VARS = {
+    "spiketrains_n_b_l_t": "spiketrains",
+    "mem_n_b_l_t": "mem",
+    "input_b_l_t": "input",
+    "activations_n_b_l": "activations",
+    # Always recorded here, so asking for them adds nothing.
+    "synaptic_operations_b_t": None,
+    "neuron_operations_b_t": None,
+}
+
+
+class NormalizationSettings(Section):
+    """How thresholds are found from calibration data."""
+
+    method: Literal["percentile", "mse", "none"] = Field(
+        "percentile", description="`percentile` of the positive activations, `mse`: the threshold "
+        "with the smallest quantisation error at `timesteps` steps, `none`: leave weights alone",
+    )  # fmt: skip
+    percentile: float = Field(99.9, gt=0, le=100, description="percentile of positive activations")
+    per_channel: bool = Field(False, description="one threshold per channel instead of per layer")
+    normalization_schedule: bool = Field(
+        False, description="lower the percentile by 0.02 for each layer in turn"
+    )
+    timesteps: int = Field(32, ge=1, description="number of steps T that `mse` optimises for")
+    num_samples: int | None = Field(
+        None, ge=1, description="use only the first samples of the calibration data"
+    )
+    online_normalization: bool = Field(
+        False, description="lower the threshold of a layer during the simulation to its highest "
+        "spike rate, and what its spikes carry with it",
+    )  # fmt: skip
+    diff_to_max_rate: float = Field(
+        200.0, ge=0, description="in Hz; leave thresholds alone if the highest rate is below the "
+        "largest possible one, 1000 / dt, by no more than this",
+    )  # fmt: skip
+    diff_to_min_rate: float = Field(
+        100.0, ge=0, description="in Hz; leave thresholds alone while the highest rate is below"
+    )
+    timestep_fraction: int = Field(10, ge=1, description="do so in every n-th step")
+
+
+class ConversionSettings(Section):
+    """How the network is turned into a spiking one."""
+
+    spike_code: Literal[SPIKE_CODES] = Field(  # type: ignore[valid-type]
+        "temporal_mean_rate", description="how spikes stand for numbers; see `docs/spike-codes.md`"
+    )
+    num_bits: int = Field(
+        8, ge=1, le=32, description="binary digits, and steps, of a `temporal_pattern`"
+    )
+    window_steps: int = Field(
+        32, ge=0, description="steps of each layer's window in `ttfs_exact`; 0: continuous time"
+    )
+    ttfs_ramp: bool = Field(
+        True, description="let the neurons of `ttfs`, `ttfs_dyn_thresh` and `ttfs_corrective` "
+        "reach their threshold by themselves at the end of the run, and scale layers for that; if "
+        "false, they behave as in the original",
+    )  # fmt: skip
+    readout: Literal["counts", "membrane"] = Field(
+        "counts", description="decide by output spikes or by the output's membrane potentials"
+    )
+    softmax_to_relu: bool = Field(
+        False, description="give a softmax output plain integrate-and-fire neurons"
+    )
+    max2avg_pool: bool = Field(False, description="replace max pooling by average pooling (lossy)")
+    maxpool_type: Literal["fir_max", "avg_max", "exp_max", "pre_spike_max"] = Field(
+        "fir_max", description="how spiking max pooling finds the maximum"
+    )
+    pool_spiking: bool = Field(
+        True, description="give average pooling and up-sampling neurons of their own; if false, "
+        "they are merged into the next layer's synapses",
+    )  # fmt: skip
+
+
+class SimulationSettings(Section):
+    """What is simulated."""
+
+    simulator: str = Field("inisim", min_length=1, description="name of the simulator")
+    duration: float = Field(200.0, gt=0, description="simulated time per sample in ms")
+    dt: float = Field(1.0, gt=0, description="length of a step in ms")
+    batch_size: int = Field(100, ge=1, description="samples simulated at a time")
+    num_to_test: int | None = Field(None, ge=1, description="use only the first samples")
+    sample_idxs_to_test: tuple[int, ...] = Field(
+        (), description="use these samples instead of the first ones"
+    )
+    reset_between_nth_sample: int = Field(
+        1, description="reset the network before every n-th sample only, as for the frames of a "
+        "video; 0 or less: before the first one only",
+    )  # fmt: skip
+    early_stopping: bool = Field(
+        False, description="stop a sample after the last step that has any input"
+    )
+    scale_first_layer_parameters: float | None = Field(
+        None, gt=0, description="experimental: present constant input more strongly at first, "
+        "fading with this time constant in ms; `true` stands for 1",
+    )  # fmt: skip
+    top_k: int = Field(5, ge=1, description="also report the top-k error")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+
+    @field_validator("scale_first_layer_parameters", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """Accept a switch."""
+        return (1.0 if value else None) if isinstance(value, bool) else value
+
+
+class OutputSettings(Section):
+    """What is kept."""
+
+    log_vars: frozenset[Literal[RECORDABLE]] = Field(  # type: ignore[valid-type]
+        frozenset(), description="variables to record besides decisions, counts and operations"
+    )
+
+    @field_validator("log_vars", mode="before")
+    @classmethod
+    def _original_names(cls, value: object) -> object:
+        """Accept the original's names; ``all`` stands for every variable."""
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, Mapping):  # the literal {} of an INI file is an empty dict
+            value = list(value)
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            return value
+        if "all" in value:
+            return frozenset(RECORDABLE)
+        return frozenset(
+            name for item in value if (name := _LOG_VARS.get(str(item), str(item))) is not None
+        )
+
+
+class Settings(Section):
+    """All settings of a conversion and a simulation.
+
+    Parameters
+    ----------
+    options
+        Sections named after a simulator: its own options, checked by it.
+    """
+
+    input: InputSettings = Field(default_factory=InputSettings)
+    normalization: NormalizationSettings = Field(default_factory=NormalizationSettings)
+    conversion: ConversionSettings = Field(default_factory=ConversionSettings)
+    simulation: SimulationSettings = Field(default_factory=SimulationSettings)
+    cell: CellSettings = Field(default_factory=CellSettings)
+    output: OutputSettings = Field(default_factory=OutputSettings)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _combinable(self) -> Self:
+        """Refuse settings that contradict each other."""
+        stops = self.simulation.early_stopping or self.input.max_num_input_spikes is not None
+        wrong = {
+            "input.max_num_input_spikes needs input.encoding = 'constant' and cell.reset = "
+            "'subtraction', which it counts with": self.input.max_num_input_spikes is not None
+            and (self.input.encoding, self.cell.reset) != ("constant", "subtraction"),
+            "simulation.scale_first_layer_parameters needs input.encoding = 'constant'": (
+                self.simulation.scale_first_layer_parameters is not None
+                and self.input.encoding != "constant"
+            ),
+            "cell.payloads needs cell.reset = 'subtraction': a spike then takes all of the "
+            "potential": self.cell.payloads and self.cell.reset != "subtraction",
+            "normalization.online_normalization and cell.payloads both decide what a spike "
+            "carries": self.cell.payloads and self.normalization.online_normalization,
+            "simulation.reset_between_nth_sample cannot be combined with stopping samples early, "
+            "as the state of a stopped sample is not defined": stops
+            and self.simulation.reset_between_nth_sample != 1,
+        }
+        found = [line for line, applies in wrong.items() if applies]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps N = round(duration / dt)."""
+        return round(self.simulation.duration / self.simulation.dt)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
+        tree = self.model_dump(mode="json")
+        tree["output"]["log_vars"].sort()  # a set has no order of its own
+        return tree
+
+    @classmethod
+    def load(
+        cls, path: PathLikeStr, *, base: Settings | None = None, simulators: tuple[str, ...] = ()
+    ) -> Settings:
+        """Read a TOML or INI file on top of other settings.
+
+        Parameters
+        ----------
+        base
+            What the file changes; the defaults if not given.
+        simulators
+            Names of sections that hold simulator options.
+
+        Raises
+        ------
+        SettingsError
+            If the file is missing or not readable, or holds anything unknown or impossible.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"Cannot read the settings file {path}: {error}") from error
+        try:
+            tree = _from_toml(text) if path.suffix == ".toml" else _from_ini(text)
+        except (ValueError, configparser.Error) as error:
+            raise SettingsError(f"{path} is not a valid settings file: {error}") from error
+        read = with_clamp_indices(tree, folder=path.parent)
+        return (base or cls()).updated(read, simulators=simulators)
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
+        """Return settings from nested mappings, checked strictly.
+
+        Raises
+        ------
+        SettingsError
+            Names the setting, what was found and what was expected.
+        """
+        return cls().updated(tree, simulators=simulators)
+
+    def updated(self, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
+        """Return a copy in which the given settings replace the present ones.
+
+        Raises
+        ------
+        SettingsError
+            As in `of`.
+        """
+        values = self.model_dump()
+        tree = with_clamp_indices(tree)
+        for section, items in without_original(tree).items():
+            if section in simulators:
+                values["options"].setdefault(section, {}).update(items)
+                continue
+            _require_known(section, (*_SECTIONS, *simulators), what="section")
+            if not isinstance(items, Mapping):
+                raise SettingsError(
+                    f"Found [{section}] = {items!r}; expected a section with keys and values."
+                )
+            if section == "options":
+                values["options"].update({name: dict(own) for name, own in items.items()})
+                continue
+            items = _aliased(section, items)
+            for key in items:
+                _require_known(key, tuple(values[section]), what=f"key in section [{section}]")
+            values[section] = {**values[section], **items}
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(_describe(error)) from error
+
+
+_SECTIONS = tuple(Settings.model_fields)
+
+
+def _aliased(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate keys of the original that have another name here."""
+    items = dict(items)
+    if section == "input" and "poisson_input" in items:
+        items["encoding"] = "poisson" if items.pop("poisson_input") else "constant"
+    return items
+
+
+def _require_known(name: str, known: tuple[str, ...], *, what: str) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SettingsError(f"Unknown {what}: {name!r}.{hint} Known: {', '.join(sorted(known))}.")
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        message = item["msg"].removeprefix("Value error, ")
+        # Behind section and key follow pydantic's names for the branches of a union, unless the
+        # value has keys of its own.
+        place = tuple(map(str, item["loc"]))
+        depth = 3 if place[1:] and place[1].endswith("_kwargs") else 2
+        where = ".".join(place[:depth])
+        lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
+    return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def _from_toml(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
+
+
+def _from_ini(text: str) -> dict[str, Any]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    return {
+        section: {key: _literal(value) for key, value in parser[section].items()}
+        for section in parser.sections()
+    }
+
+
+def _literal(text: str) -> Any:
+    """Return the Python literal that an INI value spells, or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        words = {"true": True, "yes": True, "false": False, "no": False}
+        return words.get(text.lower(), text)

@@ -1,0 +1,1 @@
+"""The contract of simulators, what passes through it, and the reference simulator."""

@@ -1,0 +1,381 @@
+"""The contract between this package and a simulator.
+
+A simulator subclasses `AbstractSNN` (or `SynapseListSNN`, if it is fed with lists of synapses),
+states what it can do in `Capabilities`, and only simulates batches. Batching, scoring and counting
+happen elsewhere. The names of the methods are those of snn_toolbox.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from snn_core import artifact
+from snn_core.codes import code_problems, operations_per_synapse, timed
+from snn_core.data.events import CellEvents
+from snn_core.errors import SettingsError, UnsupportedError
+from snn_core.evaluation.forward import check_shape
+from snn_core.ir import Layer, Network
+from snn_core.recording.recorder import Recorder, Recording
+from snn_core.settings import Settings
+from snn_core.simulation.batches import run_batches
+from snn_core.simulation.capabilities import (
+    ALL_INPUTS,
+    ALL_LAYERS,
+    BUILDERS,
+    Capabilities,
+    draws_softmax,
+    layer_problems,
+    setting_problems,
+)
+from snn_core.simulation.measured import Measured
+from snn_core.simulation.sequences import run_sequences
+from snn_core.simulation.signal import InputSignal, output_uniforms
+from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
+
+__all__ = [
+    "ALL_INPUTS",
+    "ALL_LAYERS",
+    "BUILDERS",
+    "CONTRACT",
+    "AbstractSNN",
+    "Capabilities",
+    "NoOptions",
+    "StopSimulation",
+]
+
+CONTRACT = 1
+"""Version of this contract; raised only when a simulator written for the last one would break."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Options of a simulator that has none."""
+
+
+class StopSimulation(Exception):  # noqa: N818 - a request, not an error
+    """Raised inside a simulator when the user asked to stop."""
+
+
+class AbstractSNN(Measured, ABC):
+    """A spiking neural network on a simulator.
+
+    Parameters
+    ----------
+    network
+        The converted network.
+    settings
+        Settings of the run; defaults if not given.
+    options
+        The simulator's own options, an instance of ``options_type``.
+    seed
+        Seed of all random numbers; ``settings.simulation.seed`` if not given.
+
+    Raises
+    ------
+    UnsupportedError
+        Lists every layer and setting that the simulator cannot do, before it is imported.
+    """
+
+    contract: ClassVar[int] = CONTRACT
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    options_type: ClassVar[type[Any]] = NoOptions
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings | None = None,
+        options: object | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.options: Any = self.options_type() if options is None else options
+        self.seed = self.settings.simulation.seed if seed is None else seed
+        self.stop_requested: Callable[[], bool] = lambda: False
+        # How many samples will be simulated in all, where that is known before building.
+        self.expected_samples: int | None = None
+        self._take(network)
+
+    def _take(self, network: Network) -> None:
+        """Make a network the one to simulate, unless there is something the simulator cannot do."""
+        problems = self.problems(network)
+        if problems:
+            name = type(self).__module__.split(".")[0]
+            raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
+        self.network = network
+        self.settings = timed(self.settings, network)
+        self.is_built = False
+        self._forget()
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """How the simulator runs the network, such as a target it chose and why, for people.
+
+        It is asked for after a network was built, shown to the user and kept with the result. What
+        changes spikes belongs into the options.
+        """
+        return {}
+
+    # What it can do.
+
+    @classmethod
+    def refuses(cls, layer: Layer) -> str | None:
+        """Return why a layer of an accepted kind cannot be simulated, or ``None``."""
+        return None
+
+    @classmethod
+    def parse_options(cls, values: Mapping[str, Any]) -> Any:
+        """Return the options from a settings section.
+
+        Raises
+        ------
+        SettingsError
+            If a key is unknown.
+        """
+        known = [item.name for item in fields(cls.options_type)]
+        for key in values:
+            if key not in known:
+                raise SettingsError(
+                    f"Unknown simulator option {key!r}; known: {', '.join(known) or 'none'}."
+                )
+        return cls.options_type(**values)
+
+    def problems(self, network: Network) -> list[str]:
+        """Return everything about a network and the settings that the simulator cannot do."""
+        return [
+            *setting_problems(self.capabilities, network, self.settings),
+            *self._code_problems(network),
+            *(
+                problem
+                for layer in network.layers[1:]
+                for problem in self._layer_problems(network, layer)
+            ),
+        ]
+
+    def _code_problems(self, network: Network) -> list[str]:
+        if self.settings.conversion.spike_code not in self.capabilities.spike_codes:
+            return []  # which is a problem of its own
+        return code_problems(network, self.settings)
+
+    def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
+        reason = self.refuses(layer) if layer.kind in self.capabilities.layers else None
+        found = layer_problems(self.capabilities, network, layer)
+        return [*found, f"{layer.name}: {reason}"] if reason else found
+
+    # Building.
+
+    @final
+    def build(self) -> None:
+        """Assemble the network in the simulator; does nothing if it is built already."""
+        if self.is_built:
+            return
+        self.setup_layers(self.network.input.output_shape)
+        self.compile()
+        self.is_built = True
+
+    def setup_layers(self, input_shape: Shape) -> None:
+        """Add every layer in topological order."""
+        self.add_input_layer(input_shape)
+        for layer in self.network.layers[1:]:
+            self.add_layer(layer)
+            getattr(self, BUILDERS[layer.kind])(layer)
+
+    @abstractmethod
+    def add_input_layer(self, input_shape: Shape) -> None:
+        """Add the input layer; ``input_shape`` has no batch axis."""
+
+    def add_layer(self, layer: Layer) -> None:
+        """Do what concerns adding any layer, independently of its type."""
+
+    @abstractmethod
+    def build_dense(self, layer: Any) -> None:
+        """Build a fully connected layer."""
+
+    @abstractmethod
+    def build_convolution(self, layer: Any) -> None:
+        """Build a convolution of any kind, transposed and depthwise ones included."""
+
+    @abstractmethod
+    def build_pooling(self, layer: Any) -> None:
+        """Build an average or max pooling layer."""
+
+    @abstractmethod
+    def build_up_sampling(self, layer: Any) -> None:
+        """Build an up-sampling layer."""
+
+    @abstractmethod
+    def build_add(self, layer: Any) -> None:
+        """Build a layer that adds its inbound layers."""
+
+    @abstractmethod
+    def build_flatten(self, layer: Any) -> None:
+        """Build a flattening layer."""
+
+    @abstractmethod
+    def build_reshape(self, layer: Any) -> None:
+        """Build a reshaping layer."""
+
+    @abstractmethod
+    def build_zero_padding(self, layer: Any) -> None:
+        """Build a padding layer."""
+
+    @abstractmethod
+    def build_concatenate(self, layer: Any) -> None:
+        """Build a layer that concatenates its inbound layers."""
+
+    @abstractmethod
+    def compile(self) -> None:
+        """Finish building, after all layers have been added."""
+
+    # Simulating.
+
+    @abstractmethod
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate one batch, from rest after a `reset`, and hand everything to the recorder.
+
+        Calls `checkpoint` between steps, so that a run can be stopped.
+
+        Parameters
+        ----------
+        signal
+            The encoded input of ``len(signal.x_b_l)`` samples.
+        recorder
+            Takes the spikes of every layer with neurons and the input.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Bring all state back to the beginning; called before every batch.
+
+        Where ``capabilities.cell`` has ``reset_between_nth_sample``, `simulate` is also called
+        without it. Potentials and refractory times then go on, while the clock and everything that
+        is averaged over time begin anew.
+        """
+
+    def end_sim(self) -> None:
+        """Clean up after the last simulation."""
+
+    @property
+    def draws_softmax(self) -> bool:
+        """Whether the output draws stochastic spikes from a softmax."""
+        return draws_softmax(self.network)
+
+    def output_uniforms(self, signal: InputSignal) -> Float32[Array, "t b o"]:
+        """Return the random numbers that a softmax output draws its spikes with."""
+        return output_uniforms(
+            signal.sample_ids,
+            self.seed,
+            num_steps=signal.num_steps,
+            num_classes=self.num_classes,
+        )
+
+    def checkpoint(self) -> None:
+        """Raise `StopSimulation` if the user asked to stop."""
+        if self.stop_requested():
+            raise StopSimulation
+
+    @final
+    def run_batch(
+        self,
+        x_b_l: Float[Array, "b *l"],
+        *,
+        sample_ids: Sequence[int] | None = None,
+        events_b: Sequence[CellEvents] | None = None,
+    ) -> Recording:
+        """Simulate a batch.
+
+        Parameters
+        ----------
+        x_b_l
+            The samples, channels last.
+        sample_ids
+            Index of each sample in its data set (0, 1, ... if not given); seeds its random numbers.
+        events_b
+            The events behind each sample, for the encoding ``events``.
+
+        Raises
+        ------
+        DataError
+            If the samples do not have the shape of the network's input, or events are missing.
+        """
+        x_b_l = np.asarray(x_b_l, np.float32)
+        check_shape(self.network, x_b_l)
+        self.build()
+        ids = range(len(x_b_l)) if sample_ids is None else sample_ids
+
+        def simulate(samples: Array, is_sequel: bool) -> Recording:  # noqa: FBT001 - a callback
+            if not is_sequel:
+                self.reset()
+            events = None if events_b is None else [events_b[i] for i in samples]
+            return self._simulated(x_b_l[samples], [ids[i] for i in samples], events)
+
+        self.recording = run_sequences(
+            simulate,
+            num_samples=len(x_b_l),
+            length=self.settings.simulation.reset_between_nth_sample,
+        )
+        self._x_b_l = x_b_l
+        return self.recording
+
+    def _simulated(
+        self, x_b_l: Array, sample_ids: Sequence[int], events_b: Sequence[CellEvents] | None
+    ) -> Recording:
+        """Simulate a batch from the present state on."""
+        signal = InputSignal(
+            x_b_l=x_b_l,
+            sample_ids=sample_ids,
+            settings=self.settings,
+            seed=self.seed,
+            events_b=events_b,
+        )
+        cost = operations_per_synapse(self.settings.conversion.spike_code)
+        recorder = Recorder(
+            self.network,
+            batch_size=len(x_b_l),
+            num_steps=self.settings.num_steps,
+            record=self.settings.output.log_vars & self.capabilities.records,
+            fanout_n_l={name: f * cost for name, f in self.connectivity.fanout_of.items()},
+            num_active_steps_b=signal.num_active_steps_b,
+        )
+        self.simulate(signal, recorder)
+        return recorder.finish()
+
+    def run(
+        self,
+        x_test: Float[Array, "b *l"],
+        y_test: Int[Array, "b"],
+        *,
+        events_b: Sequence[CellEvents] | None = None,
+    ) -> float:
+        """Simulate all samples batch by batch and return the share of correct decisions.
+
+        What was measured of the last batch is then reachable under the attributes below.
+        """
+        hits = 0
+        self.expected_samples = len(x_test)
+        for result in run_batches(self, x_test, y_test, events_b=events_b):
+            self.result = result
+            hits += int((~result.top1err_b_t[:, -1]).sum())
+        return hits / len(x_test)
+
+    # Saving.
+
+    def save(self, path: PathLikeStr, filename: str) -> None:
+        """Write the network to ``path/filename.snn``; simulators may add files of their own."""
+        artifact.save(self.network, Path(path) / f"{filename}.snn")
+
+    def load(self, path: PathLikeStr, filename: str) -> None:
+        """Take the network from ``path/filename.snn``; it is built anew when needed.
+
+        Raises
+        ------
+        UnsupportedError
+            As for a new simulator.
+        """
+        self._take(artifact.load(Path(path) / f"{filename}.snn"))

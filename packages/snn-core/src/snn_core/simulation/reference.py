@@ -1,0 +1,148 @@
+"""The reference simulator: plain NumPy, one step after the other, every layer in order.
+
+It states the semantics as directly as possible and is what all other simulators are compared with.
+Within a step a spike passes through the whole network (zero delay).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from snn_core.evaluation.operators import weighted_sum
+from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
+from snn_core.ir.layers import MAX_POOL_METHODS
+from snn_core.neurons.arithmetic import MaxPool, drawn_potential
+from snn_core.neurons.state import Neurons, bias_factor
+from snn_core.recording.recorder import Recorder
+from snn_core.simulation.capabilities import CELL_OPTIONS, clamp_steps
+from snn_core.simulation.contract import ALL_INPUTS, AbstractSNN, Capabilities
+from snn_core.simulation.signal import InputSignal
+from snn_core.typing import Array, Float32, Shape
+
+
+class ReferenceSNN(AbstractSNN):
+    """Integrate-and-fire network in NumPy."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        inputs=ALL_INPUTS,
+        activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
+        cell=frozenset(CELL_OPTIONS),
+        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        softmax=True,
+    )
+
+    def add_input_layer(self, input_shape: Shape) -> None:
+        """Start the list of layers."""
+        self.layers: list[Layer] = []
+
+    def _keep(self, layer: Layer) -> None:
+        self.layers.append(layer)
+
+    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _keep
+    build_flatten = build_reshape = build_zero_padding = build_concatenate = _keep
+
+    def compile(self) -> None:
+        """Nothing to do: layers are evaluated as they are."""
+
+    def reset(self) -> None:
+        """Forget all state."""
+        self._neurons: dict[str, Neurons] = {}
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate step by step."""
+        self._pools: dict[str, MaxPool] = {}
+        self._sample_ids = signal.sample_ids
+        self._inputs: list[Array] = []
+        for neurons in self._neurons.values():
+            neurons.begin_sample()
+        if self.draws_softmax:
+            self._uniforms_t_b_o = self.output_uniforms(signal)
+        for index, x_t_b_l in enumerate(signal.chunks(1)):
+            self.checkpoint()
+            recorder.input(index, x_t_b_l, spiking=not signal.is_constant)
+            self._step(index, x_t_b_l[0], recorder)
+
+    def _step(self, index: int, x_b_l: Float32[Array, "b *l"], recorder: Recorder) -> None:
+        """Update all layers once; ``index`` counts steps from 0."""
+        values = {self.network.input.name: x_b_l}
+        for layer in self.layers:
+            inputs = [values[name] for name in layer.inputs]
+            drive_b_l = self._drive(layer, inputs, index)
+            if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+                values[layer.name] = self._update(layer, drive_b_l, index, recorder)
+            else:
+                values[layer.name] = drive_b_l
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Float32[Array, "b *l"]:
+        """Return what a layer adds up in this step: weighted spikes and bias times dt."""
+        self._inputs = inputs
+        if isinstance(layer, MaxPooling2D):
+            pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
+            return pool.drive(inputs[0], index + 1)
+        y = self._weighted_sum(layer, inputs)
+        if isinstance(layer, Weighted):
+            y = y + layer.bias_o * self._bias_scale(layer, index)
+        return y
+
+    def _weighted_sum(self, layer: Layer, inputs: list[Array]) -> Float32[Array, "b *l"]:
+        """Return weights times inputs, or the values of a layer that only rearranges them."""
+        return weighted_sum(layer, inputs)
+
+    def _bias_scale(self, layer: Layer, index: int) -> np.float32:
+        """Return what a bias is multiplied by in a step."""
+        dt = np.float32(self.settings.simulation.dt)
+        if not self.settings.cell.bias_relaxation:
+            return dt
+        return dt * bias_factor(self._position(layer), index + 1, self.settings.num_steps)
+
+    def _position(self, layer: Layer) -> int:
+        """Return the number of layers between a layer and the input."""
+        return next(i for i, other in enumerate(self.layers) if other.name == layer.name)
+
+    def _new_neurons(self, layer: Spiking) -> Neurons:
+        is_readout = layer is self.network.output and self.network.readout == "membrane"
+        v_b_l = drawn_potential(
+            layer,
+            self.settings,
+            sample_ids=self._sample_ids,
+            seed=self.seed,
+            number=self._position(layer) + 1,
+        )
+        return Neurons(
+            layer,
+            self.settings,
+            batch_size=len(self._sample_ids),
+            v_b_l=None if is_readout else v_b_l,
+            clamp_until=clamp_steps(self.network, self.settings).get(layer.name, 0),
+        )
+
+    def _update(
+        self, layer: Spiking, drive_b_l: Float32[Array, "b *l"], index: int, recorder: Recorder
+    ) -> Float32[Array, "b *l"]:
+        """Integrate, compare, reset; return what the spikes carry."""
+        if layer.name not in self._neurons:
+            self._neurons[layer.name] = self._new_neurons(layer)
+        neurons = self._neurons[layer.name]
+        neurons.integrate(drive_b_l, self._inputs)
+        is_output = layer is self.network.output
+        if is_output and self.network.readout == "membrane":
+            carried = np.zeros(drive_b_l.shape, np.float32)
+        elif is_output and self.draws_softmax:
+            carried = self._drawn(layer, neurons, index)
+        else:
+            carried = neurons.fire()
+        recorder.spikes(layer.name, index, np.sign(carried)[None])
+        if recorder.wants_membrane(layer.name):
+            recorder.membrane(layer.name, index, (neurons.v_b_l / layer.threshold)[None])
+        return carried
+
+    def _drawn(self, layer: Spiking, neurons: Neurons, index: int) -> Float32[Array, "b *l"]:
+        """Return the spikes that a softmax output draws; they reset nothing."""
+        v_b_l = neurons.v_b_l
+        probability = layer.activation(v_b_l.reshape(len(v_b_l), -1)).reshape(v_b_l.shape)
+        drawn = self._uniforms_t_b_o[index].reshape(v_b_l.shape) <= probability
+        fired: Array = drawn & (neurons.blocked_b_l == 0)
+        neurons.rest(fired)
+        return fired.astype(np.float32)

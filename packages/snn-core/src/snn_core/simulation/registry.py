@@ -1,0 +1,145 @@
+"""Simulators by name, found through the entry point group ``snn.simulators``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from snn_core.errors import (
+    ContractError,
+    SimulatorImportError,
+    SNNError,
+    UnknownSimulatorError,
+)
+from snn_core.simulation.contract import CONTRACT, AbstractSNN, Capabilities
+
+GROUP = "snn.simulators"
+
+ALIASES = {"INI": "inisim", "MegaSim": "megasim", "spiNNaker": "spinnaker", "brian": "pynn-brian2"}
+"""Names that snn_toolbox used."""
+
+HOMES = {
+    "inisim": "snn-inisim",
+    "brian2": "snn-brian2",
+    "nest": "snn-pynn",
+    "neuron": "snn-pynn",
+    "pynn-brian2": "snn-pynn",
+    "megasim": "snn-megasim",
+    "spinnaker": "snn-spinnaker",
+    "loihi": "snn-loihi",
+}
+"""Which package of the family brings a simulator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """An installed simulator, for people.
+
+    ``problem`` tells why it cannot be used; ``capabilities`` is then ``None``.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    capabilities: Capabilities | None
+    problem: str | None
+
+
+def names() -> list[str]:
+    """Return the names of all registered simulators."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def current_name(name: str) -> str:
+    """Return the name under which a simulator is registered now; most names stay as they are."""
+    return name if name in names() else ALIASES.get(name, name)
+
+
+def get(name: str) -> type[AbstractSNN]:
+    """Return the class of a simulator.
+
+    Raises
+    ------
+    UnknownSimulatorError
+        If no installed package registers the name.
+    SimulatorImportError
+        If its package cannot be imported or registers something else.
+    ContractError
+        If it was written for another version of the contract, or two packages claim the name.
+    """
+    wanted = current_name(name)
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == wanted]
+    if not found:
+        raise UnknownSimulatorError(_unknown(wanted, names()))
+    if len(found) > 1:
+        claims = " and ".join(_origin(entry) for entry in found)
+        raise ContractError(
+            f"The simulator name {wanted!r} is registered by {claims}; uninstall one of them."
+        )
+    return _loaded(found[0])
+
+
+def describe() -> list[Description]:
+    """Return all registered simulators, broken ones too, without starting any."""
+    found = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        capabilities, problem = None, None
+        try:
+            capabilities = get(entry.name).capabilities
+        except SNNError as error:
+            problem = str(error)
+        found.append(
+            Description(
+                name=entry.name,
+                distribution=entry.dist.name if entry.dist else "unknown",
+                version=entry.dist.version if entry.dist else "unknown",
+                capabilities=capabilities,
+                problem=problem,
+            )
+        )
+    return found
+
+
+def version_of(name: str) -> str:
+    """Return distribution and version that bring a simulator, for example ``snn-inisim 0.1.0``."""
+    wanted = current_name(name)
+    return next(_origin(entry) for entry in entry_points(group=GROUP) if entry.name == wanted)
+
+
+def _loaded(entry: EntryPoint) -> type[AbstractSNN]:
+    try:
+        found = entry.load()
+    except Exception as error:
+        # A foreign module may fail in any way; whatever it is, the user has to know whose it is.
+        raise SimulatorImportError(
+            f"The simulator {entry.name!r} of {_origin(entry)} cannot be imported: "
+            f"{type(error).__name__}: {error}. Reinstall or uninstall that package."
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, AbstractSNN)):
+        raise SimulatorImportError(
+            f"The entry point {entry.name!r} of {_origin(entry)} is {found!r}; expected a subclass "
+            f"of AbstractSNN."
+        )
+    if found.contract != CONTRACT:
+        older = "the simulator" if found.contract < CONTRACT else "snn-core"
+        raise ContractError(
+            f"The simulator {entry.name!r} of {_origin(entry)} was written for contract "
+            f"{found.contract}; this snn-core has contract {CONTRACT}. Update {older}."
+        )
+    return found
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    home = HOMES.get(name)
+    if home:
+        advice = f" Install it with `pip install {home}`."
+    else:
+        near = difflib.get_close_matches(name, [*known, *HOMES], n=1)
+        advice = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no simulator {name!r}.{advice} Installed: {', '.join(known) or 'none'}."

@@ -1,0 +1,1 @@
+"""Simulators that are fed with populations and lists of synapses."""

@@ -1,0 +1,260 @@
+"""Recordings written byte by byte, after the description of the formats."""
+
+import struct
+import sys
+
+import lz4.frame
+import numpy as np
+import pytest
+import zstandard
+
+from snn_core.data.events import read_events
+from snn_core.errors import DataError
+
+# x, y, t in µs, polarity
+EVENTS = [(3, 5, 10, 1), (127, 0, 11, 0), (0, 127, 11, 1), (64, 32, 5000, 0)]
+
+
+def dvs128(x, y, p):
+    return (y << 8) | (x << 1) | p
+
+
+def davis(x, y, p):
+    return (y << 22) | (x << 12) | (p << 11)
+
+
+def version_1(events, *, header=b"#!AER-DAT1.0\r\n"):
+    records = [struct.pack(">Hi", dvs128(x, y, p), t) for x, y, t, p in events]
+    return header + b"".join(records)
+
+
+def version_2(events, *, chip="", address=dvs128):
+    lines = [b"#!AER-DAT2.0", b"# This is a raw AE data file - do not edit"]
+    lines += [f"# AEChip: {chip}".encode()] if chip else []
+    records = [struct.pack(">Ii", address(x, y, p), t) for x, y, t, p in events]
+    return b"".join(line + b"\r\n" for line in lines) + b"".join(records)
+
+
+def packet(events, *, kind=1, overflow=0, valid=True, size=8):
+    head = struct.pack("<hhiiiiii", kind, 0, size, 4, overflow, len(events), len(events), 0)
+    body = b"".join(
+        struct.pack("<Ii", (x << 17) | (y << 2) | (p << 1) | valid, t) for x, y, t, p in events
+    )
+    return head + body
+
+
+def version_3(*packets, source="DVS128", kind="RAW"):
+    header = f"#!AER-DAT3.1\r\n#Format: {kind}\r\n#Source 1: {source}\r\n#!END-HEADER\r\n"
+    return header.encode() + b"".join(packets)
+
+
+def events_in(path):
+    found = read_events(path)
+    columns = (found.x_e, found.y_e, found.t_us_e, found.on_e.astype(int))
+    return [tuple(int(n) for n in row) for row in zip(*columns, strict=True)]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def writer(content, name="events.aedat"):
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    return writer
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        version_1(EVENTS),
+        version_1(EVENTS, header=b""),  # files without a header are version 1
+        version_1(EVENTS, header=b"#!AER-DAT1.0\r\n# recorded by hand\r\n"),
+        version_2(EVENTS, chip="ch.unizh.ini.jaer.chip.retina.DVS128"),
+        version_2(EVENTS),
+        version_3(packet(EVENTS)),
+        version_3(packet(EVENTS[:2]), packet([(1, 1, 0, 0)], kind=2), packet(EVENTS[2:])),
+    ],
+)
+def test_events_are_read(write, content):
+    path = write(content)
+    assert events_in(path) == EVENTS
+    assert read_events(path).chip_size == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("chip", "size"),
+    [
+        ("eu.seebetter.ini.chips.davis.DAVIS240C", (240, 180)),
+        ("eu.seebetter.ini.chips.davis.Davis346blue", (346, 260)),
+        ("", None),
+    ],
+)
+def test_a_davis_has_its_own_addresses(write, chip, size):
+    events = [(239, 179, 1, 1), (0, 100, 2, 0)]
+    path = write(version_2(events, chip=chip, address=davis))
+    assert events_in(path) == events
+    assert read_events(path).chip_size == size
+
+
+def test_frames_and_external_events_are_left_out(write):
+    addresses = [davis(1, 2, 1), 1 << 31 | davis(1, 2, 1), 1 << 10 | davis(1, 2, 1)]
+    records = b"".join(struct.pack(">Ii", a, 7) for a in addresses)
+    assert events_in(write(b"#!AER-DAT2.0\r\n# AEChip: DAVIS240C\r\n" + records)) == [(1, 2, 7, 1)]
+    external = struct.pack(">Hi", 0x8000 | dvs128(1, 2, 1), 3)
+    assert events_in(write(external + version_1(EVENTS, header=b""))) == EVENTS
+
+
+def test_invalid_events_are_left_out(write):
+    path = write(version_3(packet(EVENTS), packet(EVENTS, valid=False)))
+    assert events_in(path) == EVENTS
+
+
+def test_times_go_on_where_the_counter_starts_again(write):
+    events = [(1, 1, 2**31 - 5, 1), (1, 1, -(2**31) + 5, 1)]
+    assert [t for _, _, t, _ in events_in(write(version_2(events)))] == [2**31 - 5, 2**31 + 5]
+    late = write(version_3(packet([(1, 1, 5, 1)], overflow=1)))
+    assert events_in(late) == [(1, 1, 2**31 + 5, 1)]
+
+
+def test_events_are_sorted_by_time_and_keep_their_order_within_a_time(write):
+    events = [(1, 0, 9, 1), (2, 0, 3, 1), (3, 0, 9, 1)]
+    assert [x for x, *_ in events_in(write(version_2(events)))] == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (version_1(EVENTS)[:-1], "ends within an event: 23 bytes"),
+        (version_2(EVENTS)[:-3], "ends within an event: 29 bytes"),
+        (version_3(packet(EVENTS))[:-1], "packet of 4 events of 8 bytes where 31 bytes are left"),
+        (version_3(packet(EVENTS), b"\1\0\0"), "ends within the header of a packet"),
+        (version_3(packet(EVENTS, size=16)), "packet of 4 events of 16 bytes"),
+        (version_3(packet(EVENTS, size=0)), "packet of 4 events of 0 bytes"),
+        (version_3(packet(EVENTS), kind="SERIALIZED"), "Format: SERIALIZED; expected RAW"),
+        (b"#!AER-DAT3.1\r\n#Format: RAW\r\n", "no end of the header"),
+        (b"#!AER-DAT5.0\r\n", "is in AEDAT 5.0; expected 1.0, 2.0, 3.1 or 4"),
+    ],
+)
+def test_damaged_recordings_are_refused(write, content, message):
+    with pytest.raises(DataError, match=message):
+        read_events(write(content))
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"Cannot read .*none.aedat: No such file"):
+        read_events(tmp_path / "none.aedat")
+    with pytest.raises(DataError, match=r"no file of events; known: .aedat"):
+        read_events(tmp_path / "movie.avi")
+
+
+# AEDAT 4: a FlatBuffer header, packets of FlatBuffers, described at
+# https://docs.inivation.com/software/software-advanced-usage/file-formats/aedat-4.0.html
+
+
+def table(*fields):
+    """Return a FlatBuffers table of (format, value) fields; a value of bytes is put behind it."""
+    offsets, inline, behind = [], b"", b""
+    size = 4 + sum(struct.calcsize(f"<{form}") for form, _ in fields)
+    for form, value in fields:
+        offsets.append(4 + len(inline))
+        if isinstance(value, bytes):
+            at = size + len(behind)
+            inline += struct.pack("<I", at - 4 - len(inline))
+            behind += value
+        else:
+            inline += struct.pack(f"<{form}", value)
+    vtable = struct.pack(f"<HH{len(offsets)}H", 4 + 2 * len(offsets), size, *offsets)
+    vtable += b"\0" * (-len(vtable) % 8)  # the table starts aligned
+    return vtable, struct.pack("<i", len(vtable)) + inline + behind
+
+
+def buffer(identifier, *fields):
+    """Return a FlatBuffer whose root is a table, with the length in front."""
+    vtable, body = table(*fields)
+    content = struct.pack("<I", 8 + len(vtable)) + identifier + vtable + body
+    return struct.pack("<I", len(content)) + content
+
+
+def text(value):
+    return struct.pack("<I", len(value)) + value.encode() + b"\0" * (4 - len(value) % 4)
+
+
+COMPRESSIONS = {
+    "none": (0, lambda packet: packet),
+    "lz4": (1, lz4.frame.compress),
+    "zstd": (3, zstandard.compress),
+    "zstd without size": (
+        4,
+        lambda p: zstandard.ZstdCompressor(write_content_size=False).compress(p),
+    ),
+}
+
+
+def version_4(events, compression="none", *, position=-1, behind=b""):
+    number, compress = COMPRESSIONS[compression]
+    xml = (
+        '<dv version="2.0"><node name="outInfo" path="/"><node name="0" path="/0/">'
+        '<attr key="compression" type="string">NONE</attr>'
+        '<attr key="typeIdentifier" type="string">EVTS</attr>'
+        '<node name="info" path="/0/info/"><attr key="sizeX" type="int">346</attr>'
+        '<attr key="sizeY" type="int">260</attr></node></node></node></dv>'
+    )
+    header = buffer(b"IOHE", ("i", number), ("q", position), ("I", text(xml)))
+    elements = b"".join(struct.pack("<qhhbxxx", t, x, y, p) for x, y, t, p in events)
+    parts = [
+        buffer(b"EVTS", ("I", struct.pack("<I", len(events)) + elements)),
+        buffer(b"IMUS", ("I", struct.pack("<I", 0))),  # passed over
+    ]
+    packets = b"".join(
+        struct.pack("<ii", i, len(packed)) + packed for i, packed in enumerate(map(compress, parts))
+    )
+    return b"#!AER-DAT4.0\r\n" + header + packets + behind
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_version_4_is_read(write, compression):
+    events = [(345, 259, 10**15, 1), (0, 7, 10**15 + 3, 0)]
+    path = write(version_4(events, compression), "events.aedat4")
+    assert events_in(path) == events
+    assert read_events(path).chip_size == (346, 260)
+
+
+def test_version_4_ends_where_its_table_of_packets_begins(write):
+    position = len(version_4(EVENTS))
+    content = version_4(EVENTS, position=position, behind=b"a table of another form")
+    assert events_in(write(content, "events.aedat4")) == EVENTS
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("cut", [15, 100, 500, -5])
+def test_damaged_version_4_is_refused(write, cut, compression):
+    content = version_4(EVENTS * 20, compression)
+    with pytest.raises(DataError, match=r"cannot be read as AEDAT 4 .* cut off or damaged"):
+        read_events(write(content[:cut], "events.aedat4"))
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_whatever_is_damaged_in_version_4_is_an_error_of_the_data(write, compression):
+    rng, content = np.random.default_rng(0), version_4(EVENTS * 9, compression)
+    refused = 0
+    for _ in range(100):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        damaged[rng.integers(14, len(content), 3)] = rng.integers(0, 256, 3)
+        try:
+            read_events(write(damaged.tobytes(), "events.aedat4"))
+        except DataError:
+            refused += 1
+    assert refused > 20
+
+
+@pytest.mark.parametrize(("compression", "module"), [("lz4", "lz4.frame"), ("zstd", "zstandard")])
+def test_version_4_without_its_library_names_the_extra(write, monkeypatch, compression, module):
+    path = write(version_4(EVENTS, compression), "events.aedat4")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DataError, match=r"pip install 'snn-core\[events\]'"):
+        read_events(path)
+
+
+def test_no_events_at_all_is_an_empty_stream(write):
+    assert len(read_events(write(version_3()))) == 0
+    assert read_events(write(version_2([]))).t_us_e.dtype == np.int64

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from snn_core.data import Dataset, load_dataset
+from snn_core.errors import DataError
+
+X = np.arange(12, dtype=np.float32).reshape(3, 4) / 12
+
+
+def test_samples_and_labels_are_read(tmp_path):
+    np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1])
+    found = load_dataset(tmp_path / "data.npz")
+    np.testing.assert_array_equal(found.x_b_l, X)
+    assert found.labels_b.tolist() == [2, 0, 1]
+    assert list(found.sample_ids) == [0, 1, 2]
+    assert len(found) == 3
+
+
+def test_bytes_are_divided_by_255():
+    found = Dataset.of(np.array([[0, 51, 255]], np.uint8))
+    np.testing.assert_array_equal(found.x_b_l, np.float32([[0, 51 / np.float32(255), 1]]))
+    assert found.labels_b is None
+
+
+@pytest.mark.parametrize(
+    "labels", [[2, 0, 1], [[2], [0], [1]], np.eye(3)[[2, 0, 1]], np.float32([2, 0, 1])]
+)
+def test_labels_may_be_numbers_or_one_hot(labels):
+    assert Dataset.of(X, np.asarray(labels)).labels_b.tolist() == [2, 0, 1]
+
+
+def test_the_folder_of_the_original_is_read(tmp_path):
+    np.savez(tmp_path / "x_test.npz", X)
+    np.savez(tmp_path / "y_test.npz", np.eye(4)[[3, 0, 1]])
+    np.savez(tmp_path / "x_norm.npz", 2 * X)
+    test = load_dataset(tmp_path)
+    assert test.labels_b.tolist() == [3, 0, 1]
+    np.testing.assert_array_equal(test.x_b_l, X)
+    np.testing.assert_array_equal(load_dataset(tmp_path, part="calibration").x_b_l, 2 * X)
+
+
+def test_a_selection_keeps_the_indices_and_the_hash():
+    whole = Dataset.of(X, np.array([2, 0, 1]))
+    part = whole.selected(indices=(2, 0))
+    np.testing.assert_array_equal(part.x_b_l, X[[2, 0]])
+    assert part.sample_ids == [2, 0]
+    assert part.labels_b.tolist() == [1, 2]
+    assert part.sha256 == whole.sha256
+    assert whole.selected(number=2).sample_ids == [0, 1]
+    assert part.selected(number=1).sample_ids == [2]
+
+
+def test_the_hash_depends_on_samples_labels_and_shape():
+    hashes = {
+        Dataset.of(x, y).sha256
+        for x, y in [
+            (X, None),
+            (X + 1, None),
+            (X.reshape(3, 2, 2), None),
+            (X, np.array([0, 1, 2])),
+            (X, np.array([0, 1, 1])),
+        ]
+    }
+    assert len(hashes) == 5
+
+
+def test_images_without_a_channel_axis_get_one():
+    found = Dataset.of(X.reshape(3, 2, 2)).fitted(input_shape=(2, 2, 1))
+    assert found.x_b_l.shape == (3, 2, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"z": X}, "holds z; expected the arrays x and y"),
+        ({"x": np.array(["a", "b"])}, "samples of type <U1; expected numbers"),
+        ({"x": np.zeros(3)}, r"samples of shape \(3,\)"),
+        ({"x": np.zeros((0, 3))}, r"samples of shape \(0, 3\)"),
+        ({"x": np.array([[0, np.inf], [0, 0]])}, "in 1 samples, the first is sample 0"),
+        ({"x": X, "y": [0, 1]}, "3 samples but 2 labels"),
+        ({"x": X, "y": [0, 1, 1.5]}, "has the label 1.5; expected whole numbers from 0"),
+        ({"x": X, "y": [0, 1, -1]}, "has the label -1"),
+        ({"x": X, "y": np.ones((3, 2))}, r"labels of shape \(3, 2\) that are not one-hot"),
+        ({"x": X, "y": np.zeros((3, 2, 2))}, r"labels of shape \(3, 2, 2\)"),
+        ({"x": X, "y": np.array(["a", "b", "c"])}, "labels of type <U1"),
+        ({"x": X, "y": np.array([object()] * 3)}, "Pickled objects are never read"),
+    ],
+)
+def test_impossible_data_are_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path / "data.npz")
+
+
+def test_files_that_hold_no_arrays_are_refused(tmp_path):
+    with pytest.raises(DataError, match="There is no data file"):
+        load_dataset(tmp_path / "data.npz")
+    (tmp_path / "data.npz").write_text("x, y")
+    with pytest.raises(DataError, match="cannot be read as plain arrays"):
+        load_dataset(tmp_path / "data.npz")
+    with (tmp_path / "data.npz").open("wb") as file:
+        np.save(file, X)
+    with pytest.raises(DataError, match="holds a single array"):
+        load_dataset(tmp_path / "data.npz")
+
+
+def test_a_folder_of_the_original_has_to_be_complete(tmp_path):
+    np.savez(tmp_path / "x_test.npz", X)
+    with pytest.raises(DataError, match=r"There is no data file .*y_test.npz"):
+        load_dataset(tmp_path)
+    np.savez(tmp_path / "x_test.npz", x=X)
+    with pytest.raises(DataError, match=r"x_test.npz holds x; expected the array arr_0"):
+        load_dataset(tmp_path)
+
+
+def test_data_that_do_not_fit_the_network_are_refused():
+    data = Dataset.of(X, np.array([0, 1, 5]))
+    with pytest.raises(DataError, match=r"shape \(4,\); the network expects \(5,\)"):
+        data.fitted(input_shape=(5,))
+    with pytest.raises(DataError, match="label 5; the network knows the classes 0 to 4"):
+        data.fitted(input_shape=(4,), num_classes=5)
+    with pytest.raises(DataError, match="has 3 samples; 4 were asked for"):
+        data.selected(number=4)
+    with pytest.raises(DataError, match="there is no sample 3"):
+        data.selected(indices=(0, 3))

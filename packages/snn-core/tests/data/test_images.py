@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from snn_core.conversion import convert
+from snn_core.data import load_dataset
+from snn_core.data.images import standardized
+from snn_core.data.lazy import LazySamples
+from snn_core.errors import DataError, SettingsError
+from snn_core.settings import DatagenKwargs, InputSettings, Settings
+from snn_core.testing.builder import NetworkBuilder
+
+
+def pixels(seed, size=(5, 4)):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with two png images of class "a" and one of class "b"."""
+    for seed, name in enumerate(["a/1.png", "a/2.PNG", "b/x/1.png"]):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels(seed)).save(path)
+    return tmp_path / "images"
+
+
+def test_a_sub_folder_is_a_class_and_bytes_are_divided_by_255(folder):
+    data = load_dataset(folder)
+    assert data.labels_b.tolist() == [0, 0, 1]
+    assert data.x_b_l.shape == (3, 5, 4, 3)
+    expected = np.stack([pixels(seed) for seed in range(3)]) / np.float32(255)
+    np.testing.assert_array_equal(data.x_b_l[:], expected)
+
+
+def test_only_the_images_of_a_part_are_decoded(folder, monkeypatch):
+    data = load_dataset(folder).selected(indices=(2, 1, 0))
+    opened, plain = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda p, **kw: opened.append(p.name) or plain(p, **kw))
+    data.x_b_l[1:]
+    assert opened == ["2.PNG", "1.png"]
+
+
+def test_a_jpeg_is_close_to_its_source(tmp_path):
+    (tmp_path / "a").mkdir()
+    smooth = np.linspace(0, 255, 64).reshape(8, 8).round().astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "a" / "1.jpg", quality=95)
+    flow = {"color_mode": "grayscale"}
+    data = load_dataset(tmp_path, settings=InputSettings(dataflow_kwargs=flow))
+    assert data.x_b_l.shape == (1, 8, 8, 1)
+    # JPEG rounds its coefficients: at quality 95 a few grey levels.
+    assert np.abs(data.x_b_l[:][0, ..., 0] * 255 - smooth).max() < 6
+
+
+def test_size_and_classes_can_be_chosen(folder):
+    flow = {"target_size": [10, 8], "color_mode": "rgba", "classes": ["b", "a"], "shuffle": False}
+    data = load_dataset(folder, settings=InputSettings(dataflow_kwargs=flow))
+    assert data.labels_b.tolist() == [1, 1, 0]
+    doubled = pixels(1).repeat(2, axis=0).repeat(2, axis=1) / np.float32(255)
+    np.testing.assert_array_equal(data.x_b_l[1:2][0, ..., :3], doubled)
+    assert (data.x_b_l[:][..., 3] == 1).all()
+
+
+def test_images_are_scaled_and_centred_as_in_keras():
+    image = np.array([[[10, 20], [30, 40]]], np.uint8)
+    plain = standardized(image, DatagenKwargs(rescale=0.1))
+    np.testing.assert_allclose(plain, image / 10, rtol=1e-6)  # 0.1 is rounded to float32
+    centred = standardized(image, DatagenKwargs(rescale=1, samplewise_center=True))
+    np.testing.assert_array_equal(centred, image - 25.0)
+    # The deviation of 10, 20, 30, 40 is sqrt(125).
+    scaled = DatagenKwargs(rescale=1, samplewise_std_normalization=True)
+    np.testing.assert_allclose(standardized(image, scaled), image / np.sqrt(125), rtol=1e-6)
+    values = {"mean": (10, 20), "std": 5}
+    both = {"featurewise_center": True, "featurewise_std_normalization": True, **values}
+    found = standardized(image, DatagenKwargs(rescale=1, **both))
+    np.testing.assert_allclose(found, [[[0, 0], [4, 4]]], rtol=1e-6)  # Keras adds 1e-6 to 5
+    with pytest.raises(DataError, match=r"2 channels; input.datagen_kwargs has 3 values in mean"):
+        standardized(image, DatagenKwargs(featurewise_center=True, mean=(1, 2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"rotation_range": 10}, "rotation_range makes random images"),
+        ({"featurewise_center": True}, "featurewise_center needs mean"),
+        ({"preprocessing_function": "f.py"}, "code named in settings is never run"),
+        ({"data_format": "channels_first"}, "channels last here"),
+        ({"rescael": 1}, "datagen_kwargs.rescael"),
+    ],
+)
+def test_what_keras_would_do_and_this_does_not_is_refused(kwargs, message):
+    with pytest.raises(SettingsError, match=message):
+        Settings.of({"input": {"datagen_kwargs": kwargs}})
+
+
+def test_what_changes_nothing_is_accepted():
+    kwargs = {"rotation_range": 0, "horizontal_flip": False, "data_format": "channels_last"}
+    assert Settings.of({"input": {"datagen_kwargs": kwargs}}) == Settings()
+
+
+def test_impossible_images_are_refused(folder, tmp_path):
+    (folder / "a" / "2.PNG").write_bytes((folder / "a" / "1.png").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"2.PNG cannot be read as an image"):
+        load_dataset(folder).x_b_l[:]
+    Image.fromarray(pixels(0, (9, 9))).save(folder / "a" / "2.PNG")
+    with pytest.raises(DataError, match="9 x 9 pixels, the first image 5 x 4; set target_size"):
+        load_dataset(folder).x_b_l[1:2]
+    Image.fromarray(np.zeros((5, 4), np.uint16)).save(folder / "a" / "2.PNG")
+    with pytest.raises(DataError, match="more than 8 bits per channel"):
+        load_dataset(folder).x_b_l[1:2]
+    with pytest.raises(DataError, match="is no folder; expected one with a sub-folder"):
+        load_dataset(folder / "a" / "1.png", settings=InputSettings(dataset_format="png"))
+    with pytest.raises(DataError, match=r"holds no files ending in .jpg, .jpeg"):
+        load_dataset(folder, settings=InputSettings(dataset_format="jpg"))
+    np.save(folder / "a" / "events.npy", np.zeros((3, 4)))
+    with pytest.raises(DataError, match=r"images .* and events .*; say which in"):
+        load_dataset(folder)
+    with pytest.raises(DataError, match=r"shape \(5, 4, 3\).* Set target_size and color_mode"):
+        load_dataset(folder, settings=InputSettings(dataset_format="png")).fitted(
+            input_shape=(5, 4, 1)
+        )
+
+
+def test_without_pillow_the_extra_is_named(folder, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "PIL", None)
+    with pytest.raises(DataError, match=r"pip install 'snn-core\[images\]'"):
+        load_dataset(folder)
+
+
+@pytest.mark.parametrize("method", ["percentile", "mse"])
+def test_calibration_streams_and_gives_the_same_network(folder, method, monkeypatch):
+    network = NetworkBuilder((5, 4, 3)).flatten()
+    network = network.dense(np.random.default_rng(0).normal(0, 0.2, (60, 4))).build()
+    settings = Settings.of({"normalization": {"method": method, "num_samples": 2}})
+    data = load_dataset(folder)
+    expected = convert(network, data.x_b_l[:], settings=settings)
+    monkeypatch.setattr(LazySamples, "__array__", None)  # nothing may ask for all of them
+    found = convert(network, data.x_b_l, settings=settings)
+    np.testing.assert_array_equal(found.output.weight_io, expected.output.weight_io)
+    assert found.history == expected.history

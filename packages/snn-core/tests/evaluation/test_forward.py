@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from snn_core.errors import DataError
+from snn_core.evaluation.forward import accuracy, activations, predict, top_k_hits
+from snn_core.ir import Linear, ReLU, Softmax
+from snn_core.testing.builder import NetworkBuilder
+
+
+def network():
+    """y = softmax(relu(2 x0 - x1), min(relu(x0 + x1), 2)) by the identity."""
+    builder = NetworkBuilder((2,)).dense([[2], [-1]], name="a")
+    builder.dense([[1], [1]], inputs=["00Input_2"], activation=ReLU(max_value=2.0), name="b")
+    builder.concatenate(["a", "b"])
+    return builder.dense(np.eye(2), activation=Softmax(), name="c").build()
+
+
+X = np.array([[1, 0.5], [1, 3]], np.float32)
+
+
+def test_activations_of_every_layer():
+    found = activations(network(), X)
+    # 2 - 0.5, 2 - 3 < 0; 1.5, 4 > 2
+    np.testing.assert_array_equal(found["a"], [[1.5], [0]])
+    np.testing.assert_array_equal(found["b"], [[1.5], [2]])
+    p = 1 / (1 + np.exp(2.0))
+    np.testing.assert_allclose(found["c"], [[0.5, 0.5], [p, 1 - p]], rtol=1e-6)  # float32
+
+
+def test_predict_is_the_output():
+    np.testing.assert_array_equal(predict(network(), X), activations(network(), X)["c"])
+
+
+def test_predictions_do_not_depend_on_how_samples_are_grouped():
+    rng = np.random.default_rng(0)
+    builder = NetworkBuilder((6, 6, 2)).conv2d(rng.normal(size=(3, 3, 2, 4)))
+    many = builder.flatten().dense(rng.normal(size=(64, 3))).build()
+    x = rng.random((37, 6, 6, 2)).astype(np.float32)
+    single = np.concatenate([predict(many, x[i : i + 1]) for i in range(37)])
+    # Matrix products of other sizes add in another order.
+    np.testing.assert_allclose(predict(many, x), single, rtol=1e-5, atol=1e-5)
+
+
+def test_accuracy_is_the_share_of_correct_decisions():
+    identity = NetworkBuilder((3,)).dense(np.eye(3), activation=Linear()).build()
+    x = np.eye(3, dtype=np.float32)[[0, 1, 2, 2]]
+    assert accuracy(identity, x, np.array([0, 1, 2, 0])) == 0.75
+
+
+def test_samples_of_another_shape_are_refused():
+    with pytest.raises(DataError, match=r"\(3,\)"):
+        predict(network(), np.zeros((1, 3), np.float32))
+
+
+def test_top_k_prefers_lower_classes_on_ties():
+    scores = np.array([[1, 1, 0], [0, 2, 1]], np.float32)
+    assert top_k_hits(scores, np.array([1, 2]), k=1).tolist() == [False, False]
+    assert top_k_hits(scores, np.array([1, 2]), k=2).tolist() == [True, True]

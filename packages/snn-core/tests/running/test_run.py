@@ -1,0 +1,284 @@
+import json
+
+import numpy as np
+import pytest
+
+from snn_core import load, run
+from snn_core.conversion import convert, preset
+from snn_core.data import Dataset
+from snn_core.errors import ArtifactError, DataError, SettingsError
+from snn_core.ir import BinaryTanh
+from snn_core.running.result import RunFolder, RunResult
+from snn_core.settings import Settings
+from snn_core.simulation import registry
+from snn_core.simulation.contract import StopSimulation
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.builder import NetworkBuilder
+
+RNG = np.random.default_rng(0)
+X = RNG.random((11, 6)).astype(np.float32)
+Y = RNG.integers(0, 3, 11)
+
+
+@pytest.fixture(scope="module")
+def network():
+    builder = NetworkBuilder((6,)).dense(RNG.normal(0.1, 0.5, (6, 8)))
+    return convert(builder.dense(RNG.normal(0, 0.5, (8, 3))).build(), X, settings=preset("seed"))
+
+
+def settings_of(**changes):
+    sections = {"simulation": {"duration": 20, "batch_size": 4}, **changes}
+    return Settings.of(sections)
+
+
+def simulate(network, **options):
+    options = {"data": (X, Y), "settings": settings_of(), **options}
+    return run(network, "reference", **options)
+
+
+ARRAYS = [
+    name
+    for name, kind in RunResult.__annotations__.items()
+    if name.endswith(("_b", "_b_t", "_b_n"))
+]
+
+
+def assert_same(first, second):
+    assert len(ARRAYS) == 9
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
+
+
+def test_a_result_holds_every_sample_in_order(network):
+    result = simulate(network)
+    assert result.samples == 11
+    assert result.timesteps == 20
+    np.testing.assert_array_equal(result.sample_ids_b, np.arange(11))
+    np.testing.assert_array_equal(result.labels_b, Y)
+    assert result.accuracy == (result.decision_b == Y).mean()
+    assert result.accuracy_t[-1] == pytest.approx(result.accuracy)  # one sum in another order
+    assert not result.interrupted
+    assert result.simulate_s > 0
+
+
+def test_figures_worked_out_by_hand():
+    # one input of 1, weight 1: a spike in each of 4 steps in both layers
+    chain = NetworkBuilder((1,)).dense([[1]]).dense([[1]], bias_o=[0]).build()
+    result = simulate(
+        chain,
+        data=(np.ones((2, 1)), np.zeros(2, int)),
+        settings=settings_of(simulation={"duration": 4}),
+    )
+    assert result.mean_rate == 1
+    assert result.synaptic_operations_per_sample == 4  # one synapse behind the first neuron
+    assert result.neuron_operations_per_sample == 2  # multiply and add once for the input
+    assert result.ann_operations_per_sample == 4
+    assert result.accuracy == result.ann_accuracy == result.agreement == 1
+    assert result.summary()["us_per_sample_step"] == pytest.approx(1e6 * result.simulate_s / 8)
+
+
+def test_details_of_the_built_network_are_kept_with_the_result(network, tmp_path, monkeypatch):
+    class Explains(ReferenceSNN):
+        details = property(lambda self: {"target": f"numpy, {self.is_built}"})
+
+    monkeypatch.setattr(registry, "get", lambda name: Explains)
+    expected = {"target": "numpy, True"}
+    assert simulate(network, output_dir=tmp_path).metadata["details"] == expected
+    assert RunFolder(tmp_path).metadata()["details"] == expected
+    # Nothing is left to simulate, so nothing is built.
+    again = simulate(network, output_dir=tmp_path, resume=True)
+    assert again.metadata["details"] == expected
+    assert RunFolder(tmp_path).metadata()["details"] == expected
+
+
+def test_the_batch_size_changes_nothing(network):
+    whole = simulate(network, settings=settings_of(simulation={"duration": 20, "batch_size": 100}))
+    assert_same(simulate(network), whole)
+
+
+def test_data_may_be_arrays_a_data_set_or_a_file(network, tmp_path):
+    np.savez(tmp_path / "data.npz", x=X, y=Y)
+    results = [
+        simulate(network, data=data)
+        for data in ((X, Y), Dataset.of(X, Y), tmp_path / "data.npz", str(tmp_path / "data.npz"))
+    ]
+    for result in results[1:]:
+        assert_same(result, results[0])
+
+
+def test_an_artifact_brings_its_settings(network, tmp_path):
+    from snn_core.artifact import save
+
+    save(network, tmp_path / "model.snn", settings=settings_of())
+    assert_same(run(tmp_path / "model.snn", "reference", data=(X, Y)), simulate(network))
+    assert load(tmp_path / "model.snn").readout == network.readout
+
+
+def test_steps_and_seed_can_be_given(network):
+    poisson = settings_of(input={"encoding": "poisson"})
+    first, second, third = (
+        simulate(network, settings=poisson, timesteps=15, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first.timesteps == 15
+    assert_same(first, second)
+    assert not np.array_equal(first.spikes_b_n, third.spikes_b_n)
+
+
+def test_progress_is_reported_after_each_batch(network):
+    seen = []
+    result = simulate(network, progress=lambda *state: seen.append(state))
+    assert [(done, total) for done, total, _ in seen] == [(4, 11), (8, 11), (11, 11)]
+    assert seen[-1][2] == result.accuracy
+
+
+def test_results_are_kept_and_read_back(network, tmp_path):
+    result = simulate(network, output_dir=tmp_path / "run")
+    assert_same(RunResult.load(tmp_path / "run"), result)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == result.summary()
+    names = sorted(path.name for path in (tmp_path / "run" / "batches").iterdir())
+    assert names == ["00000.npz", "00001.npz", "00002.npz"]
+    result.save(tmp_path / "copy")
+    assert_same(RunResult.load(tmp_path / "copy"), result)
+    with pytest.raises(ArtifactError, match="is not empty"):
+        result.save(tmp_path / "copy")
+
+
+def stopper(after):
+    """Return a function that asks to stop at its call number ``after``."""
+    calls = []
+
+    def stop():
+        calls.append(0)
+        return len(calls) > after
+
+    return stop
+
+
+def test_a_stopped_run_goes_on_where_it_was(network, tmp_path):
+    # 21 checks in each batch: one before it and one before each of its 20 steps
+    part = simulate(network, output_dir=tmp_path / "run", stop=stopper(50))
+    assert part.interrupted
+    assert part.samples == 8
+    assert RunResult.load(tmp_path / "run").interrupted
+    calls = []
+    whole = simulate(
+        network, output_dir=tmp_path / "run", resume=True, progress=lambda *_: calls.append(0)
+    )
+    assert_same(whole, simulate(network))
+    assert len(calls) == 3
+    assert not RunResult.load(tmp_path / "run").interrupted
+
+
+def test_a_complete_run_is_not_simulated_again(network, tmp_path, monkeypatch):
+    first = simulate(network, output_dir=tmp_path / "run")
+    monkeypatch.setattr(ReferenceSNN, "simulate", None)
+    monkeypatch.setattr(ReferenceSNN, "end_sim", None)
+    assert_same(simulate(network, output_dir=tmp_path / "run", resume=True), first)
+
+
+def test_stopping_in_the_first_batch_leaves_nothing_to_report(network, tmp_path):
+    with pytest.raises(StopSimulation):
+        simulate(network, output_dir=tmp_path / "run", stop=stopper(3))
+    with pytest.raises(ArtifactError, match=r"No batch in .* is finished; run again with"):
+        RunResult.load(tmp_path / "run")
+    assert_same(simulate(network, output_dir=tmp_path / "run", resume=True), simulate(network))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"timesteps": 19}, "settings.simulation.duration: there 20.0, now 19.0"),
+        ({"data": (X + 1, Y)}, "data_sha256"),
+        ({"data": (X[:5], Y[:5])}, "samples: there 11, now 5"),
+    ],
+)
+def test_another_run_is_not_continued(network, tmp_path, change, message):
+    simulate(network, output_dir=tmp_path / "run")
+    with pytest.raises(ArtifactError, match=message):
+        simulate(network, output_dir=tmp_path / "run", resume=True, **change)
+
+
+def test_another_network_is_not_continued(network, tmp_path):
+    simulate(network, output_dir=tmp_path / "run")
+    other = network.replace(readout="membrane")
+    with pytest.raises(ArtifactError, match="network_sha256"):
+        simulate(other, output_dir=tmp_path / "run", resume=True)
+
+
+def test_recorded_variables_are_kept(network, tmp_path):
+    settings = settings_of(output={"log_vars": ["spiketrains", "mem", "input", "activations"]})
+    result = simulate(network, settings=settings, output_dir=tmp_path / "run")
+    loaded = RunResult.load(tmp_path / "run")
+    for variable in ("spiketrains", "mem", "activations"):
+        assert list(loaded.logged(variable)) == [
+            layer.name for layer in network.spiking_layers
+        ] or (variable == "activations")
+    trains = loaded.logged("spiketrains")[network.output.name]
+    assert trains.shape == (11, 3, 20)
+    assert trains.dtype == np.int8
+    np.testing.assert_array_equal(trains.sum(axis=(1, 2)), result.spikes_b_n[:, -1])
+    assert loaded.logged("input")[""].shape == (11, 6, 20)
+    with pytest.raises(ArtifactError, match="'payloads' was not recorded"):
+        loaded.logged("payloads")
+
+
+def test_folders_that_are_no_results_are_refused(tmp_path):
+    with pytest.raises(ArtifactError, match=r"holds no run.json"):
+        RunResult.load(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(ArtifactError, match="is damaged"):
+        RunResult.load(tmp_path)
+    (tmp_path / "run.json").write_text('{"format_version": 99}')
+    with pytest.raises(ArtifactError, match="has the format version 99; this snn-core reads up to"):
+        RunFolder(tmp_path).metadata()
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ArtifactError, match="does not describe a run"):
+        RunResult.load(tmp_path)
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is_written(network, tmp_path):
+    with pytest.raises(DataError, match="has no labels"):
+        simulate(network, data=Dataset.of(X), output_dir=tmp_path / "run")
+    with pytest.raises(SettingsError, match="Unknown simulator option 'threads'"):
+        simulate(network, settings=settings_of(options={"reference": {"threads": 2}}),
+                 output_dir=tmp_path / "run")  # fmt: skip
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_old_name_of_a_simulator_means_its_new_one(network, monkeypatch):
+    monkeypatch.setitem(registry.ALIASES, "REF", "reference")
+    result = run(network, "REF", data=(X, Y), settings=settings_of())
+    assert result.summary()["simulator"] == "reference"
+    with pytest.raises(SettingsError, match="Unknown simulator option 'threads'"):
+        run(
+            network, "REF", data=(X, Y), settings=settings_of(options={"reference": {"threads": 2}})
+        )
+
+
+def test_recorded_spike_trains_are_compact_in_memory_and_in_files(tmp_path):
+    rng = np.random.default_rng(2)
+    builder = NetworkBuilder((16,)).dense(rng.integers(-90, 100, (16, 400)) / 8192)
+    network = builder.dense(rng.integers(-64, 65, (400, 3)) / 1024, activation=BinaryTanh()).build()
+    x_b_l, labels_b = rng.random((6, 16), np.float32), np.zeros(6, np.int64)
+    settings = Settings.of(
+        {
+            "simulation": {"duration": 50.0, "batch_size": 4},
+            "output": {"log_vars": ["spiketrains"]},
+        }
+    )
+    folder = tmp_path / "run"
+    result = run(network, "reference", data=(x_b_l, labels_b), settings=settings, output_dir=folder)
+    dense = result.logged("spiketrains")
+    assert any((values < 0).any() for values in dense.values())
+    cells = sum(values.size for values in dense.values())
+    assert sum(log.nbytes for log in result.logs) < cells / 8  # less than bits
+    loaded = RunResult.load(folder)
+    loaded.save(tmp_path / "copy")
+    for path in (folder, tmp_path / "copy"):
+        found = RunResult.load(path).logged("spiketrains")
+        for name, values in dense.items():
+            assert found[name].dtype == np.int8
+            np.testing.assert_array_equal(found[name], values)
+        with np.load(path / "batches" / "00000.npz", allow_pickle=False) as archive:
+            stored = [archive[name] for name in archive.files if name.startswith("log/")]
+        assert all(array.dtype.kind == "u" for array in stored if array.ndim and len(array) > 9)

@@ -1,0 +1,110 @@
+import pytest
+
+from snn_core.errors import SettingsError
+from snn_core.settings import Settings
+from snn_core.settings.__main__ import document
+
+
+def load(tmp_path, text, *, name="settings.toml", **options):
+    path = tmp_path / name
+    path.write_text(text)
+    return Settings.load(path, **options)
+
+
+def test_a_file_changes_what_it_names(tmp_path):
+    base = Settings.of({"cell": {"reset": "zero"}, "simulation": {"dt": 0.5}})
+    found = load(tmp_path, "[simulation]\nduration = 20\n", base=base)
+    assert found.simulation.duration == 20
+    assert found.num_steps == 40
+    assert found.cell.reset == "zero"
+    assert base.simulation.duration == 200
+
+
+def test_ini_files_hold_python_literals(tmp_path):
+    text = """
+[cell]
+v_thresh = 2.5
+reset = Reset by subtraction
+[simulation]
+sample_idxs_to_test = [3, 1]
+[conversion]
+softmax_to_relu = True
+[output]
+log_vars = {'mem_n_b_l_t', 'input_b_l_t'}
+"""
+    found = load(tmp_path, text, name="config.ini")
+    assert found.cell.v_thresh == 2.5
+    assert found.cell.reset == "subtraction"
+    assert found.simulation.sample_idxs_to_test == (3, 1)
+    assert found.conversion.softmax_to_relu is True
+    assert found.output.log_vars == {"mem", "input"}
+
+
+def test_nothing_in_a_file_is_executed(tmp_path):
+    marker = tmp_path / "executed"
+    text = f"[output]\nlog_vars = __import__('pathlib').Path({str(marker)!r}).touch()\n"
+    with pytest.raises(SettingsError):
+        load(tmp_path, text, name="config.ini")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[simulation]\ndurration = 3\n", "Did you mean 'duration'"),
+        ("[simulations]\nduration = 3\n", "Did you mean 'simulation'"),
+        ("duration = 3\n", "duration"),
+        ("[simulation]\nduration = 'long'\n", "simulation.duration: found 'long'"),
+        ("[simulation]\nbatch_size = 0\n", "simulation.batch_size: found 0"),
+        ("[cell]\nv_init = 1.0\n", "cell.v_init: found 1.0"),
+        ("[input]\nencoding = 'morse'\n", "input.encoding: found 'morse'"),
+        ("[output]\nlog_vars = ['voltage']\n", "output.log_vars"),
+        ("[simulation]\nduration = -1\ndt = 0\n", r"duration: found -1(.|\n)*dt: found 0"),
+        ("[simulation\n", "is not a valid settings file"),
+    ],
+)
+def test_what_is_unknown_or_impossible_is_named(tmp_path, text, message):
+    with pytest.raises(SettingsError, match=message):
+        load(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="Cannot read the settings file"):
+        Settings.load(tmp_path / "gone.toml")
+
+
+def test_sections_of_simulators_are_passed_on(tmp_path):
+    text = "[inisim]\njit = false\n"
+    found = load(tmp_path, text, simulators=("inisim",))
+    assert found.options == {"inisim": {"jit": False}}
+    with pytest.raises(SettingsError, match="Unknown section: 'inisim'"):
+        load(tmp_path, text)
+
+
+def test_all_variables_can_be_asked_for(tmp_path):
+    found = load(tmp_path, "[output]\nlog_vars = ['all']\n")
+    assert found.output.log_vars == {"spiketrains", "mem", "input", "activations"}
+
+
+def test_settings_survive_as_plain_values():
+    settings = Settings.of({"output": {"log_vars": ["mem", "input"]}, "cell": {"v_init": 0.5}})
+    assert Settings.model_validate(settings.to_tree()) == settings
+    assert settings.to_tree()["output"]["log_vars"] == ["input", "mem"]
+
+
+def test_the_reference_page_lists_every_setting():
+    page = document()
+    for section, info in Settings.model_fields.items():
+        if section != "options":
+            assert f"## [{section}]" in page
+            for key in info.annotation.model_fields:
+                assert f"| `{key}` |" in page, key
+
+
+def test_the_original_leak_is_a_tenth_of_the_threshold_per_ms(tmp_path):
+    path = tmp_path / "config"
+    path.write_text("[cell]\nleak = True\ntau_refrac = 2\ntau_m = 20\n")
+    cell = Settings.load(path).cell
+    assert (cell.leak, cell.tau_refrac, cell.tau_m) == (0.1, 2, 20)
+    path.write_text("[cell]\nleak = False\n")
+    assert Settings.load(path).cell.leak == 0
