@@ -25,7 +25,6 @@ from snn_core.recording.recorder import Recorder, Recording
 from snn_core.settings import Settings
 from snn_core.simulation.batches import run_batches
 from snn_core.simulation.capabilities import (
-    ALL_INPUTS,
     ALL_LAYERS,
     BUILDERS,
     Capabilities,
@@ -39,7 +38,6 @@ from snn_core.simulation.signal import InputSignal, output_uniforms
 from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
 
 __all__ = [
-    "ALL_INPUTS",
     "ALL_LAYERS",
     "BUILDERS",
     "CONTRACT",
@@ -159,7 +157,8 @@ class AbstractSNN(Measured, ABC):
         ]
 
     def _code_problems(self, network: Network) -> list[str]:
-        if self.settings.conversion.spike_code not in self.capabilities.spike_codes:
+        code = self.settings.conversion.spike_code
+        if not self.capabilities.accepts("conversion.spike_code", code):
             return []  # which is a problem of its own
         return code_problems(network, self.settings)
 
@@ -253,7 +252,7 @@ class AbstractSNN(Measured, ABC):
     def reset(self) -> None:
         """Bring all state back to the beginning; called before every batch.
 
-        Where ``capabilities.cell`` has ``reset_between_nth_sample``, `simulate` is also called
+        Where ``simulation.reset_between_nth_sample`` is claimed, `simulate` is also called
         without it. Potentials and refractory times then go on, while the clock and everything that
         is averaged over time begin anew.
         """
