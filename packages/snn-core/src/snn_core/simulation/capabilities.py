@@ -26,27 +26,6 @@ from snn_core.ir import (
 )
 from snn_core.settings import Section, Settings
 
-BUILDERS: Mapping[str, str] = {
-    "Dense": "build_dense",
-    "Conv1D": "build_convolution",
-    "Conv2D": "build_convolution",
-    "DepthwiseConv2D": "build_convolution",
-    "Conv2DTranspose": "build_convolution",
-    "AveragePooling2D": "build_pooling",
-    "MaxPooling2D": "build_pooling",
-    "UpSampling2D": "build_up_sampling",
-    "Add": "build_add",
-    "Flatten": "build_flatten",
-    "Reshape": "build_reshape",
-    "ZeroPadding2D": "build_zero_padding",
-    "Concatenate": "build_concatenate",
-}
-"""Layer kind to the method of `AbstractSNN` that builds it."""
-
-
-ALL_LAYERS = frozenset(BUILDERS)
-"""Every layer kind that this version knows."""
-
 CONTRACT_1_LAYERS = frozenset(
     {
         "Dense",
@@ -65,6 +44,9 @@ CONTRACT_1_LAYERS = frozenset(
     }
 )
 """Layer kinds of contract 1; those that come later are to be claimed."""
+
+ALL_LAYERS = CONTRACT_1_LAYERS
+"""Every layer kind that this version knows."""
 
 
 class _AnyValue:
@@ -103,7 +85,7 @@ class Capabilities:
     Parameters
     ----------
     layers
-        Layer kinds, keys of `BUILDERS`.
+        Layer kinds, out of `ALL_LAYERS`.
     activations
         Accepted activations of layers with neurons; softmax is declared apart.
     max_pool_methods

@@ -17,12 +17,13 @@ from snn_core.neurons.arithmetic import MaxPool, drawn_potential
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.capabilities import ANY, clamp_steps
-from snn_core.simulation.contract import AbstractSNN, Capabilities
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32, Shape
 
 
-class ReferenceSNN(AbstractSNN):
+class ReferenceSNN(OriginalNames):
     """Integrate-and-fire network in NumPy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -50,11 +51,9 @@ class ReferenceSNN(AbstractSNN):
         """Start the list of layers."""
         self.layers: list[Layer] = []
 
-    def _keep(self, layer: Layer) -> None:
+    def build_layer(self, layer: Layer) -> None:
+        """Append a layer to the list."""
         self.layers.append(layer)
-
-    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _keep
-    build_flatten = build_reshape = build_zero_padding = build_concatenate = _keep
 
     def compile(self) -> None:
         """Nothing to do: layers are evaluated as they are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -62,7 +62,12 @@ class Suite:
         return Settings.of(defaults)
 
     def make(
-        self, network: Network, *, seed: int = 0, **sections: Mapping[str, Any]
+        self,
+        network: Network,
+        *,
+        seed: int = 0,
+        stop: Callable[[], bool] | None = None,
+        **sections: Mapping[str, Any],
     ) -> AbstractSNN:
         """Return a simulator, or skip the test if it declares not to support what is asked."""
         settings = self.settings(**sections)
@@ -70,7 +75,7 @@ class Suite:
         if reason:
             pytest.skip(reason)
         return self.simulator(
-            network, settings, self.simulator.parse_options(self.options), seed=seed
+            network, settings, self.simulator.parse_options(self.options), seed=seed, stop=stop
         )
 
     def run(
@@ -84,7 +89,7 @@ class Suite:
         **sections: Mapping[str, Any],
     ) -> Recording:
         """Simulate one batch on a new simulator."""
-        snn = self.make(network, seed=seed, **sections)
+        snn = self.make(network, seed=seed, stop=None, **sections)
         recording = snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
         snn.end_sim()
         return recording
