@@ -51,6 +51,7 @@ class SNN(OriginalNames):
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
         max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
         softmax=True,
+        bias_per_step=True,
         settings={
             "conversion.spike_code": {"temporal_mean_rate", *ENGINES},
             "input.encoding": {"constant", "poisson", "regular", "events"},

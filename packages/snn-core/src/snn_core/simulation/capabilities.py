@@ -94,6 +94,8 @@ class Capabilities:
         Accepted read-outs of the output.
     softmax
         Whether a softmax output can draw stochastic spikes.
+    bias_per_step
+        Whether layers may have a bias for each step (`Spiking.bias_t_c`).
     settings
         Accepted values of settings that change the neuron, its input or the spike code, for
         example ``{"cell.reset": {"subtraction"}, "cell.leak": ANY}``. Those that are not named
@@ -118,6 +120,7 @@ class Capabilities:
     max_pool_methods: frozenset[str] = frozenset()
     readouts: frozenset[str] = frozenset({"counts", "membrane"})
     softmax: bool = False
+    bias_per_step: bool = False
     settings: Claims = field(default_factory=dict)
     records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
     batched: bool = True
@@ -224,7 +227,9 @@ def needs_stepping(network: Network, settings: Settings) -> bool:
     """Return whether a network is more than plain integrate-and-fire neurons."""
     own = (BinarySigmoid, BinaryTanh, QuantizedReLU)
     return bool(changed_settings(settings)) or any(
-        isinstance(layer, Spiking) and isinstance(layer.activation, own) for layer in network.layers
+        isinstance(layer.activation, own) or layer.bias_t_c is not None
+        for layer in network.layers
+        if isinstance(layer, Spiking)
     )
 
 
@@ -274,6 +279,8 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
             found.append(
                 f"{layer.name}: neurons for {name} are not supported; supported: {supported}"
             )
+    if isinstance(layer, Spiking) and layer.bias_t_c is not None and not can.bias_per_step:
+        found.append(f"{layer.name}: a bias for each step is not supported; convert without it")
     if layer is network.output and draws_softmax(network) and not can.softmax:
         found.append(
             f"{layer.name}: stochastic softmax spikes are not supported; convert with "

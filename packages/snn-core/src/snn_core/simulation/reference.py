@@ -30,6 +30,7 @@ class ReferenceSNN(OriginalNames):
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
+        bias_per_step=True,
         settings={
             "input.encoding": ANY,
             "cell.bias_relaxation": ANY,
@@ -92,10 +93,15 @@ class ReferenceSNN(OriginalNames):
         self._inputs = inputs
         if isinstance(layer, MaxPooling2D):
             pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
-            return pool.drive(inputs[0], index + 1)
-        y = self._weighted_sum(layer, inputs)
+            y = pool.drive(inputs[0], index + 1)
+        else:
+            y = self._weighted_sum(layer, inputs)
         if isinstance(layer, Weighted):
             y = y + layer.bias_o * self._bias_scale(layer, index)
+        if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+            bias_c = layer.bias_of_step(index)
+            if bias_c is not None:
+                y = y + bias_c * np.float32(self.settings.simulation.dt)
         return y
 
     def _weighted_sum(self, layer: Layer, inputs: list[Array]) -> Float32[Array, "b *l"]:
