@@ -205,11 +205,12 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if archive.getinfo(_MANIFEST).file_size > MAX_MANIFEST_BYTES:
         raise ArtifactError(f"{_MANIFEST} in {path} is larger than {MAX_MANIFEST_BYTES} bytes.")
     try:
-        manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
+        loaded = json.loads(archive.read(_MANIFEST))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{_MANIFEST} in {path} is damaged ({error}).") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
         raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")
+    manifest: dict[str, Any] = loaded
     version = manifest.get("version")
     if not isinstance(version, int) or version < 1:
         raise ArtifactError(f"{path} has the format version {version!r}; expected a number from 1.")
