@@ -20,6 +20,7 @@ from snn_core.settings import RECORDABLE, SPIKE_CODES, CellSettings, InputSettin
 from snn_core.simulation.capabilities import CELL_OPTIONS
 from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
 from snn_core.testing import networks
+from snn_core.testing.runner import smoke
 from snn_core.testing.suite import Suite, undeclared
 
 GROUP = "snn.simulators"
@@ -88,6 +89,7 @@ def registered_names(simulator: type[AbstractSNN]) -> list[str]:
 class Declaration(Suite):
     """Tests of the class itself; nothing is simulated."""
 
+    @smoke
     def test_contract(self) -> None:
         """The class fulfils this version of the contract.
 
@@ -101,6 +103,7 @@ class Declaration(Suite):
             f"written for contract {self.simulator.contract}, this is contract {CONTRACT}"
         )
 
+    @smoke
     def test_capabilities(self) -> None:
         """The capabilities use only words that exist.
 
@@ -121,6 +124,7 @@ class Declaration(Suite):
         assert 0 <= can.rate_tolerance < 1
         assert isinstance(can.hardware, (str, type(None)))
 
+    @smoke
     def test_options(self) -> None:
         """Options are a frozen dataclass with defaults, and an unknown one is refused.
 
@@ -135,6 +139,7 @@ class Declaration(Suite):
         with pytest.raises(SettingsError, match=unknown):
             self.simulator.parse_options({unknown: 1})
 
+    @smoke
     def test_refusals(self) -> None:
         """A network or settings beyond the declaration are refused at once, with every problem.
 
@@ -149,6 +154,7 @@ class Declaration(Suite):
             name = f"{section}.{key}"
             assert any(name in line for line in problems), f"{name} is missing among {problems}"
 
+    @smoke
     def test_refuses_undeclared_layers(self) -> None:
         """Each kind of layer that is not declared is refused by the layer's name.
 
@@ -162,6 +168,7 @@ class Declaration(Suite):
             with pytest.raises(UnsupportedError, match=kind):
                 self.simulator(network, self.settings())
 
+    @smoke
     def test_refuses_undeclared_options(self) -> None:
         """Each option of the cell that is not declared is refused by its name.
 
@@ -178,6 +185,7 @@ class Declaration(Suite):
             with pytest.raises(UnsupportedError, match=f"{section}.{name}"):
                 self.simulator(networks.dense(), self.settings(**sections))
 
+    @smoke
     def test_module_is_light(self) -> None:
         """Importing the class, and a refusal, do not import the simulator.
 
@@ -191,6 +199,7 @@ class Declaration(Suite):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
 
+    @smoke
     def test_is_registered(self) -> None:
         """The package registers the class, so that the command line finds it.
 

@@ -7,7 +7,7 @@ import numpy as np
 from snn_core.ir import Network
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.testing import comparison, networks
-from snn_core.testing.runner import cases
+from snn_core.testing.runner import cases, smoke
 from snn_core.testing.suite import Suite
 from snn_core.typing import Array
 
@@ -18,6 +18,7 @@ class Layers(Suite):
     Most compare each neuron up to its first spike, whose time depends on every weight.
     """
 
+    @smoke
     @cases(*networks.LAYER_KINDS)
     def test_layer_kind(self, case: str) -> None:
         """A network with one layer of this kind builds, runs and spikes like the reference.
