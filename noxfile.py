@@ -154,10 +154,11 @@ BUILDS = [f"build({package})" for package in PROJECTS]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the format, the style and the import rules."""
+    """Check the format, the style, the spelling and the import rules."""
     session.install(*group("lint"))
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+    session.run("typos")
     sources = ":".join(str(folder / "src") for folder in FOLDERS.values())
     session.run("lint-imports", env={"PYTHONPATH": sources})
 
