@@ -106,19 +106,18 @@ class SNN(OriginalNames):
 
     @property
     def _is_stepped(self) -> bool:
-        """Whether the neurons are those of the reference simulator, whatever the mode."""
+        """Whether the neurons are those of the reference simulator."""
         is_coded = self.settings.conversion.spike_code != "temporal_mean_rate"
         return is_coded or needs_stepping(self.network, self.settings)
 
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""
-        if self.options.mode == "folded" or self._is_stepped:
-            from snn_inisim.spike_layer import inbound
+        from snn_inisim.spike_layer import inbound
 
-            shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
-            for name, layer in self.spike_layers.items():
-                layer.build(inbound(shapes, self.network[name]))
-                layer.built = True
+        shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
+        for name, layer in self.spike_layers.items():
+            layer.build(inbound(shapes, self.network[name]))
+            layer.built = True
 
     # Simulating.
 
@@ -134,10 +133,7 @@ class SNN(OriginalNames):
             return
         if self.draws_softmax:
             self._uniforms_t_b_o = self.output_uniforms(signal)
-        if self.options.mode == "folded":
-            self._simulate_folded(signal, recorder)
-        else:
-            self._simulate_stepwise(signal, recorder)
+        self._simulate_folded(signal, recorder)
 
     def _simulate_stepped(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate with the neurons of snn-core."""
@@ -203,28 +199,6 @@ class SNN(OriginalNames):
                 self.network, self.spike_layers, wanted, is_constant=signal.is_constant
             )
         return self._engines[key]
-
-    def _simulate_stepwise(self, signal: InputSignal, recorder: Recorder) -> None:
-        from snn_inisim.per_step import StepwiseModel
-
-        batch = len(signal.x_b_l)
-        names = [layer.name for layer in self.network.spiking_layers]
-        if batch not in self._engines:
-            # Keras layers keep the potentials of one batch size, so each has layers of its own.
-            layers = {layer.name: self._spike_layer(layer) for layer in self.network.layers[1:]}
-            self._engines[batch] = StepwiseModel(
-                self.network, layers, batch_size=batch, outputs=names
-            )
-        model = self._engines[batch]
-        model.reset()
-        for step, x_t_b_l in enumerate(signal.chunks(1)):
-            self.checkpoint()
-            recorder.input(step, x_t_b_l, spiking=not signal.is_constant)
-            for name, spikes_b_l in model.step(np.array(x_t_b_l[0])).items():
-                potentials = model.potentials(name)[None]
-                self._record(
-                    recorder, name, step, {"spikes": spikes_b_l[None], "potentials": potentials}
-                )
 
     def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""
