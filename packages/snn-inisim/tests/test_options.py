@@ -8,16 +8,16 @@ from snn_inisim.options import steps_per_chunk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"chunk_steps": -1}, "chunk_steps is -1; expected a whole number of at least 0"),
-        ({"chunk_steps": True}, "chunk_steps is True"),
-        ({"chunk_bytes": 0}, "chunk_bytes is 0"),
-        ({"jit": "yes"}, "jit is 'yes'; expected true or false"),
-        ({"chunks": 3}, "Unknown simulator option 'chunks'"),
+        ({"chunk_steps": -1}, "chunk_steps: found -1; Input should be greater than or equal to 0"),
+        ({"chunk_steps": True}, "chunk_steps: found True; Input should be a valid integer"),
+        ({"chunk_bytes": 0}, "chunk_bytes: found 0"),
+        ({"jit": "yes"}, "jit: found 'yes'; Input should be a valid boolean"),
+        ({"chunks": 3}, "Unknown simulator option: 'chunks'"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(SettingsError, match=message):
-        SNN.parse_options(options)
+        SNN.options_type(**options)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +34,7 @@ from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
 from snn_core.recording.recorder import Recorder
+from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY, draws_softmax
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
@@ -64,7 +64,8 @@ class SNN(OriginalNames, SynapseListSNN):
             "cell.tau_refrac": ANY,
         },
     )
-    options_type: ClassVar[type[Any]] = Brian2Options
+    options_type: ClassVar[type[Options]] = Brian2Options
+    options: Brian2Options
 
     eqs: ClassVar[str] = equations.NEURONS
     threshold: ClassVar[str] = equations.THRESHOLD
@@ -361,7 +362,7 @@ class SNN(OriginalNames, SynapseListSNN):
         """
         if self._tables is None:
             self.setup_layers(self.network.input.output_shape)
-        options = {NAME: asdict(self.options)}
+        options = {NAME: self.options.model_dump()}
         settings = self.settings.updated({"options": options})
         artifact.save(self.network, Path(path) / f"{filename}.snn", settings=settings)
         tables_path = Path(path) / f"{filename}.brian2.npz"
@@ -386,7 +387,7 @@ class SNN(OriginalNames, SynapseListSNN):
     def saved(cls, path: PathLikeStr, filename: str, *, seed: int | None = None) -> SNN:
         """Return a saved network with the settings and options it was saved with."""
         stored = artifact.load_artifact(Path(path) / f"{filename}.snn")
-        options = cls.parse_options(stored.settings.options.get(NAME, {}))
+        options = Brian2Options(**stored.settings.options.get(NAME, {}))
         snn = cls(stored.network, stored.settings, options, seed=seed)
         snn.load(path, filename)
         return snn

@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from snn_core.artifact import VERSION
+
 
 def layer(kind, **config):
     return {"class_name": kind, "config": {"name": "culprit", **config}}
@@ -205,7 +207,7 @@ def test_settings_that_a_run_would_ignore(run, tmp_path):
 def test_unknown_option_of_a_simulator(run, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text("[reference]\nthreads = 3\n")
-    assert "Unknown simulator option 'threads'" in run("--settings", path)
+    assert "Unknown simulator option: 'threads'" in run("--settings", path)
 
 
 @pytest.mark.parametrize(
@@ -267,10 +269,10 @@ def test_artifact_with_an_array_of_pickled_objects(run, artifact, rewritten, tmp
 def test_artifact_from_a_newer_format(run, artifact, rewritten):
     def renew(members):
         manifest = json.loads(members["manifest.json"])
-        members["manifest.json"] = json.dumps({**manifest, "version": 2}).encode()
+        members["manifest.json"] = json.dumps({**manifest, "version": VERSION + 1}).encode()
 
     message = run(source=rewritten(artifact, renew))
-    assert "has the format version 2; this snn-core reads up to 1" in message
+    assert f"has the format version {VERSION + 1}; this snn-core reads up to {VERSION}" in message
     assert "pip install -U snn-core" in message
 
 

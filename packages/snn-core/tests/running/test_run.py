@@ -239,7 +239,7 @@ def test_folders_that_are_no_results_are_refused(tmp_path):
 def test_what_cannot_be_run_is_refused_before_anything_is_written(network, tmp_path):
     with pytest.raises(DataError, match="has no labels"):
         simulate(network, data=Dataset.of(X), output_dir=tmp_path / "run")
-    with pytest.raises(SettingsError, match="Unknown simulator option 'threads'"):
+    with pytest.raises(SettingsError, match="Unknown simulator option: 'threads'"):
         simulate(network, settings=settings_of(options={"reference": {"threads": 2}}),
                  output_dir=tmp_path / "run")  # fmt: skip
     assert not (tmp_path / "run").exists()
@@ -249,7 +249,7 @@ def test_an_old_name_of_a_simulator_means_its_new_one(network, monkeypatch):
     monkeypatch.setitem(registry.ALIASES, "REF", "reference")
     result = run(network, "REF", data=(X, Y), settings=settings_of())
     assert result.summary()["simulator"] == "reference"
-    with pytest.raises(SettingsError, match="Unknown simulator option 'threads'"):
+    with pytest.raises(SettingsError, match="Unknown simulator option: 'threads'"):
         run(
             network, "REF", data=(X, Y), settings=settings_of(options={"reference": {"threads": 2}})
         )

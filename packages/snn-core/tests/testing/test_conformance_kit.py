@@ -1,12 +1,13 @@
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from snn_core.settings import Options
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import SimulatorConformance, outcomes
 from snn_core.testing.conformance import KIT
@@ -161,14 +162,13 @@ def test_an_undeclared_delay_fails():
 
 
 def test_options_of_the_suite_reach_the_simulator():
-    @dataclass(frozen=True)
-    class Options:
+    class ThreadOptions(Options):
         threads: int = 1
 
     seen = set()
 
     class Threaded(ReferenceSNN):
-        options_type = Options
+        options_type = ThreadOptions
 
         def compile(self):
             seen.add(self.options.threads)

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
-from snn_core.errors import SettingsError
+from snn_core.settings import Options
 
 
-@dataclass(frozen=True, kw_only=True)
-class INIsimOptions:
-    """Options of INIsim; no choice changes a spike.
+class INIsimOptions(Options):
+    """Options of INIsim; no choice changes a spike."""
 
-    Parameters
-    ----------
-    chunk_steps
-        Number of steps that are folded; 0 chooses it by ``chunk_bytes``.
-    chunk_bytes
-        Size that the summed input of the largest layer may have: about what the processor's cache
-        holds.
-    jit
-        Compile the loop over the steps of a layer with XLA.
-
-    Raises
-    ------
-    SettingsError
-        For an impossible value.
-    """
-
-    chunk_steps: int = 0
-    chunk_bytes: int = 12_000_000
-    jit: bool = True
-
-    def __post_init__(self) -> None:
-        for name, lowest in (("chunk_steps", 0), ("chunk_bytes", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-                raise SettingsError(
-                    f"inisim.{name} is {value!r}; expected a whole number of at least {lowest}."
-                )
-        if not isinstance(self.jit, bool):
-            raise SettingsError(f"inisim.jit is {self.jit!r}; expected true or false.")
+    chunk_steps: int = Field(
+        0, ge=0, description="steps that are folded into the batch; 0 chooses by `chunk_bytes`"
+    )
+    chunk_bytes: int = Field(
+        12_000_000, ge=1, description="size that the summed input of the largest layer may have: "
+        "about what the processor's cache holds",
+    )  # fmt: skip
+    jit: bool = Field(True, description="compile the loop over the steps of a layer with XLA")
 
 
 def steps_per_chunk(

@@ -11,6 +11,7 @@ from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import pool_coefficient
 from snn_core.recording.recorder import Recorder
+from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY, needs_stepping
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
@@ -65,7 +66,8 @@ class SNN(OriginalNames):
             "simulation.scale_first_layer_parameters": ANY,
         },
     )
-    options_type: ClassVar[type[Any]] = INIsimOptions
+    options_type: ClassVar[type[Options]] = INIsimOptions
+    options: INIsimOptions
 
     # Building.
 

@@ -86,7 +86,7 @@ def run(
     settings = _with(settings, timesteps=timesteps, seed=seed)
     simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
-    options = kind.parse_options(settings.options.get(simulator, {}))
+    options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
     dataset = _dataset(data, network, settings)
     metadata = _metadata(snn, simulator, dataset)

@@ -2,7 +2,7 @@
 
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
-from snn_core.settings.section import Section, Stage
+from snn_core.settings.section import Options, Section, Stage
 from snn_core.settings.tree import (
     RECORDABLE,
     SPIKE_CODES,
@@ -22,6 +22,7 @@ __all__ = [
     "DatagenKwargs",
     "InputSettings",
     "NormalizationSettings",
+    "Options",
     "OutputSettings",
     "Section",
     "Settings",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+import difflib
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from snn_core.errors import SettingsError
 
 Stage: TypeAlias = Literal["convert", "run"]
 """When a setting has its effect: while a network is converted, or in each run of it."""
@@ -33,3 +37,57 @@ class Section(BaseModel):
     def keys_of(cls, stage: Stage) -> list[str]:
         """Return the keys that have their effect in a stage."""
         return [key for key in cls.model_fields if (key in cls.other_stage) != (stage == cls.stage)]
+
+
+class Options(Section):
+    """Options of a simulator: derive from this and give each field a default and a description.
+
+    Values are taken as they are: ``true`` is no number, ``"3"`` neither.
+
+    Raises
+    ------
+    SettingsError
+        If a key is unknown or a value impossible.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    def __init__(self, **values: Any) -> None:
+        for key in values:
+            require_known(key, type(self).model_fields, what="simulator option")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(describe_errors(error)) from error
+
+
+def require_known(name: str, known: Iterable[str], *, what: str) -> None:
+    """Raise unless a name is known.
+
+    Raises
+    ------
+    SettingsError
+        Names the nearest known name.
+    """
+    known = tuple(known)
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SettingsError(
+        f"Unknown {what}: {name!r}.{hint} Known: {', '.join(sorted(known)) or 'none'}."
+    )
+
+
+def describe_errors(error: ValidationError) -> str:
+    """Return a message with a line for each impossible setting: what was found, what expected."""
+    lines = []
+    for item in error.errors():
+        message = item["msg"].removeprefix("Value error, ")
+        # Behind section and key follow pydantic's names for the branches of a union, unless the
+        # value has keys of its own.
+        place = tuple(map(str, item["loc"]))
+        depth = 3 if place[1:] and place[1].endswith("_kwargs") else 2
+        where = ".".join(place[:depth])
+        lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
+    return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)

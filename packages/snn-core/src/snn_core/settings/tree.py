@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import configparser
-import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from snn_core.errors import SettingsError
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
-from snn_core.settings.section import Section, Stage
+from snn_core.settings.section import Section, Stage, describe_errors, require_known
 from snn_core.typing import PathLikeStr
 
 if sys.version_info >= (3, 11):
@@ -357,7 +356,7 @@ class Settings(Section):
         values = self.model_dump()
         tree = with_clamp_indices(tree)
         for section, items in without_original(tree, simulators=simulators).items():
-            _require_known(section, (*_SECTIONS, *simulators), what="section")
+            require_known(section, (*_SECTIONS, *simulators), what="section")
             if not isinstance(items, Mapping):
                 raise SettingsError(
                     f"Found [{section}] = {items!r}; expected a section with keys and values."
@@ -371,12 +370,12 @@ class Settings(Section):
                 continue
             items = _aliased(section, items)
             for key in items:
-                _require_known(key, tuple(values[section]), what=f"key in section [{section}]")
+                require_known(key, tuple(values[section]), what=f"key in section [{section}]")
             values[section] = {**values[section], **items}
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(_describe(error)) from error
+            raise SettingsError(describe_errors(error)) from error
 
 
 _SECTIONS = tuple(Settings.model_fields)
@@ -402,27 +401,6 @@ def _aliased(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
     if section == "input" and "poisson_input" in items:
         items["encoding"] = "poisson" if items.pop("poisson_input") else "constant"
     return items
-
-
-def _require_known(name: str, known: tuple[str, ...], *, what: str) -> None:
-    if name in known:
-        return
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise SettingsError(f"Unknown {what}: {name!r}.{hint} Known: {', '.join(sorted(known))}.")
-
-
-def _describe(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        message = item["msg"].removeprefix("Value error, ")
-        # Behind section and key follow pydantic's names for the branches of a union, unless the
-        # value has keys of its own.
-        place = tuple(map(str, item["loc"]))
-        depth = 3 if place[1:] and place[1].endswith("_kwargs") else 2
-        where = ".".join(place[:depth])
-        lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
-    return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
 
 
 def _from_toml(text: str) -> dict[str, Any]:

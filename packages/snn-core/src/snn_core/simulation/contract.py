@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -18,13 +17,13 @@ import numpy as np
 from snn_core import artifact
 from snn_core.codes import code_problems, operations_per_synapse, timed
 from snn_core.data.events import CellEvents
-from snn_core.errors import SettingsError, UnsupportedError
+from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ConnectivityStatistics, connectivity_statistics
 from snn_core.recording.recorder import Recorder, Recording
-from snn_core.settings import Settings
+from snn_core.settings import Options, Settings
 from snn_core.simulation.capabilities import (
     ALL_LAYERS,
     Capabilities,
@@ -41,17 +40,11 @@ __all__ = [
     "CONTRACT",
     "AbstractSNN",
     "Capabilities",
-    "NoOptions",
     "StopSimulation",
 ]
 
 CONTRACT = 1
 """Version of this contract; raised only when a simulator written for the last one would break."""
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """Options of a simulator that has none."""
 
 
 class StopSimulation(Exception):  # noqa: N818 - a request, not an error
@@ -87,13 +80,13 @@ class AbstractSNN(ABC):
 
     contract: ClassVar[int] = CONTRACT
     capabilities: ClassVar[Capabilities] = Capabilities()
-    options_type: ClassVar[type[Any]] = NoOptions
+    options_type: ClassVar[type[Options]] = Options
 
     def __init__(
         self,
         network: Network,
         settings: Settings | None = None,
-        options: object | None = None,
+        options: Options | None = None,
         *,
         seed: int | None = None,
         stop: Callable[[], bool] | None = None,
@@ -143,23 +136,6 @@ class AbstractSNN(ABC):
     def refuses(cls, layer: Layer) -> str | None:
         """Return why a layer of an accepted kind cannot be simulated, or ``None``."""
         return None
-
-    @classmethod
-    def parse_options(cls, values: Mapping[str, Any]) -> Any:
-        """Return the options from a settings section.
-
-        Raises
-        ------
-        SettingsError
-            If a key is unknown.
-        """
-        known = [item.name for item in fields(cls.options_type)]
-        for key in values:
-            if key not in known:
-                raise SettingsError(
-                    f"Unknown simulator option {key!r}; known: {', '.join(known) or 'none'}."
-                )
-        return cls.options_type(**values)
 
     def problems(self, network: Network) -> list[str]:
         """Return everything about a network and the settings that the simulator cannot do."""

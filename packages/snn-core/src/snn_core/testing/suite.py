@@ -75,7 +75,7 @@ class Suite:
         if reason:
             pytest.skip(reason)
         return self.simulator(
-            network, settings, self.simulator.parse_options(self.options), seed=seed, stop=stop
+            network, settings, self.simulator.options_type(**self.options), seed=seed, stop=stop
         )
 
     def run(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
+from pydantic import ConfigDict
 from wrong_simulators import fails
 
 from snn_core.errors import SimulationError
 from snn_core.ir import Layer, Network, UpSampling2D
+from snn_core.settings import Options
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.reference import ReferenceSNN
 
@@ -29,9 +31,10 @@ class UnknownLayer(ReferenceSNN):
     )
 
 
-@dataclass
-class ChangeableOptions:
+class ChangeableOptions(Options):
     """Options that can change during a run."""
+
+    model_config = ConfigDict(frozen=False)
 
     threads: int = 1
 
@@ -40,7 +43,7 @@ class ChangeableOptions:
 class Changeable(ReferenceSNN):
     """Has options that can change during a run."""
 
-    options_type: ClassVar[type[Any]] = ChangeableOptions
+    options_type: ClassVar[type[Options]] = ChangeableOptions
 
 
 @fails("test_refusals")
