@@ -1,4 +1,4 @@
-"""What a parser is, choosing the parser of a model and running it.
+"""The `Parser` protocol, and the choice of the parser that reads a model.
 
 Parsers are found through the entry point group ``snn.parsers``; the core registers its own there
 too. A parser returns a network of the source dialect; `parse` brings it into the form that
@@ -16,6 +16,8 @@ from importlib.metadata import entry_points
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
@@ -35,7 +37,7 @@ class Parser(Protocol):
     """Short name, for example ``keras``."""
 
     reads: str
-    """What it reads, for people: ``Keras models (.keras, .h5)``."""
+    """What it reads, human-readable: ``Keras models (.keras, .h5)``."""
 
     def accepts(self, source: Any) -> bool:
         """Return whether a file or object looks like this parser's, without reading it in full."""
@@ -317,6 +319,27 @@ def require(module: str, *, extra: str) -> Any:
             f"Reading this model needs the package {module!r} ({error}). Install it with "
             f"`pip install 'snn-core[{extra}]'`."
         ) from error
+
+
+def require_finite(values: Array, what: str) -> Array:
+    """Return numbers as float32.
+
+    Raises
+    ------
+    ParseError
+        If they are no numbers, infinite or not a number.
+    """
+    try:
+        values = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise ParseError(
+            f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
+            f"diverged: retrain or restore an earlier state."
+        )
+    return values
 
 
 def _existing_file(path: Path) -> Path:

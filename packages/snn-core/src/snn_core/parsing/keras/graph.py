@@ -1,4 +1,4 @@
-"""From a Keras configuration to a flat list of layer calls.
+"""Flat list of the layer calls of a Keras configuration.
 
 Nested models are inlined and a layer that is called several times yields several calls.
 """

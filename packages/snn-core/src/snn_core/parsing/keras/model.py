@@ -10,14 +10,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName, choose
+from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.keras.file import Contents, open_file
-from snn_core.parsing.keras.graph import Graph, flatten_model
-from snn_core.parsing.keras.layers import build, is_channels_first
+from snn_core.parsing.keras.graph import flatten_model
+from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
 from snn_core.typing import Array, Shape
@@ -59,16 +58,15 @@ class KerasParser:
             With every layer that cannot be converted.
         """
         with _opened(source) as contents:
-            return _read(contents, input_shape)[0]
+            return _read(contents, input_shape).network
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str] | None:
         """Return what Keras computes, and its version; nothing where it is not installed."""
         with _opened(source) as contents:
-            _, graph = _read(contents, input_shape)  # refuses what must not be run
-        first = is_channels_first(graph)
-        x = np.moveaxis(x_b_l, -1, 1) if first and x_b_l.ndim > 2 else x_b_l
+            reading = _read(contents, input_shape)  # refuses what must not be run
+        x = reading.to_source(x_b_l)
         if isinstance(source, (str, PathLike)):
             found = run_file(Path(source), x)
         else:
@@ -76,12 +74,12 @@ class KerasParser:
         if found is None:
             return None
         y, engine = found
-        return (np.moveaxis(y, 1, -1) if first and y.ndim > 2 else y), engine
+        return reading.from_source(y), engine
 
 
-def _read(contents: Contents, input_shape: Shape | None) -> tuple[Network, Graph]:
+def _read(contents: Contents, input_shape: Shape | None) -> Reading:
     graph = flatten_model(contents.model, input_shape=input_shape)
-    return build(graph, contents.weights, note=contents.note), graph
+    return build(graph, contents.weights, note=contents.note)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The parts of a Keras configuration: its layers and how their calls are connected.
+"""Layers and connections of a Keras configuration, in its three notations.
 
 Three notations exist: ``Sequential`` lists, the functional notation of Keras 2 (``inbound_nodes``
 as lists ``[layer, node, tensor, arguments]``) and that of Keras 3 (``args`` and ``kwargs`` that
