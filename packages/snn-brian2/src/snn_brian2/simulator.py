@@ -29,15 +29,15 @@ from snn_brian2.tables import (
 from snn_brian2.targets import Choice, choose, import_brian2
 from snn_core import artifact
 from snn_core.evaluation.operators import pool_windows
-from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
+from snn_core.ir import Flatten, Layer, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
-from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.capabilities import ALL_INPUTS, draws_softmax
+from snn_core.simulation.capabilities import ANY, draws_softmax
 from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.typing import Array, Float32, PathLikeStr, Shape
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 NAME = "brian2"
 
 
-class SNN(SynapseListSNN):
+class SNN(OriginalNames, SynapseListSNN):
     """A converted network on Brian2.
 
     Without delay, and on networks whose sums do not round, its spikes are those of the reference
@@ -55,10 +55,14 @@ class SNN(SynapseListSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS,
-        cell=frozenset({"leak", "tau_m", "tau_refrac"}),
-        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
         softmax=True,
+        settings={
+            "input.encoding": {"constant", "poisson", "regular", "events"},
+            "cell.leak": ANY,
+            "cell.tau_m": ANY,
+            "cell.tau_refrac": ANY,
+        },
     )
     options_type: ClassVar[type[Any]] = Brian2Options
 
@@ -183,10 +187,10 @@ class SNN(SynapseListSNN):
         kernel = layer.weight if isinstance(layer, Weighted) else None
         self._made().connections.append(Connection.of(source, layer.name, synapses, kernel))
 
-    def build_pooling(self, layer: Any) -> None:
-        """Add a pooling layer; max pooling has a population of inputs of its own."""
+    def build_layer(self, layer: Layer) -> None:
+        """Add a layer; max pooling has a population of inputs of its own."""
         if not isinstance(layer, MaxPooling2D):
-            self._populate(layer)
+            super().build_layer(layer)
             return
         (shape,) = self.network.input_shapes(layer.name)
         size = count(shape)

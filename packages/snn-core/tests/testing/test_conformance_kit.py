@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,8 +83,7 @@ def test_every_test_tells_what_to_look_at():
 CHIP = replace(
     ReferenceSNN.capabilities,
     layers=frozenset({"Dense", "Conv2D"}),
-    inputs=frozenset({"constant"}),
-    resets=frozenset({"zero"}),
+    settings={"input.encoding": {"constant"}, "cell.reset": {"zero"}},
     readouts=frozenset({"counts"}),
     records=frozenset({"spiketrains"}),
     max_pool_methods=frozenset(),
@@ -105,11 +105,17 @@ def test_skips_name_the_declaration_and_never_the_simulator():
         if result.status == "skipped" and name not in about_packages
     }
     assert all(reason.startswith("declares ") for reason in skipped.values()), skipped
-    assert skipped["test_reset[modulo]"] == "declares resets without modulo"
-    assert skipped["test_layer_kind[Conv1D]"] == "declares layers without Conv1D"
+    assert skipped["test_reset[modulo]"] == (
+        "declares that cell.reset = 'modulo' is not supported; supported: zero"
+    )
+    assert skipped["test_layer_kind[Conv1D]"] == (
+        "declares that 01Conv1D_4x4: Conv1D layers are not supported"
+    )
     assert skipped["test_batch_equals_singles"] == "declares batched = False"
     assert skipped["test_same_seed_same_spikes"] == "declares deterministic = False"
-    assert skipped["test_membrane_readout"] == "declares readouts without membrane"
+    assert skipped["test_membrane_readout"] == (
+        "declares that conversion.readout = 'membrane' is not supported; supported: counts"
+    )
     assert failed(results) == {"test_is_registered"}
 
 
@@ -120,7 +126,7 @@ def test_layers_that_the_class_refuses_are_skipped_with_its_reason():
             return "dilated kernels" if getattr(layer, "dilation", (1, 1)) == (2, 2) else None
 
     results = outcomes(derived(simulator=Undilated))
-    assert results["test_dilation"].reason == "refuses a layer: dilated kernels"
+    assert results["test_dilation"].reason == "declares that 01Conv2D_6x6x3: dilated kernels"
     assert failed(results) == {"test_is_registered"}
 
 
@@ -185,7 +191,8 @@ def pytest_run(tmp_path, text):
         "not regist",
     ]
     command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(path)]
-    wide = {**os.environ, "COLUMNS": "200"}
+    wrong = str(Path(__file__).with_name("wrong"))
+    wide = {**os.environ, "COLUMNS": "200", "PYTHONPATH": os.pathsep.join([wrong, *sys.path])}
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=wide, cwd=tmp_path
     )
@@ -198,7 +205,7 @@ def test_expected_failures_are_strict_and_may_name_one_case(tmp_path):
         """
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import SimulatorConformance
-from snn_core.testing.broken.reading import IgnoresBias, PadsInFront
+from wrong_reading import IgnoresBias, PadsInFront
 
 class TestWhole(SimulatorConformance):
     simulator = IgnoresBias

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking
-from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import pool_coefficient
 from snn_core.recording.recorder import Recorder
-from snn_core.settings import SPIKE_CODES
-from snn_core.simulation.capabilities import CELL_OPTIONS, needs_stepping
-from snn_core.simulation.contract import ALL_INPUTS, AbstractSNN, Capabilities
-from snn_core.simulation.reference import ReferenceSNN
+from snn_core.simulation.capabilities import ANY, needs_stepping
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
@@ -37,7 +35,7 @@ ENGINES: Mapping[str, tuple[str, str]] = {
 """Spike code to the module under `snn_inisim.codes` and the class that simulate it."""
 
 
-class SNN(AbstractSNN):
+class SNN(OriginalNames):
     """A converted network on TensorFlow.
 
     Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
@@ -50,12 +48,26 @@ class SNN(AbstractSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS,
-        spike_codes=frozenset(SPIKE_CODES),
-        activations=ReferenceSNN.capabilities.activations,
-        cell=frozenset(CELL_OPTIONS),
-        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
+        max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
         softmax=True,
+        bias_per_step=True,
+        settings={
+            "conversion.spike_code": {"temporal_mean_rate", *ENGINES},
+            "input.encoding": {"constant", "poisson", "regular", "events"},
+            "cell.bias_relaxation": ANY,
+            "cell.clamp_indices": ANY,
+            "cell.clamp_var": ANY,
+            "cell.leak": ANY,
+            "cell.payloads": ANY,
+            "cell.tau_m": ANY,
+            "cell.tau_refrac": ANY,
+            "cell.v_clip": ANY,
+            "cell.v_init": {"uniform", "bias"},
+            "normalization.online_normalization": ANY,
+            "simulation.reset_between_nth_sample": ANY,
+            "simulation.scale_first_layer_parameters": ANY,
+        },
     )
     options_type: ClassVar[type[Any]] = INIsimOptions
 
@@ -69,12 +81,9 @@ class SNN(AbstractSNN):
         self._stepped: SteppedNetwork | None = None
         self.spiketimes_n_b_l: Mapping[str, Array] = {}
 
-    def _add(self, layer: Layer) -> None:
+    def build_layer(self, layer: Layer) -> None:
         """Make the Keras layer and give it its weights."""
         self.spike_layers[layer.name] = self._spike_layer(layer)
-
-    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _add
-    build_flatten = build_reshape = build_zero_padding = build_concatenate = _add
 
     def _spike_layer(self, layer: Layer) -> SpikeLayer:
         from snn_inisim.layers import LAYERS
@@ -156,10 +165,13 @@ class SNN(AbstractSNN):
 
         if self._stepped is None:
             self._stepped = SteppedNetwork(
-                self.network, self.settings, layers=self.spike_layers, seed=self.seed
+                self.network,
+                self.settings,
+                layers=self.spike_layers,
+                seed=self.seed,
+                stop=self.stop_requested,
             )
             self._stepped.reset()
-        self._stepped.stop_requested = self.stop_requested
         self._stepped.simulate(signal, recorder)
 
     def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:

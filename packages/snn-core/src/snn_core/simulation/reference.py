@@ -16,32 +16,45 @@ from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.neurons.arithmetic import MaxPool, drawn_potential
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.capabilities import CELL_OPTIONS, clamp_steps
-from snn_core.simulation.contract import ALL_INPUTS, AbstractSNN, Capabilities
+from snn_core.simulation.capabilities import ANY, clamp_steps
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32, Shape
 
 
-class ReferenceSNN(AbstractSNN):
+class ReferenceSNN(OriginalNames):
     """Integrate-and-fire network in NumPy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS,
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
-        cell=frozenset(CELL_OPTIONS),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
+        bias_per_step=True,
+        settings={
+            "input.encoding": ANY,
+            "cell.bias_relaxation": ANY,
+            "cell.clamp_indices": ANY,
+            "cell.clamp_var": ANY,
+            "cell.leak": ANY,
+            "cell.payloads": ANY,
+            "cell.tau_m": ANY,
+            "cell.tau_refrac": ANY,
+            "cell.v_clip": ANY,
+            "cell.v_init": ANY,
+            "normalization.online_normalization": ANY,
+            "simulation.reset_between_nth_sample": ANY,
+            "simulation.scale_first_layer_parameters": ANY,
+        },
     )
 
     def add_input_layer(self, input_shape: Shape) -> None:
         """Start the list of layers."""
         self.layers: list[Layer] = []
 
-    def _keep(self, layer: Layer) -> None:
+    def build_layer(self, layer: Layer) -> None:
+        """Append a layer to the list."""
         self.layers.append(layer)
-
-    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _keep
-    build_flatten = build_reshape = build_zero_padding = build_concatenate = _keep
 
     def compile(self) -> None:
         """Nothing to do: layers are evaluated as they are."""
@@ -80,10 +93,15 @@ class ReferenceSNN(AbstractSNN):
         self._inputs = inputs
         if isinstance(layer, MaxPooling2D):
             pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
-            return pool.drive(inputs[0], index + 1)
-        y = self._weighted_sum(layer, inputs)
+            y = pool.drive(inputs[0], index + 1)
+        else:
+            y = self._weighted_sum(layer, inputs)
         if isinstance(layer, Weighted):
             y = y + layer.bias_o * self._bias_scale(layer, index)
+        if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+            bias_c = layer.bias_of_step(index)
+            if bias_c is not None:
+                y = y + bias_c * np.float32(self.settings.simulation.dt)
         return y
 
     def _weighted_sum(self, layer: Layer, inputs: list[Array]) -> Float32[Array, "b *l"]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from wrong_simulators import fails
 
 from snn_core.evaluation.operators import pool_windows, weighted_sum
 from snn_core.ir import (
@@ -26,7 +27,6 @@ from snn_core.recording.recorder import Recorder
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import needs_stepping
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.testing.broken.register import fails
 from snn_core.testing.comparison import population_depth
 from snn_core.typing import Array
 

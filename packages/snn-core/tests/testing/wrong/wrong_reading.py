@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from wrong_simulators import fails
 
 from snn_core.ir import Add, BinaryTanh, Concatenate, Conv2D, Layer, Spiking, Weighted
 from snn_core.ir.shapes import resolve_padding
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.testing.broken.register import fails
 from snn_core.typing import Shape
 
 
@@ -35,6 +35,17 @@ class IgnoresBias(Misreading):
         """Drop the bias."""
         if isinstance(layer, Weighted) and self.network.has_neurons(layer):
             return replace(layer, bias_o=np.zeros_like(layer.bias_o))
+        return layer
+
+
+@fails("test_bias_per_step")
+class RepeatsBiasOfFirstStep(Misreading):
+    """Adds the bias of the first step in every step."""
+
+    def misread(self, layer: Layer) -> Layer:
+        """Repeat the first row."""
+        if isinstance(layer, Spiking) and layer.bias_t_c is not None:
+            return replace(layer, bias_t_c=np.repeat(layer.bias_t_c[:1], 100, axis=0))
         return layer
 
 
