@@ -17,8 +17,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import structural
@@ -319,27 +317,6 @@ def require(module: str, *, extra: str) -> Any:
             f"Reading this model needs the package {module!r} ({error}). Install it with "
             f"`pip install 'snn-core[{extra}]'`."
         ) from error
-
-
-def require_finite(values: Array, what: str) -> Array:
-    """Return numbers as float32.
-
-    Raises
-    ------
-    ParseError
-        If they are no numbers, infinite or not a number.
-    """
-    try:
-        values = np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        raise ParseError(
-            f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
-            f"diverged: retrain or restore an earlier state."
-        )
-    return values
 
 
 def _existing_file(path: Path) -> Path:

@@ -32,3 +32,19 @@ def collect_problems(layers: Sequence[Layer], problems: Sequence[str]) -> list[s
     except ParseError:  # with stand-ins the layers need not form one network
         pass
     return list(problems)
+
+
+def refuse_several(names: Sequence[str], what: str, *, where: str = "the model") -> list[str]:
+    """Return the problem that a model has several inputs or outputs, or none; else nothing.
+
+    Parameters
+    ----------
+    names
+        What it has.
+    what
+        ``"inputs"`` or ``"outputs"``.
+    where
+        The model, in an error's words.
+    """
+    found = f"{where} has {len(names)} {what} ({', '.join(names)}); expected one"
+    return [] if len(names) == 1 else [found]

@@ -10,10 +10,10 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
-from snn_core.parsing.base import require_finite
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import CHANNELS_LAST, View
 from snn_core.parsing.problems import collect_problems
+from snn_core.parsing.sources import require_finite
 from snn_core.typing import Array, Shape
 
 Value: TypeAlias = "View | Array | None"

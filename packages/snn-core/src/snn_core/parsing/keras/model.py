@@ -12,13 +12,14 @@ from typing import Any
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
-from snn_core.parsing.base import ModelName, choose
+from snn_core.parsing.base import ModelName
 from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.keras.file import Contents, open_file
 from snn_core.parsing.keras.graph import flatten_model
 from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
+from snn_core.parsing.sources import load_named
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -105,19 +106,7 @@ def _is_model(source: Any) -> bool:
 
 def _model(source: Any) -> Any:
     """Return the model that is meant, with its weights."""
-    if not isinstance(source, ModelName):
-        return source
-    found, _ = choose(ModelName(source.target), [KerasParser()])
-    if source.weights is not None:
-        if not source.weights.is_file():
-            raise ParseError(f"The weights file {source.weights} does not exist; check the path.")
-        try:
-            found.load_weights(source.weights)
-        except Exception as error:  # Keras raises errors of many types
-            raise ParseError(
-                f"{source.weights} does not fit to {source.target}: {error}"
-            ) from error
-    return found
+    return load_named(source, KerasParser(), lambda model, path: model.load_weights(path))
 
 
 def _config(model: Any) -> Any:

@@ -24,7 +24,8 @@ def _flatten(b: Builder, layer: LayerCall) -> View:
 
 def _reshape(b: Builder, layer: LayerCall) -> View:
     x, target = layer.tensor(), layer.call.config.get("target_shape")
-    if not isinstance(target, (list, tuple)) or not all(_is_size(n) or n == -1 for n in target):
+    is_list = isinstance(target, (list, tuple)) and len(target) > 0
+    if not is_list or not all(_is_size(n) or n == -1 for n in target):
         raise ParseError(f"its target shape is {target!r}; expected numbers.")
     return b.reshape(x, x.reshaped(tuple(target)).shape, name=layer.name)
 

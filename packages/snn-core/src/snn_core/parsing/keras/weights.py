@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 
 from snn_core.errors import ParseError
-from snn_core.parsing.base import require_finite
 from snn_core.parsing.keras.graph import Location
+from snn_core.parsing.sources import require_finite
 from snn_core.typing import Array, Shape
 
 Shapes: TypeAlias = Mapping[str, Shape]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from snn_core.parsing.emit.walk import (
 from snn_core.parsing.onnx.constants import HEADLINE, Constants, folded, inferred_shapes, shape_of
 from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.parsing.problems import refuse_several
+from snn_core.parsing.sources import merge_shapes
 from snn_core.typing import Array, Shape
 
 OLDEST_OPSET = 7
@@ -62,8 +64,11 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     graph = model.graph
     constants = Constants(graph, folder)
     sources = [item for item in graph.input if item.name not in constants]
-    problems = [*_not_one(sources, "inputs"), *_not_one(graph.output, "outputs")]
     targets = [item.name for item in graph.output]
+    problems = refuse_several([item.name for item in sources], "inputs")
+    problems += refuse_several(targets, "outputs")
+    if not sources or not targets:
+        raise UnsupportedError(problems, what=HEADLINE)
     needed = trace_back([n.input for n in graph.node], [n.output for n in graph.node], targets)
     shape, batch = _input_shape(sources[0], input_shape)
     b = Builder(channels_first=True)
@@ -105,15 +110,6 @@ def _opset(model: Any) -> int:
     return int(version)
 
 
-def _not_one(values: Iterable[Any], what: str) -> list[str]:
-    """Return what is wrong with the number of inputs or outputs."""
-    names = [value.name for value in values]
-    if not names:
-        raise UnsupportedError([f"the model has no {what}; expected one"], what=HEADLINE)
-    found = f"the model has {len(names)} {what} ({', '.join(names)}); expected one"
-    return [found] if len(names) > 1 else []
-
-
 def _reads(graph: Any) -> set[str]:
     """Return the names of all values that are read."""
     return {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
@@ -129,16 +125,8 @@ def _input_shape(source: Any, given: Shape | None) -> tuple[Shape, int]:
     declared = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
     if not declared:
         raise ParseError("The model's input has no shape; export it again with one.")
-    batch = declared[0]
-    sizes = declared[1:]
-    if given is not None:
-        fits = len(given) == len(sizes) and all(
-            size in (None, own) for size, own in zip(sizes, given, strict=True)
-        )
-        if not fits:
-            found = tuple("?" if size is None else size for size in sizes)
-            raise ParseError(f"The input shape {given} does not fit to the model's {found}.")
-        sizes = list(given)
+    batch, *own = declared
+    sizes = merge_shapes(own, given)
     shape = tuple(size for size in sizes if size is not None and size > 0)
     if not sizes or len(shape) < len(sizes):
         raise ParseError(

@@ -19,6 +19,8 @@ from snn_core.parsing.emit.walk import (
     start,
     trace_back,
 )
+from snn_core.parsing.problems import refuse_several
+from snn_core.parsing.sources import merge_shapes
 from snn_core.parsing.torch.archive import Program, fixed
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.typing import Array, Shape
@@ -152,9 +154,7 @@ def _inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
             problems.append(f"an input of the kind {kind!r} is not known")
     if not sources:
         raise UnsupportedError([*problems, "the model has no input"], what=HEADLINE)
-    if len(sources) > 1:
-        found = f"the model has {len(sources)} inputs ({', '.join(sources)})"
-        problems.append(f"{found}; expected one")
+    problems += refuse_several(sources, "inputs")
     return constants, sources, problems
 
 
@@ -174,9 +174,7 @@ def _outputs(program: Program) -> tuple[list[str], list[str]]:
     targets = [name for name in found if name is not None]
     if not targets:
         raise UnsupportedError([*problems, "the model has no tensor as output"], what=HEADLINE)
-    if len(found) > 1:
-        names = ", ".join(name or "no tensor" for name in found)
-        problems.append(f"the model has {len(found)} outputs ({names}); expected one")
+    problems += refuse_several([name or "no tensor" for name in found], "outputs")
     return targets, problems
 
 
@@ -187,8 +185,7 @@ def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
             f"The program leaves the shape of {name!r} open; export it with fixed sizes of all "
             f"axes but the first."
         )
-    if given is not None and given != shape:
-        raise ParseError(f"The input shape {given} does not fit to the model's {shape}.")
+    merge_shapes(shape, given)
     return shape
 
 
