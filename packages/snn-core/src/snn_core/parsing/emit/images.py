@@ -11,7 +11,7 @@ from snn_core.ir import Conv2D, Linear, UpSampling2D, ZeroPadding2D
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import arrange_image
 from snn_core.parsing.emit.views import Selection, View
-from snn_core.typing import Pair
+from snn_core.typing import Array, Pair
 
 
 def upsample(b: Builder, name: str, x: View, factors: Sequence[int]) -> View:
@@ -26,14 +26,29 @@ def upsample(b: Builder, name: str, x: View, factors: Sequence[int]) -> View:
     return b.add(UpSampling2D, name, x, shape, size=tuple(factors), activation=Linear())
 
 
-def pad(b: Builder, name: str, x: View, pads: Sequence[Pair]) -> View:
+def pad(
+    b: Builder,
+    name: str,
+    x: View,
+    pads: Sequence[Pair],
+    *,
+    mode: str = "constant",
+    value: Array | float = 0.0,
+) -> View:
     """Emit zeros around a tensor where there are any; negative numbers crop.
 
     Parameters
     ----------
     pads
-        Cells before and after each source axis.
+        Cells before and after each source axis, that of the samples first.
+    mode, value
+        What is put there; only a constant of 0 is supported.
     """
+    if mode != "constant" or np.any(np.asarray(value) != 0):
+        raise UnsupportedError([f"padding with {mode!r} or other values than 0 is not supported"])
+    samples, *pads = pads
+    if any(samples):
+        raise UnsupportedError(["it pads the axis of the samples"])
     kept = tuple(
         slice(max(-before, 0), max(size - max(-after, 0), 0))
         for (before, after), size in zip(pads, x.shape, strict=True)

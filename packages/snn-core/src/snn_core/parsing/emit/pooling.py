@@ -106,10 +106,12 @@ def reduce(
     Parameters
     ----------
     axes
-        Source axes, without that of the samples.
+        Source axes, without that of the samples; none stand for all, that of the samples too.
     keep
         Whether they stay, with one cell each.
     """
+    if not axes:
+        raise UnsupportedError(["it reduces all axes, that of the samples too"])
     shape = tuple(
         1 if i in axes else size for i, size in enumerate(x.shape) if keep or i not in axes
     )

@@ -103,6 +103,13 @@ def source_axis(value: int, rank: int) -> int:
     return place - 1
 
 
+def transpose(x: View, axes: Sequence[int]) -> View:
+    """Return a tensor with its axes, that of the samples among them, in another order."""
+    if axes[0] != 0:
+        raise UnsupportedError([f"it moves the axis of the samples (perm {list(axes)})"])
+    return x.transposed([axis - 1 for axis in axes[1:]])
+
+
 def emit_call(
     emit: Emit | None, b: Builder, call: Call, *, advice: str, framework: str
 ) -> tuple[Sequence[Value], list[str]]:

@@ -23,7 +23,8 @@ def _flatten(b: Builder, layer: LayerCall) -> View:
 
 
 def _reshape(b: Builder, layer: LayerCall) -> View:
-    x, target = layer.tensor(), layer.call.config.get("target_shape")
+    x = layer.tensor()
+    target: Any = layer.call.config.get("target_shape")
     is_list = isinstance(target, (list, tuple)) and len(target) > 0
     if not is_list or not all(_is_size(n) or n == -1 for n in target):
         raise ParseError(f"its target shape is {target!r}; expected numbers.")

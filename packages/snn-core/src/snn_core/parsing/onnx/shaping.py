@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.emit import elementwise, images, pooling, windows
+from snn_core.parsing.emit import elementwise, images, pooling, walk, windows
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, source_axis
@@ -59,8 +59,6 @@ def reduce(b: Builder, call: Call) -> View:
     keep = bool(call.settings.get("keepdims", 1))
     maximum = call.kind == "ReduceMax"
     axes = source_axes(call, "1", x.rank)
-    if not axes:
-        raise UnsupportedError(["it reduces all axes, that of the samples too"])
     if x.rank == 5 and tuple(sorted(axes)) == windows.AXES and not keep:
         y = windows.reduce_windows(b, call.name, x, maximum=maximum)
         if y is not None:
@@ -78,20 +76,16 @@ def concatenate(b: Builder, call: Call) -> View:
 def pad(b: Builder, call: Call) -> View:
     """Emit ``Pad`` with zeros."""
     x = call.tensor("0")
-    value = call.settings.get("value", call.constant_or_none("2"))
-    mode = text(call.settings.get("mode", "constant"))
-    if mode != "constant" or (value is not None and np.any(np.asarray(value) != 0)):
-        raise UnsupportedError([f"padding with {mode!r} or other values than 0 is not supported"])
     pads = call.settings.get("pads")
     pads = call.constant("1").reshape(-1).tolist() if pads is None else list(pads)
     axes = [axis + 1 for axis in source_axes(call, "3", x.rank)] or list(range(x.rank + 1))
     if len(pads) != 2 * len(axes):
         raise ParseError(f"it has {len(pads)} paddings for {len(axes)} axes.")
     found = {axis: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
-    if any(found.get(0, (0, 0))):
-        raise UnsupportedError(["it pads the axis of the samples"])
-    pairs = [found.get(axis + 1, (0, 0)) for axis in range(x.rank)]
-    return images.pad(b, call.name, x, pairs)
+    pairs = [found.get(axis, (0, 0)) for axis in range(x.rank + 1)]
+    mode = text(call.settings.get("mode", "constant"))
+    value = call.settings.get("value", call.constant_or_none("2"))
+    return images.pad(b, call.name, x, pairs, mode=mode, value=0 if value is None else value)
 
 
 def reshape(b: Builder, call: Call) -> View:
@@ -144,9 +138,7 @@ def transpose(b: Builder, call: Call) -> View:
     """Reorder the axes of a sample."""
     x = call.tensor("0")
     perm = call.settings.get("perm") or list(range(x.rank + 1))[::-1]
-    if perm[0] != 0:
-        raise UnsupportedError([f"it moves the axis of the samples (perm {list(perm)})"])
-    return x.transposed([axis - 1 for axis in perm[1:]])
+    return walk.transpose(x, perm)
 
 
 def apply_softmax(b: Builder, call: Call) -> View:

@@ -8,7 +8,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.emit import elementwise, images, pooling
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
-from snn_core.parsing.emit.walk import Call, Value, source_axis
+from snn_core.parsing.emit.walk import Call, Value, source_axis, transpose
 from snn_core.parsing.torch.weighted import geometry_of, per_axis
 
 
@@ -46,14 +46,11 @@ def pool_adaptively(b: Builder, call: Call) -> list[View]:
 def reduce(b: Builder, call: Call) -> View:
     """Emit the mean or the maximum over image axes."""
     x = call.tensor("self")
-    axes = call.settings.get("dim")
-    if not axes:
-        raise UnsupportedError(["it reduces all axes, that of the samples too"])
     return pooling.reduce(
         b,
         call.name,
         x,
-        axes=[source_axis(axis, x.rank) for axis in axes],
+        axes=[source_axis(axis, x.rank) for axis in call.settings.get("dim") or []],
         keep=bool(call.settings.get("keepdim", False)),
         maximum=call.kind == "amax",
     )
@@ -96,9 +93,7 @@ def permute(b: Builder, call: Call) -> Value:
         axes[a], axes[c] = axes[c], axes[a]
     if not isinstance(x, View):
         return np.asarray(x).transpose(axes)
-    if axes[0] != 0:
-        raise UnsupportedError(["it moves the axis of the samples"])
-    return x.transposed([axis - 1 for axis in axes[1:]])
+    return transpose(x, axes)
 
 
 def expand(b: Builder, call: Call) -> Value:
@@ -157,14 +152,11 @@ def upsample(b: Builder, call: Call) -> View:
 def pad(b: Builder, call: Call) -> View:
     """Emit zero padding or cropping."""
     x = call.tensor("self")
-    mode, value = call.settings.get("mode", "constant"), call.settings.get("value") or 0
-    if mode != "constant" or value != 0:
-        raise UnsupportedError([f"padding with {mode!r} or other values than 0 is not supported"])
     pads = call.settings["pad"]
     pairs = [(pads[i], pads[i + 1]) for i in range(0, len(pads), 2)][::-1]  # the last axis is first
-    if len(pairs) > x.rank:
-        raise UnsupportedError(["it pads the axis of the samples"])
-    return images.pad(b, call.name, x, [(0, 0)] * (x.rank - len(pairs)) + pairs)
+    pairs = [(0, 0)] * (x.rank + 1 - len(pairs)) + pairs
+    mode, value = call.settings.get("mode", "constant"), call.settings.get("value") or 0
+    return images.pad(b, call.name, x, pairs, mode=mode, value=value)
 
 
 def shuffle_channels(b: Builder, call: Call) -> View:
