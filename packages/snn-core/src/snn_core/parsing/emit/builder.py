@@ -42,12 +42,8 @@ class Builder:
     _used: dict[str, int] = field(default_factory=dict)
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """Return the stored axis of each source axis of an image, a sequence or a vector."""
-        return CHANNELS_LAST[rank] if self.channels_first else tuple(range(rank))
-
-    def channels(self, x: View) -> int:
-        """Return the number of channels of an image, a sequence or a vector."""
-        return x.shape[0 if self.channels_first else -1]
+        """Return the stored axis of each source axis, as the source's layers have them."""
+        return (rank - 1, *range(rank - 1)) if self.channels_first else tuple(range(rank))
 
     def start(self, shape: Shape, *, channels_first: bool) -> View:
         """Emit the input.
@@ -115,7 +111,7 @@ class Builder:
 
     def add_elementwise(self, layer: type[Layer], name: str, x: View, **settings: Any) -> View:
         """Emit a layer that treats all values alike; the result is viewed as its input was."""
-        return x.on(self.add(layer, name, x, x.stored, **settings, axes=()).name)
+        return x.on(self.add(layer, name, x, x.stored, **settings).name)
 
     def add_on_sequence(self, name: str, x: View, emit: Callable[[View, str], View]) -> View:
         """Emit a layer for images that reads a sequence, as an image of one row.

@@ -273,7 +273,7 @@ class Reading:
 
 def finish(
     b: Builder,
-    start: View | None,
+    entry: View | None,
     output: Value,
     *,
     note: str,
@@ -286,6 +286,8 @@ def finish(
 
     Parameters
     ----------
+    entry
+        The input, if there is one.
     note
         First line of the history.
     dead
@@ -311,14 +313,14 @@ def finish(
             problems += [f"output: {problem}" for problem in error.problems]
     elif not problems:
         problems.append("the output does not depend on the input")
-    if problems or start is None or not isinstance(output, View):
+    if problems or entry is None or not isinstance(output, View):
         raise UnsupportedError(collect_problems(b.layers, problems), what=what)
     history = [note]
     if dead:
         history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
     if log_softmax:
         history.append("read log-softmax as softmax: the decisions are the same")
-    if start.axes != tuple(range(start.rank)):
+    if entry.axes != tuple(range(entry.rank)):
         history.append("channels-first source: reordered; the samples must be channels last")
     network = Network(layers=tuple(b.layers), history=tuple(history))
     if log_softmax and not _ends_in_softmax(network):
@@ -326,7 +328,7 @@ def finish(
         raise UnsupportedError([problem], what=what)
     return Reading(
         network,
-        start.axes or b.axes(start.rank),
+        entry.axes or b.axes(entry.rank),
         output.axes or b.axes(output.rank),
         log_softmax,
     )
