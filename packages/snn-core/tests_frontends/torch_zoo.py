@@ -453,6 +453,10 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
         lambda: Function(
             lambda net, x: net.last(torch.sub(net.a(x), net.b(x), alpha=0.5).relu().flatten(1)),
             a=nn.Conv2d(3, 4, 3), b=nn.Conv2d(3, 4, 3), last=nn.LazyLinear(3)), IMAGE),
+    "reversed difference, scaled": (
+        lambda: Function(
+            lambda net, x: net.last(torch.rsub(net.a(x), net.b(x), alpha=0.5).relu().flatten(1)),
+            a=nn.Conv2d(3, 4, 3), b=nn.Conv2d(3, 4, 3), last=nn.LazyLinear(3)), IMAGE),
     "doubled": (lambda: after_conv(lambda y: (y + y).relu()), IMAGE),
     "numbers": (lambda: after_conv(lambda y: ((1 - y) * 2 / 3 + 0.1).relu()), IMAGE),
     "negated": (lambda: after_conv(lambda y: (-y).relu()), IMAGE),

@@ -134,6 +134,6 @@ def test_a_pickle_is_refused_with_advice(tmp_path, name):
 
 
 def test_a_given_input_shape_must_fit(program):
-    with pytest.raises(ParseError, match=r"\(1, 6, 6\) does not fit to the model's \(2, 6, 6\)"):
+    with pytest.raises(ParseError, match=r"\(1, 6, 6\) was given; the model expects \(2, 6, 6\)"):
         parse(program, input_shape=(1, 6, 6))
     assert parse(program, input_shape=(2, 6, 6)).input.output_shape == (6, 6, 2)

@@ -1,4 +1,4 @@
-"""Front ends: each reads one kind of model and emits the neutral network."""
+"""Parsers of Keras, PyTorch and ONNX models, which return a neutral network."""
 
 from snn_core.parsing.base import Parsed, Parser, RunningParser, installed_parsers, parse, read
 

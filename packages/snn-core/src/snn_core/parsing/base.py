@@ -1,4 +1,4 @@
-"""What a parser is, choosing the parser of a model and running it.
+"""The `Parser` protocol, and the choice of the parser that reads a model.
 
 Parsers are found through the entry point group ``snn.parsers``; the core registers its own there
 too. A parser returns a network of the source dialect; `parse` brings it into the form that
@@ -35,7 +35,7 @@ class Parser(Protocol):
     """Short name, for example ``keras``."""
 
     reads: str
-    """What it reads, for people: ``Keras models (.keras, .h5)``."""
+    """What it reads, human-readable: ``Keras models (.keras, .h5)``."""
 
     def accepts(self, source: Any) -> bool:
         """Return whether a file or object looks like this parser's, without reading it in full."""

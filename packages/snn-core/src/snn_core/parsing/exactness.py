@@ -1,4 +1,4 @@
-"""Whether a parsed network computes what its source computes.
+"""Comparison of a parsed network with what its source computes.
 
 Both are run on a few samples. Folded batch normalization and other orders of summation change
 float32 results by some units in the last place per layer, which stays far below `TOLERANCE`;

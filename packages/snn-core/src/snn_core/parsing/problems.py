@@ -1,4 +1,4 @@
-"""What the structural passes would refuse in a model that its parser refuses already.
+"""Problems of a refused model that the structural passes find, beside those of its parser.
 
 A parser puts stand-ins in place of refused layers where it knows their shapes. What the passes find
 in the other layers then belongs into the same message.
@@ -13,8 +13,8 @@ from snn_core.ir import Layer, Network
 from snn_core.passes import structural
 
 
-def with_those_of_passes(layers: Sequence[Layer], problems: Sequence[str]) -> list[str]:
-    """Return the problems of a parser and those that the structural passes would find.
+def collect_problems(layers: Sequence[Layer], problems: Sequence[str]) -> list[str]:
+    """Return the problems of a parser together with those that the structural passes find.
 
     Parameters
     ----------
@@ -32,3 +32,19 @@ def with_those_of_passes(layers: Sequence[Layer], problems: Sequence[str]) -> li
     except ParseError:  # with stand-ins the layers need not form one network
         pass
     return list(problems)
+
+
+def refuse_several(names: Sequence[str], what: str, *, where: str = "the model") -> list[str]:
+    """Return the problem that a model has several inputs or outputs, or none; else nothing.
+
+    Parameters
+    ----------
+    names
+        What it has.
+    what
+        ``"inputs"`` or ``"outputs"``.
+    where
+        The model, in an error's words.
+    """
+    found = f"{where} has {len(names)} {what} ({', '.join(names)}); expected one"
+    return [] if len(names) == 1 else [found]

@@ -1,6 +1,7 @@
-"""Emitting layers for sources that put the channels of an image first: PyTorch and ONNX.
+"""Rules of the layers that Keras, PyTorch and ONNX share, written once.
 
-The functions take weights and settings in the arrangement that both frameworks share and emit
-channels-last layers. Each raises an `UnsupportedError` with the reasons where there is no spiking
-form.
+The functions take views of the source's tensors, and weights as `snn_core.ir` holds them: image
+axes first, then the features. They emit channels-last layers, whichever axis the source has for
+channels. Each raises an `UnsupportedError` with the reasons where there is no spiking form. The
+folder of a framework translates its layers or operators into calls of them.
 """

@@ -1,4 +1,4 @@
-"""Tensors of a channels-first source as views of layers that hold them channels last.
+"""Tensors of a source as views of layers that hold them channels last.
 
 A source reshapes, transposes and slices its tensors freely. None of that needs a layer: a `View`
 remembers where each value of the source's tensor lies in the output of an emitted layer, and only
@@ -93,6 +93,18 @@ class View:
         if not order.size:
             raise ParseError("it selects no values at all.")
         return _simplified(View(self.name, self.stored, None, order))
+
+    def along(self, axis: int, index: Any) -> View:
+        """Return a part of the tensor: what lies at one index, or a slice, of an axis."""
+        return self.indexed((*(slice(None),) * axis, index))
+
+    def split(self, sizes: Sequence[int], axis: int) -> list[View]:
+        """Return the tensor cut into parts of the given sizes along an axis."""
+        ends = np.minimum(np.cumsum(sizes), self.shape[axis])
+        return [
+            self.along(axis, slice(start, end))
+            for start, end in zip([0, *ends[:-1]], ends, strict=True)
+        ]
 
     def same_as(self, other: View) -> bool:
         """Return whether two tensors lie in the same way in the outputs of their layers."""

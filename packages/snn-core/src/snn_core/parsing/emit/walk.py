@@ -1,4 +1,4 @@
-"""What the channels-first parsers share: calls of operators, and how problems are collected."""
+"""Operator calls, their refusals, and the start and the end of the network that is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import CHANNELS_LAST, View
-from snn_core.parsing.problems import with_those_of_passes
+from snn_core.parsing.problems import collect_problems
+from snn_core.parsing.sources import require_finite
 from snn_core.typing import Array, Shape
 
 Value: TypeAlias = "View | Array | None"
@@ -68,27 +69,16 @@ class Call:
 
     def weights(self, key: str) -> Array:
         """Return a constant that must consist of finite numbers, as float32."""
-        return finite(self.constant(key), key)
+        return require_finite(self.constant(key), key)
+
+    def kernel(self, key: str) -> Array:
+        """Return the weights of a convolution with the image axes first; here they come last."""
+        return np.moveaxis(self.weights(key), (0, 1), (-1, -2))
 
     def weights_or_none(self, key: str) -> Array | None:
         """Return a constant that must consist of finite numbers, if it is given."""
         value = self.constant_or_none(key)
-        return None if value is None else finite(value, key)
-
-
-def finite(values: Array, what: str) -> Array:
-    """Return values as float32, or raise a `ParseError` if some are infinite or not a number."""
-    try:
-        values = np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        raise ParseError(
-            f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
-            f"diverged: retrain or restore an earlier state."
-        )
-    return values
+        return None if value is None else require_finite(value, key)
 
 
 Emit: TypeAlias = Callable[[Builder, Call], "Value | Sequence[Value]"]
@@ -113,8 +103,15 @@ def source_axis(value: int, rank: int) -> int:
     return place - 1
 
 
-def outputs_of(
-    emit: Emit | None, b: Builder, call: Call, *, advice: str
+def transpose(x: View, axes: Sequence[int]) -> View:
+    """Return a tensor with its axes, that of the samples among them, in another order."""
+    if axes[0] != 0:
+        raise UnsupportedError([f"it moves the axis of the samples (perm {list(axes)})"])
+    return x.transposed([axis - 1 for axis in axes[1:]])
+
+
+def emit_call(
+    emit: Emit | None, b: Builder, call: Call, *, advice: str, framework: str
 ) -> tuple[Sequence[Value], list[str]]:
     """Emit a call; return its outputs and all reasons why there are none.
 
@@ -127,6 +124,8 @@ def outputs_of(
         The function for its kind; ``None`` if that is not supported.
     advice
         What to say then.
+    framework
+        Who tells the shapes, which are compared with those found.
     """
     line = f"{call.name} ({call.kind})"
     if emit is None:
@@ -144,12 +143,17 @@ def outputs_of(
             f"Operator {line} does not have the form that is expected ({error!r}); export the "
             f"model again."
         ) from error
-    if found is None or isinstance(found, (View, np.ndarray)):
-        return [found], []
-    return list(found), []
+    outputs = [found] if found is None or isinstance(found, (View, np.ndarray)) else list(found)
+    for value, expected in zip(outputs, call.shapes, strict=False):
+        if isinstance(value, View) and expected is not None and value.shape != expected:
+            raise ParseError(
+                f"Operator {line} gives the shape {value.shape} here and {expected} in "
+                f"{framework}; please report this."
+            )
+    return outputs, []
 
 
-def started(b: Builder, shape: Shape, *, channels_first: bool, problems: list[str]) -> View | None:
+def start(b: Builder, shape: Shape, *, channels_first: bool, problems: list[str]) -> View | None:
     """Emit the input; where that is impossible, add the reason to the problems."""
     try:
         return b.start(shape, channels_first=channels_first)
@@ -171,8 +175,7 @@ def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] =
     """
     if shape is None or len(shape) not in CHANNELS_LAST:
         return None
-    axes = CHANNELS_LAST[len(shape)]
-    stored = tuple(shape[i] for i in np.argsort(axes))
+    stored = tuple(shape[i] for i in np.argsort(b.axes(len(shape))))
     inputs = list(reads) or [View(b.layers[0].name, b.layers[0].output_shape)]
     weight_nc = np.ones(len(inputs), np.float32)
     return b.add(Add, name, inputs, stored, weight_nc=weight_nc, activation=ReLU())
@@ -212,9 +215,32 @@ def channels_come_first(
     return rank == 3 if role == "reshape" else role != "dense"
 
 
+def trace_back(
+    reads: Sequence[Sequence[str]], outputs: Sequence[Sequence[str | None]], targets: Sequence[str]
+) -> set[int]:
+    """Return the indices of all operators that some values depend on.
+
+    Parameters
+    ----------
+    reads, outputs
+        For each operator the names of what it reads and computes.
+    targets
+        Names of the values.
+    """
+    producers = {name: i for i, names in enumerate(outputs) for name in names if name}
+    found: set[int] = set()
+    waiting = list(targets)
+    while waiting:
+        i = producers.get(waiting.pop())
+        if i is not None and i not in found:
+            found.add(i)
+            waiting += reads[i]
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A network and how the axes of its input and output are called in the source.
+    """A network, and the order that the axes of its input and output have in the source.
 
     Parameters
     ----------
@@ -245,16 +271,14 @@ class Reading:
         return y.transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
 
 
-LOG_SOFTMAX_NOTE = "read log-softmax as softmax: the decisions are the same"
-
-
-def finished(
+def finish(
     b: Builder,
-    start: View | None,
+    entry: View | None,
     output: Value,
     *,
-    history: Sequence[str],
-    log_softmax: bool,
+    note: str,
+    dead: Sequence[str] = (),
+    log_softmax: bool = False,
     problems: Sequence[str],
     what: str,
 ) -> Reading:
@@ -262,8 +286,16 @@ def finished(
 
     Parameters
     ----------
+    entry
+        The input, if there is one.
+    note
+        First line of the history.
+    dead
+        Names of what the output does not depend on.
+    log_softmax
+        Whether there is a log-softmax.
     problems
-        Reasons found so far why there is none.
+        Reasons found so far why there is no network.
     what
         The headline of the error.
 
@@ -273,16 +305,22 @@ def finished(
         With all problems; also if the output is a constant or its values are not in the source's
         order.
     """
-    if problems or start is None:
-        raise UnsupportedError(with_those_of_passes(b.layers, problems), what=what)
-    if not isinstance(output, View):
-        raise UnsupportedError(["the output does not depend on the input"], what=what)
-    try:
-        output = b.canonical(output, name="output")
-    except UnsupportedError as error:
-        raise UnsupportedError([f"output: {item}" for item in error.problems], what=what) from error
-    history = [*history, *([LOG_SOFTMAX_NOTE] if log_softmax else [])]
-    if start.axes != tuple(range(start.rank)):
+    problems = list(problems)
+    if isinstance(output, View):
+        try:
+            output = b.settle(output, name="output")
+        except UnsupportedError as error:
+            problems += [f"output: {problem}" for problem in error.problems]
+    elif not problems:
+        problems.append("the output does not depend on the input")
+    if problems or entry is None or not isinstance(output, View):
+        raise UnsupportedError(collect_problems(b.layers, problems), what=what)
+    history = [note]
+    if dead:
+        history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
+    if log_softmax:
+        history.append("read log-softmax as softmax: the decisions are the same")
+    if entry.axes != tuple(range(entry.rank)):
         history.append("channels-first source: reordered; the samples must be channels last")
     network = Network(layers=tuple(b.layers), history=tuple(history))
     if log_softmax and not _ends_in_softmax(network):
@@ -290,8 +328,8 @@ def finished(
         raise UnsupportedError([problem], what=what)
     return Reading(
         network,
-        start.axes or CHANNELS_LAST[start.rank],
-        output.axes or CHANNELS_LAST[output.rank],
+        entry.axes or b.axes(entry.rank),
+        output.axes or b.axes(output.rank),
         log_softmax,
     )
 

@@ -1,11 +1,13 @@
-"""Means and maxima over windows that a source has gathered into axes of their own."""
+"""Pooling that a source writes as slices, gathered into axes for rows and columns of windows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from snn_core.parsing.emit.builder import Builder
-from snn_core.parsing.emit.shaping import pooling, up_sampling
+from snn_core.parsing.emit.geometry import Geometry
+from snn_core.parsing.emit.images import upsample
+from snn_core.parsing.emit.pooling import pool
 from snn_core.parsing.emit.views import CHANNELS_LAST, Selection, View
 from snn_core.typing import Array
 
@@ -13,7 +15,7 @@ AXES = (2, 4)
 """The axes of a window's rows and columns, beside those of channels, output rows and columns."""
 
 
-def window_reduction(b: Builder, name: str, x: View, *, maximum: bool) -> View | None:
+def reduce_windows(b: Builder, name: str, x: View, *, maximum: bool) -> View | None:
     """Emit the mean or maximum over windows of an image, if a view holds nothing else.
 
     Parameters
@@ -48,16 +50,15 @@ def window_reduction(b: Builder, name: str, x: View, *, maximum: bool) -> View |
         )
     )
     repeated = found.repeats != (1, 1)
-    y = pooling(
+    y = pool(
         b,
         f"{name}/windows" if repeated else name,
         covered,
         maximum=maximum,
         kernel=(rows, columns),
-        strides=found.steps,
-        pads=[(0, 0), (0, 0)],
+        geometry=Geometry(found.steps, "valid", (1, 1)),
     )
-    return up_sampling(b, name, y, found.repeats) if repeated else y
+    return upsample(b, name, y, found.repeats) if repeated else y
 
 
 def _cells(found: Selection, axis: int, number: int, size: int) -> Array:

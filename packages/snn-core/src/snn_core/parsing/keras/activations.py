@@ -1,4 +1,4 @@
-"""Activations of Keras models, and what in a layer's settings rules a conversion out.
+"""Activations of Keras layers by name, and refusals of settings without a spiking form.
 
 Besides Keras' own, the custom functions that snn_toolbox came with are known by their names, also
 as registered objects (``package>binary_tanh``): the code behind a name is neither stored in a file

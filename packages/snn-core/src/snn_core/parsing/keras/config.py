@@ -74,6 +74,13 @@ class Fields:
         first, second = self.sizes(key, 2, default)
         return first, second
 
+    def axis(self) -> int | None:
+        """Return the setting ``axis``, -1 by default; nothing if it names several axes."""
+        value = self.values.get("axis", -1)
+        if isinstance(value, (list, tuple)):
+            value = value[0] if len(value) == 1 else None
+        return value if isinstance(value, int) else None
+
     def _wrong(self, key: str, expected: str) -> ParseError:
         found = repr(self.values[key]) if key in self.values else "nothing"
         return ParseError(f"its setting {key!r} is {found}; expected {expected}.")

@@ -5,7 +5,6 @@ Nothing in a file is executed: the configuration is JSON, the weights are arrays
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -20,6 +19,7 @@ import h5py
 
 from snn_core.errors import ParseError
 from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore, while_reading
+from snn_core.parsing.sources import hash_file
 
 MAX_JSON_BYTES = 2**26
 MAX_WEIGHT_BYTES = 2**33
@@ -64,15 +64,9 @@ def open_file(path: Path) -> Iterator[Contents]:
     ParseError
         If the file is no complete Keras model.
     """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            magic = file.read(8)
-            file.seek(0)
-            while block := file.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        raise ParseError(f"{path} cannot be read: {error}.") from error
+    digest = hash_file(path)
+    with path.open("rb") as file:
+        magic = file.read(8)
     if magic == HDF5_MAGIC:
         reader = _hdf5_contents
     elif magic.startswith(_ZIP_MAGIC):
@@ -83,7 +77,7 @@ def open_file(path: Path) -> Iterator[Contents]:
             f"model.save('model.keras')."
         )
     with reader(path) as contents:
-        note = f"read {path.name}: {contents.note}, sha256 {digest.hexdigest()}"
+        note = f"read {path.name}: {contents.note}, sha256 {digest}"
         yield replace(contents, note=note)
 
 

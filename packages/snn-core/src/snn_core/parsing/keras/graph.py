@@ -1,4 +1,4 @@
-"""From a Keras configuration to a flat list of layer calls.
+"""Flat list of the layer calls of a Keras configuration.
 
 Nested models are inlined and a layer that is called several times yields several calls.
 """
@@ -24,6 +24,8 @@ from snn_core.parsing.keras.nodes import (
     snake_case,
     unsupported,
 )
+from snn_core.parsing.problems import refuse_several
+from snn_core.parsing.sources import merge_shapes
 from snn_core.typing import Shape
 
 MAX_DEPTH = 50
@@ -135,10 +137,8 @@ def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:
         candidates = [_first_shape(entries[0]), config.get("build_input_shape")]
     else:
         names = [ref.name for ref in references(config.get("input_layers"))]
-        if len(names) != 1:
-            raise unsupported(
-                f"the model has {len(names)} inputs ({', '.join(names)}); expected one"
-            )
+        if problems := refuse_several(names, "inputs"):
+            raise unsupported(*problems)
         candidates = [_first_shape(entry) for entry in entries if name_of(entry) == names[0]]
     shape = next((shape for shape in candidates if isinstance(shape, (list, tuple))), None)
     if shape is None and given is None:
@@ -146,19 +146,16 @@ def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:
             "The model has no input shape; build it (model.build or a call on data) and save "
             "again, or give input_shape."
         )
-    sizes: tuple[Any, ...] = tuple(shape[1:]) if shape is not None else (None,) * len(given or ())
-    if given is not None:
-        if len(given) != len(sizes) or any(
-            size not in (None, wanted) for size, wanted in zip(sizes, given, strict=True)
-        ):
-            raise ParseError(f"The input shape {given} was given; the model expects {sizes}.")
-        return tuple(given)
-    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+    sizes: Sequence[Any] = merge_shapes(
+        shape[1:] if shape is not None else (None,) * len(given or ()), given
+    )
+    fixed = tuple(size for size in sizes if isinstance(size, int) and size > 0)
+    if not sizes or len(fixed) < len(sizes):
         raise unsupported(
             f"the input shape {sizes} is not fixed; give input_shape, or rebuild the model with a "
             f"fixed one"
         )
-    return sizes
+    return fixed
 
 
 def _first_shape(entry: Any) -> Any:

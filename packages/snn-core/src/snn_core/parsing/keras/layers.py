@@ -1,4 +1,4 @@
-"""The walk over all layers of a Keras model.
+"""Conversion of the layer calls of a Keras model to a network.
 
 Reasons not to convert a layer are collected over the whole model and raised together.
 """
@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import Add, Network, ReLU
+from snn_core.ir import Softmax
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.elementwise import require_softmax_over_channels
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
-from snn_core.parsing.keras.build import Builder, Emitter, Tensor, exactly, require_plain_order
+from snn_core.parsing.keras.calls import Emitter, LayerCall
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE
-from snn_core.parsing.keras.weighted import WeightedEmitter
 from snn_core.parsing.keras.weights import WeightStore
-from snn_core.parsing.problems import with_those_of_passes
 
 _ADVICE = {
     "Lambda": "it holds Python code, which is not executed; replace it by a built-in layer",
@@ -43,7 +43,7 @@ _SHAPE_KEEPING = frozenset((
 _AFTER_SOFTMAX = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
 
 
-def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
+def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
     """Return the network of a flat Keras graph, in the source dialect.
 
     Parameters
@@ -62,31 +62,29 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Network:
     UnsupportedError
         With all layers that cannot be converted.
     """
-    first, problems = _channels_first(graph)
+    channels_first, problems = _channels_first(graph)
     problems = [*graph.problems, *problems]
-    builder = Builder(weights, first)
-    tensors: list[Tensor | None] = [builder.start(graph.input_shape)]
+    b = Builder(channels_first)
+    entry = start(b, graph.input_shape, channels_first=channels_first, problems=problems)
+    tensors: list[View | None] = [entry]
     for call in graph.calls[1:]:
         inputs = [tensor for i in call.inputs if (tensor := tensors[i]) is not None]
-        known = len(inputs) == len(call.inputs)
-        tensor, reasons = _emit(builder, call, inputs if known else None)
+        layer = LayerCall(call, inputs, weights) if len(inputs) == len(call.inputs) else None
+        tensor, reasons = _emit(b, call, layer)
         problems += [f"{call.name} ({call.kind}): {reason}" for reason in reasons]
         tensors.append(tensor)
-    output = tensors[graph.output]
-    if output is not None and output.order is not None:
-        problems.append(
-            f"{output.name}: the output is a flattened channels_first tensor; end with Dense"
-        )
-    if problems or output is None:
+    if problems:
         # The passes would find these, but do not get to see a refused model.
         problems += _hidden_softmax(graph)
-        raise UnsupportedError(with_those_of_passes(builder.layers, problems), what=HEADLINE)
-    history = [note]
-    if first:
-        history.append("channels_first source: reordered; the samples must be channels last")
-    if graph.dead:
-        history.append(f"left out, as the output does not depend on them: {', '.join(graph.dead)}")
-    return Network(layers=tuple(builder.layers), history=tuple(history))
+    return finish(
+        b,
+        entry,
+        tensors[graph.output],
+        note=note,
+        dead=graph.dead,
+        problems=problems,
+        what=HEADLINE,
+    )
 
 
 def _hidden_softmax(graph: Graph) -> list[str]:
@@ -103,11 +101,6 @@ def _hidden_softmax(graph: Graph) -> list[str]:
     return found
 
 
-def is_channels_first(graph: Graph) -> bool:
-    """Return whether a model's images have their channels first."""
-    return _channels_first(graph)[0]
-
-
 def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
     """Return whether the model is channels first, and a problem if its layers disagree."""
     formats: dict[str, str] = {}
@@ -121,72 +114,57 @@ def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
     return "channels_first" in formats, []
 
 
-def _emit(
-    builder: Builder, call: Call, inputs: list[Tensor] | None
-) -> tuple[Tensor | None, list[str]]:
+def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None, list[str]]:
     """Emit the layers of one call; return its output, or all reasons why there is none.
 
-    Without inputs, because an earlier layer was refused, only the settings are checked.
+    Without ``layer``, because an earlier one was refused, only the settings are checked.
     """
     if call.kind not in EMITTERS:
         advice = "this layer type is not supported; replace it and retrain"
-        return _stand_in(builder, call, inputs), [_ADVICE.get(call.kind, advice)]
-    emitted = len(builder.layers)
+        return _stand_in(b, call, layer), [_ADVICE.get(call.kind, advice)]
+    emitted = len(b.layers)
     try:
         reasons = [*call.problems, *refusals(call.kind, call.config)]
-        if inputs is None:
+        if layer is None:
             return None, reasons
         if not reasons:
-            return EMITTERS[call.kind](builder, call, inputs), []
+            return _emit_layer(b, layer), []
     except UnsupportedError as error:
-        del builder.layers[emitted:]
+        del b.layers[emitted:]
         reasons = list(error.problems)
     except ParseError as error:
         raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
-    return _stand_in(builder, call, inputs), reasons
+    return _stand_in(b, call, layer), reasons
 
 
-def _stand_in(builder: Builder, call: Call, inputs: list[Tensor] | None) -> Tensor | None:
+def _emit_layer(b: Builder, layer: LayerCall) -> View:
+    y = EMITTERS[layer.kind](b, layer)
+    if isinstance(layer.activation, Softmax):
+        require_softmax_over_channels(y, y.rank - 1)
+    return y
+
+
+def _stand_in(b: Builder, call: Call, layer: LayerCall | None) -> View | None:
     """Emit a layer in place of one that was refused, if its shape is known.
 
     It rectifies, as what would replace it would do, so that nothing after it is refused for that.
     The network is not used then.
     """
-    if not inputs:
+    if layer is None or not layer.inputs:
         return None
-    if call.kind in _SHAPE_KEEPING and len({x.shape for x in inputs}) == 1:
-        weight_nc = np.ones(len(inputs), np.float32)
-        first = inputs[0]
-        return builder.add(
-            Add, call, inputs, first.shape, order=first.order, weight_nc=weight_nc,
-            activation=ReLU(),
-        )  # fmt: skip
+    shapes = {x.shape for x in layer.inputs}
+    if call.kind in _SHAPE_KEEPING and len(shapes) == 1:
+        return stand_in(b, call.name, shapes.pop(), layer.inputs)
     if "activation" not in call.config or call.kind not in EMITTERS:
         return None
-    emitted = len(builder.layers)
+    emitted = len(b.layers)
     rectifying = replace(call, config={**call.config, "activation": "relu"})
     try:
-        return EMITTERS[call.kind](builder, rectifying, inputs)
+        return _emit_layer(b, replace(layer, call=rectifying))
     except (UnsupportedError, ParseError):  # it is refused for more than its activation
-        del builder.layers[emitted:]
+        del b.layers[emitted:]
         return None
 
 
-def _weighted(emit: WeightedEmitter) -> Emitter:
-    """Return the emitter of a layer with weights, which reads one tensor."""
-
-    def emitter(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-        (x,) = exactly(inputs, 1)
-        if call.kind not in ("Dense", "Sparse"):
-            require_plain_order(x)
-        return emit(b, call, x)
-
-    return emitter
-
-
-EMITTERS: dict[str, Emitter] = {
-    **{kind: _weighted(emit) for kind, emit in weighted.EMITTERS.items()},
-    **elementwise.EMITTERS,
-    **shaping.EMITTERS,
-}
+EMITTERS: dict[str, Emitter] = {**weighted.EMITTERS, **elementwise.EMITTERS, **shaping.EMITTERS}
 """Keras class names to the functions that emit their layers."""

@@ -10,16 +10,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from snn_core.errors import ParseError
 from snn_core.ir import Network
-from snn_core.parsing.base import ModelName, choose
+from snn_core.parsing.base import ModelName
+from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.keras.file import Contents, open_file
-from snn_core.parsing.keras.graph import Graph, flatten_model
-from snn_core.parsing.keras.layers import build, is_channels_first
+from snn_core.parsing.keras.graph import flatten_model
+from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
+from snn_core.parsing.sources import load_named
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -59,16 +59,15 @@ class KerasParser:
             With every layer that cannot be converted.
         """
         with _opened(source) as contents:
-            return _read(contents, input_shape)[0]
+            return _read(contents, input_shape).network
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str] | None:
         """Return what Keras computes, and its version; nothing where it is not installed."""
         with _opened(source) as contents:
-            _, graph = _read(contents, input_shape)  # refuses what must not be run
-        first = is_channels_first(graph)
-        x = np.moveaxis(x_b_l, -1, 1) if first and x_b_l.ndim > 2 else x_b_l
+            reading = _read(contents, input_shape)  # refuses what must not be run
+        x = reading.to_source(x_b_l)
         if isinstance(source, (str, PathLike)):
             found = run_file(Path(source), x)
         else:
@@ -76,12 +75,12 @@ class KerasParser:
         if found is None:
             return None
         y, engine = found
-        return (np.moveaxis(y, 1, -1) if first and y.ndim > 2 else y), engine
+        return reading.from_source(y), engine
 
 
-def _read(contents: Contents, input_shape: Shape | None) -> tuple[Network, Graph]:
+def _read(contents: Contents, input_shape: Shape | None) -> Reading:
     graph = flatten_model(contents.model, input_shape=input_shape)
-    return build(graph, contents.weights, note=contents.note), graph
+    return build(graph, contents.weights, note=contents.note)
 
 
 @contextmanager
@@ -107,19 +106,7 @@ def _is_model(source: Any) -> bool:
 
 def _model(source: Any) -> Any:
     """Return the model that is meant, with its weights."""
-    if not isinstance(source, ModelName):
-        return source
-    found, _ = choose(ModelName(source.target), [KerasParser()])
-    if source.weights is not None:
-        if not source.weights.is_file():
-            raise ParseError(f"The weights file {source.weights} does not exist; check the path.")
-        try:
-            found.load_weights(source.weights)
-        except Exception as error:  # Keras raises errors of many types
-            raise ParseError(
-                f"{source.weights} does not fit to {source.target}: {error}"
-            ) from error
-    return found
+    return load_named(source, KerasParser(), lambda model, path: model.load_weights(path))
 
 
 def _config(model: Any) -> Any:

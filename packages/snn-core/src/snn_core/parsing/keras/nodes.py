@@ -1,4 +1,4 @@
-"""The parts of a Keras configuration: its layers and how their calls are connected.
+"""Layers and connections of a Keras configuration, in its three notations.
 
 Three notations exist: ``Sequential`` lists, the functional notation of Keras 2 (``inbound_nodes``
 as lists ``[layer, node, tensor, arguments]``) and that of Keras 3 (``args`` and ``kwargs`` that
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.keras.config import CUSTOM_CLASSES, PRUNED_CLASSES, Config
+from snn_core.parsing.problems import refuse_several
 
 FUNCTIONAL = ("Functional", "Model")
 NESTED = (*FUNCTIONAL, "Sequential")
@@ -29,9 +30,9 @@ Key: TypeAlias = tuple[str, int]
 _TENSOR_ARGUMENTS = ("inputs", "x", "x1", "x2")
 
 
-def unsupported(problem: str) -> UnsupportedError:
+def unsupported(*problems: str) -> UnsupportedError:
     """Return the error for a model that cannot be converted as a whole."""
-    return UnsupportedError([problem], what=HEADLINE)
+    return UnsupportedError(problems, what=HEADLINE)
 
 
 def kind_of(entry: Any) -> str:
@@ -215,9 +216,8 @@ class Nodes:
     def output(self, config: Config, *, where: str) -> Key:
         """Return the call whose result the model returns."""
         found = references(config.get("output_layers"))
-        if len(found) != 1:
-            names = ", ".join(ref.name for ref in found)
-            raise unsupported(f"{where} has {len(found)} outputs ({names}); expected one")
+        if problems := refuse_several([ref.name for ref in found], "outputs", where=where):
+            raise unsupported(*problems)
         return self._key(found[0], output=True)
 
     def needed(self, output: Key) -> set[Key]:

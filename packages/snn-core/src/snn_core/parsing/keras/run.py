@@ -1,4 +1,4 @@
-"""Running a Keras model by Keras, with everything left out that could run other code.
+"""Computing the outputs of a Keras model with Keras, without running code from its file.
 
 A configuration names classes and functions by module; Keras imports what it is told to. What a
 model computes depends only on layers and activations that the parser has seen. Initializers,

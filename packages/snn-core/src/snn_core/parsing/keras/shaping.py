@@ -1,246 +1,101 @@
-"""Keras layers that rearrange or pool values.
-
-Layers on sequences that only exist in two dimensions here run on an image of one row.
-"""
+"""Keras layers that rearrange, pool, pad or crop."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import (
-    AveragePooling2D,
-    Concatenate,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePooling2D,
-    Linear,
-    MaxPooling2D,
-    Reshape,
-    UpSampling2D,
-    ZeroPadding2D,
-)
-from snn_core.ir.shapes import count, output_size
-from snn_core.parsing.keras.build import (
-    Builder,
-    Emitter,
-    Tensor,
-    exactly,
-    require_plain_order,
-    require_rank,
-    two_axes,
-)
-from snn_core.parsing.keras.config import Fields
-from snn_core.parsing.keras.graph import Call
+from snn_core.errors import ParseError
+from snn_core.ir import Flatten, GlobalAveragePooling2D, Reshape
+from snn_core.parsing.emit import images, pooling
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.geometry import Geometry
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.keras.calls import Emitter, LayerCall
 from snn_core.typing import Pair
 
 
-def _flatten(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    (x,) = exactly(inputs, 1)
-    if len(x.shape) == 1:
-        return b.add(Flatten, call, x, x.shape, order=x.order)
-    places = np.arange(count(x.shape)).reshape(x.shape)
-    if b.channels_first:
-        places = np.moveaxis(places, -1, 0)  # as the source has them
-    if Fields(call.config).text("data_format", "channels_last") == "channels_first":
-        places = np.moveaxis(places, 0, -1)  # Keras itself moves the channels then
-    order = places.reshape(-1)
-    moved = not np.array_equal(order, np.arange(order.size))
-    return b.add(Flatten, call, x, (order.size,), order=order if moved else None)
+def _flatten(b: Builder, layer: LayerCall) -> View:
+    x = layer.tensor()
+    if layer.fields.text("data_format", "channels_last") == "channels_first":
+        x = x.transposed([*range(1, x.rank), 0])  # as Keras itself moves the channels then
+    return b.flatten(x, name=layer.name)
 
 
-def _reshape(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    (x,) = exactly(inputs, 1)
-    require_plain_order(x)
-    target = call.config.get("target_shape")
-    if not isinstance(target, (list, tuple)) or not all(isinstance(n, int) for n in target):
+def _reshape(b: Builder, layer: LayerCall) -> View:
+    x = layer.tensor()
+    target: Any = layer.call.config.get("target_shape")
+    is_list = isinstance(target, (list, tuple)) and len(target) > 0
+    if not is_list or not all(_is_size(n) or n == -1 for n in target):
         raise ParseError(f"its target shape is {target!r}; expected numbers.")
-    known = math.prod(n for n in target if n != -1)
-    if target.count(-1) == 1 and known and count(x.shape) % known == 0:
-        target = [count(x.shape) // known if n == -1 else n for n in target]
-    if min(target, default=0) < 1 or math.prod(target) != count(x.shape):
-        raise ParseError(f"its target shape {tuple(target)} does not hold {count(x.shape)} values.")
-    if b.channels_first and (len(x.shape) > 1 or len(target) > 1):
-        raise UnsupportedError(
-            ["a Reshape in a channels_first model is not supported; use channels_last or Flatten"]
-        )
-    return b.add(Reshape, call, x, tuple(target))
+    return b.reshape(x, x.reshaped(tuple(target)).shape, name=layer.name)
 
 
-def _pooling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    (x,) = exactly(inputs, 1)
-    rank = 1 if call.kind.endswith("1D") else 2
-    require_rank(x, rank + 1)
-    fields = Fields(call.config)
-    size = fields.sizes("pool_size", rank, 2)
-    strides = fields.sizes("strides", rank, size)
-    padding = fields.text("padding", "valid")
-    layer = AveragePooling2D if call.kind.startswith("Average") else MaxPooling2D
-    kernel, step = two_axes(size), two_axes(strides)
-
-    def emit(image: Tensor, part: str) -> Tensor:
-        y, x_ = (
-            output_size(image.shape[i], kernel=kernel[i], stride=step[i], padding=padding)
-            for i in range(2)
-        )
-        return b.add(
-            layer,
-            call,
-            image,
-            (y, x_, image.shape[2]),
-            part=part,
-            pool_size=kernel,
-            strides=step,
-            padding=padding,
-            activation=Linear(),
-        )
-
-    return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
-
-
-def _as_sequence(
-    b: Builder, call: Call, x: Tensor, emit: Callable[[Tensor, str], Tensor]
-) -> Tensor:
-    """Run a 2-D layer on a sequence."""
-    y = emit(b.as_image(call, x), "rows")
-    return b.add(Reshape, call, y, y.shape[1:])
-
-
-def _global_pooling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    (x,) = exactly(inputs, 1)
-    rank = 1 if call.kind.endswith("1D") else 2
-    require_rank(x, rank + 1)
-    keep = Fields(call.config).flag("keepdims", default=False)
-    channels = x.shape[-1]
-    shape = (*(1,) * rank, channels) if keep else (channels,)
-    if rank == 1:
-        x = b.as_image(call, x)
-    if call.kind.startswith("GlobalAverage"):
-        if rank == 1:
-            x = b.add(GlobalAveragePooling2D, call, x, (1, 1, channels), part="rows")
-            return b.add(Reshape if keep else Flatten, call, x, shape)
-        return b.add(GlobalAveragePooling2D, call, x, shape)
-    window = (x.shape[0], x.shape[1])
-    x = b.add(
-        MaxPooling2D,
-        call,
-        x,
-        (1, 1, channels),
-        part="pool",
-        pool_size=window,
-        strides=window,
-        activation=Linear(),
+def _pool(b: Builder, layer: LayerCall) -> View:
+    kernel, padding = layer.sizes("pool_size", 2), layer.fields.text("padding", "valid")
+    return pooling.pool(
+        b,
+        layer.name,
+        layer.image(b),
+        maximum=layer.kind.startswith("Max"),
+        kernel=kernel,
+        geometry=Geometry(layer.sizes("strides", kernel), padding, (1,) * layer.rank),
     )
-    return b.add(Reshape if keep else Flatten, call, x, shape)
 
 
-def _up_sampling(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    (x,) = exactly(inputs, 1)
-    rank = 1 if call.kind.endswith("1D") else 2
-    require_rank(x, rank + 1)
-    size = two_axes(Fields(call.config).sizes("size", rank, 2))
-
-    def emit(image: Tensor, part: str) -> Tensor:
-        h, w, c = image.shape
-        shape = (h * size[0], w * size[1], c)
-        return b.add(UpSampling2D, call, image, shape, part=part, size=size, activation=Linear())
-
-    return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
-
-
-def _zero_padding(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    (x,) = exactly(inputs, 1)
-    rank = 1 if call.kind.endswith("1D") else 2
-    require_rank(x, rank + 1)
-    padding = _paddings(call.config.get("padding", 1), rank)
-
-    def emit(image: Tensor, part: str) -> Tensor:
-        h, w, c = image.shape
-        shape = (h + sum(padding[0]), w + sum(padding[1]), c)
-        return b.add(ZeroPadding2D, call, image, shape, part=part, padding=padding)
-
-    return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
+def _pool_globally(b: Builder, layer: LayerCall) -> View:
+    x, keep = layer.image(b), layer.fields.flag("keepdims", default=False)
+    channels = x.stored[-1]
+    shape = (*(1,) * layer.rank, channels) if keep else (channels,)
+    average = layer.kind.startswith("GlobalAverage")
+    if average and layer.rank == 2:
+        return b.add(GlobalAveragePooling2D, layer.name, x, shape)
+    if layer.rank == 1:
+        x = b.add(Reshape, f"{layer.name}/image", x, (1, *x.stored))
+    if average:
+        x = b.add(GlobalAveragePooling2D, f"{layer.name}/rows", x, (1, 1, channels))
+    else:
+        window = x.stored[:2]
+        geometry = Geometry(window, "valid", (1, 1))
+        x = pooling.pool(b, f"{layer.name}/pool", x, maximum=True, kernel=window, geometry=geometry)
+    return b.add(Reshape if keep else Flatten, layer.name, x, shape)
 
 
-def _cropping(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    """Emit a depthwise relay whose only weight per channel picks the pixel that is kept."""
-    (x,) = exactly(inputs, 1)
-    rank = 1 if call.kind.endswith("1D") else 2
-    require_rank(x, rank + 1)
-    (top, bottom), (left, right) = _paddings(call.config.get("cropping", 1), rank)
-
-    def emit(image: Tensor, part: str) -> Tensor:
-        h, w, c = image.shape
-        shape = (h - top - bottom, w - left - right, c)
-        if min(shape) < 1:
-            raise ParseError(f"it crops all of an image of shape {image.shape}.")
-        weight_hwcm = np.zeros((top + bottom + 1, left + right + 1, c, 1), np.float32)
-        weight_hwcm[top, left] = 1
-        return b.add(
-            DepthwiseConv2D,
-            call,
-            image,
-            shape,
-            part=part,
-            weight_hwcm=weight_hwcm,
-            bias_o=np.zeros(c, np.float32),
-            activation=Linear(),
-        )
-
-    return _as_sequence(b, call, x, emit) if rank == 1 else emit(x, "")
+def _upsample(b: Builder, layer: LayerCall) -> View:
+    return images.upsample(b, layer.name, layer.image(b), layer.sizes("size", 2))
 
 
-def _paddings(value: Any, rank: int) -> tuple[Pair, Pair]:
-    """Return the zeros around an image from one number, one per axis or one pair per axis."""
+def _zero_pad(b: Builder, layer: LayerCall) -> View:
+    return images.zero_pad(b, layer.name, layer.image(b), _pairs(layer, "padding"))
 
-    def is_size(item: Any) -> bool:
-        return isinstance(item, int) and not isinstance(item, bool) and item >= 0
 
-    def is_pair(item: Any) -> bool:
-        return isinstance(item, (list, tuple)) and len(item) == 2 and all(map(is_size, item))
+def _crop(b: Builder, layer: LayerCall) -> View:
+    return images.crop(b, layer.name, layer.image(b), _pairs(layer, "cropping"))
 
-    if is_size(value):
-        return ((0, 0) if rank == 1 else (value, value)), (value, value)
-    if rank == 1 and is_pair(value):
-        return (0, 0), (value[0], value[1])
-    if rank == 2 and is_pair(value):
-        return (value[0], value[0]), (value[1], value[1])
-    pairs = isinstance(value, (list, tuple)) and len(value) == 2 and all(map(is_pair, value))
-    if rank == 2 and pairs:
-        return (value[0][0], value[0][1]), (value[1][0], value[1][1])
+
+def _is_size(item: Any) -> bool:
+    return isinstance(item, int) and not isinstance(item, bool) and item >= 0
+
+
+def _pairs(layer: LayerCall, key: str) -> Sequence[Pair]:
+    """Return cells before and after each axis, from one number, one per axis or a pair per axis."""
+    value, rank = layer.call.config.get(key, 1), layer.rank
+    per_axis = [value] * rank if _is_size(value) else value
+    if rank == 1 and isinstance(value, (list, tuple)) and all(map(_is_size, value)):
+        per_axis = [value]
+    if isinstance(per_axis, (list, tuple)) and len(per_axis) == rank:
+        pairs = [(item, item) if _is_size(item) else item for item in per_axis]
+        if all(
+            isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_size, pair))
+            for pair in pairs
+        ):
+            return [(before, after) for before, after in pairs]
     raise ParseError(f"its padding is {value!r}; expected numbers of zeros per side.")
-
-
-def _concatenate(b: Builder, call: Call, inputs: list[Tensor]) -> Tensor:
-    if not inputs:
-        raise ParseError("it has no inputs.")
-    rank = len(inputs[0].shape)
-    axis = b.axis(Fields(call.config).integer("axis", -1), rank)
-    frames = {(*x.shape[:axis], *x.shape[axis + 1 :], len(x.shape)) for x in inputs}
-    if len(frames) > 1:
-        raise ParseError(f"its inputs {[x.shape for x in inputs]} fit together on one axis only.")
-    shape = list(inputs[0].shape)
-    shape[axis] = sum(x.shape[axis] for x in inputs)
-    order = None
-    if any(x.order is not None for x in inputs):
-        sizes = [x.shape[0] for x in inputs]
-        starts = np.cumsum([0, *sizes[:-1]])
-        order = np.concatenate(
-            [
-                start + (np.arange(size) if x.order is None else x.order)
-                for x, start, size in zip(inputs, starts, sizes, strict=True)
-            ]
-        )
-    return b.add(Concatenate, call, inputs, tuple(shape), order=order, axis=axis)
 
 
 EMITTERS: dict[str, Emitter] = {
     **dict.fromkeys(
-        ("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"), _pooling
+        ("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"), _pool
     ),
     **dict.fromkeys(
         (
@@ -249,12 +104,11 @@ EMITTERS: dict[str, Emitter] = {
             "GlobalMaxPooling1D",
             "GlobalMaxPooling2D",
         ),
-        _global_pooling,
+        _pool_globally,
     ),
-    **dict.fromkeys(("Cropping1D", "Cropping2D"), _cropping),
-    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _up_sampling),
-    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),
-    "Concatenate": _concatenate,
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), _crop),
+    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _upsample),
+    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_pad),
     "Flatten": _flatten,
     "Reshape": _reshape,
 }

@@ -1,4 +1,4 @@
-"""Weights of Keras layers out of HDF5 files, with every shape checked before it is read.
+"""Weights of Keras layers from HDF5 files and models in memory, checked for shape and finiteness.
 
 Links to other files and data stored elsewhere are not followed.
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.parsing.keras.graph import Location
+from snn_core.parsing.sources import require_finite
 from snn_core.typing import Array, Shape
 
 Shapes: TypeAlias = Mapping[str, Shape]
@@ -147,7 +148,7 @@ class ModelWeights:
             values = np.asarray(stored[key].numpy())
             if values.shape != shape:
                 raise ParseError(f"its {name} has the shape {values.shape}; expected {shape}.")
-            found[name] = _finite(values.astype(np.float32), name)
+            found[name] = require_finite(values.astype(np.float32), name)
         return found
 
 
@@ -233,14 +234,4 @@ def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Ar
             f"its {name} of shape {shape} takes {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} are "
             f"read."
         )
-    return _finite(np.asarray(data[()], np.float32), name)
-
-
-def _finite(values: Array, name: str) -> Array:
-    if not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).sum())
-        raise ParseError(
-            f"its {name} holds {bad} value(s) that are infinite or not a number; the training "
-            f"diverged: retrain or restore an earlier state."
-        )
-    return values
+    return require_finite(np.asarray(data[()], np.float32), name)

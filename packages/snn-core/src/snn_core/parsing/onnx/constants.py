@@ -1,4 +1,4 @@
-"""The constants of an ONNX graph, what is computed from constants alone, and inferred shapes."""
+"""Constants, constant folding and shape inference of an ONNX graph."""
 
 from __future__ import annotations
 

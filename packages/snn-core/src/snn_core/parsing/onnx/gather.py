@@ -1,4 +1,4 @@
-"""Cells of an image that are gathered by constant indices.
+"""``GatherND`` nodes that pick cells of an image by constant indices.
 
 PyTorch's exporter writes an adaptive pooling to more cells than there are, as after the single
 cell that deep networks for small images end in, as three nodes: a ``Transpose`` that moves the
@@ -63,7 +63,7 @@ def gatherings(nodes: Any, constants: Constants) -> dict[str, Gathering | None]:
     return found
 
 
-def gathered(b: Builder, call: Call) -> View:
+def gather(b: Builder, call: Call) -> View:
     """Return the view of the cells that three such nodes pick."""
     x = call.tensor("0")
     indices = call.constant("1")

@@ -1,8 +1,8 @@
-"""The walk over an ONNX graph: shapes are inferred and constants folded on the way."""
+"""Conversion of an ONNX graph to a network, with inferred shapes and folded constants."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,17 @@ from snn_core.parsing.emit.walk import (
     Reading,
     Value,
     channels_come_first,
-    finished,
-    outputs_of,
+    emit_call,
+    finish,
     stand_in,
-    started,
+    start,
+    trace_back,
 )
 from snn_core.parsing.onnx.constants import HEADLINE, Constants, folded, inferred_shapes, shape_of
-from snn_core.parsing.onnx.gather import Gathering, gathered, gatherings
+from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.parsing.problems import refuse_several
+from snn_core.parsing.sources import merge_shapes
 from snn_core.typing import Array, Shape
 
 OLDEST_OPSET = 7
@@ -61,14 +64,17 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     graph = model.graph
     constants = Constants(graph, folder)
     sources = [item for item in graph.input if item.name not in constants]
-    problems = [*_not_one(sources, "inputs"), *_not_one(graph.output, "outputs")]
     targets = [item.name for item in graph.output]
-    needed, dead = _needed(graph.node, targets)
+    problems = refuse_several([item.name for item in sources], "inputs")
+    problems += refuse_several(targets, "outputs")
+    if not sources or not targets:
+        raise UnsupportedError(problems, what=HEADLINE)
+    needed = trace_back([n.input for n in graph.node], [n.output for n in graph.node], targets)
     shape, batch = _input_shape(sources[0], input_shape)
-    b = Builder()
+    b = Builder(channels_first=True)
     channels_first = _channels_first(graph.node, sources[0].name, len(shape))
-    start = started(b, shape, channels_first=channels_first, problems=problems)
-    walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: start})
+    entry = start(b, shape, channels_first=channels_first, problems=problems)
+    walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: entry})
     for item in sources[1:]:
         walk.tensors[item.name] = stand_in(b, f"{item.name}/refused", shape_of(item.type))
     together = gatherings(graph.node, constants)
@@ -80,16 +86,13 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
             problems += walk.gather(triple, i)
         elif not any(name in together for name in node.output):
             problems += walk.visit(node, i)
-    history = [note]
-    if dead:
-        history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
-    log_softmax = any(graph.node[i].op_type == "LogSoftmax" for i in needed)
-    return finished(
+    return finish(
         b,
-        start,
+        entry,
         walk.value(targets[0]),
-        history=history,
-        log_softmax=log_softmax,
+        note=note,
+        dead=[_name(node, i) for i, node in enumerate(graph.node) if i not in needed],
+        log_softmax=any(graph.node[i].op_type == "LogSoftmax" for i in needed),
         problems=problems,
         what=HEADLINE,
     )
@@ -107,32 +110,9 @@ def _opset(model: Any) -> int:
     return int(version)
 
 
-def _not_one(values: Iterable[Any], what: str) -> list[str]:
-    """Return what is wrong with the number of inputs or outputs."""
-    names = [value.name for value in values]
-    if not names:
-        raise UnsupportedError([f"the model has no {what}; expected one"], what=HEADLINE)
-    found = f"the model has {len(names)} {what} ({', '.join(names)}); expected one"
-    return [found] if len(names) > 1 else []
-
-
 def _reads(graph: Any) -> set[str]:
     """Return the names of all values that are read."""
     return {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
-
-
-def _needed(nodes: Any, targets: list[str]) -> tuple[set[int], list[str]]:
-    """Return which nodes the outputs depend on, and the names of the others."""
-    producers = {name: i for i, node in enumerate(nodes) for name in node.output if name}
-    found: set[int] = set()
-    waiting = list(targets)
-    while waiting:
-        i = producers.get(waiting.pop())
-        if i is not None and i not in found:
-            found.add(i)
-            waiting += list(nodes[i].input)
-    dead = [_name(node, i) for i, node in enumerate(nodes) if i not in found]
-    return found, dead
 
 
 def _name(node: Any, index: int) -> str:
@@ -145,16 +125,8 @@ def _input_shape(source: Any, given: Shape | None) -> tuple[Shape, int]:
     declared = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
     if not declared:
         raise ParseError("The model's input has no shape; export it again with one.")
-    batch = declared[0]
-    sizes = declared[1:]
-    if given is not None:
-        fits = len(given) == len(sizes) and all(
-            size in (None, own) for size, own in zip(sizes, given, strict=True)
-        )
-        if not fits:
-            found = tuple("?" if size is None else size for size in sizes)
-            raise ParseError(f"The input shape {given} does not fit to the model's {found}.")
-        sizes = list(given)
+    batch, *own = declared
+    sizes = merge_shapes(own, given)
     shape = tuple(size for size in sizes if size is not None and size > 0)
     if not sizes or len(shape) < len(sizes):
         raise ParseError(
@@ -228,10 +200,9 @@ class _Walk:
         shapes = inferred_shapes(node, given, opset=self.opset, batch=self.batch)
         call = Call(name=name, kind=node.op_type, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.op_type, DEFAULT_ADVICE)
-        values, problems = outputs_of(EMITTERS.get(node.op_type), self.b, call, advice=advice)
+        emit = EMITTERS.get(node.op_type)
+        values, problems = emit_call(emit, self.b, call, advice=advice, framework="ONNX")
         self._set(node, values)
-        if not problems:
-            _check(call, values)
         return problems
 
     def gather(self, nodes: Gathering, index: int) -> list[str]:
@@ -243,7 +214,7 @@ class _Walk:
             inputs={"0": self.value(source), "1": self.value(indices)},
             settings=_settings(nodes.gather) | nodes.permutations(),
         )
-        values, problems = outputs_of(gathered, self.b, call, advice="")
+        values, problems = emit_call(gather, self.b, call, advice="", framework="ONNX")
         self._set(nodes.after, values)
         return problems
 
@@ -272,16 +243,6 @@ class _Walk:
             return [f"{name} ({node.op_type}): {problem}" for problem in error.problems]
         self._set(node, found)
         return []
-
-
-def _check(call: Call, values: Any) -> None:
-    """Compare the shapes found with those that ONNX infers."""
-    for value, expected in zip(values, call.shapes, strict=False):
-        if isinstance(value, View) and expected is not None and value.shape != expected:
-            raise ParseError(
-                f"Operator {call.name} ({call.kind}) gives the shape {value.shape} here and "
-                f"{expected} in ONNX; please report this."
-            )
 
 
 def _settings(node: Any) -> dict[str, Any]:

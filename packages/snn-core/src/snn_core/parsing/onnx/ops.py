@@ -10,12 +10,11 @@ import numpy as np
 
 from snn_core.errors import UnsupportedError
 from snn_core.ir import BinaryTanh, ReLU
-from snn_core.parsing.emit import shaping
+from snn_core.parsing.emit import elementwise
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Emit
-from snn_core.parsing.onnx import shaping as onnx_shaping
-from snn_core.parsing.onnx import weighted as onnx_weighted
+from snn_core.parsing.onnx import shaping, weighted
 
 DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
 ADVICE = {
@@ -38,13 +37,13 @@ ADVICE = {
 
 
 def _relu(b: Builder, call: Call) -> View:
-    return shaping.activation(b, call.name, call.tensor("0"), ReLU())
+    return elementwise.activate(b, call.name, call.tensor("0"), ReLU())
 
 
 def _clip(b: Builder, call: Call) -> View:
     low = call.settings.get("min", call.constant_or_none("1"))
     high = call.settings.get("max", call.constant_or_none("2"))
-    return shaping.clipped(
+    return elementwise.clip(
         b,
         call.name,
         call.tensor("0"),
@@ -63,15 +62,15 @@ def _bounded(b: Builder, call: Call) -> View:
         )
     bounds = [float(np.asarray(value).reshape(-1)[0]) for value in numbers]
     low, high = (max(bounds), None) if call.kind == "Max" else (None, min(bounds))
-    return shaping.clipped(b, call.name, tensors[0], low=low, high=high)
+    return elementwise.clip(b, call.name, tensors[0], low=low, high=high)
 
 
 def _inert(b: Builder, call: Call) -> View:
-    return shaping.inert(b, call.name, call.tensor("0"))
+    return elementwise.pass_on(b, call.name, call.tensor("0"))
 
 
 def _sign(b: Builder, call: Call) -> View:
-    return shaping.activation(b, call.name, call.tensor("0"), BinaryTanh())
+    return elementwise.activate(b, call.name, call.tensor("0"), BinaryTanh())
 
 
 def _cast(b: Builder, call: Call) -> View:
@@ -89,41 +88,41 @@ def _identity(b: Builder, call: Call) -> View:
 
 
 EMITTERS: dict[str, Emit] = {
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), onnx_weighted.arithmetic),
-    "AveragePool": onnx_shaping.pool,
-    "BatchNormalization": onnx_weighted.batch_normalization,
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div"), weighted.compute),
+    "AveragePool": shaping.pool,
+    "BatchNormalization": weighted.normalize,
     "Cast": _cast,
     "Clip": _clip,
-    "Concat": onnx_shaping.concat,
-    "Conv": onnx_weighted.conv,
-    "ConvTranspose": onnx_weighted.conv_transpose,
+    "Concat": shaping.concatenate,
+    "Conv": weighted.convolve,
+    "ConvTranspose": weighted.convolve_transposed,
     "Dropout": _inert,
-    "Flatten": onnx_shaping.flatten,
-    "Gather": onnx_shaping.gather,
-    "Gemm": onnx_weighted.gemm,
-    "GlobalAveragePool": onnx_shaping.global_pool,
-    "GlobalMaxPool": onnx_shaping.global_pool,
+    "Flatten": shaping.flatten,
+    "Gather": shaping.gather,
+    "Gemm": weighted.connect,
+    "GlobalAveragePool": shaping.pool_globally,
+    "GlobalMaxPool": shaping.pool_globally,
     "Identity": _identity,
-    "LogSoftmax": onnx_shaping.softmax,
-    "MatMul": onnx_weighted.matmul,
+    "LogSoftmax": shaping.apply_softmax,
+    "MatMul": weighted.multiply,
     "Max": _bounded,
-    "MaxPool": onnx_shaping.pool,
-    "Mean": onnx_weighted.total,
+    "MaxPool": shaping.pool,
+    "Mean": weighted.add_up,
     "Min": _bounded,
-    "Neg": onnx_weighted.negated,
-    "Pad": onnx_shaping.pad,
-    "ReduceMax": onnx_shaping.reduce,
-    "ReduceMean": onnx_shaping.reduce,
+    "Neg": weighted.negate,
+    "Pad": shaping.pad,
+    "ReduceMax": shaping.reduce,
+    "ReduceMean": shaping.reduce,
     "Relu": _relu,
-    "Reshape": onnx_shaping.reshape,
-    "Resize": onnx_shaping.resize,
+    "Reshape": shaping.reshape,
+    "Resize": shaping.resize,
     "Sign": _sign,
-    "Slice": onnx_shaping.sliced,
-    "Softmax": onnx_shaping.softmax,
-    "Split": onnx_shaping.split,
-    "Squeeze": onnx_shaping.squeeze,
-    "Sum": onnx_weighted.total,
-    "Transpose": onnx_shaping.transpose,
-    "Unsqueeze": onnx_shaping.unsqueeze,
-    "Upsample": onnx_shaping.resize,
+    "Slice": shaping.take_slice,
+    "Softmax": shaping.apply_softmax,
+    "Split": shaping.split,
+    "Squeeze": shaping.squeeze,
+    "Sum": weighted.add_up,
+    "Transpose": shaping.transpose,
+    "Unsqueeze": shaping.unsqueeze,
+    "Upsample": shaping.resize,
 }

@@ -1,4 +1,4 @@
-"""Emitting the layers of ONNX operators without weights."""
+"""ONNX operators that pool, pad or rearrange, as calls of `snn_core.parsing.emit`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.emit import shaping, windows
+from snn_core.parsing.emit import elementwise, images, pooling, walk, windows
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, source_axis
-from snn_core.parsing.onnx.weighted import explicit_pads, text
+from snn_core.parsing.onnx.weighted import geometry_of, text
 from snn_core.typing import Array
 
 
@@ -33,27 +33,24 @@ def pool(b: Builder, call: Call) -> View:
         raise ParseError("it has no kernel shape.")
     if call.settings["read_outputs"] > 1:
         raise UnsupportedError(["its indices are used; only the maxima are supported"])
-    if any(size != 1 for size in call.settings.get("dilations", [])):
-        raise UnsupportedError(["dilated pooling is not supported"])
-    return shaping.pooling(
+    return pooling.pool(
         b,
         call.name,
         x,
         maximum=call.kind == "MaxPool",
         kernel=kernel,
-        strides=call.settings.get("strides") or [1] * len(kernel),
-        pads=explicit_pads(call, x, kernel, [1] * len(kernel)),
+        geometry=geometry_of(call, x, kernel),
         ceil_mode=bool(call.settings.get("ceil_mode", 0)),
         count_padding=bool(call.settings.get("count_include_pad", 0)),
     )
 
 
-def global_pool(b: Builder, call: Call) -> View:
+def pool_globally(b: Builder, call: Call) -> View:
     """Emit ``GlobalAveragePool`` or ``GlobalMaxPool``."""
     x = call.tensor("0")
     axes = range(1, x.rank)
     maximum = call.kind == "GlobalMaxPool"
-    return shaping.reduction(b, call.name, x, axes=axes, keep=True, maximum=maximum)
+    return pooling.reduce(b, call.name, x, axes=axes, keep=True, maximum=maximum)
 
 
 def reduce(b: Builder, call: Call) -> View:
@@ -62,39 +59,33 @@ def reduce(b: Builder, call: Call) -> View:
     keep = bool(call.settings.get("keepdims", 1))
     maximum = call.kind == "ReduceMax"
     axes = source_axes(call, "1", x.rank)
-    if not axes:
-        raise UnsupportedError(["it reduces all axes, that of the samples too"])
     if x.rank == 5 and tuple(sorted(axes)) == windows.AXES and not keep:
-        y = windows.window_reduction(b, call.name, x, maximum=maximum)
+        y = windows.reduce_windows(b, call.name, x, maximum=maximum)
         if y is not None:
             return y
-    return shaping.reduction(b, call.name, x, axes=axes, keep=keep, maximum=maximum)
+    return pooling.reduce(b, call.name, x, axes=axes, keep=keep, maximum=maximum)
 
 
-def concat(b: Builder, call: Call) -> View:
+def concatenate(b: Builder, call: Call) -> View:
     """Emit ``Concat``."""
     views = [call.tensor(key) for key in call.inputs]
     axis = source_axis(call.settings["axis"], views[0].rank)
-    return shaping.concatenation(b, call.name, views, axis=axis)
+    return elementwise.concatenate(b, call.name, views, axis=axis)
 
 
 def pad(b: Builder, call: Call) -> View:
     """Emit ``Pad`` with zeros."""
     x = call.tensor("0")
-    value = call.settings.get("value", call.constant_or_none("2"))
-    mode = text(call.settings.get("mode", "constant"))
-    if mode != "constant" or (value is not None and np.any(np.asarray(value) != 0)):
-        raise UnsupportedError([f"padding with {mode!r} or other values than 0 is not supported"])
     pads = call.settings.get("pads")
     pads = call.constant("1").reshape(-1).tolist() if pads is None else list(pads)
     axes = [axis + 1 for axis in source_axes(call, "3", x.rank)] or list(range(x.rank + 1))
     if len(pads) != 2 * len(axes):
         raise ParseError(f"it has {len(pads)} paddings for {len(axes)} axes.")
     found = {axis: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
-    if any(found.get(0, (0, 0))):
-        raise UnsupportedError(["it pads the axis of the samples"])
-    pairs = [found.get(axis + 1, (0, 0)) for axis in range(x.rank)]
-    return shaping.zero_padding(b, call.name, x, pairs)
+    pairs = [found.get(axis, (0, 0)) for axis in range(x.rank + 1)]
+    mode = text(call.settings.get("mode", "constant"))
+    value = call.settings.get("value", call.constant_or_none("2"))
+    return images.pad(b, call.name, x, pairs, mode=mode, value=0 if value is None else value)
 
 
 def reshape(b: Builder, call: Call) -> View:
@@ -147,19 +138,17 @@ def transpose(b: Builder, call: Call) -> View:
     """Reorder the axes of a sample."""
     x = call.tensor("0")
     perm = call.settings.get("perm") or list(range(x.rank + 1))[::-1]
-    if perm[0] != 0:
-        raise UnsupportedError([f"it moves the axis of the samples (perm {list(perm)})"])
-    return x.transposed([axis - 1 for axis in perm[1:]])
+    return walk.transpose(x, perm)
 
 
-def softmax(b: Builder, call: Call) -> View:
+def apply_softmax(b: Builder, call: Call) -> View:
     """Emit ``Softmax`` or ``LogSoftmax``, which ran over all further axes before opset 13."""
     x = call.tensor("0")
     flattening = call.settings["opset"] < 13
     axis = source_axis(call.settings.get("axis", 1 if flattening else -1), x.rank)
     if flattening and any(size != 1 for size in x.shape[axis + 1 :]):
         raise UnsupportedError(["softmax over several axes; export with operator set 13 or later"])
-    return shaping.softmax(b, call.name, x, axis=axis)
+    return elementwise.apply_softmax(b, call.name, x, axis=axis)
 
 
 def split(b: Builder, call: Call) -> list[View]:
@@ -170,16 +159,10 @@ def split(b: Builder, call: Call) -> list[View]:
     number = call.settings["outputs"]
     size = -(-x.shape[axis] // number)
     sizes = [size] * number if given is None else [int(part) for part in np.ravel(given)]
-    ends = np.minimum(np.cumsum(sizes), x.shape[axis])
-    index: list[Any] = [slice(None)] * x.rank
-    parts = []
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
-        index[axis] = slice(start, end)
-        parts.append(x.indexed(tuple(index)))
-    return parts
+    return x.split(sizes, axis)
 
 
-def sliced(b: Builder, call: Call) -> View:
+def take_slice(b: Builder, call: Call) -> View:
     """Take a part of a tensor."""
     x = call.tensor("0")
     older = "starts" in call.settings
@@ -200,9 +183,7 @@ def sliced(b: Builder, call: Call) -> View:
 def gather(b: Builder, call: Call) -> View:
     """Take entries of an axis by constant indices; a single one removes the axis."""
     x = call.tensor("0")
-    index: list[Any] = [slice(None)] * x.rank
-    index[source_axis(call.settings.get("axis", 0), x.rank)] = call.constant("1")
-    return x.indexed(tuple(index))
+    return x.along(source_axis(call.settings.get("axis", 0), x.rank), call.constant("1"))
 
 
 def resize(b: Builder, call: Call) -> View:
@@ -219,7 +200,7 @@ def resize(b: Builder, call: Call) -> View:
             [f"it scales by {scales.tolist()}; only whole factors of image axes are supported"]
         )
     require_repetition(call, factors[2:])
-    return shaping.up_sampling(b, call.name, x, factors[2:])
+    return images.upsample(b, call.name, x, factors[2:])
 
 
 def _scales(call: Call, x: View) -> Array:

@@ -1,4 +1,4 @@
-"""The walk over the graph of an exported PyTorch program."""
+"""Conversion of the graph of an exported PyTorch program to a network."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.emit.builder import Builder
-from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import (
     Call,
     Reading,
     Value,
     channels_come_first,
-    finished,
-    outputs_of,
+    emit_call,
+    finish,
     stand_in,
-    started,
+    start,
+    trace_back,
 )
+from snn_core.parsing.problems import refuse_several
+from snn_core.parsing.sources import merge_shapes
 from snn_core.parsing.torch.archive import Program, fixed
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.typing import Array, Shape
@@ -53,28 +55,25 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     constants, sources, problems = _inputs(program)
     targets, more = _outputs(program)
     problems += more
-    needed, dead = _needed(nodes, targets)
+    needed = trace_back([list(n.reads()) for n in nodes], [n.outputs for n in nodes], targets)
     source, *others = sources
     shape = _input_shape(graph["tensor_values"][source]["sizes"], input_shape, source)
-    b = Builder()
+    b = Builder(channels_first=True)
     channels_first = _channels_first(nodes, source, len(shape))
-    start = started(b, shape, channels_first=channels_first, problems=problems)
-    walk = _Walk(b, graph["tensor_values"], {**constants, source: start})
+    entry = start(b, shape, channels_first=channels_first, problems=problems)
+    walk = _Walk(b, graph["tensor_values"], {**constants, source: entry})
     for name in others:
         walk.values[name] = stand_in(b, f"{name}/refused", walk.shape(name))
     problems += [
         problem for i, node in enumerate(nodes) if i in needed for problem in walk.visit(node)
     ]
-    history = [note]
-    if dead:
-        history.append(f"left out, as the output does not depend on them: {', '.join(dead)}")
-    log_softmax = any("log_softmax" in nodes[i].kind for i in needed)
-    return finished(
+    return finish(
         b,
-        start,
+        entry,
         walk.values.get(targets[0]),
-        history=history,
-        log_softmax=log_softmax,
+        note=note,
+        dead=[n.name for i, n in enumerate(nodes) if i not in needed and any(n.outputs)],
+        log_softmax=any("log_softmax" in nodes[i].kind for i in needed),
         problems=problems,
         what=HEADLINE,
     )
@@ -155,9 +154,7 @@ def _inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
             problems.append(f"an input of the kind {kind!r} is not known")
     if not sources:
         raise UnsupportedError([*problems, "the model has no input"], what=HEADLINE)
-    if len(sources) > 1:
-        found = f"the model has {len(sources)} inputs ({', '.join(sources)})"
-        problems.append(f"{found}; expected one")
+    problems += refuse_several(sources, "inputs")
     return constants, sources, problems
 
 
@@ -177,24 +174,8 @@ def _outputs(program: Program) -> tuple[list[str], list[str]]:
     targets = [name for name in found if name is not None]
     if not targets:
         raise UnsupportedError([*problems, "the model has no tensor as output"], what=HEADLINE)
-    if len(found) > 1:
-        names = ", ".join(name or "no tensor" for name in found)
-        problems.append(f"the model has {len(found)} outputs ({names}); expected one")
+    problems += refuse_several([name or "no tensor" for name in found], "outputs")
     return targets, problems
-
-
-def _needed(nodes: list[_Node], targets: list[str]) -> tuple[set[int], list[str]]:
-    """Return which nodes the outputs depend on, and the names of the others."""
-    producers = {name: i for i, node in enumerate(nodes) for name in node.outputs if name}
-    found: set[int] = set()
-    waiting = list(targets)
-    while waiting:
-        i = producers.get(waiting.pop())
-        if i is not None and i not in found:
-            found.add(i)
-            waiting += nodes[i].reads()
-    dead = [node.name for i, node in enumerate(nodes) if i not in found and any(node.outputs)]
-    return found, dead
 
 
 def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
@@ -204,8 +185,7 @@ def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
             f"The program leaves the shape of {name!r} open; export it with fixed sizes of all "
             f"axes but the first."
         )
-    if given is not None and given != shape:
-        raise ParseError(f"The input shape {given} does not fit to the model's {shape}.")
+    merge_shapes(shape, given)
     return shape
 
 
@@ -266,15 +246,15 @@ class _Walk:
                 inputs |= {f"{key}.{i}": self._value(name) for i, name in enumerate(names) if name}
             elif "as_none" not in argument:
                 settings[key] = _plain(argument)
-        shapes = [self.shape(name) for name in node.outputs if name]
+        shapes = [self.shape(name) if name else None for name in node.outputs]
         call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.kind, DEFAULT_ADVICE)
-        found, problems = outputs_of(EMITTERS.get(node.kind), self.b, call, advice=advice)
+        found, problems = emit_call(
+            EMITTERS.get(node.kind), self.b, call, advice=advice, framework="PyTorch"
+        )
         for place, name in enumerate(node.outputs):
             if name is not None:
                 self.values[name] = found[place] if place < len(found) else None
-        if not problems:
-            self._check(node, found)
         return problems
 
     def _value(self, name: str | None) -> Value:
@@ -285,14 +265,3 @@ class _Walk:
     def shape(self, name: str) -> Shape | None:
         """Return the shape of one sample of a value, if it is fixed."""
         return fixed(self.types[name]["sizes"][1:]) if name in self.types else None
-
-    def _check(self, node: _Node, found: Any) -> None:
-        """Compare the shapes found with those that PyTorch has recorded."""
-        for name, value in zip(node.outputs, found, strict=False):
-            if isinstance(value, View) and name is not None:
-                expected = self.shape(name)
-                if expected is not None and value.shape != expected:
-                    raise ParseError(
-                        f"Operator {node.name} ({node.kind}) gives the shape {value.shape} here "
-                        f"and {expected} in PyTorch; please report this."
-                    )

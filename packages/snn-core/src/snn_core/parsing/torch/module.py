@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib
 import io
 import sys
@@ -17,8 +16,9 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Network
-from snn_core.parsing.base import ModelName, imported, require
+from snn_core.parsing.base import ModelName, require
 from snn_core.parsing.emit.walk import Reading
+from snn_core.parsing.sources import hash_file, load_named
 from snn_core.parsing.torch.archive import Program, read_program
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
@@ -97,7 +97,7 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
         path = Path(source)
         if path.suffix.lower() in PICKLES:
             raise _refusal(path)
-        note = f"read {path.name}: exported PyTorch program, sha256 {_sha256(path)}"
+        note = f"read {path.name}: exported PyTorch program, sha256 {hash_file(path)}"
         program = read_program(path, what=str(path))
         try:
             return read(program, note=note, input_shape=input_shape)
@@ -111,17 +111,6 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
     program = _exported(torch, module, input_shape)
     name = source.target if isinstance(source, ModelName) else type(module).__name__
     return read(program, note=f"exported {name} with PyTorch {torch.__version__}")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        raise ParseError(f"{path} cannot be read: {error}.") from error
-    return digest.hexdigest()
 
 
 def _refusal(path: Path) -> ParseError:
@@ -170,32 +159,9 @@ def _weights(torch: Any, path: Path) -> Any:
 
 def _module(torch: Any, source: Any) -> Any:
     """Return the module that is meant, with its weights."""
-    if not isinstance(source, ModelName):
-        return source
-    found = imported(source.target)
-    if isinstance(found, type) or not isinstance(found, torch.nn.Module):
-        if not callable(found):
-            raise ParseError(f"{source.target} is a {type(found).__name__}; expected a module.")
-        try:
-            found = found()
-        except TypeError as error:
-            raise ParseError(
-                f"{source.target} cannot be called without arguments ({error}); name a function "
-                f"that returns the finished module."
-            ) from error
-    if not isinstance(found, torch.nn.Module):
-        raise ParseError(
-            f"{source.target} gives a {type(found).__name__}; expected a torch.nn.Module."
-        )
-    if source.weights is not None:
-        weights = _weights(torch, source.weights)
-        try:
-            found.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ParseError(
-                f"{source.weights} does not fit to {source.target}: {error}"
-            ) from error
-    return found
+    return load_named(
+        source, TorchParser(), lambda module, path: module.load_state_dict(_weights(torch, path))
+    )
 
 
 @contextmanager

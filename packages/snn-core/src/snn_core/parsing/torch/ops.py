@@ -12,12 +12,11 @@ import numpy as np
 
 from snn_core.errors import UnsupportedError
 from snn_core.ir import BinaryTanh, ReLU
-from snn_core.parsing.emit import shaping
+from snn_core.parsing.emit import elementwise
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Emit, Value
-from snn_core.parsing.torch import shaping as torch_shaping
-from snn_core.parsing.torch import weighted as torch_weighted
+from snn_core.parsing.torch import shaping, weighted
 from snn_core.typing import Array
 
 DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
@@ -44,7 +43,7 @@ ADVICE = {
 
 def _relu(b: Builder, call: Call) -> View:
     bound = 6.0 if "relu6" in call.kind else None
-    return shaping.activation(b, call.name, call.tensor("self"), ReLU(max_value=bound))
+    return elementwise.activate(b, call.name, call.tensor("self"), ReLU(max_value=bound))
 
 
 def _clamp(b: Builder, call: Call) -> View:
@@ -53,7 +52,7 @@ def _clamp(b: Builder, call: Call) -> View:
     low, high = (call.settings.get(key, value) for key, value in zip(keys, default, strict=True))
     if any(key in call.inputs for key in keys):
         raise UnsupportedError(["its bounds are tensors; use numbers"])
-    return shaping.clipped(
+    return elementwise.clip(
         b,
         call.name,
         call.tensor("self"),
@@ -65,17 +64,19 @@ def _clamp(b: Builder, call: Call) -> View:
 def _threshold(b: Builder, call: Call) -> View:
     if call.settings["threshold"] != 0 or call.settings["value"] != 0:
         raise UnsupportedError(["a threshold other than 0 is not supported; use ReLU and retrain"])
-    return shaping.activation(b, call.name, call.tensor("self"), ReLU())
+    return elementwise.activate(b, call.name, call.tensor("self"), ReLU())
 
 
 def _sign(b: Builder, call: Call) -> View:
-    return shaping.activation(b, call.name, call.tensor("self"), BinaryTanh())
+    return elementwise.activate(b, call.name, call.tensor("self"), BinaryTanh())
 
 
 def _inert(b: Builder, call: Call) -> View:
     if call.settings.get("train") or call.settings.get("training"):
         raise UnsupportedError(["it drops values; call model.eval() and export again"])
-    return shaping.inert(b, call.name, call.tensor("self" if "self" in call.inputs else "input"))
+    return elementwise.pass_on(
+        b, call.name, call.tensor("self" if "self" in call.inputs else "input")
+    )
 
 
 def _identity(b: Builder, call: Call) -> Value:
@@ -112,41 +113,41 @@ _FLOATS = (6, 7, 8, 13)
 
 EMITTERS: dict[str, Emit] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d",
-                     "conv_transpose2d"), torch_weighted.conv),
-    "linear": torch_weighted.linear,
-    "_weight_norm": torch_weighted.weight_norm,
-    "addmm": torch_weighted.addmm,
-    **dict.fromkeys(("mm", "matmul", "bmm"), torch_weighted.matmul),
+                     "conv_transpose2d"), weighted.convolve),
+    "linear": weighted.connect,
+    "_weight_norm": weighted.fold_weight_norm,
+    "addmm": weighted.addmm,
+    **dict.fromkeys(("mm", "matmul", "bmm"), weighted.multiply),
     **dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training", "native_batch_norm"),
-                    torch_weighted.batch_norm),
+                    weighted.normalize),
     **dict.fromkeys(("relu", "relu_", "relu6", "relu6_"), _relu),
     **dict.fromkeys(("clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_",
                      "clip", "hardtanh", "hardtanh_"), _clamp),
     **dict.fromkeys(("threshold", "threshold_"), _threshold),
     **dict.fromkeys(
         (f"{name}{suffix}" for name in ("add", "sub", "mul", "div") for suffix in ("", "_")),
-        torch_weighted.arithmetic,
+        weighted.compute,
     ),
-    "rsub": torch_weighted.arithmetic,
-    "neg": torch_weighted.negated,
+    "rsub": weighted.compute,
+    "neg": weighted.negate,
     "sign": _sign,
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool2d_with_indices", "avg_pool1d",
-                     "avg_pool2d"), torch_shaping.pool),
+                     "avg_pool2d"), shaping.pool),
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d",
-                     "adaptive_max_pool1d", "adaptive_max_pool2d"), torch_shaping.adaptive_pool),
-    **dict.fromkeys(("mean", "amax"), torch_shaping.reduce),
-    **dict.fromkeys(("cat", "concat", "concatenate"), torch_shaping.cat),
+                     "adaptive_max_pool1d", "adaptive_max_pool2d"), shaping.pool_adaptively),
+    **dict.fromkeys(("mean", "amax"), shaping.reduce),
+    **dict.fromkeys(("cat", "concat", "concatenate"), shaping.concatenate),
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze",
-                     "unsqueeze", "view_copy"), torch_shaping.reshape),
-    **dict.fromkeys(("permute", "transpose", "t", "swapaxes"), torch_shaping.permute),
-    "expand": torch_shaping.expand,
-    "slice": torch_shaping.sliced,
-    "select": torch_shaping.select,
-    **dict.fromkeys(("chunk", "split", "split_with_sizes"), torch_shaping.split),
-    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), torch_shaping.softmax),
-    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), torch_shaping.up_sampling),
-    **dict.fromkeys(("pad", "constant_pad_nd"), torch_shaping.pad),
-    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), torch_shaping.channel_shuffle),
+                     "unsqueeze", "view_copy"), shaping.reshape),
+    **dict.fromkeys(("permute", "transpose", "t", "swapaxes"), shaping.permute),
+    "expand": shaping.expand,
+    "slice": shaping.take_slice,
+    "select": shaping.select,
+    **dict.fromkeys(("chunk", "split", "split_with_sizes"), shaping.split),
+    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), shaping.apply_softmax),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), shaping.upsample),
+    **dict.fromkeys(("pad", "constant_pad_nd"), shaping.pad),
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), shaping.shuffle_channels),
     **dict.fromkeys(("dropout", "dropout_", "feature_dropout", "alpha_dropout",
                      "feature_alpha_dropout"), _inert),
     **dict.fromkeys(("alias", "clone", "contiguous", "detach", "detach_", "lift_fresh_copy"),

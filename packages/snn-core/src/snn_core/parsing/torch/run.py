@@ -1,4 +1,4 @@
-"""Running an exported PyTorch program, with everything taken out that could execute code."""
+"""Computing the outputs of an exported PyTorch program, without running code from its file."""
 
 from __future__ import annotations
 

@@ -1,17 +1,15 @@
-"""Emitting the layers of ATen operators without weights."""
+"""ATen operators that pool, pad or rearrange, as calls of `snn_core.parsing.emit`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.emit import shaping
+from snn_core.parsing.emit import elementwise, images, pooling
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
-from snn_core.parsing.emit.walk import Call, Value, source_axis
-from snn_core.parsing.torch.weighted import even, per_axis
+from snn_core.parsing.emit.walk import Call, Value, source_axis, transpose
+from snn_core.parsing.torch.weighted import geometry_of, per_axis
 
 
 def pool(b: Builder, call: Call) -> list[View]:
@@ -20,55 +18,49 @@ def pool(b: Builder, call: Call) -> list[View]:
     rank = 1 if "1d" in call.kind else 2
     kernel = per_axis(call, "kernel_size", rank, None)
     maximum = call.kind.startswith("max")
-    if any(size != 1 for size in per_axis(call, "dilation", rank, 1)):
-        raise UnsupportedError(["dilated pooling is not supported"])
     if call.settings.get("divisor_override") is not None:
         raise UnsupportedError(["a divisor other than the window is not supported"])
-    y = shaping.pooling(
+    y = pooling.pool(
         b,
         call.name,
         x,
         maximum=maximum,
         kernel=kernel,
-        strides=per_axis(call, "stride", rank, kernel),
-        pads=even(per_axis(call, "padding", rank, 0)),
+        geometry=geometry_of(call, rank, stride=kernel),
         ceil_mode=bool(call.settings.get("ceil_mode", False)),
         count_padding=not maximum and bool(call.settings.get("count_include_pad", True)),
     )
     return [y]
 
 
-def adaptive_pool(b: Builder, call: Call) -> list[View]:
+def pool_adaptively(b: Builder, call: Call) -> list[View]:
     """Emit pooling to a given size."""
     x = call.tensor("self")
     sizes = call.shapes[0]
     if sizes is None:
         raise ParseError("its output shape is not fixed.")
     maximum = "max" in call.kind
-    return [shaping.adaptive_pooling(b, call.name, x, sizes=sizes[1:], maximum=maximum)]
+    return [pooling.pool_adaptively(b, call.name, x, sizes=sizes[1:], maximum=maximum)]
 
 
 def reduce(b: Builder, call: Call) -> View:
     """Emit the mean or the maximum over image axes."""
     x = call.tensor("self")
-    axes = call.settings.get("dim")
-    if not axes:
-        raise UnsupportedError(["it reduces all axes, that of the samples too"])
-    return shaping.reduction(
+    return pooling.reduce(
         b,
         call.name,
         x,
-        axes=[source_axis(axis, x.rank) for axis in axes],
+        axes=[source_axis(axis, x.rank) for axis in call.settings.get("dim") or []],
         keep=bool(call.settings.get("keepdim", False)),
         maximum=call.kind == "amax",
     )
 
 
-def cat(b: Builder, call: Call) -> View:
+def concatenate(b: Builder, call: Call) -> View:
     """Emit a concatenation."""
     views = [call.tensor(key) for key in call.inputs]
     axis = source_axis(call.settings.get("dim", 0), views[0].rank)
-    return shaping.concatenation(b, call.name, views, axis=axis)
+    return elementwise.concatenate(b, call.name, views, axis=axis)
 
 
 def reshape(b: Builder, call: Call) -> Value:
@@ -101,9 +93,7 @@ def permute(b: Builder, call: Call) -> Value:
         axes[a], axes[c] = axes[c], axes[a]
     if not isinstance(x, View):
         return np.asarray(x).transpose(axes)
-    if axes[0] != 0:
-        raise UnsupportedError(["it moves the axis of the samples"])
-    return x.transposed([axis - 1 for axis in axes[1:]])
+    return transpose(x, axes)
 
 
 def expand(b: Builder, call: Call) -> Value:
@@ -114,7 +104,7 @@ def expand(b: Builder, call: Call) -> Value:
     return x
 
 
-def sliced(b: Builder, call: Call) -> View:
+def take_slice(b: Builder, call: Call) -> View:
     """Take a range of an axis."""
     x = call.tensor("self")
     axis = call.settings.get("dim", 0)
@@ -122,42 +112,33 @@ def sliced(b: Builder, call: Call) -> View:
     step = call.settings.get("step", 1)
     if axis == 0 and start in (None, 0) and step == 1 and (end is None or end >= 2**31):
         return x  # all samples
-    index: list[Any] = [slice(None)] * x.rank
-    index[source_axis(axis, x.rank)] = slice(start, end, step)
-    return x.indexed(tuple(index))
+    return x.along(source_axis(axis, x.rank), slice(start, end, step))
 
 
 def select(b: Builder, call: Call) -> View:
     """Take one index of an axis."""
     x = call.tensor("self")
-    index: list[Any] = [slice(None)] * x.rank
-    index[source_axis(call.settings["dim"], x.rank)] = call.settings["index"]
-    return x.indexed(tuple(index))
+    return x.along(source_axis(call.settings["dim"], x.rank), call.settings["index"])
 
 
 def split(b: Builder, call: Call) -> list[View]:
     """Cut a tensor into parts of the sizes that PyTorch has recorded."""
     x = call.tensor("self")
     axis = source_axis(call.settings.get("dim", 0), x.rank)
-    parts: list[View] = []
-    start = 0
-    for shape in call.shapes:
-        if shape is None:
-            raise ParseError("the sizes of its parts are not fixed.")
-        index: list[Any] = [slice(None)] * x.rank
-        index[axis] = slice(start, start + shape[axis])
-        parts.append(x.indexed(tuple(index)))
-        start += shape[axis]
-    return parts
+    if any(shape is None for shape in call.shapes):
+        raise ParseError("the sizes of its parts are not fixed.")
+    return x.split([shape[axis] for shape in call.shapes if shape is not None], axis)
 
 
-def softmax(b: Builder, call: Call) -> View:
+def apply_softmax(b: Builder, call: Call) -> View:
     """Emit softmax or log-softmax."""
     x = call.tensor("self")
-    return shaping.softmax(b, call.name, x, axis=source_axis(call.settings["dim"], x.rank))
+    return elementwise.apply_softmax(
+        b, call.name, x, axis=source_axis(call.settings["dim"], x.rank)
+    )
 
 
-def up_sampling(b: Builder, call: Call) -> View:
+def upsample(b: Builder, call: Call) -> View:
     """Emit nearest-neighbour up-sampling by whole factors."""
     x, shape = call.tensor("self" if "self" in call.inputs else "input"), call.shapes[0]
     if shape is None or any(new % old for new, old in zip(shape, x.shape, strict=True)):
@@ -165,23 +146,20 @@ def up_sampling(b: Builder, call: Call) -> View:
             [f"it scales {x.shape} to {shape}; only whole factors are supported"]
         )
     factors = [new // old for new, old in zip(shape[1:], x.shape[1:], strict=True)]
-    return shaping.up_sampling(b, call.name, x, factors)
+    return images.upsample(b, call.name, x, factors)
 
 
 def pad(b: Builder, call: Call) -> View:
     """Emit zero padding or cropping."""
     x = call.tensor("self")
-    mode, value = call.settings.get("mode", "constant"), call.settings.get("value") or 0
-    if mode != "constant" or value != 0:
-        raise UnsupportedError([f"padding with {mode!r} or other values than 0 is not supported"])
     pads = call.settings["pad"]
     pairs = [(pads[i], pads[i + 1]) for i in range(0, len(pads), 2)][::-1]  # the last axis is first
-    if len(pairs) > x.rank:
-        raise UnsupportedError(["it pads the axis of the samples"])
-    return shaping.zero_padding(b, call.name, x, [(0, 0)] * (x.rank - len(pairs)) + pairs)
+    pairs = [(0, 0)] * (x.rank + 1 - len(pairs)) + pairs
+    mode, value = call.settings.get("mode", "constant"), call.settings.get("value") or 0
+    return images.pad(b, call.name, x, pairs, mode=mode, value=value)
 
 
-def channel_shuffle(b: Builder, call: Call) -> View:
+def shuffle_channels(b: Builder, call: Call) -> View:
     """Interleave the groups of channels."""
     x = call.tensor("self")
     channels, *sizes = x.shape

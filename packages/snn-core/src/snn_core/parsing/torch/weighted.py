@@ -1,19 +1,18 @@
-"""Emitting the layers of ATen operators with weights, and sums."""
+"""ATen operators with weights or constants, and sums, as calls of `snn_core.parsing.emit`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir.shapes import resolve_padding
-from snn_core.parsing.emit import shaping, weighted
+from snn_core.parsing.emit import affine, convolution, elementwise
 from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Value
-from snn_core.typing import Pair
 
 
 def per_axis(call: Call, key: str, rank: int, default: Any) -> list[int]:
@@ -24,88 +23,69 @@ def per_axis(call: Call, key: str, rank: int, default: Any) -> list[int]:
     return found * rank if len(found) == 1 else found
 
 
-def even(pads: Sequence[int]) -> list[Pair]:
-    """Return the same padding before and after each axis."""
-    return [(pad, pad) for pad in pads]
-
-
-def conv(b: Builder, call: Call) -> View:
-    """Emit a convolution or a transposed one."""
-    x, weight = call.tensor("input"), call.weights("weight")
-    rank = weight.ndim - 2
-    strides = per_axis(call, "stride", rank, 1)
+def geometry_of(call: Call, rank: int, *, stride: Any = 1) -> Geometry:
+    """Return strides, padding and dilations, where padding is one number per axis."""
+    pads = [(pad, pad) for pad in per_axis(call, "padding", rank, 0)]
     dilations = per_axis(call, "dilation", rank, 1)
-    padding = call.settings.get("padding", 0)
-    groups = call.settings.get("groups", 1)
-    bias = call.weights_or_none("bias")
+    return Geometry(per_axis(call, "stride", rank, stride), pads, dilations)
+
+
+def convolve(b: Builder, call: Call) -> View:
+    """Emit a convolution or a transposed one."""
+    x, weight = call.tensor("input"), call.kernel("weight")
+    rank = weight.ndim - 2
+    bias, groups = call.weights_or_none("bias"), call.settings.get("groups", 1)
     if call.kind.startswith("conv_transpose") or call.settings.get("transposed"):
-        return weighted.transposed_convolution(
-            b,
-            call.name,
-            x,
-            weight,
-            bias,
-            strides=strides,
-            pads=even(per_axis(call, "padding", rank, 0)),
-            output_padding=per_axis(call, "output_padding", rank, 0),
-            dilations=dilations,
-            groups=groups,
+        extra = per_axis(call, "output_padding", rank, 0)
+        geometry = geometry_of(call, rank)
+        return convolution.convolve_transposed(
+            b, call.name, x, weight, bias, geometry, output_padding=extra, groups=groups
         )
+    padding = call.settings.get("padding", 0)
     if isinstance(padding, str):
         # PyTorch allows "same" for strides of 1 only, where it pads as TensorFlow does.
+        dilations = per_axis(call, "dilation", rank, 1)
         pads = [
-            resolve_padding(
-                padding, x.shape[i + 1], kernel=weight.shape[i + 2], dilation=dilations[i]
-            )
+            resolve_padding(padding, x.shape[i + 1], kernel=weight.shape[i], dilation=dilations[i])
             for i in range(rank)
         ]
+        geometry = Geometry(per_axis(call, "stride", rank, 1), pads, dilations)
     else:
-        pads = even(per_axis(call, "padding", rank, 0))
-    return weighted.convolution(
-        b,
-        call.name,
-        x,
-        weight,
-        bias,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        groups=groups,
+        geometry = geometry_of(call, rank)
+    return convolution.convolve(
+        b, call.name, x, weight, bias, geometry, groups=groups, split_depthwise=True
     )
 
 
-def linear(b: Builder, call: Call) -> View:
+def connect(b: Builder, call: Call) -> View:
     """Emit a linear layer."""
     bias = call.weights_or_none("bias")
-    return weighted.linear(b, call.name, call.tensor("input"), call.weights("weight"), bias)
+    return affine.connect(b, call.name, call.tensor("input"), call.weights("weight").T, bias)
 
 
 def addmm(b: Builder, call: Call) -> View:
     """Emit ``beta * bias + alpha * x @ weights``."""
     alpha, beta = call.settings.get("alpha", 1), call.settings.get("beta", 1)
-    weight_oi = call.weights("mat2").T
-    bias = np.broadcast_to(call.weights("self") * beta, weight_oi.shape[:1])
-    return weighted.linear(b, call.name, call.tensor("mat1"), weight_oi * alpha, bias)
+    weight_io = call.weights("mat2")
+    bias = np.broadcast_to(call.weights("self") * beta, weight_io.shape[1:])
+    return affine.connect(b, call.name, call.tensor("mat1"), weight_io * alpha, bias)
 
 
-def matmul(b: Builder, call: Call) -> View:
+def multiply(b: Builder, call: Call) -> View:
     """Emit a product with constant weights."""
-    if not isinstance(call.inputs["self"], View):
-        raise UnsupportedError(["its first input is a constant; expected the second to be one"])
-    weight_io = call.weights("other" if "other" in call.inputs else "mat2")
-    if weight_io.ndim != 2:
-        raise UnsupportedError([f"its weights have the shape {weight_io.shape}; expected two axes"])
-    return weighted.linear(b, call.name, call.tensor("self"), weight_io.T, None)
+    weights = call.weights("other" if "other" in call.inputs else "mat2")
+    return affine.multiply(b, call.name, call.inputs["self"], weights)
 
 
-def batch_norm(b: Builder, call: Call) -> list[View]:
+def normalize(b: Builder, call: Call) -> list[View]:
     """Emit batch normalization at inference."""
     if call.settings.get("training"):
         raise UnsupportedError(["it normalizes by the batch; call model.eval() and export again"])
-    y = weighted.normalization(
+    y = affine.normalize(
         b,
         call.name,
         call.tensor("input"),
+        axis=0,
         gamma_c=call.weights_or_none("weight"),
         beta_c=call.weights_or_none("bias"),
         mean_c=call.weights("running_mean"),
@@ -115,7 +95,7 @@ def batch_norm(b: Builder, call: Call) -> list[View]:
     return [y]
 
 
-def arithmetic(b: Builder, call: Call) -> Value:
+def compute(b: Builder, call: Call) -> Value:
     """Emit a sum or difference of tensors, or the change of a tensor by constants."""
     kind = call.kind.rstrip("_")
     reverse = kind == "rsub"
@@ -126,13 +106,8 @@ def arithmetic(b: Builder, call: Call) -> Value:
     second = call.inputs.get("other", call.settings.get("other"))
     alpha = call.settings.get("alpha", 1)
     if isinstance(first, View) and isinstance(second, View):
-        if kind in ("mul", "div"):
-            raise UnsupportedError(["products of activations have no spiking form"])
-        if reverse:
-            first, second = second, first
-        sign = 1.0 if kind == "add" else -1.0
-        weights = [float(alpha), sign] if reverse else [1.0, sign * alpha]
-        return shaping.addition(b, call.name, [first, second], weights)
+        pair = [second, first] if reverse else [first, second]
+        return elementwise.combine(b, call.name, kind, pair, factor=float(alpha))
     if not isinstance(first, View) and not isinstance(second, View):
         a, c = np.asarray(first), np.asarray(second) * (alpha if kind in ("add", "sub") else 1)
         found = {"add": a + c, "sub": c - a if reverse else a - c, "mul": a * c}
@@ -142,7 +117,7 @@ def arithmetic(b: Builder, call: Call) -> Value:
     x, values = (first, second) if isinstance(first, View) else (second, first)
     if not isinstance(x, View):
         raise ParseError("it has no input.")
-    return weighted.changed(
+    return affine.apply_constants(
         b,
         call.name,
         x,
@@ -152,12 +127,12 @@ def arithmetic(b: Builder, call: Call) -> Value:
     )
 
 
-def negated(b: Builder, call: Call) -> View:
+def negate(b: Builder, call: Call) -> View:
     """Emit ``-x``."""
-    return weighted.affine(b, call.name, call.tensor("self"), -1.0, 0.0)
+    return affine.scale(b, call.name, call.tensor("self"), -1.0, 0.0)
 
 
-def weight_norm(b: Builder, call: Call) -> Value:
+def fold_weight_norm(b: Builder, call: Call) -> Value:
     """Fold a direction and a length: ``g * v / |v|``, the norm per index of an axis or overall.
 
     Salimans and Kingma, "Weight normalization", NeurIPS 2016, equation 2.

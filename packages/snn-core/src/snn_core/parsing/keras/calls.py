@@ -1,0 +1,102 @@
+"""`LayerCall`: a call of a Keras layer with its input tensors, settings and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from snn_core.errors import ParseError
+from snn_core.ir import Activation
+from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.geometry import Geometry, arrange_image
+from snn_core.parsing.emit.views import View
+from snn_core.parsing.keras.activations import activation_of
+from snn_core.parsing.keras.config import PRUNED_CLASSES, Fields
+from snn_core.parsing.keras.graph import Call
+from snn_core.parsing.keras.weights import WeightStore
+from snn_core.typing import Array, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """A call of a layer that is emitted.
+
+    Parameters
+    ----------
+    call
+        The layer and its settings.
+    inputs
+        What it reads.
+    weights
+        Where its weights are.
+    """
+
+    call: Call
+    inputs: Sequence[View]
+    weights: WeightStore
+
+    @property
+    def name(self) -> str:
+        """Name of the layers it becomes."""
+        return self.call.name
+
+    @property
+    def kind(self) -> str:
+        """Class name of the layer."""
+        return self.call.kind
+
+    @property
+    def fields(self) -> Fields:
+        """Settings of the layer."""
+        return Fields(self.call.config)
+
+    @property
+    def rank(self) -> int:
+        """Number of image axes, from the class name."""
+        return 1 if "1D" in self.kind else 2
+
+    @property
+    def activation(self) -> Activation:
+        """The activation that is part of a layer with weights."""
+        return activation_of(self.call.config.get("activation"))
+
+    def tensor(self) -> View:
+        """Return the only input."""
+        if len(self.inputs) != 1:
+            raise ParseError(f"it has {len(self.inputs)} inputs; expected 1.")
+        return self.inputs[0]
+
+    def image(self, b: Builder) -> View:
+        """Return the only input, which must be a sequence or an image, as it is stored."""
+        return arrange_image(b, self.name, self.tensor(), self.rank)
+
+    def sizes(self, key: str, default: int | tuple[int, ...] = 1) -> tuple[int, ...]:
+        """Return a setting with one positive number per image axis."""
+        return self.fields.sizes(key, self.rank, default)
+
+    def geometry(self) -> Geometry:
+        """Return strides, padding and dilations of a convolution."""
+        padding = self.fields.text("padding", "valid")
+        return Geometry(self.sizes("strides"), padding, self.sizes("dilation_rate"))
+
+    def read(self, **shapes: Shape) -> dict[str, Array]:
+        """Return the weights of the given shapes, without a bias where the layer has none.
+
+        The pruned layers of the package keras_rewiring, ``Sparse`` and the like, also hold a mask
+        of their kernel, which is applied to it.
+        """
+        wanted = dict(shapes)
+        kernel = next(iter(shapes))
+        if not self.fields.flag("use_bias", default=True):
+            wanted.pop("bias", None)
+        if self.kind in PRUNED_CLASSES:
+            wanted["mask"] = shapes[kernel]
+        values = self.weights.read(self.call.location, wanted) if wanted else {}
+        if "mask" in values:
+            values[kernel] = values[kernel] * values.pop("mask")
+        return values
+
+
+Emitter: TypeAlias = Callable[[Builder, LayerCall], View]
+"""A function that emits the layers of one call and returns its output."""

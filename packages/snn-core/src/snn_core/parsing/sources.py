@@ -1,0 +1,97 @@
+"""Files, named models, input shapes and weights, as all parsers read them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ParseError
+from snn_core.parsing.base import ModelName, Parser, choose
+from snn_core.typing import Array, Shape
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, for the history."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise ParseError(f"{path} cannot be read: {error}.") from error
+    return digest.hexdigest()
+
+
+def load_named(source: Any, parser: Parser, load_weights: Callable[[Any, Path], object]) -> Any:
+    """Return the model that a source is or names, with its weights.
+
+    Parameters
+    ----------
+    parser
+        Reads the model.
+    load_weights
+        Loads weights from a file into the model.
+
+    Raises
+    ------
+    ParseError
+        If there is no such model, or its weights are missing or those of another one.
+    """
+    if not isinstance(source, ModelName):
+        return source
+    found, _ = choose(ModelName(source.target), [parser])
+    if source.weights is not None:
+        if not source.weights.is_file():
+            raise ParseError(f"The weights file {source.weights} does not exist; check the path.")
+        try:
+            load_weights(found, source.weights)
+        except ParseError:
+            raise
+        except Exception as error:  # frameworks raise errors of many types
+            raise ParseError(
+                f"{source.weights} does not fit to {source.target}: {error}"
+            ) from error
+    return found
+
+
+def merge_shapes(declared: Sequence[int | None], given: Shape | None) -> tuple[int | None, ...]:
+    """Return the shape of one sample; a given one fills in what the model leaves open.
+
+    Raises
+    ------
+    ParseError
+        If the two differ.
+    """
+    sizes = tuple(declared)
+    if given is None:
+        return sizes
+    if len(given) != len(sizes) or any(
+        size not in (None, wanted) for size, wanted in zip(sizes, given, strict=True)
+    ):
+        raise ParseError(f"The input shape {given} was given; the model expects {sizes}.")
+    return tuple(map(int, given))
+
+
+def require_finite(values: Array, what: str) -> Array:
+    """Return numbers as float32.
+
+    Raises
+    ------
+    ParseError
+        If they are no numbers, infinite or not a number.
+    """
+    try:
+        values = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise ParseError(
+            f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
+            f"diverged: retrain or restore an earlier state."
+        )
+    return values
