@@ -12,7 +12,7 @@ import numpy as np
 from snn_core.data.events import CellEvents
 from snn_core.evaluation.forward import predict, top_k_hits
 from snn_core.operations import code_operations
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.simulation.scoring import decisions, errors_over_time
 from snn_core.typing import Array, Bool, Float, Int, Int64
 

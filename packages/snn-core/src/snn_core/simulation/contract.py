@@ -21,7 +21,8 @@ from snn_core.data.events import CellEvents
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Layer, Network
-from snn_core.recording.recorder import Recorder, Recording
+from snn_core.recording.recorder import Recorder
+from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
 from snn_core.simulation.batches import run_batches
 from snn_core.simulation.capabilities import (

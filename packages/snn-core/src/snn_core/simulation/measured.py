@@ -11,7 +11,7 @@ from snn_core.errors import SimulationError
 from snn_core.evaluation.forward import activations
 from snn_core.ir import Network
 from snn_core.operations import ConnectivityStatistics, ann_operations, connectivity_statistics
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
 from snn_core.simulation.batches import BatchResult
 from snn_core.simulation.capabilities import Capabilities

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from snn_core.ir import Network
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import Capabilities
 from snn_core.typing import Array
 

@@ -9,7 +9,7 @@ import pytest
 
 from snn_core.data.events import CellEvents
 from snn_core.ir import MaxPooling2D, Network, Softmax, Spiking
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import cell_options
 from snn_core.simulation.contract import AbstractSNN, Capabilities
