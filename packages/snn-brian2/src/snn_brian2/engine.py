@@ -80,11 +80,8 @@ class Engine(ABC):
         return found
 
     def _coefficients(self, population: Population, rounds: int) -> Float32[Array, "t"]:
-        once = np.zeros(self.plan.period, np.float32)
-        once[: self.plan.steps] = [
-            pool_coefficient(population.method, t + 1) for t in range(self.plan.steps)
-        ]
-        return np.tile(once, rounds)
+        once = [pool_coefficient(population.method, t + 1) for t in range(self.plan.steps)]
+        return np.tile(np.array(once, np.float32), rounds)
 
     def _current(
         self, population: Population, signal: InputSignal | None, rounds: int
@@ -130,20 +127,24 @@ class Engine(ABC):
         size = len(self.objects.groups[name]) // self.plan.copies
         copy, cell = np.divmod(np.asarray(monitor.variables["i"].get_value(), np.int32), size)
         steps = np.asarray(monitor.variables["t"].get_value()) * (1000 / self.plan.dt_ms)
-        sample, step = np.divmod(np.rint(steps, out=steps).astype(np.int32), self.plan.period)
+        clock = np.rint(steps, out=steps).astype(np.int32)
+        clock -= np.int32(self.plan.late(name))
+        sample, step = np.divmod(clock, self.plan.period)
         sample *= np.int32(self.plan.copies)
         sample += copy
-        # Copies and rounds that had no sample left may have spiked because of their biases.
-        real = sample < samples
+        # Copies and rounds that had no sample left may have spiked because of their biases, and so
+        # may populations before and after their own steps.
+        real = (clock >= 0) & (sample < samples)
         if not real.all():
             sample, step, cell = sample[real], step[real], cell[real]
         return Spikes(sample=sample, step=step, cell=cell)
 
     def _membranes(self, name: str, monitor: Any, samples: int) -> Float32[Array, "t b l"]:
         plan = self.plan
-        v_t_n = np.asarray(monitor.variables["v"].get_value())
-        rounds = len(v_t_n) // plan.period
-        v = v_t_n.reshape(rounds, plan.period, plan.copies, -1)[:, : plan.steps]
+        late, v_t_n = plan.late(name), np.asarray(monitor.variables["v"].get_value())
+        rounds = (len(v_t_n) - plan.timing.output_delay) // plan.period
+        v_t_n = v_t_n[late : late + rounds * plan.period]
+        v = v_t_n.reshape(rounds, plan.period, plan.copies, -1)
         by_sample = v.transpose(1, 0, 2, 3).reshape(plan.steps, rounds * plan.copies, -1)
         return np.array(by_sample[:, :samples], np.float32)
 
@@ -206,7 +207,7 @@ class RuntimeEngine(Engine):
             }
             # A run that was stopped leaves spikes on their way behind.
             self._is_clean = False
-            duration = rounds * self.plan.period * self.plan.dt_ms * brian2.ms
+            duration = self.plan.run_steps(rounds) * self.plan.dt_ms * brian2.ms
             network.run(duration, namespace=self.objects.namespace(timed))
             self._is_clean = True
         return self.found(samples)
@@ -238,7 +239,7 @@ class StandaloneEngine(Engine):
                 )
                 for name, (values, steps) in self.timed_values(None, rounds).items()
             }
-            duration = rounds * plan.period * plan.dt_ms * brian2.ms
+            duration = plan.run_steps(rounds) * plan.dt_ms * brian2.ms
             self.objects.network.run(duration, namespace=self.objects.namespace(self._timed))
             self._folder, self._lock = locked_folder(cache, key)
             compiled_in(self._device, self._folder)

@@ -120,15 +120,21 @@ class SNN(SynapseListSNN):
     def details(self) -> dict[str, str]:
         """Brian2's runtime target and why, and how many samples are simulated side by side."""
         return {
+            **super().details,
             "target": f"{self.target.target}, {self.target.reason}",
             "copies": str(self._built.plan.copies),
         }
+
+    @property
+    def delay_steps(self) -> int:
+        """Fewest steps that a spike takes to the next population, from the option ``delay``."""
+        steps: int = self.options.delay_steps(self.settings.simulation.dt)
+        return steps
 
     # Building.
 
     def problems(self, network: Network) -> list[str]:
         """Return everything about a network and the settings that cannot be simulated."""
-        self.options.delay_steps(self.settings.simulation.dt)
         found = super().problems(network)
         if draws_softmax(network) and self.settings.cell.tau_refrac > 0:
             # The spikes are drawn from the potentials that Brian2 recorded.
@@ -286,7 +292,7 @@ class SNN(SynapseListSNN):
 
     def _plan(self, target: str) -> Plan:
         output, cell, dt = self.network.output, self.settings.cell, self.settings.simulation.dt
-        delay_steps, rest_steps = self.options.delay_steps(dt), refractory_steps(self.settings)
+        rest_steps = refractory_steps(self.settings)
         decay = decay_per_step(self.settings)
         names = set()
         if "mem" in self.settings.output.log_vars:
@@ -296,11 +302,10 @@ class SNN(SynapseListSNN):
         return Plan(
             dt_ms=dt,
             steps=self.settings.num_steps,
-            delay_steps=delay_steps,
+            timing=self.timing,
             copies=self._copies(target),
             cell=equations.Cell(
                 reset=cell.reset,
-                pauses=delay_steps > 0,
                 decays=decay is not None,
                 leaks=cell.leak > 0,
                 rests=rest_steps > 0,

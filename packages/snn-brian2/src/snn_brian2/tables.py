@@ -26,6 +26,8 @@ NEURONS, INTEGRATORS, CELLS, POOL = "neurons", "integrators", "cells", "pool"
 """Roles: spiking; without threshold (output that is read off or draws its spikes); inputs of max
 pooling; neurons of max pooling."""
 
+_CELLS = "/cells"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Population:
@@ -277,7 +279,12 @@ def _by_source(synapses: Synapses) -> tuple[Array, Array, Array | slice]:
 
 def cells_of(name: str) -> str:
     """Return the name of the population of a max-pooling layer's inputs."""
-    return f"{name}/cells"
+    return f"{name}{_CELLS}"
+
+
+def layer_of(name: str) -> str:
+    """Return the name of the layer that a population belongs to."""
+    return name.removesuffix(_CELLS)
 
 
 def _arrays(stored: Any, prefix: str) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, A
         "num_neurons": snn.num_neurons,
         "num_synapses": snn.connectivity.num_synapses,
         "ann_operations": snn.operations_ann,
-        "hardware": snn.capabilities.hardware,
+        "hardware": snn.can.hardware,
     }
 
 

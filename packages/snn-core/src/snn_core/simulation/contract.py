@@ -21,6 +21,7 @@ from snn_core.data.events import CellEvents
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Layer, Network
+from snn_core.ir.timing import Timing, timing
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
@@ -77,6 +78,11 @@ class AbstractSNN(Measured, ABC):
     seed
         Seed of all random numbers; ``settings.simulation.seed`` if not given.
 
+    Attributes
+    ----------
+    timing
+        First step of each population on the simulator's clock, and delays of projections.
+
     Raises
     ------
     UnsupportedError
@@ -111,19 +117,48 @@ class AbstractSNN(Measured, ABC):
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
         self.network = network
         self.settings = timed(self.settings, network)
+        # Steps that a recorder is told count from the first step of the layer, so that what is
+        # recorded and scored does not depend on delays.
+        self.timing: Timing = timing(
+            network,
+            num_steps=self.settings.num_steps,
+            delay_steps=self.delay_steps,
+            is_input_delayed=self.settings.input.encoding != "constant",
+        )
         self.is_built = False
         self._forget()
 
     @property
     def details(self) -> Mapping[str, str]:
-        """How the simulator runs the network, such as a target it chose and why, for people.
+        """How the simulator runs the network, human-readable, such as a target it chose and why.
 
         It is asked for after a network was built, shown to the user and kept with the result. What
-        changes spikes belongs into the options.
+        changes spikes belongs into the options. Simulators add theirs to those of the base class.
         """
-        return {}
+        late = self.timing.output_delay
+        return {"output_delay": f"{late} steps after the input"} if late else {}
+
+    # Time.
+
+    @property
+    def delay_steps(self) -> int:
+        """Fewest steps that a spike takes to the next population, by default as declared.
+
+        A simulator whose options say it in ms returns their number of steps.
+        """
+        return self.can.delay_steps
 
     # What it can do.
+
+    @classmethod
+    def capabilities_for(cls, options: Any) -> Capabilities:
+        """Return what the simulator can do with given options: by default always the same."""
+        return cls.capabilities
+
+    @property
+    def can(self) -> Capabilities:
+        """What this simulator can do, given its options."""
+        return self.capabilities_for(self.options)
 
     @classmethod
     def refuses(cls, layer: Layer) -> str | None:
@@ -150,7 +185,7 @@ class AbstractSNN(Measured, ABC):
     def problems(self, network: Network) -> list[str]:
         """Return everything about a network and the settings that the simulator cannot do."""
         return [
-            *setting_problems(self.capabilities, network, self.settings),
+            *setting_problems(self.can, network, self.settings),
             *self._code_problems(network),
             *(
                 problem
@@ -160,13 +195,13 @@ class AbstractSNN(Measured, ABC):
         ]
 
     def _code_problems(self, network: Network) -> list[str]:
-        if self.settings.conversion.spike_code not in self.capabilities.spike_codes:
+        if self.settings.conversion.spike_code not in self.can.spike_codes:
             return []  # which is a problem of its own
         return code_problems(network, self.settings)
 
     def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
-        reason = self.refuses(layer) if layer.kind in self.capabilities.layers else None
-        found = layer_problems(self.capabilities, network, layer)
+        reason = self.refuses(layer) if layer.kind in self.can.layers else None
+        found = layer_problems(self.can, network, layer)
         return [*found, f"{layer.name}: {reason}"] if reason else found
 
     # Building.
@@ -340,7 +375,7 @@ class AbstractSNN(Measured, ABC):
             self.network,
             batch_size=len(x_b_l),
             num_steps=self.settings.num_steps,
-            record=self.settings.output.log_vars & self.capabilities.records,
+            record=self.settings.output.log_vars & self.can.records,
             fanout_n_l={name: f * cost for name, f in self.connectivity.fanout_of.items()},
             num_active_steps_b=signal.num_active_steps_b,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +22,14 @@ from snn_core.typing import Array, Float32, Int64
 class Measured:
     """Connectivity of the network, and what was recorded of the last batch."""
 
-    capabilities: ClassVar[Capabilities]
     network: Network
     settings: Settings
+
+    if TYPE_CHECKING:
+
+        @property
+        def can(self) -> Capabilities:
+            """What the simulator can do, given its options."""
 
     def _forget(self) -> None:
         """Drop everything that belongs to the network simulated before."""
@@ -83,12 +88,12 @@ class Measured:
     @property
     def batch_size(self) -> int:
         """Number of samples simulated at once."""
-        return self.settings.simulation.batch_size if self.capabilities.batched else 1
+        return self.settings.simulation.batch_size if self.can.batched else 1
 
     @property
     def is_parallelizable(self) -> bool:
         """Whether several samples are simulated at once."""
-        return self.capabilities.batched
+        return self.can.batched
 
     @property
     def top_k(self) -> int:

@@ -47,18 +47,6 @@ def up_to_first_spike(expected_b_l_t: Array) -> Array:
     return chosen
 
 
-def population_depth(network: Network) -> dict[str, int]:
-    """Return how many populations lie on the longest way from the input to each population."""
-    behind: dict[str, int] = {network.input.name: 0}
-    depth: dict[str, int] = {}
-    for layer in network.layers[1:]:
-        behind[layer.name] = max(behind[name] for name in layer.inputs)
-        if network.has_neurons(layer):
-            depth[layer.name] = behind[layer.name]
-            behind[layer.name] += 1
-    return depth
-
-
 def assert_same(
     expected: Recording,
     actual: Recording,
@@ -74,17 +62,15 @@ def assert_same(
     expected, actual
         Recordings of the reference, with spike trains, and of the simulator.
     capabilities
-        With ``rate_tolerance`` 0 the spikes must be equal, ``delay_steps`` later per layer;
-        otherwise the firing rates within the tolerance.
+        With ``rate_tolerance`` 0 the spikes must be equal, otherwise the firing rates within the
+        tolerance.
     steps
         Which steps of the reference to compare; rates are always those of the whole run.
     """
     if capabilities.rate_tolerance:
         assert_same_rates(expected, actual, tolerance=capabilities.rate_tolerance)
     else:
-        assert_same_spikes(
-            expected, actual, network, delay_steps=capabilities.delay_steps, steps=steps
-        )
+        assert_same_spikes(expected, actual, network, steps=steps)
 
 
 def assert_same_spikes(
@@ -92,24 +78,13 @@ def assert_same_spikes(
     actual: Recording,
     network: Network,
     *,
-    delay_steps: int = 0,
     steps: Steps = inner_steps,
 ) -> None:
     """Assert equality spike for spike, layer after layer, of all that both have recorded."""
-    depth = population_depth(network)
     for name, expected_b_l_t in _trains(expected, network).items():
         actual_b_l_t = _trains(actual, network).get(name)
-        if actual_b_l_t is None:
-            continue
-        late = depth[name] * delay_steps
-        num_steps = expected_b_l_t.shape[-1] - late
-        assert_same_values(
-            expected_b_l_t[..., :num_steps],
-            actual_b_l_t[..., late:],
-            name=name,
-            what=f"spikes{f' {late} steps later' if late else ''}",
-            steps=steps,
-        )
+        if actual_b_l_t is not None:
+            assert_same_values(expected_b_l_t, actual_b_l_t, name=name, what="spikes", steps=steps)
 
 
 def assert_same_rates(expected: Recording, actual: Recording, *, tolerance: float) -> None:

@@ -20,7 +20,7 @@ from snn_core.settings import RECORDABLE, SPIKE_CODES, CellSettings, InputSettin
 from snn_core.simulation.capabilities import CELL_OPTIONS
 from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
 from snn_core.testing import networks
-from snn_core.testing.suite import Suite, undeclared
+from snn_core.testing.suite import Suite
 
 GROUP = "snn.simulators"
 
@@ -157,10 +157,10 @@ class Declaration(Suite):
         """
         for kind, build in networks.LAYER_KINDS.items():
             network = build()
-            if undeclared(self.simulator, network, self.settings()) is None:
+            if self.undeclared(network, self.settings()) is None:
                 continue
             with pytest.raises(UnsupportedError, match=kind):
-                self.simulator(network, self.settings())
+                self.created(network, self.settings())
 
     def test_refuses_undeclared_options(self) -> None:
         """Each option of the cell that is not declared is refused by its name.
@@ -176,7 +176,7 @@ class Declaration(Suite):
             }
             sections.setdefault(section, {})[name] = CELL_VALUES[name]
             with pytest.raises(UnsupportedError, match=f"{section}.{name}"):
-                self.simulator(networks.dense(), self.settings(**sections))
+                self.created(networks.dense(), self.settings(**sections))
 
     def test_module_is_light(self) -> None:
         """Importing the class, and a refusal, do not import the simulator.
@@ -227,5 +227,5 @@ class Declaration(Suite):
             else:
                 sections.setdefault(section, {})[key] = [value] if key == "log_vars" else value
         with pytest.raises(UnsupportedError) as refused:
-            self.simulator(network, self.settings(**sections))
+            self.created(network, self.settings(**sections))
         return refused.value.problems

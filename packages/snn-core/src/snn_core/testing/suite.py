@@ -40,8 +40,8 @@ class Suite:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the simulator declares."""
-        return self.simulator.capabilities
+        """What the simulator declares for the options of the suite."""
+        return self.simulator.capabilities_for(self.simulator.parse_options(self.options))
 
     def settings(self, **sections: Mapping[str, Any]) -> Settings:
         """Return settings that the simulator supports, changed by the given sections."""
@@ -62,12 +62,19 @@ class Suite:
     ) -> AbstractSNN:
         """Return a simulator, or skip the test if it declares not to support what is asked."""
         settings = self.settings(**sections)
-        reason = undeclared(self.simulator, network, settings)
+        reason = self.undeclared(network, settings)
         if reason:
             pytest.skip(reason)
-        return self.simulator(
-            network, settings, self.simulator.parse_options(self.options), seed=seed
-        )
+        return self.created(network, settings, seed=seed)
+
+    def created(self, network: Network, settings: Settings, *, seed: int = 0) -> AbstractSNN:
+        """Return a simulator with the options of the suite."""
+        options = self.simulator.parse_options(self.options)
+        return self.simulator(network, settings, options, seed=seed)
+
+    def undeclared(self, network: Network, settings: Settings) -> str | None:
+        """Return why the declaration excludes a network or settings, or ``None``."""
+        return undeclared(self.simulator, self.capabilities, network, settings)
 
     def run(
         self,
@@ -158,13 +165,14 @@ class Suite:
             pytest.skip("declares batched = False")
 
 
-def undeclared(simulator: type[AbstractSNN], network: Network, settings: Settings) -> str | None:
+def undeclared(
+    simulator: type[AbstractSNN], can: Capabilities, network: Network, settings: Settings
+) -> str | None:
     """Return why a simulator's declaration excludes a network or settings, or ``None``.
 
     This is decided from the declaration alone, so that a simulator which refuses too much or too
     little is found out.
     """
-    can = simulator.capabilities
     asked = [
         ("inputs", settings.input.encoding, can.inputs),
         ("resets", settings.cell.reset, can.resets),
