@@ -10,7 +10,7 @@ from snn_core.ir import Spiking
 from snn_core.ir.connectivity import Synapses
 from snn_core.neurons.arithmetic import initial_potential
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.contract import ALL_LAYERS, Capabilities
+from snn_core.simulation.capabilities import CONTRACT_1_LAYERS, Capabilities
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.typing import Array, Float32, Shape
@@ -20,8 +20,8 @@ class SNN(SynapseListSNN):
     """Integrate-and-fire network with a matrix for each pair of connected populations."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        layers=ALL_LAYERS - {"MaxPooling2D"},
-        resets=frozenset({"subtraction"}),
+        layers=CONTRACT_1_LAYERS - {"MaxPooling2D"},
+        settings={"cell.reset": {"subtraction"}},
         records=frozenset({"spiketrains", "mem"}),
     )
 

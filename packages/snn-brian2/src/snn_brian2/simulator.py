@@ -31,12 +31,11 @@ from snn_core import artifact
 from snn_core.evaluation.operators import pool_windows
 from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
-from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.capabilities import ALL_INPUTS, draws_softmax
+from snn_core.simulation.capabilities import ANY, draws_softmax
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.base import SynapseListSNN
@@ -55,10 +54,14 @@ class SNN(SynapseListSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS,
-        cell=frozenset({"leak", "tau_m", "tau_refrac"}),
-        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
         softmax=True,
+        settings={
+            "input.encoding": {"constant", "poisson", "regular", "events"},
+            "cell.leak": ANY,
+            "cell.tau_m": ANY,
+            "cell.tau_refrac": ANY,
+        },
     )
     options_type: ClassVar[type[Any]] = Brian2Options
 

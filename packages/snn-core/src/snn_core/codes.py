@@ -27,7 +27,7 @@ from snn_core.ir import (
     Weighted,
 )
 from snn_core.ir.activations import Activation
-from snn_core.settings import Settings
+from snn_core.settings import Settings, Stage
 from snn_core.typing import Array, Bool, Float32, Int8
 
 MEAN_RATE = "temporal_mean_rate"
@@ -239,6 +239,34 @@ def _activation_problem(activation: Activation, code: str) -> str:
             f"ReLU(max_value={activation.max_value:g}); use 'ttfs_exact'"
         )
     return ""
+
+
+def with_timesteps(
+    settings: Settings, timesteps: int, *, stage: Stage, dt_ms: float | None = None
+) -> Settings:
+    """Return settings for a number of steps, the one meaning of ``timesteps`` everywhere.
+
+    The simulation lasts that many steps (``simulation.duration``); a conversion also chooses its
+    scales for them (``normalization.timesteps``).
+
+    Parameters
+    ----------
+    dt_ms
+        Length of a step, instead of the one in the settings.
+
+    Raises
+    ------
+    SettingsError
+        If the spike code determines the number of steps.
+    """
+    require_free_duration(settings)
+    dt_ms = settings.simulation.dt if dt_ms is None else dt_ms
+    tree: dict[str, dict[str, Any]] = {
+        "simulation": {"duration": timesteps * dt_ms, "dt": dt_ms},
+    }
+    if stage == "convert":
+        tree["normalization"] = {"timesteps": timesteps}
+    return settings.updated(tree)
 
 
 def require_free_duration(settings: Settings) -> None:

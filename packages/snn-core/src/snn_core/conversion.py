@@ -16,7 +16,7 @@ from snn_core.codes import (
     code_problems,
     levels,
     passes_spikes_on,
-    require_free_duration,
+    with_timesteps,
 )
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError, UnsupportedError
@@ -133,8 +133,7 @@ def convert(
         source = read(source, input_shape=input_shape)
     settings = preset("fast") if settings is None else settings
     if timesteps is not None:
-        require_free_duration(settings)
-        settings = settings.updated({"normalization": {"timesteps": timesteps}})
+        settings = with_timesteps(settings, timesteps, stage="convert")
     network = source.network if isinstance(source, Parsed) else source
     x_b_l = _checked(network, data, settings)
     problems = code_problems(network.replace(readout=settings.conversion.readout), settings)

@@ -192,6 +192,16 @@ def test_impossible_settings(convert, tmp_path, text, expected):
     assert expected in convert("--settings", path)
 
 
+def test_settings_that_a_run_would_ignore(run, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[cell]\nv_thresh = 7\nv_init = 0.25\n[normalization]\npercentile = 50\n")
+    message = run("--settings", path)
+    assert "cell.v_thresh = 7.0; the network was converted with 1.0" in message
+    assert "cell.v_init = 0.25; the network was converted with 0.5" in message
+    assert "normalization.percentile = 50.0" in message
+    assert "Convert the model with them, or leave them out." in message
+
+
 def test_unknown_option_of_a_simulator(run, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text("[reference]\nthreads = 3\n")

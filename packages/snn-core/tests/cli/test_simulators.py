@@ -16,7 +16,10 @@ def test_json_holds_the_capabilities(snn):
     reference = found["reference"]
     assert reference["distribution"] == "snn-core"
     assert reference["problem"] is None
-    assert "subtraction" in reference["capabilities"]["resets"]
+    can = reference["capabilities"]["settings"]
+    assert can["conversion.spike_code"] == ["temporal_mean_rate"]
+    assert "subtraction" in can["cell.reset"]
+    assert can["cell.leak"] == "any"
 
 
 HEAVY = ("tensorflow", "keras", "torch", "onnx", "matplotlib", "brian2", "nest", "neuron")

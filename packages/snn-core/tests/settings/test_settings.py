@@ -1,8 +1,15 @@
 import pytest
 
 from snn_core.errors import SettingsError
-from snn_core.settings import Settings
+from snn_core.settings import (
+    CellSettings,
+    ConversionSettings,
+    InputSettings,
+    NormalizationSettings,
+    Settings,
+)
 from snn_core.settings.__main__ import document
+from snn_core.settings.original import SettingsWarning
 
 
 def load(tmp_path, text, *, name="settings.toml", **options):
@@ -108,3 +115,66 @@ def test_the_original_leak_is_a_tenth_of_the_threshold_per_ms(tmp_path):
     assert (cell.leak, cell.tau_refrac, cell.tau_m) == (0.1, 2, 20)
     path.write_text("[cell]\nleak = False\n")
     assert Settings.load(path).cell.leak == 0
+
+
+def test_a_section_of_the_original_reaches_the_simulator_that_claims_it():
+    tree = {"loihi": {"validate_partitions": True, "connection_kwargs": {"numWeightBits": 8}}}
+    settings = Settings.of(tree, simulators=("loihi", "reference"))
+    assert settings.options == tree
+
+
+def test_a_section_of_the_original_without_its_simulator_has_no_effect_and_is_named():
+    with pytest.warns(SettingsWarning, match=r"\[loihi\]"):
+        assert Settings.of({"loihi": {"validate_partitions": True}}).options == {}
+
+
+def test_sections_of_simulators_are_sections():
+    with pytest.raises(SettingsError, match="expected a section"):
+        Settings.of({"loihi": 3}, simulators=("loihi",))
+
+
+def test_every_key_has_a_stage():
+    for section in (CellSettings, InputSettings, NormalizationSettings, ConversionSettings):
+        keys = [*section.keys_of("convert"), *section.keys_of("run")]
+        assert sorted(keys) == sorted(section.model_fields)
+        assert section.other_stage <= set(section.model_fields)
+        assert section.claimed <= set(section.model_fields)
+    assert "v_thresh" in CellSettings.keys_of("convert")
+    assert "online_normalization" in NormalizationSettings.keys_of("run")
+
+
+CONVERTED = Settings.of(
+    {"normalization": {"method": "mse"}, "cell": {"v_init": 0.5}, "conversion": {"num_bits": 4}}
+)
+
+
+def test_a_run_takes_what_belongs_to_the_conversion_from_the_artifact():
+    found = Settings.of({"cell": {"tau_refrac": 2.0}}).with_conversion(CONVERTED)
+    assert found.of_conversion == CONVERTED.of_conversion
+    assert found.cell.tau_refrac == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("cell", "v_thresh", 7.0),
+        ("cell", "v_init", 0.25),
+        ("cell", "quantize_weights", True),
+        ("conversion", "readout", "membrane"),
+        ("conversion", "num_bits", 5),
+        ("normalization", "percentile", 50.0),
+    ],
+)
+def test_settings_of_a_conversion_are_refused_in_a_run(section, key, value):
+    given = Settings.of({section: {key: value}})
+    with pytest.raises(SettingsError, match=rf"{section}\.{key} = .*converted with") as refused:
+        given.with_conversion(CONVERTED)
+    assert "num_steps" not in str(refused.value)
+    with pytest.raises(SettingsError, match=rf"{section}\.{key}"):
+        CONVERTED.updated({section: {key: value}}).require_conversion(CONVERTED)
+
+
+def test_a_mode_of_the_initial_potential_belongs_to_the_run():
+    found = Settings.of({"cell": {"v_init": "uniform"}}).with_conversion(CONVERTED)
+    assert found.cell.v_init == "uniform"
+    CONVERTED.updated({"cell": {"v_init": "bias"}}).require_conversion(CONVERTED)

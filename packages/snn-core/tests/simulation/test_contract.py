@@ -151,8 +151,7 @@ class Chip(ReferenceSNN):
 
     capabilities = Capabilities(
         layers=frozenset({"Dense"}),
-        inputs=frozenset({"poisson"}),
-        resets=frozenset({"zero"}),
+        settings={"input.encoding": {"poisson"}, "cell.reset": {"zero"}},
         readouts=frozenset({"membrane"}),
         records=frozenset(),
     )

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking
-from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import pool_coefficient
 from snn_core.recording.recorder import Recorder
-from snn_core.settings import SPIKE_CODES
-from snn_core.simulation.capabilities import CELL_OPTIONS, needs_stepping
-from snn_core.simulation.contract import ALL_INPUTS, AbstractSNN, Capabilities
-from snn_core.simulation.reference import ReferenceSNN
+from snn_core.simulation.capabilities import ANY, needs_stepping
+from snn_core.simulation.contract import AbstractSNN, Capabilities
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
@@ -50,12 +47,25 @@ class SNN(AbstractSNN):
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS,
-        spike_codes=frozenset(SPIKE_CODES),
-        activations=ReferenceSNN.capabilities.activations,
-        cell=frozenset(CELL_OPTIONS),
-        max_pool_methods=frozenset(MAX_POOL_METHODS),
+        activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
+        max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
         softmax=True,
+        settings={
+            "conversion.spike_code": {"temporal_mean_rate", *ENGINES},
+            "input.encoding": {"constant", "poisson", "regular", "events"},
+            "cell.bias_relaxation": ANY,
+            "cell.clamp_indices": ANY,
+            "cell.clamp_var": ANY,
+            "cell.leak": ANY,
+            "cell.payloads": ANY,
+            "cell.tau_m": ANY,
+            "cell.tau_refrac": ANY,
+            "cell.v_clip": ANY,
+            "cell.v_init": {"uniform", "bias"},
+            "normalization.online_normalization": ANY,
+            "simulation.reset_between_nth_sample": ANY,
+            "simulation.scale_first_layer_parameters": ANY,
+        },
     )
     options_type: ClassVar[type[Any]] = INIsimOptions
 

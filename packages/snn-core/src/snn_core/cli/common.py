@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from snn_core.codes import require_free_duration
+from snn_core.codes import with_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
 from snn_core.running.result import RunResult
-from snn_core.settings import Settings
+from snn_core.settings import Settings, Stage
 from snn_core.simulation import registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -91,6 +91,7 @@ def read_settings(path: Path | None, base: Settings) -> Settings:
 def with_flags(
     settings: Settings,
     *,
+    stage: Stage,
     timesteps: int | None = None,
     dt: float | None = None,
     samples: int | None = None,
@@ -105,8 +106,7 @@ def with_flags(
         "seed": seed,
     }
     if timesteps is not None:
-        require_free_duration(settings)
-        changes["duration"] = timesteps * (dt or settings.simulation.dt)
+        settings = with_timesteps(settings, timesteps, stage=stage, dt_ms=dt)
     given = {key: value for key, value in changes.items() if value is not None}
     return settings.updated({"simulation": given})
 

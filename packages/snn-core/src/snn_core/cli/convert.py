@@ -26,7 +26,6 @@ from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
-from snn_core.settings import Settings
 from snn_core.simulation import registry
 
 
@@ -93,8 +92,11 @@ def convert(
     if (simulator is None) != (test is None):
         raise click.UsageError("--simulator and --test belong together: give both or neither.")
     settings = common.read_settings(settings_file, preset(preset_name))
-    settings = common.with_flags(settings, timesteps=timesteps, **flags)
-    settings = _normalization(settings, timesteps=timesteps, percentile=percentile)
+    settings = common.with_flags(settings, stage="convert", timesteps=timesteps, **flags)
+    if percentile is not None:
+        settings = settings.updated(
+            {"normalization": {"method": "percentile", "percentile": percentile}}
+        )
     if simulator is not None:
         registry.get(simulator)
     require_writable(output)
@@ -129,18 +131,6 @@ def convert(
     common.print_result(result, as_json=as_json)
     if result.interrupted:
         raise SystemExit(common.INTERRUPTED)
-
-
-def _normalization(
-    settings: Settings, *, timesteps: int | None, percentile: float | None
-) -> Settings:
-    """Return settings whose scales follow the flags."""
-    changes: dict[str, Any] = {}
-    if timesteps is not None:
-        changes["timesteps"] = timesteps
-    if percentile is not None:
-        changes |= {"method": "percentile", "percentile": percentile}
-    return settings.updated({"normalization": changes})
 
 
 def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness:

@@ -44,7 +44,8 @@ def run(
     """Simulate ARTIFACT, a converted network, on test data."""
     stored = load_artifact(artifact)
     settings = common.read_settings(settings_file, stored.settings)
-    settings = common.with_flags(settings, timesteps=timesteps, **flags)
+    settings.require_conversion(stored.settings)
+    settings = common.with_flags(settings, stage="run", timesteps=timesteps, **flags)
     result = run_and_show(
         stored.network, settings, simulator=simulator, data=data, output=output, resume=resume
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snn_core.simulation import registry
+from snn_core.simulation.capabilities import ANY, CLAIMABLE, Capabilities, list_values
 
 
 @click.command()
@@ -19,7 +20,10 @@ def simulators(*, as_json: bool) -> None:
     """List the installed simulators; none of them is started."""
     found = registry.describe()
     if as_json:
-        click.echo(json.dumps([_plain(asdict(item)) for item in found]))
+        rows = [
+            {part.name: _plain(getattr(item, part.name)) for part in fields(item)} for item in found
+        ]
+        click.echo(json.dumps(rows))
         return
     table = Table()
     for column in ("simulator", "package", "spike codes", "batches", "runs on"):
@@ -33,7 +37,7 @@ def simulators(*, as_json: bool) -> None:
         table.add_row(
             item.name,
             package,
-            ", ".join(sorted(can.spike_codes)),
+            list_values(can.accepted("conversion.spike_code")),
             "yes" if can.batched else "one sample at a time",
             can.hardware or "this computer",
         )
@@ -42,8 +46,9 @@ def simulators(*, as_json: bool) -> None:
 
 def _plain(value: Any) -> Any:
     """Return a value that JSON knows, sets as sorted lists."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return value
+    if isinstance(value, Capabilities):
+        own = {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return {**own, "settings": {name: _plain(value.accepted(name)) for name in CLAIMABLE}}
+    if value is ANY:
+        return "any"
+    return sorted(value) if isinstance(value, (set, frozenset, tuple)) else value

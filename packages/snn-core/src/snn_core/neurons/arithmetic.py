@@ -143,7 +143,7 @@ class MaxPool:
     def __init__(self, layer: MaxPooling2D, x_b_hwc: Float32[Array, "b h w c"]) -> None:
         self._layer = layer
         self._running = np.zeros_like(x_b_hwc)
-        self._passed_on = np.float32(0)
+        self._passed_on: Array | np.float32 = np.float32(0)
 
     def drive(self, x_b_hwc: Float32[Array, "b h w c"], t: int) -> Float32[Array, "b y x c"]:
         """Return what the layer's neurons receive in step ``t`` = 1, 2, ...
@@ -157,8 +157,9 @@ class MaxPool:
         self._running = self._running + pool_coefficient(layer.method, t) * x_b_hwc
         rates = pool_windows(self._running, layer, fill=-np.inf)
         if layer.method == "pre_spike_max":
-            highest = rates.max(axis=-1)
-            drive, self._passed_on = highest - self._passed_on, highest
+            highest: Array = rates.max(axis=-1)
+            drive: Array = np.asarray(highest - self._passed_on)
+            self._passed_on = highest
         else:
             winner = rates.argmax(axis=-1)[..., None]
             cells = pool_windows(x_b_hwc, layer, fill=0.0)

@@ -12,7 +12,7 @@ import numpy as np
 
 import snn_core
 from snn_core import artifact
-from snn_core.codes import require_free_duration
+from snn_core.codes import with_timesteps
 from snn_core.data import Dataset, load_dataset
 from snn_core.errors import ArtifactError, DataError
 from snn_core.ir import Network
@@ -55,7 +55,8 @@ def run(
     data
         Samples and labels: arrays, a data set, or the path of one.
     settings
-        Settings of the run; those in the artifact if not given.
+        Settings of the run; those in the artifact if not given. What belongs to the conversion
+        is always taken from the artifact.
     timesteps
         Number of steps, instead of the duration in the settings.
     seed
@@ -106,17 +107,15 @@ def _loaded(
     if isinstance(network_or_path, Network):
         return network_or_path, settings or Settings()
     stored = artifact.load_artifact(network_or_path)
-    return stored.network, settings or stored.settings
+    if settings is None:
+        return stored.network, stored.settings
+    return stored.network, settings.with_conversion(stored.settings)
 
 
 def _with(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
-    changes: dict[str, Any] = {}
     if timesteps is not None:
-        require_free_duration(settings)
-        changes["duration"] = timesteps * settings.simulation.dt
-    if seed is not None:
-        changes["seed"] = seed
-    return settings.updated({"simulation": changes}) if changes else settings
+        settings = with_timesteps(settings, timesteps, stage="run")
+    return settings if seed is None else settings.updated({"simulation": {"seed": seed}})
 
 
 def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Array]:

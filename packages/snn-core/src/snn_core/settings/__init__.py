@@ -1,7 +1,8 @@
 """Settings: typed, validated, with the sections and keys of snn_toolbox's INI files."""
 
 from snn_core.settings.cell import CellSettings
-from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings, Section
+from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
+from snn_core.settings.section import Section, Stage
 from snn_core.settings.tree import (
     RECORDABLE,
     SPIKE_CODES,
@@ -25,4 +26,5 @@ __all__ = [
     "Section",
     "Settings",
     "SimulationSettings",
+    "Stage",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import get_origin
 
-from snn_core.settings.input import Section
+from snn_core.settings.section import Section
 from snn_core.settings.tree import Settings
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from snn_core.settings.input import Section
+from snn_core.settings.section import Section
 
 ORIGINAL_LEAK = 0.1
 """Thresholds per ms that ``leak = true`` stood for."""
@@ -29,42 +29,72 @@ _RESETS = {
 class CellSettings(Section):
     """The neuron."""
 
+    other_stage: ClassVar[frozenset[str]] = frozenset(
+        {"v_thresh", "binarize_weights", "quantize_weights"}
+    )
+    claimed: ClassVar[frozenset[str]] = frozenset(
+        {
+            "bias_relaxation",
+            "clamp_indices",
+            "clamp_var",
+            "leak",
+            "payloads",
+            "reset",
+            "tau_m",
+            "tau_refrac",
+            "v_clip",
+            "v_init",
+        }
+    )
+
     v_thresh: float = Field(1.0, gt=0, description="firing threshold; a spike carries this value")
     v_init: Annotated[float, Field(ge=0, lt=1)] | Literal["uniform", "bias"] = Field(
-        0.0, description="initial membrane potential in units of the threshold; `uniform`: "
+        0.0, examples=["uniform"],
+        description="initial membrane potential in units of the threshold; `uniform`: "
         "random between plus and minus the threshold, `bias`: minus the bias",
     )  # fmt: skip
     reset: Literal["subtraction", "zero", "modulo"] = Field(
         "subtraction", description="what a spike does to the membrane potential"
     )
     tau_refrac: float = Field(
-        0.0, ge=0, description="refractory time in ms: for so long after a spike a neuron ignores "
+        0.0, ge=0, examples=[2.0],
+        description="refractory time in ms: for so long after a spike a neuron ignores "
         "its input and does not fire",
     )  # fmt: skip
     leak: float = Field(
-        0.0, ge=0, description="constant leak in thresholds per ms, down to a potential of 0; "
+        0.0, ge=0, examples=[0.125],
+        description="constant leak in thresholds per ms, down to a potential of 0; "
         "`true` stands for 0.1",
     )  # fmt: skip
     tau_m: float | None = Field(
-        None, gt=0, description="time constant in ms of an exponential leak; none if not given"
+        None,
+        gt=0,
+        examples=[20.0],
+        description="time constant in ms of an exponential leak; none if not given",
     )
     payloads: bool = Field(
-        False, description="experimental: a spike carries all of the potential, which it empties"
+        False,
+        examples=[True],
+        description="experimental: a spike carries all of the potential, which it empties",
     )
     v_clip: float | None = Field(
-        None, gt=0, description="experimental: keep potentials within plus and minus so many "
+        None, gt=0, examples=[3.0],
+        description="experimental: keep potentials within plus and minus so many "
         "thresholds; `true` stands for 3",
     )  # fmt: skip
     clamp_indices: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        {}, description="experimental: number or name of a layer to the first step in which its "
+        {}, examples=[{"1": 3}],
+        description="experimental: number or name of a layer to the first step in which its "
         "neurons use their input",
     )  # fmt: skip
     clamp_var: bool = Field(
-        False, description="experimental: let a layer use its input only once the mean rates of "
+        False, examples=[True],
+        description="experimental: let a layer use its input only once the mean rates of "
         "what arrives have settled, or in the second half of the run",
     )  # fmt: skip
     bias_relaxation: bool = Field(
-        False, description="experimental: give deeper layers their bias bit by bit, all of it from "
+        False, examples=[True],
+        description="experimental: give deeper layers their bias bit by bit, all of it from "
         "the middle of the run on",
     )  # fmt: skip
     binarize_weights: bool = Field(

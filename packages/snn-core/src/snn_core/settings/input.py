@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from snn_core.settings.section import Section
 
 _NO_RANDOM_IMAGES = (
     "makes random images, which are for training; remove it, or set it to False or 0"
@@ -14,12 +16,6 @@ _FRAME_METHODS = {
     "rectified_sum_polarity_channels": "rectified_polarity_channels",
     "signed_sum_polarity_channels": "signed_polarity_channels",
 }
-
-
-class Section(BaseModel):
-    """A section of the settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class DatagenKwargs(Section):
@@ -124,6 +120,8 @@ class DataflowKwargs(Section):
 
 class InputSettings(Section):
     """Where samples come from and how they enter the network."""
+
+    claimed: ClassVar[frozenset[str]] = frozenset({"encoding"})
 
     encoding: Literal["constant", "poisson", "regular", "events"] = Field(
         "constant",

@@ -50,6 +50,7 @@ WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
 commands, file names, the simulators' own options."""
 
 SECTIONS_WITHOUT_EFFECT = frozenset(("restrictions", "spinnaker", "loihi"))
+"""Sections that are left out unless a simulator of that name is installed."""
 
 FEATURES: Mapping[str, Mapping[str, Any]] = {
     "conversion": {"append_softmax": False},
@@ -98,13 +99,17 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     return {**others, "cell": {**others.get("cell", {}), "clamp_indices": found}}
 
 
-def without_original(tree: Mapping[str, Any]) -> dict[str, Any]:
+def without_original(
+    tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Return nested settings without the keys that only the original knows.
 
     Parameters
     ----------
     tree
         Section to keys and values.
+    simulators
+        Names of sections that an installed simulator claims; they are kept whole.
 
     Raises
     ------
@@ -119,6 +124,9 @@ def without_original(tree: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     dropped: list[str] = []
     for section, items in tree.items():
+        if section in simulators:
+            kept[section] = items
+            continue
         if section in SECTIONS_WITHOUT_EFFECT:
             dropped.append(f"[{section}]")
             continue

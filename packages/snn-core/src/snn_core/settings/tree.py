@@ -13,15 +13,16 @@ import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
 from snn_core.errors import SettingsError
 from snn_core.settings.cell import CellSettings
-from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings, Section
+from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
+from snn_core.settings.section import Section, Stage
 from snn_core.typing import PathLikeStr
 
 if sys.version_info >= (3, 11):
@@ -39,7 +40,6 @@ __all__ = [
     "InputSettings",
     "NormalizationSettings",
     "OutputSettings",
-    "Section",
     "Settings",
     "SimulationSettings",
 ]
@@ -69,6 +69,12 @@ _LOG_VARS = {
 class NormalizationSettings(Section):
     """How thresholds are found from calibration data."""
 
+    stage: ClassVar[Stage] = "convert"
+    other_stage: ClassVar[frozenset[str]] = frozenset(
+        {"online_normalization", "diff_to_max_rate", "diff_to_min_rate", "timestep_fraction"}
+    )
+    claimed: ClassVar[frozenset[str]] = frozenset({"online_normalization"})
+
     method: Literal["percentile", "mse", "none"] = Field(
         "percentile", description="`percentile` of the positive activations, `mse`: the threshold "
         "with the smallest quantisation error at `timesteps` steps, `none`: leave weights alone",
@@ -83,7 +89,8 @@ class NormalizationSettings(Section):
         None, ge=1, description="use only the first samples of the calibration data"
     )
     online_normalization: bool = Field(
-        False, description="lower the threshold of a layer during the simulation to its highest "
+        False, examples=[True],
+        description="lower the threshold of a layer during the simulation to its highest "
         "spike rate, and what its spikes carry with it",
     )  # fmt: skip
     diff_to_max_rate: float = Field(
@@ -98,6 +105,9 @@ class NormalizationSettings(Section):
 
 class ConversionSettings(Section):
     """How the network is turned into a spiking one."""
+
+    stage: ClassVar[Stage] = "convert"
+    claimed: ClassVar[frozenset[str]] = frozenset({"spike_code"})
 
     spike_code: Literal[SPIKE_CODES] = Field(  # type: ignore[valid-type]
         "temporal_mean_rate", description="how spikes stand for numbers; see `docs/spike-codes.md`"
@@ -132,6 +142,10 @@ class ConversionSettings(Section):
 class SimulationSettings(Section):
     """What is simulated."""
 
+    claimed: ClassVar[frozenset[str]] = frozenset(
+        {"reset_between_nth_sample", "scale_first_layer_parameters"}
+    )
+
     simulator: str = Field("inisim", min_length=1, description="name of the simulator")
     duration: float = Field(200.0, gt=0, description="simulated time per sample in ms")
     dt: float = Field(1.0, gt=0, description="length of a step in ms")
@@ -141,14 +155,16 @@ class SimulationSettings(Section):
         (), description="use these samples instead of the first ones"
     )
     reset_between_nth_sample: int = Field(
-        1, description="reset the network before every n-th sample only, as for the frames of a "
+        1, examples=[2],
+        description="reset the network before every n-th sample only, as for the frames of a "
         "video; 0 or less: before the first one only",
     )  # fmt: skip
     early_stopping: bool = Field(
         False, description="stop a sample after the last step that has any input"
     )
     scale_first_layer_parameters: float | None = Field(
-        None, gt=0, description="experimental: present constant input more strongly at first, "
+        None, gt=0, examples=[1.0],
+        description="experimental: present constant input more strongly at first, "
         "fading with this time constant in ms; `true` stands for 1",
     )  # fmt: skip
     top_k: int = Field(5, ge=1, description="also report the top-k error")
@@ -232,6 +248,57 @@ class Settings(Section):
         """Number of steps N = round(duration / dt)."""
         return round(self.simulation.duration / self.simulation.dt)
 
+    @property
+    def of_conversion(self) -> dict[str, Any]:
+        """The settings that have their effect in a conversion, by ``section.key``.
+
+        A number as initial potential becomes part of the network, so it is one of them.
+        """
+        found = {
+            f"{name}.{key}": getattr(section, key)
+            for name, section in self
+            if isinstance(section, Section)
+            for key in section.keys_of("convert")
+        }
+        if isinstance(self.cell.v_init, float):
+            found["cell.v_init"] = self.cell.v_init
+        return found
+
+    def with_conversion(self, converted: Settings) -> Settings:
+        """Return settings for running a network that was converted with other ones.
+
+        What belongs to the conversion is taken from there.
+
+        Raises
+        ------
+        SettingsError
+            If a setting of the conversion is given here with another value than its default and
+            the one that the network was converted with: it would have no effect.
+        """
+        default, stored = Settings().of_conversion, converted.of_conversion
+        given = {
+            setting: value
+            for setting, value in self.of_conversion.items()
+            if value != default.get(setting)
+        }
+        _require_converted_so(given, stored)
+        tree: dict[str, dict[str, Any]] = {}
+        for setting, value in stored.items():
+            section, key = setting.split(".")
+            if setting != "cell.v_init" or setting in self.of_conversion:
+                tree.setdefault(section, {})[key] = value
+        return self.updated(tree)
+
+    def require_conversion(self, converted: Settings) -> None:
+        """Raise unless all settings of the conversion are those of another conversion.
+
+        Raises
+        ------
+        SettingsError
+            Lists the settings that would have no effect.
+        """
+        _require_converted_so(self.of_conversion, converted.of_conversion)
+
     def to_tree(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
         tree = self.model_dump(mode="json")
@@ -289,15 +356,16 @@ class Settings(Section):
         """
         values = self.model_dump()
         tree = with_clamp_indices(tree)
-        for section, items in without_original(tree).items():
-            if section in simulators:
-                values["options"].setdefault(section, {}).update(items)
-                continue
+        for section, items in without_original(tree, simulators=simulators).items():
             _require_known(section, (*_SECTIONS, *simulators), what="section")
             if not isinstance(items, Mapping):
                 raise SettingsError(
                     f"Found [{section}] = {items!r}; expected a section with keys and values."
                 )
+            if section in simulators:
+                own = values["options"].get(section, {})
+                values["options"][section] = {**own, **items}
+                continue
             if section == "options":
                 values["options"].update({name: dict(own) for name, own in items.items()})
                 continue
@@ -312,6 +380,20 @@ class Settings(Section):
 
 
 _SECTIONS = tuple(Settings.model_fields)
+
+
+def _require_converted_so(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    lines = [
+        f"  - {setting} = {value!r}; the network was converted with {stored[setting]!r}"
+        for setting, value in given.items()
+        if value != stored.get(setting, value)
+    ]
+    if lines:
+        raise SettingsError(
+            "These settings have their effect in a conversion, none in a run:\n"
+            + "\n".join(lines)
+            + "\nConvert the model with them, or leave them out."
+        )
 
 
 def _aliased(section: str, items: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,17 @@
-"""What a simulator can do, and what about a network and its settings lies beyond that."""
+"""What a simulator can do, and the check of networks and settings against it.
+
+A simulator claims what it can do in `Capabilities`. What it does not name is what contract 1 asks
+of every simulator, whatever is added to this package later: a setting that it does not name is
+accepted at its default only.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from snn_core.errors import SettingsError
 from snn_core.ir import (
@@ -18,7 +24,7 @@ from snn_core.ir import (
     Softmax,
     Spiking,
 )
-from snn_core.settings import InputSettings, Settings
+from snn_core.settings import Section, Settings
 
 BUILDERS: Mapping[str, str] = {
     "Dense": "build_dense",
@@ -37,28 +43,57 @@ BUILDERS: Mapping[str, str] = {
 }
 """Layer kind to the method of `AbstractSNN` that builds it."""
 
+
 ALL_LAYERS = frozenset(BUILDERS)
+"""Every layer kind that this version knows."""
 
-ALL_INPUTS = frozenset(get_args(InputSettings.model_fields["encoding"].annotation))
+CONTRACT_1_LAYERS = frozenset(
+    {
+        "Dense",
+        "Conv1D",
+        "Conv2D",
+        "DepthwiseConv2D",
+        "Conv2DTranspose",
+        "AveragePooling2D",
+        "MaxPooling2D",
+        "UpSampling2D",
+        "Add",
+        "Flatten",
+        "Reshape",
+        "ZeroPadding2D",
+        "Concatenate",
+    }
+)
+"""Layer kinds of contract 1; those that come later are to be claimed."""
 
-CELL_OPTIONS: Mapping[str, str] = {
-    "bias_relaxation": "cell",
-    "clamp_indices": "cell",
-    "clamp_var": "cell",
-    "leak": "cell",
-    "payloads": "cell",
-    "tau_m": "cell",
-    "tau_refrac": "cell",
-    "v_clip": "cell",
-    "v_init": "cell",
-    "online_normalization": "normalization",
-    "reset_between_nth_sample": "simulation",
-    "scale_first_layer_parameters": "simulation",
-}
-"""Settings that change the neuron or its input, with their sections: simulators declare them.
 
-Of ``v_init`` these are the modes ``uniform`` and ``bias``; numbers are part of the network.
-"""
+class _AnyValue:
+    """Holds every value."""
+
+    def __contains__(self, value: object) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY: Container[Any] = _AnyValue()
+"""Claims every value of a setting."""
+
+Claims: TypeAlias = Mapping[str, Container[Any]]
+"""Setting, as ``section.key``, to the values that are accepted: a set, or `ANY`."""
+
+CONTRACT_1_SETTINGS: Claims = MappingProxyType(
+    {
+        "conversion.spike_code": frozenset({"temporal_mean_rate"}),
+        "input.encoding": frozenset({"constant", "poisson", "regular"}),
+        "cell.reset": frozenset({"subtraction", "zero", "modulo"}),
+    }
+)
+"""What every simulator accepts beyond defaults, unless it claims something else."""
+
+OF_ALL_CODES = frozenset(CONTRACT_1_SETTINGS)
+"""Claimed settings that concern every spike code; the others are for mean rates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,16 +104,21 @@ class Capabilities:
     ----------
     layers
         Layer kinds, keys of `BUILDERS`.
-    spike_codes, inputs, resets, readouts, records
-        Accepted values of the settings of these names.
-    cell
-        Settings beyond the plain neuron that it follows, out of `CELL_OPTIONS`.
-    max_pool_methods
-        Accepted ``maxpool_type`` values.
     activations
         Accepted activations of layers with neurons; softmax is declared apart.
+    max_pool_methods
+        Accepted ``maxpool_type`` values.
+    readouts
+        Accepted read-outs of the output.
     softmax
         Whether a softmax output can draw stochastic spikes.
+    settings
+        Accepted values of settings that change the neuron, its input or the spike code, for
+        example ``{"cell.reset": {"subtraction"}, "cell.leak": ANY}``. Those that are not named
+        are accepted as `CONTRACT_1_SETTINGS` says, or else at their default only. The default of
+        a setting outside `CONTRACT_1_SETTINGS` is always accepted.
+    records
+        Variables that can be recorded.
     batched
         Whether several samples are simulated at once; otherwise batches hold one sample.
     delay_steps
@@ -91,21 +131,66 @@ class Capabilities:
         Name of the chip this runs on or stands in for; ``None`` for a plain simulator.
     """
 
-    layers: frozenset[str] = ALL_LAYERS
-    spike_codes: frozenset[str] = frozenset({"temporal_mean_rate"})
-    inputs: frozenset[str] = frozenset({"constant", "poisson", "regular"})
-    resets: frozenset[str] = frozenset({"subtraction", "zero", "modulo"})
-    readouts: frozenset[str] = frozenset({"counts", "membrane"})
-    records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
-    cell: frozenset[str] = frozenset()
-    max_pool_methods: frozenset[str] = frozenset()
+    layers: frozenset[str] = CONTRACT_1_LAYERS
     activations: frozenset[str] = frozenset({"Linear", "ReLU"})
+    max_pool_methods: frozenset[str] = frozenset()
+    readouts: frozenset[str] = frozenset({"counts", "membrane"})
     softmax: bool = False
+    settings: Claims = field(default_factory=dict)
+    records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
     batched: bool = True
     delay_steps: int = 0
     deterministic: bool = True
     rate_tolerance: float = 0.0
     hardware: str | None = None
+
+    def accepted(self, setting: str) -> Container[Any]:
+        """Return the accepted values of a setting, given as ``section.key``, for listing.
+
+        Raises
+        ------
+        KeyError
+            If there is no such setting, or none that simulators claim.
+        """
+        default = CLAIMABLE[setting]
+        return self.settings.get(setting, CONTRACT_1_SETTINGS.get(setting, (default,)))
+
+    def accepts(self, setting: str, value: object) -> bool:
+        """Return whether a value of a setting, given as ``section.key``, is accepted."""
+        is_plain = setting not in CONTRACT_1_SETTINGS and value == CLAIMABLE[setting]
+        return is_plain or value in self.accepted(setting)
+
+
+def _claimable() -> Iterator[tuple[str, Any]]:
+    for name, info in Settings.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            for key in sorted(section.claimed):
+                yield f"{name}.{key}", section.model_fields[key].default
+
+
+CLAIMABLE: Mapping[str, Any] = MappingProxyType(dict(_claimable()))
+"""Every setting that simulators claim, as ``section.key``, with its default."""
+
+
+def setting_value(settings: Settings, setting: str) -> Any:
+    """Return the value of a setting that is given as ``section.key``.
+
+    A number as initial potential is part of the network, so it counts as the default.
+    """
+    section, key = setting.split(".")
+    value = getattr(getattr(settings, section), key)
+    is_in_network = setting == "cell.v_init" and not isinstance(value, str)
+    return CLAIMABLE[setting] if is_in_network else value
+
+
+def changed_settings(settings: Settings) -> list[str]:
+    """Return the settings that change the plain neuron or its input, as ``section.key``."""
+    return [
+        setting
+        for setting, default in CLAIMABLE.items()
+        if setting not in OF_ALL_CODES and setting_value(settings, setting) != default
+    ]
 
 
 def draws_softmax(network: Network) -> bool:
@@ -117,62 +202,48 @@ def draws_softmax(network: Network) -> bool:
 
 def setting_problems(can: Capabilities, network: Network, settings: Settings) -> list[str]:
     """Return a line for each setting that is not supported."""
-    wanted = [
-        ("conversion.spike_code", settings.conversion.spike_code, can.spike_codes),
-        ("input.encoding", settings.input.encoding, can.inputs),
-        ("cell.reset", settings.cell.reset, can.resets),
-        ("conversion.readout", network.readout, can.readouts),
+    refused = [
+        (setting, value, can.accepted(setting))
+        for setting in CLAIMABLE
+        if not can.accepts(setting, value := setting_value(settings, setting))
     ]
-    wanted += [
-        ("output.log_vars", name, can.records | {"activations"})
-        for name in sorted(settings.output.log_vars)
+    if network.readout not in can.readouts:
+        refused.append(("conversion.readout", network.readout, can.readouts))
+    known = can.records | {"activations"}
+    refused += [
+        ("output.log_vars", name, known) for name in sorted(settings.output.log_vars - known)
     ]
     found = [
-        f"{key} = {value!r} is not supported; supported: {', '.join(sorted(known))}"
-        for key, value, known in wanted
-        if value not in known
+        f"{setting} = {value!r} is not supported; supported: {list_values(accepted)}"
+        for setting, value, accepted in refused
     ]
     try:
         clamp_steps(network, settings)
     except SettingsError as error:
         found.append(str(error))
     if settings.conversion.spike_code != "temporal_mean_rate":
-        return found + [
-            f"{CELL_OPTIONS[name]}.{name} is for the spike code temporal_mean_rate only"
-            for name in cell_options(settings)
+        found += [
+            f"{setting} is for the spike code temporal_mean_rate only"
+            for setting in changed_settings(settings)
+            if can.accepts(setting, setting_value(settings, setting))
         ]
-    return found + [
-        f"{CELL_OPTIONS[name]}.{name} = {_value(settings, name)!r} is not supported; supported: "
-        f"{_default(settings, name)!r}"
-        for name in cell_options(settings)
-        if name not in can.cell
-    ]
+    return found
 
 
-def cell_options(settings: Settings) -> list[str]:
-    """Return the `CELL_OPTIONS` that the settings make use of."""
-    return [
-        name
-        for name in CELL_OPTIONS
-        if _value(settings, name) != _default(settings, name)
-        and (name != "v_init" or isinstance(settings.cell.v_init, str))
-    ]
+def list_values(values: Container[Any]) -> str:
+    """Return accepted values for a message; `ANY` as ``any``, numbers as they are written."""
+    if not isinstance(values, Iterable):
+        return "any"
+    words = [value if isinstance(value, str) else repr(value) for value in values]
+    return ", ".join(sorted(words))
 
 
 def needs_stepping(network: Network, settings: Settings) -> bool:
     """Return whether a network is more than plain integrate-and-fire neurons."""
     own = (BinarySigmoid, BinaryTanh, QuantizedReLU)
-    return bool(cell_options(settings)) or any(
+    return bool(changed_settings(settings)) or any(
         isinstance(layer, Spiking) and isinstance(layer.activation, own) for layer in network.layers
     )
-
-
-def _value(settings: Settings, name: str) -> Any:
-    return getattr(getattr(settings, CELL_OPTIONS[name]), name)
-
-
-def _default(settings: Settings, name: str) -> Any:
-    return type(getattr(settings, CELL_OPTIONS[name])).model_fields[name].default
 
 
 def clamp_steps(network: Network, settings: Settings) -> dict[str, int]:

@@ -27,7 +27,6 @@ from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
 from snn_core.simulation.batches import run_batches
 from snn_core.simulation.capabilities import (
-    ALL_INPUTS,
     ALL_LAYERS,
     BUILDERS,
     Capabilities,
@@ -41,7 +40,6 @@ from snn_core.simulation.signal import InputSignal, output_uniforms
 from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
 
 __all__ = [
-    "ALL_INPUTS",
     "ALL_LAYERS",
     "BUILDERS",
     "CONTRACT",
@@ -195,7 +193,8 @@ class AbstractSNN(Measured, ABC):
         ]
 
     def _code_problems(self, network: Network) -> list[str]:
-        if self.settings.conversion.spike_code not in self.can.spike_codes:
+        code = self.settings.conversion.spike_code
+        if not self.can.accepts("conversion.spike_code", code):
             return []  # which is a problem of its own
         return code_problems(network, self.settings)
 
@@ -289,7 +288,7 @@ class AbstractSNN(Measured, ABC):
     def reset(self) -> None:
         """Bring all state back to the beginning; called before every batch.
 
-        Where ``capabilities.cell`` has ``reset_between_nth_sample``, `simulate` is also called
+        Where ``simulation.reset_between_nth_sample`` is claimed, `simulate` is also called
         without it. Potentials and refractory times then go on, while the clock and everything that
         is averaged over time begin anew.
         """

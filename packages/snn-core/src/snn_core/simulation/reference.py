@@ -16,8 +16,8 @@ from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.neurons.arithmetic import MaxPool, drawn_potential
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.capabilities import CELL_OPTIONS, clamp_steps
-from snn_core.simulation.contract import ALL_INPUTS, AbstractSNN, Capabilities
+from snn_core.simulation.capabilities import ANY, clamp_steps
+from snn_core.simulation.contract import AbstractSNN, Capabilities
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32, Shape
 
@@ -26,11 +26,24 @@ class ReferenceSNN(AbstractSNN):
     """Integrate-and-fire network in NumPy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
-        inputs=ALL_INPUTS,
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
-        cell=frozenset(CELL_OPTIONS),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
+        settings={
+            "input.encoding": ANY,
+            "cell.bias_relaxation": ANY,
+            "cell.clamp_indices": ANY,
+            "cell.clamp_var": ANY,
+            "cell.leak": ANY,
+            "cell.payloads": ANY,
+            "cell.tau_m": ANY,
+            "cell.tau_refrac": ANY,
+            "cell.v_clip": ANY,
+            "cell.v_init": ANY,
+            "normalization.online_normalization": ANY,
+            "simulation.reset_between_nth_sample": ANY,
+            "simulation.scale_first_layer_parameters": ANY,
+        },
     )
 
     def add_input_layer(self, input_shape: Shape) -> None:

@@ -17,14 +17,21 @@ from snn_core.simulation.contract import CONTRACT, AbstractSNN, Capabilities
 
 GROUP = "snn.simulators"
 
-ALIASES = {"INI": "inisim", "MegaSim": "megasim", "spiNNaker": "spinnaker", "brian": "pynn-brian2"}
+ALIASES = {
+    "INI": "inisim",
+    "MegaSim": "megasim",
+    "spiNNaker": "spinnaker",
+    "brian": "pynn-brian2",
+    "nest": "pynn-nest",
+    "neuron": "pynn-neuron",
+}
 """Names that snn_toolbox used."""
 
 HOMES = {
     "inisim": "snn-inisim",
     "brian2": "snn-brian2",
-    "nest": "snn-pynn",
-    "neuron": "snn-pynn",
+    "pynn-nest": "snn-pynn",
+    "pynn-neuron": "snn-pynn",
     "pynn-brian2": "snn-pynn",
     "megasim": "snn-megasim",
     "spinnaker": "snn-spinnaker",
@@ -35,7 +42,7 @@ HOMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """An installed simulator, for people.
+    """An installed simulator and what it claims, or why it cannot be used.
 
     ``problem`` tells why it cannot be used; ``capabilities`` is then ``None``.
     """

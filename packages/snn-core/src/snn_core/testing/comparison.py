@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,39 +11,8 @@ from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import Capabilities
 from snn_core.typing import Array
 
-Steps: TypeAlias = Callable[[Array], Array]
-"""Chooses from expected spikes ``(b, *l, t)`` those to compare, as a boolean array."""
-
 MEMBRANE_TOLERANCE = 2.0**-20
 """Membranes are recorded divided by the threshold, which rounds at the 24th binary digit."""
-
-
-def all_steps(expected_b_l_t: Array) -> Array:
-    """Choose everything."""
-    return np.ones(expected_b_l_t.shape, bool)
-
-
-def first_step(expected_b_l_t: Array) -> Array:
-    """Choose the first step."""
-    first: Array = all_steps(expected_b_l_t) & (np.arange(expected_b_l_t.shape[-1]) == 0)
-    return first
-
-
-def last_step(expected_b_l_t: Array) -> Array:
-    """Choose the last step."""
-    return first_step(expected_b_l_t)[..., ::-1]
-
-
-def inner_steps(expected_b_l_t: Array) -> Array:
-    """Choose all steps but the first and the last, which have tests of their own."""
-    return ~first_step(expected_b_l_t) & ~last_step(expected_b_l_t)
-
-
-def up_to_first_spike(expected_b_l_t: Array) -> Array:
-    """Choose inner steps up to each neuron's first spike: they do not depend on the reset."""
-    spikes_before: Array = expected_b_l_t.cumsum(axis=-1) - expected_b_l_t
-    chosen: Array = inner_steps(expected_b_l_t) & (spikes_before == 0)
-    return chosen
 
 
 def assert_same(
@@ -53,7 +21,6 @@ def assert_same(
     network: Network,
     *,
     capabilities: Capabilities,
-    steps: Steps = inner_steps,
 ) -> None:
     """Assert that a simulator gives the spikes of the reference, as exactly as it declares.
 
@@ -64,31 +31,30 @@ def assert_same(
     capabilities
         With ``rate_tolerance`` 0 the spikes must be equal, otherwise the firing rates within the
         tolerance.
-    steps
-        Which steps of the reference to compare; rates are always those of the whole run.
     """
+    __tracebackhide__ = True
     if capabilities.rate_tolerance:
         assert_same_rates(expected, actual, tolerance=capabilities.rate_tolerance)
     else:
-        assert_same_spikes(expected, actual, network, steps=steps)
+        assert_same_spikes(expected, actual, network)
 
 
 def assert_same_spikes(
     expected: Recording,
     actual: Recording,
     network: Network,
-    *,
-    steps: Steps = inner_steps,
 ) -> None:
     """Assert equality spike for spike, layer after layer, of all that both have recorded."""
+    __tracebackhide__ = True
     for name, expected_b_l_t in _trains(expected, network).items():
         actual_b_l_t = _trains(actual, network).get(name)
         if actual_b_l_t is not None:
-            assert_same_values(expected_b_l_t, actual_b_l_t, name=name, what="spikes", steps=steps)
+            assert_same_values(expected_b_l_t, actual_b_l_t, name=name, what="spikes")
 
 
 def assert_same_rates(expected: Recording, actual: Recording, *, tolerance: float) -> None:
     """Assert that the firing rates of all layers differ by no more than a tolerance."""
+    __tracebackhide__ = True
     num_steps = expected.output_b_l_t.shape[-1]
     for name, expected_b_l in expected.spikecounts_n_b_l.items():
         rate_b_l, found_b_l = expected_b_l / num_steps, actual.spikecounts_n_b_l[name] / num_steps
@@ -108,17 +74,17 @@ def assert_same_values(
     *,
     name: str,
     what: str,
-    steps: Steps = all_steps,
     tolerance: float = 0.0,
 ) -> None:
     """Assert that two recordings over time are equal; name the first place where they are not."""
+    __tracebackhide__ = True
     if expected_b_l_t.shape != actual_b_l_t.shape:
         raise AssertionError(
             f"Layer {name!r}: expected {what} of shape {expected_b_l_t.shape}, found shape "
             f"{actual_b_l_t.shape}."
         )
     difference = np.abs(expected_b_l_t.astype(np.float64) - actual_b_l_t)
-    wrong_b_l_t = steps(expected_b_l_t) & ~(difference <= tolerance)  # NaN is wrong, too
+    wrong_b_l_t = ~(difference <= tolerance)  # NaN is wrong, too
     if not wrong_b_l_t.any():
         return
     step = int(np.flatnonzero(wrong_b_l_t.reshape(-1, wrong_b_l_t.shape[-1]).any(axis=0))[0])

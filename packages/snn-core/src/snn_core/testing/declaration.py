@@ -6,54 +6,45 @@ import importlib.metadata
 import inspect
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Iterable
 from dataclasses import fields, is_dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from snn_core.errors import SettingsError, UnsupportedError
-from snn_core.ir import Network
+from snn_core.ir import Network, activations
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.ir.network import READOUTS
-from snn_core.settings import RECORDABLE, SPIKE_CODES, CellSettings, InputSettings
-from snn_core.simulation.capabilities import CELL_OPTIONS
+from snn_core.settings import RECORDABLE, Section, Settings
+from snn_core.simulation.capabilities import CLAIMABLE, CONTRACT_1_SETTINGS
 from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
 from snn_core.testing import networks
 from snn_core.testing.suite import Suite
 
 GROUP = "snn.simulators"
 
-ENCODINGS = get_args(InputSettings.model_fields["encoding"].annotation)
-RESETS = get_args(CellSettings.model_fields["reset"].annotation)
-
 VOCABULARY = {
     "layers": ALL_LAYERS,
-    "spike_codes": SPIKE_CODES,
-    "inputs": ENCODINGS,
-    "resets": RESETS,
+    "activations": activations.KINDS,
+    "max_pool_methods": MAX_POOL_METHODS,
     "readouts": READOUTS,
     "records": RECORDABLE,
-    "cell": CELL_OPTIONS,
-    "max_pool_methods": MAX_POOL_METHODS,
 }
 """Field of the capabilities to everything it may hold."""
 
-CELL_VALUES: Mapping[str, object] = {
-    "bias_relaxation": True,
-    "clamp_indices": {"1": 3},
-    "clamp_var": True,
-    "leak": 0.125,
-    "payloads": True,
-    "tau_m": 20.0,
-    "tau_refrac": 2.0,
-    "v_clip": 3.0,
-    "v_init": "uniform",
-    "online_normalization": True,
-    "reset_between_nth_sample": 2,
-    "scale_first_layer_parameters": 1.0,
-}
-"""A value for each of `CELL_OPTIONS` that makes use of it."""
+
+def other_values(setting: str) -> tuple[Any, ...]:
+    """Return values of a setting to try: all words that it knows, or examples."""
+    section, key = setting.split(".")
+    model = Settings.model_fields[section].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, Section)
+    info = model.model_fields[key]
+    values = tuple(info.examples or get_args(info.annotation))
+    assert values, f"the setting {setting} has no examples to try"
+    return values
+
 
 LIGHT_IMPORT = """
 import importlib, sys
@@ -114,8 +105,13 @@ class Declaration(Suite):
             assert isinstance(declared, frozenset), f"{name} is a {type(declared).__name__}"
             unknown = sorted(declared - set(words))
             assert not unknown, f"{name} holds {', '.join(unknown)}; known: {', '.join(words)}"
-        for name in ("layers", "spike_codes", "inputs", "resets", "readouts"):
+        unknown = sorted(set(can.settings) - set(CLAIMABLE))
+        assert not unknown, f"settings names {', '.join(unknown)}; known: {', '.join(CLAIMABLE)}"
+        for name in ("layers", "readouts"):
             assert getattr(can, name), f"{name} is empty"
+        for setting in CONTRACT_1_SETTINGS:
+            accepted = can.accepted(setting)
+            assert any(v in accepted for v in other_values(setting)), f"{setting} accepts nothing"
         assert isinstance(can.delay_steps, int)
         assert can.delay_steps >= 0
         assert 0 <= can.rate_tolerance < 1
@@ -145,8 +141,7 @@ class Declaration(Suite):
         for name in ("02Dropout_3", "03BatchNormalization_3"):
             assert any(name in line for line in problems), f"{name} is missing among {problems}"
         assert len(problems) == 2 + len(self._unsupported_settings()), problems
-        for section, key in self._unsupported_settings():
-            name = f"{section}.{key}"
+        for name in self._unsupported_settings():
             assert any(name in line for line in problems), f"{name} is missing among {problems}"
 
     def test_refuses_undeclared_layers(self) -> None:
@@ -163,20 +158,22 @@ class Declaration(Suite):
                 self.created(network, self.settings())
 
     def test_refuses_undeclared_options(self) -> None:
-        """Each option of the cell that is not declared is refused by its name.
+        """Each value of a setting that is not claimed is refused by the setting's name.
 
-        If this fails: an option that has no effect must not pass silently; see `test_refusals`.
+        If this fails: a setting that has no effect must not pass silently; see `test_refusals`.
         """
-        for name, section in CELL_OPTIONS.items():
-            if name in self.capabilities.cell:
-                continue
-            sections: dict[str, dict[str, object]] = {
-                "cell": {"reset": "subtraction"},  # some options are for these alone
-                "input": {"encoding": "constant"},
-            }
-            sections.setdefault(section, {})[name] = CELL_VALUES[name]
-            with pytest.raises(UnsupportedError, match=f"{section}.{name}"):
-                self.created(networks.dense(), self.settings(**sections))
+        for setting in CLAIMABLE:
+            for value in other_values(setting):
+                if self.capabilities.accepts(setting, value):
+                    continue
+                section, key = setting.split(".")
+                sections: dict[str, dict[str, object]] = {
+                    "cell": {"reset": "subtraction"},  # some options are for these alone
+                    "input": {"encoding": "constant"},
+                }
+                sections.setdefault(section, {})[key] = value
+                with pytest.raises(UnsupportedError, match=setting):
+                    self.created(networks.dense(), self.settings(**sections))
 
     def test_module_is_light(self) -> None:
         """Importing the class, and a refusal, do not import the simulator.
@@ -202,26 +199,28 @@ class Declaration(Suite):
             f"{self.simulator.__qualname__} in the group {GROUP!r}"
         )
 
-    def _unsupported_settings(self) -> dict[tuple[str, str], str]:
+    def _unsupported_settings(self) -> dict[str, str]:
         """Return one value per setting that the simulator does not declare, where there is one."""
         can = self.capabilities
-        candidates = {
-            ("conversion", "spike_code"): (SPIKE_CODES, can.spike_codes),
-            ("input", "encoding"): (ENCODINGS, can.inputs),
-            ("cell", "reset"): (RESETS, can.resets),
-            ("conversion", "readout"): (READOUTS, can.readouts),
-            ("output", "log_vars"): (RECORDABLE, can.records | {"activations"}),
+        candidates: list[tuple[str, Iterable[str], Container[str]]] = [
+            (setting, other_values(setting), can.accepted(setting))
+            for setting in CONTRACT_1_SETTINGS
+        ]
+        candidates += [
+            ("conversion.readout", READOUTS, can.readouts),
+            ("output.log_vars", RECORDABLE, can.records | {"activations"}),
+        ]
+        missing = {
+            setting: next((name for name in words if name not in declared), None)
+            for setting, words, declared in candidates
         }
-        return {
-            key: next(name for name in words if name not in declared)
-            for key, (words, declared) in candidates.items()
-            if not declared.issuperset(words)
-        }
+        return {setting: name for setting, name in missing.items() if name is not None}
 
     def _refusal(self, network: Network) -> tuple[str, ...]:
         """Return the problems with which a network and all unsupported settings are refused."""
         sections: dict[str, dict[str, object]] = {}
-        for (section, key), value in self._unsupported_settings().items():
+        for setting, value in self._unsupported_settings().items():
+            section, key = setting.split(".")
             if key == "readout":
                 network = network.replace(readout=value)
             else:

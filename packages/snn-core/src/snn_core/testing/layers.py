@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.ir import Network
 from snn_core.ir.layers import MAX_POOL_METHODS
-from snn_core.testing import comparison, networks
+from snn_core.testing import networks
 from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
-from snn_core.typing import Array
 
 
 class Layers(Suite):
-    """Tests of geometry and wiring.
-
-    Most compare each neuron up to its first spike, whose time depends on every weight.
-    """
+    """Tests of geometry and wiring."""
 
     @cases(*networks.LAYER_KINDS)
     def test_layer_kind(self, case: str) -> None:
@@ -26,7 +21,7 @@ class Layers(Suite):
         (row-major, channels last) if it only rearranges values.
         """
         network = networks.LAYER_KINDS[case]()
-        self._check_wiring(network, networks.samples(network.input.output_shape))
+        self.check(network, networks.samples(network.input.output_shape))
 
     @cases("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "AveragePooling2D", "UpSampling2D")
     def test_shapes(self, case: str) -> None:
@@ -36,7 +31,7 @@ class Layers(Suite):
         a reshape or in the numbering of cells.
         """
         network = networks.non_square(case)
-        self._check_wiring(network, networks.samples(network.input.output_shape))
+        self.check(network, networks.samples(network.input.output_shape))
 
     @cases("valid", "same", "explicit")
     def test_strides_and_padding(self, case: str) -> None:
@@ -51,7 +46,7 @@ class Layers(Suite):
                 network = networks.conv2d(
                     (5, 5, 1), kernel=kernel, outputs=2, strides=strides, padding=padding
                 )
-                self._check_wiring(network, networks.samples((5, 5, 1)))
+                self.check(network, networks.samples((5, 5, 1)))
 
     def test_dilation(self) -> None:
         """Kernels may be dilated, by different factors along height and width.
@@ -60,7 +55,7 @@ class Layers(Suite):
         """
         for dilation in ((2, 2), (1, 2), (2, 1)):
             network = networks.conv2d((6, 6, 1), dilation=dilation, padding="same", seed=13)
-            self._check_wiring(network, networks.samples((6, 6, 1)))
+            self.check(network, networks.samples((6, 6, 1)))
 
     def test_groups(self) -> None:
         """Output channels of a grouped convolution read only from their group of inputs.
@@ -69,7 +64,7 @@ class Layers(Suite):
         reads from group g of the inputs.
         """
         network = networks.conv2d((4, 4, 4), kernel=(2, 2), outputs=6, groups=2)
-        self._check_wiring(network, networks.samples((4, 4, 4)))
+        self.check(network, networks.samples((4, 4, 4)))
 
     def test_pooling_at_borders(self) -> None:
         """Average pooling divides by the number of cells inside the image.
@@ -77,7 +72,7 @@ class Layers(Suite):
         If this fails: windows that reach over the border have fewer cells; zeros outside do not
         count.
         """
-        self._check_wiring(networks.pooling_at_borders(), networks.samples((5, 5, 2)))
+        self.check(networks.pooling_at_borders(), networks.samples((5, 5, 2)))
 
     @cases(*MAX_POOL_METHODS)
     def test_max_pooling(self, case: str) -> None:
@@ -98,7 +93,7 @@ class Layers(Suite):
         If this fails: `Concatenate` keeps the order of ``layer.inputs``, and row n of
         ``Add.weight_nc`` scales input n, channel by channel.
         """
-        self._check_wiring(networks.branches(case), networks.clock_samples((4, 4, 1)))
+        self.check(networks.branches(case), networks.clock_samples((4, 4, 1)))
 
     @cases("AveragePooling2D", "UpSampling2D", "Add", "several")
     def test_relays(self, case: str) -> None:
@@ -108,7 +103,7 @@ class Layers(Suite):
         neurons in the same step.
         """
         network = networks.relays(case)
-        self._check_wiring(network, networks.clock_samples(network.input.output_shape))
+        self.check(network, networks.clock_samples(network.input.output_shape))
 
     def test_relayed_bias(self) -> None:
         """The bias of a layer without neurons reaches the neurons behind it.
@@ -116,7 +111,7 @@ class Layers(Suite):
         If this fails: pass the relay's bias through the weights between it and the next neurons
         (`snn_core.ir.projections.drive_bias`).
         """
-        self._check_wiring(networks.relayed_bias(), np.zeros((1, 3), np.float32))
+        self.check(networks.relayed_bias(), np.zeros((1, 3), np.float32))
 
     def test_update_order(self) -> None:
         """Layers are updated in topological order, whatever their names.
@@ -144,6 +139,3 @@ class Layers(Suite):
         one that skips layers has to wait for those that do not.
         """
         self.check(networks.skip_connection(case), networks.clock_samples((5,)))
-
-    def _check_wiring(self, network: Network, x_b_l: Array) -> None:
-        self.check(network, x_b_l, steps=comparison.up_to_first_spike)

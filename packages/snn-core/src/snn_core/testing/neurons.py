@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 
 from snn_core.ir import Network
 from snn_core.testing import comparison, networks
@@ -57,7 +58,7 @@ class Neurons(Suite):
 
         If this fails: negative currents are lost; images are often normalised to mean 0.
         """
-        self.needs("inputs", "constant")
+        self.needs_setting("input.encoding", "constant")
         network = networks.weights((120, 80, 105), (60, 20, 30))
         self.check(network, np.array([[15, -8]], np.float32) * np.float32(networks.INPUT_UNIT))
 
@@ -76,7 +77,7 @@ class Neurons(Suite):
         starts a step late.
         """
         self.needs_exact_times()
-        self.check(networks.weights((1536, 1700, 90)), ONE, steps=comparison.first_step)
+        self.check(networks.weights((1536, 1700, 90)), ONE)
 
     def test_last_step(self) -> None:
         """A spike in the last step is there.
@@ -85,7 +86,7 @@ class Neurons(Suite):
         """
         self.needs_exact_times()
         # 66 * 16 = 1056 passes the threshold of 1024 in step 16, after 990 in step 15.
-        self.check(networks.weights((66, 20)), ONE, steps=comparison.last_step)
+        self.check(networks.weights((66, 20)), ONE)
 
     def test_exact_threshold(self) -> None:
         """A neuron spikes when its potential equals the threshold.
@@ -154,11 +155,10 @@ class Neurons(Suite):
     def test_option(self, case: str) -> None:
         """Options of the cell do what `snn_core.neurons.state` says.
 
-        If this fails: don't declare the option in ``capabilities.cell`` before it does.
+        If this fails: don't claim the option in ``capabilities.settings`` before it does.
         """
-        self.needs("cell", case)
         if case == "payloads":
-            self.needs("resets", "subtraction")
+            self.needs_setting("cell.reset", "subtraction")
         sections: Mapping[str, Any] = OPTION_CASES[case]
         self.check(networks.optional(), networks.samples((4,), seed=44), **sections)
 
@@ -169,7 +169,8 @@ class Neurons(Suite):
         If this fails: binary neurons compare with 0 and keep their potential, quantised ones round
         it in every step. Spikes of `BinaryTanh` may be negative.
         """
-        self.needs("activations", case)
+        if case not in self.capabilities.activations:
+            pytest.skip(f"declares activations without {case}")
         self.check(networks.activated(case), networks.samples((4,), seed=45))
 
     def test_membrane_readout(self) -> None:
@@ -190,7 +191,7 @@ class Neurons(Suite):
         If this fails: they may be recorded before the reset, a step late, or not divided by the
         threshold.
         """
-        self.needs("records", "mem")
+        self.needs_records("mem")
         self.needs_exact_times()
         network = networks.weights((257, 100, 60), threshold=2.0)
         log_vars = {"log_vars": ["mem"]}
@@ -227,7 +228,8 @@ class Neurons(Suite):
 
         The input is a spike of 1 in every step, however short.
         """
-        self.needs("inputs", "poisson")
+        __tracebackhide__ = True
+        self.needs_setting("input.encoding", "poisson")
         simulation = {"dt": dt, "duration": self.settings().simulation.duration * dt}
         poisson = {"encoding": "poisson", "input_rate": 1000 / dt}
         x_b_l = ONE / np.float32(dt)
@@ -237,6 +239,7 @@ class Neurons(Suite):
         self, expected: object, actual: object, name: str, *, tolerance: float | None = None
     ) -> None:
         """Compare potentials; those of an inexact simulator within its tolerance at every step."""
+        __tracebackhide__ = True
         allowed = comparison.MEMBRANE_TOLERANCE if tolerance is None else tolerance
         expected_b_l_t = np.asarray(expected)
         if self.capabilities.rate_tolerance:

@@ -50,13 +50,13 @@ def test_names(suite: type[Any]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name.startswith("test_")]
 
 
-def outcomes(suite: type[Any], *, leave_out: Collection[str] = ()) -> dict[str, Outcome]:
+def outcomes(suite: type[Any], *, only: Collection[str] | None = None) -> dict[str, Outcome]:
     """Run all tests of a suite; expected failures are not looked at.
 
     Parameters
     ----------
-    leave_out
-        Names of tests that are not run.
+    only
+        Names of the tests to run; all if not given.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def outcomes(suite: type[Any], *, leave_out: Collection[str] = ()) -> dict[str, 
     return {
         name: _outcome(test)
         for name, test in _bound_tests(suite)
-        if name.partition("[")[0] not in leave_out
+        if only is None or name.partition("[")[0] in only
     }
 
 

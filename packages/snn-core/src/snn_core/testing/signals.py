@@ -78,7 +78,8 @@ class Signals(Suite):
 
         If this fails: call ``recorder.input(..., spiking=not signal.is_constant)`` for every step.
         """
-        encoding = next((name for name in SPIKING_INPUTS if name in self.capabilities.inputs), None)
+        accepted = self.capabilities.accepted("input.encoding")
+        encoding = next((name for name in SPIKING_INPUTS if name in accepted), None)
         if encoding is None:
             pytest.skip("declares inputs without spikes")
         network = networks.weights((90, 0, 0), (80, 70, 60), (50, 40, 0))
@@ -97,7 +98,7 @@ class Signals(Suite):
         If this fails: hand every layer to the recorder in any case, its spikes or, where
         ``recorder.wants_spikes`` is false, their ``totals``.
         """
-        self.needs("records", "spiketrains")
+        self.needs_records("spiketrains")
         if not self.capabilities.deterministic:
             pytest.skip("declares deterministic = False")
         weights = tuple(networks.averaging(5, seed=seed) for seed in (43, 44))
@@ -132,7 +133,7 @@ class Signals(Suite):
 
         If this fails: use ``signal.constant_b_l``, which is the sample times dt.
         """
-        self.needs("inputs", "constant")
+        self.needs_setting("input.encoding", "constant")
         self.check(
             networks.dense(seed=52),
             networks.samples((4,)),

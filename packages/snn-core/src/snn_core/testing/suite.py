@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import pytest
 
 from snn_core.data.events import CellEvents
-from snn_core.ir import MaxPooling2D, Network, Softmax, Spiking
+from snn_core.ir import Network
 from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
-from snn_core.simulation.capabilities import cell_options
+from snn_core.simulation.capabilities import layer_problems, setting_problems
 from snn_core.simulation.contract import AbstractSNN, Capabilities
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import comparison, networks
@@ -32,11 +32,15 @@ class Suite:
         Modules that must not be imported before a network is built.
     options
         Options of the simulator to run all tests with, as in its section of the settings.
+    oracle
+        The simulator to compare with: one in integers, for example, for a chip that computes in
+        integers. It takes the same networks and settings as the class under test.
     """
 
     simulator: ClassVar[type[AbstractSNN]]
     heavy_modules: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, Any]] = {}
+    oracle: ClassVar[type[AbstractSNN]] = ReferenceSNN
 
     @property
     def capabilities(self) -> Capabilities:
@@ -49,8 +53,8 @@ class Suite:
         steps = networks.NUM_STEPS * (LONG if can.rate_tolerance else 1)
         defaults: dict[str, dict[str, Any]] = {
             "simulation": {"duration": float(steps), "batch_size": 2},
-            "input": {"encoding": _first(("constant", "regular", "poisson"), can.inputs)},
-            "cell": {"reset": _first(("subtraction", "zero", "modulo"), can.resets)},
+            "input": {"encoding": _first(can, "input.encoding", "constant", "regular", "poisson")},
+            "cell": {"reset": _first(can, "cell.reset", "subtraction", "zero", "modulo")},
             "output": {"log_vars": sorted({"spiketrains"} & can.records)},
         }
         for name, values in sections.items():
@@ -102,39 +106,36 @@ class Suite:
         seed: int = 0,
         **sections: Mapping[str, Any],
     ) -> Recording:
-        """Simulate one batch on the reference, which records everything."""
+        """Simulate one batch on the oracle, which records everything."""
         sections["output"] = {"log_vars": ["spiketrains", "mem", "input"]}
-        snn = ReferenceSNN(network, self.settings(**sections), seed=seed)
+        snn = self.oracle(network, self.settings(**sections), seed=seed)
         return snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
 
     def check(
         self,
         network: Network,
         x_b_l: Float[Array, "b *l"],
-        *,
-        steps: comparison.Steps = comparison.inner_steps,
         **run: Any,
     ) -> None:
         """Assert that the simulator gives the spikes of the reference."""
+        __tracebackhide__ = True
         expected = self.reference(network, x_b_l, **run)
         actual = self.run(network, x_b_l, **run)
-        self.compare(expected, actual, network, steps=steps)
+        self.compare(expected, actual, network)
 
     def compare(
         self,
         expected: Recording,
         actual: Recording,
         network: Network,
-        *,
-        steps: comparison.Steps = comparison.inner_steps,
     ) -> None:
         """Assert that a recording is that of the reference, as exactly as declared."""
-        comparison.assert_same(
-            expected, actual, network, capabilities=self.capabilities, steps=steps
-        )
+        __tracebackhide__ = True
+        comparison.assert_same(expected, actual, network, capabilities=self.capabilities)
 
     def compare_outputs(self, first_b_l_t: Array, second_b_l_t: Array, network: Network) -> None:
         """Assert that two runs of the simulator gave the same output, as exactly as declared."""
+        __tracebackhide__ = True
         if self.capabilities.rate_tolerance:
             first_b_l_t, second_b_l_t = (
                 spikes_b_l_t.mean(axis=-1, keepdims=True)
@@ -153,11 +154,16 @@ class Suite:
         if self.capabilities.rate_tolerance:
             pytest.skip(f"declares a rate tolerance of {self.capabilities.rate_tolerance:g}")
 
-    def needs(self, field: str, *values: str) -> None:
-        """Skip the test unless a field of the capabilities holds all values."""
-        missing = sorted(set(values) - getattr(self.capabilities, field))
+    def needs_setting(self, setting: str, value: object) -> None:
+        """Skip the test unless a value of a setting is accepted."""
+        if not self.capabilities.accepts(setting, value):
+            pytest.skip(f"declares {setting} without {value}")
+
+    def needs_records(self, *values: str) -> None:
+        """Skip the test unless the simulator records all of some variables."""
+        missing = sorted(set(values) - self.capabilities.records)
         if missing:
-            pytest.skip(f"declares {field} without {', '.join(missing)}")
+            pytest.skip(f"declares records without {', '.join(missing)}")
 
     def needs_batches(self) -> None:
         """Skip the test if the simulator declares that batches hold one sample."""
@@ -173,28 +179,14 @@ def undeclared(
     This is decided from the declaration alone, so that a simulator which refuses too much or too
     little is found out.
     """
-    asked = [
-        ("inputs", settings.input.encoding, can.inputs),
-        ("resets", settings.cell.reset, can.resets),
-        ("readouts", network.readout, can.readouts),
-        *(("records", name, can.records) for name in sorted(settings.output.log_vars)),
-        *(("cell", name, can.cell) for name in cell_options(settings)),
-        *(("layers", layer.kind, can.layers) for layer in network.layers[1:]),
-        *(
-            ("max_pool_methods", layer.method, can.max_pool_methods)
-            for layer in network.layers
-            if isinstance(layer, MaxPooling2D)
-        ),
-    ]
-    for field, value, declared in asked:
-        if value not in declared:
-            return f"declares {field} without {value}"
-    output = network.output
-    if isinstance(output, Spiking) and isinstance(output.activation, Softmax) and not can.softmax:
-        return "declares softmax = False"
-    refused = (simulator.refuses(layer) for layer in network.layers[1:])
-    return next((f"refuses a layer: {reason}" for reason in refused if reason), None)
+    problems = setting_problems(can, network, settings)
+    for layer in network.layers[1:]:
+        reason = simulator.refuses(layer)
+        problems += layer_problems(can, network, layer)
+        problems += [f"{layer.name}: {reason}"] if reason else []
+    return f"declares that {problems[0]}" if problems else None
 
 
-def _first(preferred: tuple[str, ...], declared: frozenset[str]) -> str:
-    return next((name for name in preferred if name in declared), preferred[0])
+def _first(can: Capabilities, setting: str, *preferred: str) -> str:
+    """Return the first of some values that is accepted."""
+    return next((value for value in preferred if can.accepts(setting, value)), preferred[0])

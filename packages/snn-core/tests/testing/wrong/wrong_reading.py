@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from wrong_simulators import fails
 
 from snn_core.ir import Add, BinaryTanh, Concatenate, Conv2D, Layer, Spiking, Weighted
 from snn_core.ir.shapes import resolve_padding
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.testing.broken.register import fails
 from snn_core.typing import Shape
 
 

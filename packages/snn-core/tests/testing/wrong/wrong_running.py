@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
+from wrong_simulators import fails
 
 from snn_core import artifact
 from snn_core.errors import SimulationError
@@ -17,7 +18,6 @@ from snn_core.recording.recorder import Recorder
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import InputSignal
-from snn_core.testing.broken.register import fails
 from snn_core.typing import Array, PathLikeStr
 
 # The input.

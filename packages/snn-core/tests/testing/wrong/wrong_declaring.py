@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from wrong_simulators import fails
+
 from snn_core.errors import SimulationError
 from snn_core.ir import Layer, Network, UpSampling2D
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.testing.broken.register import fails
 
 
 @fails("test_contract")
@@ -69,7 +70,12 @@ class DoesNotLeak(ReferenceSNN):
     """Does not know any leak and forgets to say so when asked for one."""
 
     capabilities: ClassVar[Capabilities] = replace(
-        ReferenceSNN.capabilities, cell=ReferenceSNN.capabilities.cell - {"leak"}
+        ReferenceSNN.capabilities,
+        settings={
+            setting: accepted
+            for setting, accepted in ReferenceSNN.capabilities.settings.items()
+            if setting != "cell.leak"
+        },
     )
 
     def problems(self, network: Network) -> list[str]:

@@ -1,4 +1,4 @@
-"""The list of wrong simulators."""
+"""Simulators that are wrong on purpose: each is the reference with one mistake."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from snn_core.simulation.reference import ReferenceSNN
 
 Simulator = TypeVar("Simulator", bound=type[ReferenceSNN])
 
-BROKEN: dict[type[ReferenceSNN], str] = {}
-"""Every wrong simulator and the one test that it fails."""
+WRONG: dict[type[ReferenceSNN], str] = {}
+"""Every wrong simulator and the test of the kit that finds it out."""
 
 
 def fails(test: str) -> Callable[[Simulator], Simulator]:
     """Note which test a simulator fails."""
 
     def note(simulator: Simulator) -> Simulator:
-        BROKEN[simulator] = test
+        WRONG[simulator] = test
         return simulator
 
     return note

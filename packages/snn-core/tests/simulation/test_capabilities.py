@@ -1,0 +1,91 @@
+import pytest
+
+from snn_core.errors import UnsupportedError
+from snn_core.settings import Settings
+from snn_core.simulation.capabilities import (
+    ANY,
+    CLAIMABLE,
+    CONTRACT_1_LAYERS,
+    CONTRACT_1_SETTINGS,
+    Capabilities,
+    changed_settings,
+    setting_problems,
+)
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.builder import NetworkBuilder
+
+NETWORK = NetworkBuilder((2,)).dense([[1.0], [1.0]]).build()
+
+
+class Silent(ReferenceSNN):
+    """A simulator that names nothing."""
+
+    capabilities = Capabilities()
+
+
+def test_contract_1_is_frozen():
+    """What the first contract asks of every simulator never grows, whatever is added to core."""
+    assert sorted(CONTRACT_1_LAYERS) == [
+        "Add",
+        "AveragePooling2D",
+        "Concatenate",
+        "Conv1D",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Dense",
+        "DepthwiseConv2D",
+        "Flatten",
+        "MaxPooling2D",
+        "Reshape",
+        "UpSampling2D",
+        "ZeroPadding2D",
+    ]
+    assert {name: sorted(values) for name, values in CONTRACT_1_SETTINGS.items()} == {
+        "conversion.spike_code": ["temporal_mean_rate"],
+        "input.encoding": ["constant", "poisson", "regular"],
+        "cell.reset": ["modulo", "subtraction", "zero"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("cell", "leak", 0.1),
+        ("cell", "v_init", "uniform"),
+        ("cell", "clamp_indices", {"1": 2}),
+        ("normalization", "online_normalization", True),
+        ("simulation", "reset_between_nth_sample", 2),
+        ("input", "encoding", "events"),
+        ("conversion", "spike_code", "ttfs"),
+    ],
+)
+def test_what_is_not_named_is_accepted_at_its_default_only(section, key, value):
+    Silent(NETWORK)
+    with pytest.raises(UnsupportedError, match=f"{section}.{key}"):
+        Silent(NETWORK, Settings.of({section: {key: value}}))
+
+
+def test_a_number_as_initial_potential_is_part_of_the_network():
+    Silent(NETWORK, Settings.of({"cell": {"v_init": 0.25}}))
+
+
+def test_a_claim_may_exclude_the_default():
+    can = Capabilities(settings={"input.encoding": {"poisson"}})
+    (problem,) = setting_problems(can, NETWORK, Settings())
+    assert problem == "input.encoding = 'constant' is not supported; supported: poisson"
+
+
+def test_a_claim_keeps_the_default_of_other_settings():
+    can = Capabilities(settings={"cell.v_init": {"uniform"}, "cell.leak": ANY})
+    assert not setting_problems(can, NETWORK, Settings())
+    assert not setting_problems(can, NETWORK, Settings.of({"cell": {"leak": 3.0}}))
+    bias = Settings.of({"cell": {"v_init": "bias"}})
+    assert setting_problems(can, NETWORK, bias) == [
+        "cell.v_init = 'bias' is not supported; supported: uniform"
+    ]
+
+
+def test_every_claimable_setting_is_looked_at():
+    settings = Settings.of({"cell": {"tau_m": 5.0}, "simulation": {"reset_between_nth_sample": 0}})
+    assert changed_settings(settings) == ["simulation.reset_between_nth_sample", "cell.tau_m"]
+    assert set(changed_settings(settings)) < set(CLAIMABLE)
