@@ -260,7 +260,7 @@ class Objects:
         amplitude = ""
         if connection.source == self.tables.input_name:
             # When the spike arrives, the input's value is that of another step already.
-            sent = equations.looked_up("stimulus", delay_steps, cell=", i")
+            sent = equations.looked_up("stimulus", delay_steps, cell=", i_pre")
             amplitude = f" * {sent}" if delay_steps else " * x_pre"
         synapses = self._brian2.Synapses(
             source,
