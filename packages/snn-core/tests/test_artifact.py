@@ -31,7 +31,8 @@ def network():
     builder.depthwise_conv2d(rng.normal(size=(1, 1, 4, 1)), activation=ReLU(max_value=6.0))
     builder.add([first, builder.last], weight_nc=np.ones((2, 4)), activation=Linear())
     builder.concatenate([first, builder.last]).max_pooling((2, 2), method="pre_spike_max")
-    builder.flatten().dense(rng.normal(size=(builder.shape[0], 3)), bias_o=[1, 2, 3])
+    weight_io = rng.normal(size=(builder.flatten().shape[0], 3))
+    builder.dense(weight_io, bias_o=[1, 2, 3], bias_t_c=np.ones((4, 1), np.float32))
     made = builder.build(readout="membrane")
     return made.replace(note="made by hand", scale_facs={first: np.float32([1, 2, 3, 4])})
 
@@ -80,6 +81,24 @@ def test_the_first_format_is_read_for_ever():
     assert json.loads(zipfile.ZipFile(OLD).read("manifest.json"))["version"] == 1
 
 
+def test_the_second_format_is_read_for_ever():
+    """Written when format 2 was new: as above, with a bias in the first two steps."""
+    stored = artifact.load_artifact(OLD.with_name("format2.snn"))
+    assert predict(stored.network, np.array([[1, 2]], np.float32)).tolist() == [[2, 0.5]]
+    assert stored.network.output.bias_t_c.tolist() == [[0.5, -1.0], [0.25, 0.0]]
+
+
+def test_a_network_of_the_first_format_is_written_in_the_present_one(tmp_path):
+    old = artifact.load(OLD)
+    assert old.output.bias_t_c is None
+    old.save(tmp_path / "new.snn")
+    manifest = json.loads(zipfile.ZipFile(tmp_path / "new.snn").read("manifest.json"))
+    assert manifest["version"] == artifact.VERSION
+    assert not any("bias_t_c" in layer for layer in manifest["layers"])
+    x_b_l = np.array([[1, 2]], np.float32)
+    assert (predict(artifact.load(tmp_path / "new.snn"), x_b_l) == predict(old, x_b_l)).all()
+
+
 def edited(**changes):
     """Return a change that sets entries of the manifest."""
 
@@ -117,7 +136,7 @@ def without_array(members):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (edited(version=2), "format version 2; this snn-core reads up to 1. Update it with"),
+        (edited(version=3), "format version 3; this snn-core reads up to 2. Update it with"),
         (edited(version="1"), "format version '1'; expected a number"),
         (edited(format="zip"), "does not say 'snn-artifact'"),
         (edited(readout="vote"), "Unknown readout 'vote'"),

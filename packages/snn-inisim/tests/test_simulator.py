@@ -153,8 +153,8 @@ def test_a_user_can_stop_between_chunks(images):
     from snn_core.simulation.contract import StopSimulation
 
     calls = []
-    snn = SNN(images, settings_of(), INIsimOptions(chunk_steps=3, jit=False))
-    snn.stop_requested = lambda: calls.append(0) or len(calls) > 2
+    options = INIsimOptions(chunk_steps=3, jit=False)
+    snn = SNN(images, settings_of(), options, stop=lambda: calls.append(0) or len(calls) > 2)
     with pytest.raises(StopSimulation):
         snn.run_batch(samples(images, 1))
     assert len(calls) == 3

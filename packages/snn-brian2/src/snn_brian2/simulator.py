@@ -29,7 +29,7 @@ from snn_brian2.tables import (
 from snn_brian2.targets import Choice, choose, import_brian2
 from snn_core import artifact
 from snn_core.evaluation.operators import pool_windows
-from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking, Weighted
+from snn_core.ir import Flatten, Layer, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
@@ -37,6 +37,7 @@ from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.capabilities import ANY, draws_softmax
 from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.typing import Array, Float32, PathLikeStr, Shape
@@ -46,7 +47,7 @@ logger = logging.getLogger(__name__)
 NAME = "brian2"
 
 
-class SNN(SynapseListSNN):
+class SNN(OriginalNames, SynapseListSNN):
     """A converted network on Brian2.
 
     Without delay, and on networks whose sums do not round, its spikes are those of the reference
@@ -192,10 +193,10 @@ class SNN(SynapseListSNN):
         kernel = layer.weight if isinstance(layer, Weighted) else None
         self._made().connections.append(Connection.of(source, layer.name, synapses, kernel))
 
-    def build_pooling(self, layer: Any) -> None:
-        """Add a pooling layer; max pooling has a population of inputs of its own."""
+    def build_layer(self, layer: Layer) -> None:
+        """Add a layer; max pooling has a population of inputs of its own."""
         if not isinstance(layer, MaxPooling2D):
-            self._populate(layer)
+            super().build_layer(layer)
             return
         (shape,) = self.network.input_shapes(layer.name)
         size = count(shape)

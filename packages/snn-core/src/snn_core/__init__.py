@@ -1,6 +1,6 @@
 """Convert trained neural networks into spiking ones and run them on any simulator.
 
->>> from snn_core import convert, load, parse, predict, run
+>>> from snn_core import convert, load, parse, predict, run, save
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from snn_core.artifact import load
+    from snn_core.artifact import load, save
     from snn_core.conversion import convert
     from snn_core.evaluation.forward import predict
     from snn_core.parsing import parse
@@ -22,6 +22,7 @@ _HOMES = {
     "parse": "snn_core.parsing",
     "predict": "snn_core.evaluation.forward",
     "run": "snn_core.running.run",
+    "save": "snn_core.artifact",
 }
 
 try:
@@ -39,4 +40,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'snn_core' has no attribute {name!r}")
 
 
-__all__ = ["__version__", "convert", "load", "parse", "predict", "run"]
+__all__ = ["__version__", "convert", "load", "parse", "predict", "run", "save"]

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,14 @@ from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
 
 FORMAT = "snn-artifact"
-VERSION = 1
-"""Format version that is written; older ones are read, newer ones refused."""
+VERSION = 2
+"""Format version that is written; older ones are migrated when read, newer ones refused."""
+
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    # Version 2 brought `Spiking.bias_t_c`, which is absent where there is none.
+    1: lambda manifest: manifest,
+}
+"""Version to the function that turns its manifest into one of the next version."""
 
 MAX_MANIFEST_BYTES = 2**26
 MAX_ARRAY_BYTES = 2**34
@@ -180,6 +186,8 @@ def _describe(layer: Layer, arrays: dict[str, Array]) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": layer.kind}
     for item in fields(layer):
         value = getattr(layer, item.name)
+        if value is None:
+            continue
         if isinstance(value, np.ndarray):
             entry[item.name] = _put(arrays, f"{layer.name}_{item.name}", value)
         elif isinstance(value, Activation):
@@ -197,11 +205,12 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if archive.getinfo(_MANIFEST).file_size > MAX_MANIFEST_BYTES:
         raise ArtifactError(f"{_MANIFEST} in {path} is larger than {MAX_MANIFEST_BYTES} bytes.")
     try:
-        manifest = json.loads(archive.read(_MANIFEST))
+        loaded = json.loads(archive.read(_MANIFEST))
     except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{_MANIFEST} in {path} is damaged ({error}).") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
         raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")
+    manifest: dict[str, Any] = loaded
     version = manifest.get("version")
     if not isinstance(version, int) or version < 1:
         raise ArtifactError(f"{path} has the format version {version!r}; expected a number from 1.")
@@ -210,6 +219,8 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
             f"{path} has the format version {version}; this snn-core reads up to {VERSION}. Update "
             f"it with `pip install -U snn-core`."
         )
+    for older in range(version, VERSION):
+        manifest = MIGRATIONS[older](manifest)
     return manifest
 
 

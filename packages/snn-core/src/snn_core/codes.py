@@ -214,6 +214,11 @@ def code_problems(network: Network, settings: Settings) -> list[str]:
             f"whose output is a potential; convert with readout = 'membrane'"
         )
     found += [
+        f"{layer.name}: a bias for each step does not go with the spike code {code!r}"
+        for layer in network.spiking_layers
+        if layer.bias_t_c is not None
+    ]
+    found += [
         f"{layer.name}: {_activation_problem(layer.activation, code)}"
         for layer in network.spiking_layers
         if layer is not network.output and _activation_problem(layer.activation, code)

@@ -126,8 +126,11 @@ def _counts_without_relays(
 
 
 def biased_neurons(network: Network, layer: Layer) -> int:
-    """Return how many neurons of a layer receive a constant input."""
-    return int(np.count_nonzero(drive_bias(network, layer)))
+    """Return how many neurons of a layer receive a bias, in every step or in some."""
+    is_biased = drive_bias(network, layer) != 0
+    if isinstance(layer, Spiking) and layer.bias_t_c is not None:
+        is_biased = is_biased | layer.bias_t_c.any(axis=0)
+    return int(np.count_nonzero(is_biased))
 
 
 def ann_operations(network: Network) -> int:

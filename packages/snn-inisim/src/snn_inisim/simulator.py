@@ -13,7 +13,8 @@ from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import pool_coefficient
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.capabilities import ANY, needs_stepping
-from snn_core.simulation.contract import AbstractSNN, Capabilities
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
@@ -34,7 +35,7 @@ ENGINES: Mapping[str, tuple[str, str]] = {
 """Spike code to the module under `snn_inisim.codes` and the class that simulate it."""
 
 
-class SNN(AbstractSNN):
+class SNN(OriginalNames):
     """A converted network on TensorFlow.
 
     Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
@@ -50,6 +51,7 @@ class SNN(AbstractSNN):
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
         max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
         softmax=True,
+        bias_per_step=True,
         settings={
             "conversion.spike_code": {"temporal_mean_rate", *ENGINES},
             "input.encoding": {"constant", "poisson", "regular", "events"},
@@ -79,12 +81,9 @@ class SNN(AbstractSNN):
         self._stepped: SteppedNetwork | None = None
         self.spiketimes_n_b_l: Mapping[str, Array] = {}
 
-    def _add(self, layer: Layer) -> None:
+    def build_layer(self, layer: Layer) -> None:
         """Make the Keras layer and give it its weights."""
         self.spike_layers[layer.name] = self._spike_layer(layer)
-
-    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _add
-    build_flatten = build_reshape = build_zero_padding = build_concatenate = _add
 
     def _spike_layer(self, layer: Layer) -> SpikeLayer:
         from snn_inisim.layers import LAYERS
@@ -166,10 +165,13 @@ class SNN(AbstractSNN):
 
         if self._stepped is None:
             self._stepped = SteppedNetwork(
-                self.network, self.settings, layers=self.spike_layers, seed=self.seed
+                self.network,
+                self.settings,
+                layers=self.spike_layers,
+                seed=self.seed,
+                stop=self.stop_requested,
             )
             self._stepped.reset()
-        self._stepped.stop_requested = self.stop_requested
         self._stepped.simulate(signal, recorder)
 
     def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:

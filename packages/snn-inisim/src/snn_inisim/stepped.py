@@ -23,7 +23,7 @@ class SteppedNetwork(ReferenceSNN):
 
     Parameters
     ----------
-    network, settings, seed
+    network, settings, seed, stop
         As for any simulator.
     layers
         Layer name to the Keras layer that computes its sums.
@@ -36,8 +36,9 @@ class SteppedNetwork(ReferenceSNN):
         *,
         layers: Mapping[str, SpikeLayer],
         seed: int,
+        stop: Callable[[], bool],
     ) -> None:
-        super().__init__(network, settings, seed=seed)
+        super().__init__(network, settings, seed=seed, stop=stop)
         self._sums: dict[str, Callable[[Any], Any]] = {
             name: tf.function(layer.weighted_sum, autograph=False, reduce_retracing=True)
             for name, layer in layers.items()

@@ -257,8 +257,7 @@ def test_spiking_input_is_refused(codes, code):
 def test_a_run_can_be_stopped(codes):
     network = codes.branched()
     for code in ("ttfs", "ttfs_exact"):
-        snn = SNN(network, settings_of(code))
-        snn.stop_requested = lambda: True
+        snn = SNN(network, settings_of(code), stop=lambda: True)
         with pytest.raises(StopSimulation):
             snn.run_batch(codes.samples(network, 1))
 

@@ -19,6 +19,7 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from snn_core.errors import ParseError
 from snn_core.ir.activations import Activation, Linear, ReLU
 from snn_core.typing import Array, Float32, Pair, Shape
 
@@ -133,11 +134,33 @@ class Spiking(Layer):
     v_init
         Membrane potential before the first step, in units of the threshold, shape ``()`` or
         ``(channels,)``.
+    bias_t_c
+        Extra bias per ms of each step, from the first on, and channel (or of one for all);
+        ``None`` for none. Nothing is added after its last step. Calibration corrects the errors of
+        single steps with it; the analog network does not have it, nor does a relay.
     """
 
     activation: Activation = field(default_factory=ReLU)
     threshold: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
     v_init: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(0))  # type: ignore[arg-type,return-value]
+    bias_t_c: Float32[Array, "t c"] | None = None
+
+    def __post_init__(self) -> None:
+        Layer.__post_init__(self)  # `super()` does not know classes with slots
+        if self.bias_t_c is not None:
+            channels = self.output_shape[-1]
+            if self.bias_t_c.ndim != 2 or self.bias_t_c.shape[1] not in (1, channels):
+                raise ParseError(
+                    f"Layer {self.name!r} has a bias of shape {self.bias_t_c.shape} for single "
+                    f"steps; expected (steps, {channels}) or (steps, 1)."
+                )
+
+    def bias_of_step(self, index: int) -> Float32[Array, "c"] | None:
+        """Return the extra bias per ms of step ``index`` = 0, 1, ..., or ``None``."""
+        if self.bias_t_c is None or index >= len(self.bias_t_c):
+            return None
+        bias_c: Array = self.bias_t_c[index]
+        return bias_c
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -138,9 +138,9 @@ class Network:
         )
 
     def save(self, path: PathLikeStr) -> None:
-        """Write the network as an artifact; see `snn_core.artifact.save`."""
-        # The artifact is built of networks, so it cannot be imported before them.
-        from snn_core.artifact import save
+        """Write the network as an artifact; short for `snn_core.save`."""
+        # Files are built of networks, so nothing here may know how; the package's front does.
+        from snn_core import save
 
         save(self, path)
 

@@ -94,6 +94,8 @@ def _scaled(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) ->
     }
     if isinstance(layer, ir.Weighted):
         changes["bias_o"] = layer.bias_o / _channels(layer, own)
+    if layer.bias_t_c is not None:
+        changes["bias_t_c"] = layer.bias_t_c / _channels(layer, own)
     activation = layer.activation
     rescaled = {activation.rescaled(float(scale)) for scale in np.unique(own)}
     if len(rescaled) > 1:

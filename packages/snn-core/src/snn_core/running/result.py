@@ -59,7 +59,7 @@ class BatchArrays:
     log: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batch: BatchResult, *, activations_n_b_l: Mapping[str, Array]) -> BatchArrays:
+    def of(cls, batch: BatchResult) -> BatchArrays:
         """Return what is kept of a simulated batch."""
         recording = batch.recording
         spikes = list(recording.num_spikes_n_b.values())
@@ -80,7 +80,7 @@ class BatchArrays:
             f"{SPIKETRAINS}{name}": trains.kept(name) for name in trains
         }
         log |= {f"mem/{name}": a for name, a in recording.mem_n_b_l_t.items()}
-        log |= {f"activations/{name}": a for name, a in activations_n_b_l.items()}
+        log |= {f"activations/{name}": a for name, a in batch.activations_n_b_l.items()}
         if recording.input_b_l_t is not None:
             log["input"] = recording.input_b_l_t
         return cls(values=values, log=Log(log))

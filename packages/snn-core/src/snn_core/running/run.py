@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,13 +14,14 @@ import snn_core
 from snn_core import artifact
 from snn_core.codes import with_timesteps
 from snn_core.data import Dataset, load_dataset
-from snn_core.errors import ArtifactError, DataError
+from snn_core.errors import ArtifactError
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
+from snn_core.operations import ann_operations
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_core.simulation import registry
-from snn_core.simulation.batches import score_batch
+from snn_core.simulation.batches import Batch, BatchPlan, require_labels, simulate_batch
 from snn_core.simulation.contract import AbstractSNN, StopSimulation
 from snn_core.simulation.signal import require_events
 from snn_core.typing import Array, PathLikeStr
@@ -86,14 +87,11 @@ def run(
     simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
     options = kind.parse_options(settings.options.get(simulator, {}))
-    snn = kind(network, settings, options)
-    dataset, labels_b = _dataset(data, network, settings)
-    snn.expected_samples = len(dataset)
+    snn = kind(network, settings, options, stop=stop)
+    dataset = _dataset(data, network, settings)
     metadata = _metadata(snn, simulator, dataset)
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
-    if stop is not None:
-        snn.stop_requested = stop
-    batches, interrupted = _simulate(snn, dataset, labels_b, folder, progress)
+    batches, interrupted = _simulate(snn, dataset, folder, progress)
     metadata = _with_details(metadata, snn, folder)
     result = RunResult.of(metadata, batches, interrupted=interrupted)
     if folder is not None and not interrupted:
@@ -118,8 +116,8 @@ def _with(settings: Settings, *, timesteps: int | None, seed: int | None) -> Set
     return settings if seed is None else settings.updated({"simulation": {"seed": seed}})
 
 
-def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Array]:
-    """Return the samples to simulate, and their labels."""
+def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
+    """Return the samples to simulate."""
     if isinstance(data, tuple):
         dataset = Dataset.of(*data)
     elif isinstance(data, Dataset):
@@ -131,14 +129,10 @@ def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset,
     ).selected(
         number=settings.simulation.num_to_test, indices=settings.simulation.sample_idxs_to_test
     )
-    if dataset.labels_b is None:
-        raise DataError(
-            f"{dataset.name} has no labels; expected an array y with the class of each sample, or "
-            f"one sub-folder for each class."
-        )
+    require_labels(dataset)
     if settings.input.encoding == "events":
         require_events(dataset.events_b, dataset.x_b_l)
-    return dataset, dataset.labels_b
+    return dataset
 
 
 def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, Any]:
@@ -162,9 +156,9 @@ def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, A
             "python": platform.python_version(),
         },
         "layers": snn.connectivity.names,
-        "num_neurons": snn.num_neurons,
+        "num_neurons": snn.connectivity.num_neurons,
         "num_synapses": snn.connectivity.num_synapses,
-        "ann_operations": snn.operations_ann,
+        "ann_operations": ann_operations(snn.network),
         "hardware": snn.can.hardware,
     }
 
@@ -217,38 +211,23 @@ def _differences(stored: Any, wanted: Any, where: str = "") -> list[str]:
 
 
 def _simulate(
-    snn: AbstractSNN,
-    dataset: Dataset,
-    labels_b: Array,
-    folder: RunFolder | None,
-    progress: Progress | None,
+    snn: AbstractSNN, dataset: Dataset, folder: RunFolder | None, progress: Progress | None
 ) -> tuple[list[BatchArrays], bool]:
     """Simulate all batches that are not there yet; return them all, and whether it was stopped."""
     batches: list[BatchArrays] = []
     hits = done = 0
     try:
-        size = snn.samples_per_batch(len(dataset))
-        for index, start in enumerate(range(0, len(dataset), size)):
-            part = slice(start, start + size)
-            ids = dataset.sample_ids[part]
-            batch = None if folder is None else _finished(folder, index, ids)
-            if batch is None:
+        for batch in BatchPlan.of(snn, dataset.sample_ids):
+            arrays = None if folder is None else _finished(folder, batch)
+            if arrays is None:
                 snn.checkpoint()
-                snn.build()
-                events_b = dataset.events_b
-                scored = score_batch(
-                    snn,
-                    dataset.x_b_l[part],
-                    labels_b[part],
-                    ids,
-                    events_b=None if events_b is None else events_b[part],
-                )
-                batch = BatchArrays.of(scored, activations_n_b_l=_activations(snn))
+                snn.build(expected_samples=len(dataset))
+                arrays = BatchArrays.of(simulate_batch(snn, dataset, batch))
                 if folder is not None:
-                    folder.append(index, batch)
-            batches.append(batch)
-            last = batch.values["decision_b_t"][:, -1]
-            hits += int((last == batch.values["labels_b"]).sum())
+                    folder.append(batch.index, arrays)
+            batches.append(arrays)
+            last = arrays.values["decision_b_t"][:, -1]
+            hits += int((last == arrays.values["labels_b"]).sum())
             done += len(last)
             if progress is not None:
                 progress(done, len(dataset), hits / done)
@@ -262,16 +241,11 @@ def _simulate(
     return batches, False
 
 
-def _finished(folder: RunFolder, index: int, ids: Sequence[int]) -> BatchArrays | None:
+def _finished(folder: RunFolder, batch: Batch) -> BatchArrays | None:
     """Return a batch that is there already."""
-    batch = folder.batch(index)
-    if batch is not None and not np.array_equal(batch.values["sample_ids_b"], np.asarray(ids)):
+    arrays = folder.batch(batch.index)
+    if arrays is not None and not np.array_equal(arrays.values["sample_ids_b"], batch.sample_ids):
         raise ArtifactError(
-            f"Batch {index} in {folder.path} holds other samples; choose another folder."
+            f"Batch {batch.index} in {folder.path} holds other samples; choose another folder."
         )
-    return batch
-
-
-def _activations(snn: AbstractSNN) -> Mapping[str, Array]:
-    """Return the analog network's activations of the last batch, if they are to be recorded."""
-    return snn.activations_n_b_l if "activations" in snn.settings.output.log_vars else {}
+    return arrays

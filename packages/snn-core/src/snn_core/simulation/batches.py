@@ -1,23 +1,24 @@
-"""The loop over batches: simulate, decide, compare with the labels and with the analog network."""
+"""Batches: which samples are simulated together, and the simulation and scoring of one batch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import overload
 
 import numpy as np
 
-from snn_core.data.events import CellEvents
-from snn_core.evaluation.forward import predict, top_k_hits
+from snn_core.data import Dataset
+from snn_core.errors import DataError
+from snn_core.evaluation.forward import activations, top_k_hits
+from snn_core.ir.shapes import count
 from snn_core.operations import code_operations
 from snn_core.recording.recording import Recording
+from snn_core.simulation.contract import AbstractSNN
 from snn_core.simulation.scoring import decisions, errors_over_time
-from snn_core.typing import Array, Bool, Float, Int, Int64
-
-if TYPE_CHECKING:
-    from snn_core.simulation.contract import AbstractSNN
+from snn_core.simulation.sequences import samples_per_batch
+from snn_core.typing import Array, Bool, Int, Int64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class BatchResult:
         State updates of each step.
     recording
         Everything recorded.
+    activations_n_b_l
+        Activations of the analog network for each layer with neurons, if they are to be recorded.
     simulate_s
         Time in seconds that the simulator took.
     """
@@ -53,76 +56,134 @@ class BatchResult:
     topkerr_b_t: Bool[Array, "b t"]
     neuron_operations_b_t: Int64[Array, "b t"]
     recording: Recording
+    activations_n_b_l: Mapping[str, Array]
     simulate_s: float
 
 
-def run_batches(
-    snn: AbstractSNN,
-    x_b_l: Float[Array, "b *l"],
-    labels_b: Int[Array, "b"],
-    *,
-    sample_ids: Sequence[int] | None = None,
-    events_b: Sequence[CellEvents] | None = None,
-) -> Iterator[BatchResult]:
-    """Simulate samples batch by batch.
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Samples that are simulated together.
 
     Parameters
     ----------
-    snn
-        The network on its simulator.
-    x_b_l, labels_b
-        Samples and class indices.
+    index
+        Number of the batch in its plan, from 0.
+    part
+        Positions of its samples in the data.
     sample_ids
-        Index of each sample in its data set; 0, 1, ... if not given.
-    events_b
-        The events behind each sample, for the encoding ``events``.
-
-    Yields
-    ------
-    One result per batch; the last batch may be smaller.
+        Indices of its samples in their data set.
     """
-    ids = list(range(len(x_b_l)) if sample_ids is None else sample_ids)
-    size = snn.samples_per_batch(len(x_b_l))
-    for start in range(0, len(x_b_l), size):
-        part = slice(start, start + size)
-        yield score_batch(
-            snn,
-            np.asarray(x_b_l[part], np.float32),
-            labels_b[part],
-            ids[part],
-            events_b=None if events_b is None else events_b[part],
-        )
+
+    index: int
+    part: slice
+    sample_ids: tuple[int, ...]
 
 
-def score_batch(
-    snn: AbstractSNN,
-    x_b_l: Array,
-    labels_b: Array,
-    sample_ids: Sequence[int],
-    *,
-    events_b: Sequence[CellEvents] | None = None,
-) -> BatchResult:
-    """Simulate one batch and compare it with the labels and the analog network."""
+@dataclass(frozen=True, kw_only=True)
+class BatchPlan(Sequence[Batch]):
+    """The batches of a run, in order.
+
+    Parameters
+    ----------
+    sample_ids
+        Indices of all samples in their data set.
+    size
+        Samples in each batch; the last one may be smaller.
+    """
+
+    sample_ids: tuple[int, ...]
+    size: int
+
+    @classmethod
+    def of(cls, snn: AbstractSNN, sample_ids: Iterable[int]) -> BatchPlan:
+        """Return the plan for simulating samples: whole sequences where state is kept."""
+        ids = tuple(sample_ids)
+        size = samples_per_batch(snn.settings, batch_size=snn.batch_size, num_samples=len(ids))
+        return cls(sample_ids=ids, size=size)
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(range(0, len(self.sample_ids), self.size))
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        """Return a batch."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        part = slice(index * self.size, (index + 1) * self.size)
+        return Batch(index=index, part=part, sample_ids=self.sample_ids[part])
+
+
+def simulate_batch(snn: AbstractSNN, dataset: Dataset, batch: Batch) -> BatchResult:
+    """Simulate one batch and compare it with the labels and the analog network.
+
+    It depends on nothing but its arguments, so that batches may be simulated anywhere, in any
+    order. The analog network is evaluated once.
+
+    Raises
+    ------
+    DataError
+        If there are no labels, or the samples do not fit the network.
+    """
+    x_b_l = np.asarray(dataset.x_b_l[batch.part], np.float32)
+    labels_b = require_labels(dataset)[batch.part]
+    events_b = None if dataset.events_b is None else dataset.events_b[batch.part]
     start = time.perf_counter()
-    recording = snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
+    recording = snn.run_batch(x_b_l, sample_ids=batch.sample_ids, events_b=events_b)
     simulate_s = time.perf_counter() - start
     network, settings = snn.network, snn.settings
+    wanted = (
+        [layer.name for layer in network.spiking_layers]
+        if "activations" in settings.output.log_vars
+        else []
+    )
+    output = network.output.name
+    values = activations(network, x_b_l, layers={*wanted, output})
+    ann_b_c = values[output].reshape(len(x_b_l), -1)
     output_b_c_t = recording.output_b_l_t.reshape(len(x_b_l), -1, settings.num_steps)
-    ann_b_c = predict(network, x_b_l).reshape(len(x_b_l), -1)
     operations_b_t = code_operations(snn.connectivity, network, settings, output_b_c_t)
     reading: dict[str, str] = {
         "readout": network.readout,
         "spike_code": settings.conversion.spike_code,
     }
+    k = top_k(snn)
     return BatchResult(
-        sample_ids=sample_ids,
+        sample_ids=batch.sample_ids,
         labels_b=labels_b,
         ann_decision_b=ann_b_c.argmax(axis=1),
-        ann_topkerr_b=~top_k_hits(ann_b_c, labels_b, k=snn.top_k),
+        ann_topkerr_b=~top_k_hits(ann_b_c, labels_b, k=k),
         decision_b_t=decisions(output_b_c_t, **reading),
         top1err_b_t=errors_over_time(output_b_c_t, labels_b, k=1, **reading),
-        topkerr_b_t=errors_over_time(output_b_c_t, labels_b, k=snn.top_k, **reading),
+        topkerr_b_t=errors_over_time(output_b_c_t, labels_b, k=k, **reading),
         neuron_operations_b_t=operations_b_t * recording.is_active_b_t,
         recording=recording,
+        activations_n_b_l={name: values[name] for name in wanted},
         simulate_s=simulate_s,
     )
+
+
+def require_labels(dataset: Dataset) -> Int64[Array, "b"]:
+    """Return the labels of a data set.
+
+    Raises
+    ------
+    DataError
+        If it has none.
+    """
+    if dataset.labels_b is None:
+        raise DataError(
+            f"{dataset.name} has no labels; expected an array y with the class of each sample, or "
+            f"one sub-folder for each class."
+        )
+    return dataset.labels_b
+
+
+def top_k(snn: AbstractSNN) -> int:
+    """Return the k of the top-k error: no more than there are classes."""
+    return min(snn.settings.simulation.top_k, count(snn.network.output.output_shape))

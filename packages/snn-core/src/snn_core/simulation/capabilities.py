@@ -26,27 +26,6 @@ from snn_core.ir import (
 )
 from snn_core.settings import Section, Settings
 
-BUILDERS: Mapping[str, str] = {
-    "Dense": "build_dense",
-    "Conv1D": "build_convolution",
-    "Conv2D": "build_convolution",
-    "DepthwiseConv2D": "build_convolution",
-    "Conv2DTranspose": "build_convolution",
-    "AveragePooling2D": "build_pooling",
-    "MaxPooling2D": "build_pooling",
-    "UpSampling2D": "build_up_sampling",
-    "Add": "build_add",
-    "Flatten": "build_flatten",
-    "Reshape": "build_reshape",
-    "ZeroPadding2D": "build_zero_padding",
-    "Concatenate": "build_concatenate",
-}
-"""Layer kind to the method of `AbstractSNN` that builds it."""
-
-
-ALL_LAYERS = frozenset(BUILDERS)
-"""Every layer kind that this version knows."""
-
 CONTRACT_1_LAYERS = frozenset(
     {
         "Dense",
@@ -65,6 +44,9 @@ CONTRACT_1_LAYERS = frozenset(
     }
 )
 """Layer kinds of contract 1; those that come later are to be claimed."""
+
+ALL_LAYERS = CONTRACT_1_LAYERS
+"""Every layer kind that this version knows."""
 
 
 class _AnyValue:
@@ -103,7 +85,7 @@ class Capabilities:
     Parameters
     ----------
     layers
-        Layer kinds, keys of `BUILDERS`.
+        Layer kinds, out of `ALL_LAYERS`.
     activations
         Accepted activations of layers with neurons; softmax is declared apart.
     max_pool_methods
@@ -112,6 +94,8 @@ class Capabilities:
         Accepted read-outs of the output.
     softmax
         Whether a softmax output can draw stochastic spikes.
+    bias_per_step
+        Whether layers may have a bias for each step (`Spiking.bias_t_c`).
     settings
         Accepted values of settings that change the neuron, its input or the spike code, for
         example ``{"cell.reset": {"subtraction"}, "cell.leak": ANY}``. Those that are not named
@@ -136,6 +120,7 @@ class Capabilities:
     max_pool_methods: frozenset[str] = frozenset()
     readouts: frozenset[str] = frozenset({"counts", "membrane"})
     softmax: bool = False
+    bias_per_step: bool = False
     settings: Claims = field(default_factory=dict)
     records: frozenset[str] = frozenset({"spiketrains", "mem", "input"})
     batched: bool = True
@@ -242,7 +227,9 @@ def needs_stepping(network: Network, settings: Settings) -> bool:
     """Return whether a network is more than plain integrate-and-fire neurons."""
     own = (BinarySigmoid, BinaryTanh, QuantizedReLU)
     return bool(changed_settings(settings)) or any(
-        isinstance(layer, Spiking) and isinstance(layer.activation, own) for layer in network.layers
+        isinstance(layer.activation, own) or layer.bias_t_c is not None
+        for layer in network.layers
+        if isinstance(layer, Spiking)
     )
 
 
@@ -292,6 +279,8 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
             found.append(
                 f"{layer.name}: neurons for {name} are not supported; supported: {supported}"
             )
+    if isinstance(layer, Spiking) and layer.bias_t_c is not None and not can.bias_per_step:
+        found.append(f"{layer.name}: a bias for each step is not supported; convert without it")
     if layer is network.output and draws_softmax(network) and not can.softmax:
         found.append(
             f"{layer.name}: stochastic softmax spikes are not supported; convert with "

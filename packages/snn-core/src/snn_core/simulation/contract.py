@@ -2,7 +2,7 @@
 
 A simulator subclasses `AbstractSNN` (or `SynapseListSNN`, if it is fed with lists of synapses),
 states what it can do in `Capabilities`, and only simulates batches. Batching, scoring and counting
-happen elsewhere. The names of the methods are those of snn_toolbox.
+happen elsewhere; `OriginalNames` offers them under the names of snn_toolbox.
 """
 
 from __future__ import annotations
@@ -21,27 +21,25 @@ from snn_core.data.events import CellEvents
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Layer, Network
+from snn_core.ir.shapes import count
 from snn_core.ir.timing import Timing, timing
+from snn_core.operations import ConnectivityStatistics, connectivity_statistics
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
-from snn_core.simulation.batches import run_batches
 from snn_core.simulation.capabilities import (
     ALL_LAYERS,
-    BUILDERS,
     Capabilities,
     draws_softmax,
     layer_problems,
     setting_problems,
 )
-from snn_core.simulation.measured import Measured
 from snn_core.simulation.sequences import run_sequences
 from snn_core.simulation.signal import InputSignal, output_uniforms
-from snn_core.typing import Array, Float, Float32, Int, PathLikeStr, Shape
+from snn_core.typing import Array, Float, Float32, PathLikeStr, Shape
 
 __all__ = [
     "ALL_LAYERS",
-    "BUILDERS",
     "CONTRACT",
     "AbstractSNN",
     "Capabilities",
@@ -62,7 +60,7 @@ class StopSimulation(Exception):  # noqa: N818 - a request, not an error
     """Raised inside a simulator when the user asked to stop."""
 
 
-class AbstractSNN(Measured, ABC):
+class AbstractSNN(ABC):
     """A spiking neural network on a simulator.
 
     Parameters
@@ -75,9 +73,13 @@ class AbstractSNN(Measured, ABC):
         The simulator's own options, an instance of ``options_type``.
     seed
         Seed of all random numbers; ``settings.simulation.seed`` if not given.
+    stop
+        Asked between steps whether to stop; never if not given.
 
     Attributes
     ----------
+    expected_samples
+        How many samples will be simulated in all, where that is known when building.
     timing
         First step of each population on the simulator's clock, and delays of projections.
 
@@ -98,12 +100,12 @@ class AbstractSNN(Measured, ABC):
         options: object | None = None,
         *,
         seed: int | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.options: Any = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
-        self.stop_requested: Callable[[], bool] = lambda: False
-        # How many samples will be simulated in all, where that is known before building.
+        self.stop_requested: Callable[[], bool] = stop or (lambda: False)
         self.expected_samples: int | None = None
         self._take(network)
 
@@ -124,11 +126,23 @@ class AbstractSNN(Measured, ABC):
             is_input_delayed=self.settings.input.encoding != "constant",
         )
         self.is_built = False
-        self._forget()
+        self._connectivity: ConnectivityStatistics | None = None
+
+    @property
+    def connectivity(self) -> ConnectivityStatistics:
+        """Numbers of neurons and synapses, computed at first use."""
+        if self._connectivity is None:
+            self._connectivity = connectivity_statistics(self.network)
+        return self._connectivity
+
+    @property
+    def batch_size(self) -> int:
+        """Number of samples simulated at once."""
+        return self.settings.simulation.batch_size if self.can.batched else 1
 
     @property
     def details(self) -> Mapping[str, str]:
-        """How the simulator runs the network, human-readable, such as a target it chose and why.
+        """Human-readable facts about a built network, such as a target that was chosen and why.
 
         It is asked for after a network was built, shown to the user and kept with the result. What
         changes spikes belongs into the options. Simulators add theirs to those of the base class.
@@ -206,10 +220,17 @@ class AbstractSNN(Measured, ABC):
     # Building.
 
     @final
-    def build(self) -> None:
-        """Assemble the network in the simulator; does nothing if it is built already."""
+    def build(self, *, expected_samples: int | None = None) -> None:
+        """Assemble the network in the simulator; does nothing if it is built already.
+
+        Parameters
+        ----------
+        expected_samples
+            How many samples will be simulated in all, if that is known.
+        """
         if self.is_built:
             return
+        self.expected_samples = expected_samples
         self.setup_layers(self.network.input.output_shape)
         self.compile()
         self.is_built = True
@@ -218,51 +239,15 @@ class AbstractSNN(Measured, ABC):
         """Add every layer in topological order."""
         self.add_input_layer(input_shape)
         for layer in self.network.layers[1:]:
-            self.add_layer(layer)
-            getattr(self, BUILDERS[layer.kind])(layer)
+            self.build_layer(layer)
 
     @abstractmethod
     def add_input_layer(self, input_shape: Shape) -> None:
         """Add the input layer; ``input_shape`` has no batch axis."""
 
-    def add_layer(self, layer: Layer) -> None:
-        """Do what concerns adding any layer, independently of its type."""
-
     @abstractmethod
-    def build_dense(self, layer: Any) -> None:
-        """Build a fully connected layer."""
-
-    @abstractmethod
-    def build_convolution(self, layer: Any) -> None:
-        """Build a convolution of any kind, transposed and depthwise ones included."""
-
-    @abstractmethod
-    def build_pooling(self, layer: Any) -> None:
-        """Build an average or max pooling layer."""
-
-    @abstractmethod
-    def build_up_sampling(self, layer: Any) -> None:
-        """Build an up-sampling layer."""
-
-    @abstractmethod
-    def build_add(self, layer: Any) -> None:
-        """Build a layer that adds its inbound layers."""
-
-    @abstractmethod
-    def build_flatten(self, layer: Any) -> None:
-        """Build a flattening layer."""
-
-    @abstractmethod
-    def build_reshape(self, layer: Any) -> None:
-        """Build a reshaping layer."""
-
-    @abstractmethod
-    def build_zero_padding(self, layer: Any) -> None:
-        """Build a padding layer."""
-
-    @abstractmethod
-    def build_concatenate(self, layer: Any) -> None:
-        """Build a layer that concatenates its inbound layers."""
+    def build_layer(self, layer: Layer) -> None:
+        """Build a layer of any kind in ``capabilities.layers``; its inbound layers are built."""
 
     @abstractmethod
     def compile(self) -> None:
@@ -293,7 +278,7 @@ class AbstractSNN(Measured, ABC):
         is averaged over time begin anew.
         """
 
-    def end_sim(self) -> None:
+    def end_sim(self) -> None:  # noqa: B027 - most simulators have nothing to clean up
         """Clean up after the last simulation."""
 
     @property
@@ -307,7 +292,7 @@ class AbstractSNN(Measured, ABC):
             signal.sample_ids,
             self.seed,
             num_steps=signal.num_steps,
-            num_classes=self.num_classes,
+            num_classes=count(self.network.output.output_shape),
         )
 
     def checkpoint(self) -> None:
@@ -315,7 +300,6 @@ class AbstractSNN(Measured, ABC):
         if self.stop_requested():
             raise StopSimulation
 
-    @final
     def run_batch(
         self,
         x_b_l: Float[Array, "b *l"],
@@ -350,13 +334,11 @@ class AbstractSNN(Measured, ABC):
             events = None if events_b is None else [events_b[i] for i in samples]
             return self._simulated(x_b_l[samples], [ids[i] for i in samples], events)
 
-        self.recording = run_sequences(
+        return run_sequences(
             simulate,
             num_samples=len(x_b_l),
             length=self.settings.simulation.reset_between_nth_sample,
         )
-        self._x_b_l = x_b_l
-        return self.recording
 
     def _simulated(
         self, x_b_l: Array, sample_ids: Sequence[int], events_b: Sequence[CellEvents] | None
@@ -380,24 +362,6 @@ class AbstractSNN(Measured, ABC):
         )
         self.simulate(signal, recorder)
         return recorder.finish()
-
-    def run(
-        self,
-        x_test: Float[Array, "b *l"],
-        y_test: Int[Array, "b"],
-        *,
-        events_b: Sequence[CellEvents] | None = None,
-    ) -> float:
-        """Simulate all samples batch by batch and return the share of correct decisions.
-
-        What was measured of the last batch is then reachable under the attributes below.
-        """
-        hits = 0
-        self.expected_samples = len(x_test)
-        for result in run_batches(self, x_test, y_test, events_b=events_b):
-            self.result = result
-            hits += int((~result.top1err_b_t[:, -1]).sum())
-        return hits / len(x_test)
 
     # Saving.
 

@@ -17,18 +17,20 @@ from snn_core.neurons.arithmetic import MaxPool, drawn_potential
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.capabilities import ANY, clamp_steps
-from snn_core.simulation.contract import AbstractSNN, Capabilities
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32, Shape
 
 
-class ReferenceSNN(AbstractSNN):
+class ReferenceSNN(OriginalNames):
     """Integrate-and-fire network in NumPy."""
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
         softmax=True,
+        bias_per_step=True,
         settings={
             "input.encoding": ANY,
             "cell.bias_relaxation": ANY,
@@ -50,11 +52,9 @@ class ReferenceSNN(AbstractSNN):
         """Start the list of layers."""
         self.layers: list[Layer] = []
 
-    def _keep(self, layer: Layer) -> None:
+    def build_layer(self, layer: Layer) -> None:
+        """Append a layer to the list."""
         self.layers.append(layer)
-
-    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _keep
-    build_flatten = build_reshape = build_zero_padding = build_concatenate = _keep
 
     def compile(self) -> None:
         """Nothing to do: layers are evaluated as they are."""
@@ -93,10 +93,15 @@ class ReferenceSNN(AbstractSNN):
         self._inputs = inputs
         if isinstance(layer, MaxPooling2D):
             pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
-            return pool.drive(inputs[0], index + 1)
-        y = self._weighted_sum(layer, inputs)
+            y = pool.drive(inputs[0], index + 1)
+        else:
+            y = self._weighted_sum(layer, inputs)
         if isinstance(layer, Weighted):
             y = y + layer.bias_o * self._bias_scale(layer, index)
+        if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+            bias_c = layer.bias_of_step(index)
+            if bias_c is not None:
+                y = y + bias_c * np.float32(self.settings.simulation.dt)
         return y
 
     def _weighted_sum(self, layer: Layer, inputs: list[Array]) -> Float32[Array, "b *l"]:

@@ -390,6 +390,16 @@ def optional() -> Network:
     return builder.dense(dyadic((5, 3), generator(47), low=0.3, high=0.6)).build()
 
 
+def biased_by_step() -> Network:
+    """Return a convolution and a dense layer with a bias in each of the first ten steps."""
+    bias_t_o = dyadic((10, 2), generator(51), low=-0.4, high=0.6)
+    builder = NetworkBuilder((4, 4, 1))
+    kernel = dyadic((3, 3, 1, 2), generator(50), low=0.02, high=0.08)
+    builder.conv2d(kernel, bias_o=dyadic((2,), generator(52), low=0.1, high=0.2), bias_t_c=bias_t_o)
+    weight_io = dyadic((8, 3), generator(53), low=0.1, high=0.2)
+    return builder.flatten().dense(weight_io, bias_t_c=bias_t_o[:, :1]).build()
+
+
 def activated(name: str) -> Network:
     """Return two layers of neurons for the given kind of activation."""
     kind = QuantizedReLU(step=1 / 16, max_value=1.0) if name == "QuantizedReLU" else KINDS[name]()

@@ -43,6 +43,14 @@ class Neurons(Suite):
         bias_o = networks.gentle_weights((6,), fan_in=1, seed=40)
         self.check(networks.dense(bias_o=bias_o), np.zeros((1, 4), np.float32))
 
+    def test_bias_per_step(self) -> None:
+        """A layer may have a bias for each step and channel, on top of its constant one.
+
+        If this fails: row i of ``layer.bias_t_c`` is added in step i + 1, times dt, and nothing
+        after the last row. Don't declare ``bias_per_step`` before it does.
+        """
+        self.check(networks.biased_by_step(), networks.samples((4, 4, 1), seed=46))
+
     def test_negative_weights(self) -> None:
         """Inhibition lowers the potential, also below zero.
 

@@ -127,8 +127,7 @@ class Runs(Suite):
 
         If this fails: call ``self.checkpoint()`` between steps or between chunks of steps.
         """
-        snn = self.make(networks.dense())
-        snn.stop_requested = lambda: True
+        snn = self.make(networks.dense(), stop=lambda: True)
         with pytest.raises(StopSimulation):
             snn.run_batch(networks.samples((4,)))
         snn.end_sim()

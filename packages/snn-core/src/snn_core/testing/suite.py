@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -62,19 +62,24 @@ class Suite:
         return Settings.of(defaults)
 
     def make(
-        self, network: Network, *, seed: int = 0, **sections: Mapping[str, Any]
+        self,
+        network: Network,
+        *,
+        seed: int = 0,
+        stop: Callable[[], bool] | None = None,
+        **sections: Mapping[str, Any],
     ) -> AbstractSNN:
         """Return a simulator, or skip the test if it declares not to support what is asked."""
         settings = self.settings(**sections)
         reason = self.undeclared(network, settings)
         if reason:
             pytest.skip(reason)
-        return self.created(network, settings, seed=seed)
+        return self.created(network, settings, seed=seed, stop=stop)
 
-    def created(self, network: Network, settings: Settings, *, seed: int = 0) -> AbstractSNN:
+    def created(self, network: Network, settings: Settings, **common: Any) -> AbstractSNN:
         """Return a simulator with the options of the suite."""
         options = self.simulator.parse_options(self.options)
-        return self.simulator(network, settings, options, seed=seed)
+        return self.simulator(network, settings, options, **common)
 
     def undeclared(self, network: Network, settings: Settings) -> str | None:
         """Return why the declaration excludes a network or settings, or ``None``."""
@@ -91,7 +96,7 @@ class Suite:
         **sections: Mapping[str, Any],
     ) -> Recording:
         """Simulate one batch on a new simulator."""
-        snn = self.make(network, seed=seed, **sections)
+        snn = self.make(network, seed=seed, stop=None, **sections)
         recording = snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
         snn.end_sim()
         return recording

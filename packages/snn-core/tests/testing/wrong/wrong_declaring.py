@@ -87,6 +87,8 @@ class DoesNotLeak(ReferenceSNN):
 class CannotReshape(ReferenceSNN):
     """Declares reshaping without being able to."""
 
-    def build_reshape(self, layer: Any) -> None:
-        """Fail."""
-        raise SimulationError(f"{layer.name}: no such layer in this simulator")
+    def build_layer(self, layer: Layer) -> None:
+        """Fail for one kind."""
+        if layer.kind == "Reshape":
+            raise SimulationError(f"{layer.name}: no such layer in this simulator")
+        super().build_layer(layer)

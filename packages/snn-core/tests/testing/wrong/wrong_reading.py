@@ -38,6 +38,17 @@ class IgnoresBias(Misreading):
         return layer
 
 
+@fails("test_bias_per_step")
+class RepeatsBiasOfFirstStep(Misreading):
+    """Adds the bias of the first step in every step."""
+
+    def misread(self, layer: Layer) -> Layer:
+        """Repeat the first row."""
+        if isinstance(layer, Spiking) and layer.bias_t_c is not None:
+            return replace(layer, bias_t_c=np.repeat(layer.bias_t_c[:1], 100, axis=0))
+        return layer
+
+
 @fails("test_relayed_bias")
 class IgnoresRelayedBias(Misreading):
     """Layers without neurons pass on spikes, but not their bias."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import final
 
 from snn_core.ir import Layer, Spiking
 from snn_core.ir.connectivity import Synapses
@@ -35,13 +34,10 @@ class SynapseListSNN(AbstractSNN):
     def connect(self, source: str, layer: Spiking, synapses: Synapses) -> None:
         """Connect a population, or the input, with a layer's population."""
 
-    @final
-    def _populate(self, layer: Layer) -> None:
+    def build_layer(self, layer: Layer) -> None:
+        """Add the population of a layer and connect it; relays have none."""
         if not isinstance(layer, Spiking) or not self.network.has_neurons(layer):
             return
         self.add_population(layer, drive_bias(self.network, layer))
         for projection in projections_of(self.network, layer):
             self.connect(projection.source, layer, projection.synapses)
-
-    build_dense = build_convolution = build_pooling = build_up_sampling = build_add = _populate
-    build_flatten = build_reshape = build_zero_padding = build_concatenate = _populate

@@ -1,51 +1,87 @@
-"""What is known of a network on a simulator, under the names of snn_toolbox."""
+"""The names that snn_toolbox gave to running a network and to what was measured of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from snn_core.data import Dataset
+from snn_core.data.events import CellEvents
+from snn_core.data.lazy import LazyItems
 from snn_core.errors import SimulationError
 from snn_core.evaluation.forward import activations
-from snn_core.ir import Network
-from snn_core.operations import ConnectivityStatistics, ann_operations, connectivity_statistics
+from snn_core.ir import Layer
+from snn_core.ir.shapes import count
+from snn_core.operations import ann_operations
 from snn_core.recording.recording import Recording
-from snn_core.settings import Settings
-from snn_core.simulation.batches import BatchResult
-from snn_core.simulation.capabilities import Capabilities
-from snn_core.simulation.sequences import samples_per_batch
-from snn_core.typing import Array, Float32, Int64
+from snn_core.simulation.batches import BatchPlan, BatchResult, simulate_batch, top_k
+from snn_core.simulation.contract import AbstractSNN
+from snn_core.typing import Array, Float, Float32, Int, Int64
 
 
-class Measured:
-    """Connectivity of the network, and what was recorded of the last batch."""
+class OriginalNames(AbstractSNN):
+    """Adds the names of snn_toolbox to a simulator: building methods, `run`, attributes of results.
 
-    network: Network
-    settings: Settings
+    Nothing in this package needs them. Derive from this class in front of the base class:
+    ``class SNN(OriginalNames, SynapseListSNN)``.
+    """
 
-    if TYPE_CHECKING:
+    recording: Recording | None = None
+    result: BatchResult | None = None
+    _x_b_l: Array | None = None
 
-        @property
-        def can(self) -> Capabilities:
-            """What the simulator can do, given its options."""
+    # Building.
 
-    def _forget(self) -> None:
-        """Drop everything that belongs to the network simulated before."""
-        self.recording: Recording | None = None
-        self.result: BatchResult | None = None
-        self._connectivity: ConnectivityStatistics | None = None
-        self._x_b_l: Array | None = None
+    def add_layer(self, layer: Layer) -> None:
+        """Build a layer of any kind."""
+        self.build_layer(layer)
+
+    build_dense = build_convolution = build_pooling = build_flatten = add_layer
+    build_reshape = build_concatenate = build_zero_padding = build_up_sampling = add_layer
+    build_add = add_layer
+
+    # Running.
+
+    def _take(self, network: Any) -> None:
+        super()._take(network)
+        self.recording = self.result = self._x_b_l = None
+
+    def run_batch(self, x_b_l: Float[Array, "b *l"], **options: Any) -> Recording:
+        """Simulate a batch and keep its recording under the attributes below."""
+        self._x_b_l = x_b_l
+        self.recording = super().run_batch(x_b_l, **options)
+        return self.recording
+
+    def run(
+        self,
+        x_test: Float[Array, "b *l"],
+        y_test: Int[Array, "b"],
+        *,
+        events_b: Sequence[CellEvents] | None = None,
+    ) -> float:
+        """Simulate all samples batch by batch and return the share of correct decisions.
+
+        What was measured of the last batch is then reachable under the attributes below.
+        """
+        hits = 0
+        number = np.arange(len(x_test))
+        dataset = Dataset(
+            x_b_l=np.asarray(x_test, np.float32),
+            labels_b=np.asarray(y_test),
+            sample_ids=range(len(x_test)),
+            name="arrays in memory",
+            sha256="",
+            events_b=None if events_b is None else LazyItems(events_b.__getitem__, number),
+        )
+        self.build(expected_samples=len(x_test))
+        for batch in BatchPlan.of(self, dataset.sample_ids):
+            self.result = simulate_batch(self, dataset, batch)
+            hits += int((~self.result.top1err_b_t[:, -1]).sum())
+        return hits / len(x_test)
 
     # Connectivity.
-
-    @property
-    def connectivity(self) -> ConnectivityStatistics:
-        """Numbers of neurons and synapses, computed at first use."""
-        if self._connectivity is None:
-            self._connectivity = connectivity_statistics(self.network)
-        return self._connectivity
 
     def set_connectivity(self) -> tuple[list[int], list[int], list[int]]:
         """Return the numbers of neurons, of neurons with bias, and the fan-in, per layer."""
@@ -79,16 +115,7 @@ class Measured:
     @property
     def num_classes(self) -> int:
         """Number of output neurons."""
-        return int(np.prod(self.network.output.output_shape))
-
-    def samples_per_batch(self, num_samples: int) -> int:
-        """Return how many of all samples make up a batch: whole sequences where state is kept."""
-        return samples_per_batch(self.settings, batch_size=self.batch_size, num_samples=num_samples)
-
-    @property
-    def batch_size(self) -> int:
-        """Number of samples simulated at once."""
-        return self.settings.simulation.batch_size if self.can.batched else 1
+        return count(self.network.output.output_shape)
 
     @property
     def is_parallelizable(self) -> bool:
@@ -98,7 +125,7 @@ class Measured:
     @property
     def top_k(self) -> int:
         """The k of the top-k error."""
-        return min(self.settings.simulation.top_k, self.num_classes)
+        return top_k(self)
 
     # What was recorded of the last batch.
 
