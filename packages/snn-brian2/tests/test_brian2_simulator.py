@@ -131,7 +131,7 @@ def test_shared_weights_are_stored_once():
         Brian2Options(target="numpy", copies=1),
     )
     snn.build()
-    (connection,) = snn._tables.connections
+    (connection,) = snn.tables.connections
     assert connection.index.dtype == np.int16
     assert len(connection.weight) == 3 * 3 * 2 * 3
     assert len(connection) == 4 * 4 * len(connection.weight)
@@ -197,7 +197,7 @@ def test_saved_tables_build_the_network_without_its_layers(few_populations, tmp_
     snn = SNN(few_populations, settings, Brian2Options(target="numpy", copies=2))
     expected = snn.run_batch(x_b_l)
     snn.save(tmp_path, "net")
-    monkeypatch.setattr(SNN, "build_convolution", None)  # layers are not looked at again
+    monkeypatch.setattr(SNN, "build_layer", None)  # layers are not looked at again
     again = SNN.saved(tmp_path, "net")
     assert again.settings.simulation == settings.simulation
     assert again.options == snn.options

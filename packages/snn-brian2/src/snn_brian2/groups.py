@@ -14,8 +14,16 @@ from typing import Any
 import numpy as np
 
 from snn_brian2 import equations
-from snn_brian2.tables import CELLS, INTEGRATORS, Connection, Population, Tables, cells_of, layer_of
 from snn_core.ir.timing import Timing
+from snn_core.simulation.synapses.tables import (
+    CELLS,
+    INTEGRATORS,
+    Connection,
+    Population,
+    Tables,
+    cells_of,
+    layer_of,
+)
 from snn_core.typing import Array
 
 SLOT = "synapses"

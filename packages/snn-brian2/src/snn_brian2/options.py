@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snn_core.errors import SettingsError
+from snn_core.ir.timing import delay_in_steps
 
 TARGETS = ("auto", "numpy", "cython", "cpp_standalone")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Brian2Options:
-    """Options of Brian2; only ``delay`` changes spikes.
+    """Options of Brian2; none of them changes spikes.
 
     Parameters
     ----------
@@ -25,8 +26,9 @@ class Brian2Options:
         Copies of the network that Brian2 simulates side by side, one sample each; 0 chooses by the
         size of the network. Further samples of a batch follow one another in the same run.
     delay
-        Time in ms from a spike to its effect on the next layer, a multiple of the step. 0 lets
-        spikes pass through the whole network in the step in which they occur.
+        Time in ms from a spike to its effect on the next layer, a multiple of the step; skips over
+        several layers wait. 0 lets spikes pass through the whole network in the step in which they
+        occur.
     cache_dir
         Folder for compiled code; empty: ``snn-brian2`` in the user's cache folder.
     memory_limit_mb
@@ -72,14 +74,7 @@ class Brian2Options:
         SettingsError
             If it is no whole number of steps.
         """
-        steps = round(self.delay / dt)
-        # Decimal fractions such as 0.3 / 0.1 are not whole in binary.
-        if abs(steps * dt - self.delay) > 1e-9 * max(self.delay, dt):
-            raise SettingsError(
-                f"brian2.delay is {self.delay:g} ms; expected a multiple of the step "
-                f"(simulation.dt = {dt:g} ms)."
-            )
-        return steps
+        return delay_in_steps(self.delay, dt, option="brian2.delay")
 
     def cache_folder(self) -> Path:
         """Return the folder for compiled code."""

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from snn_core.errors import SettingsError
 from snn_core.ir import Linear
-from snn_core.ir.timing import population_depth, timing
+from snn_core.ir.timing import delay_in_steps, population_depth, timing
 from snn_core.testing.builder import NetworkBuilder
 
 EYE = np.eye(3)
@@ -46,3 +47,13 @@ def test_input_spikes_take_as_long_as_all_others(network):
     found = timing(network, num_steps=10, delay_steps=2, is_input_delayed=True)
     assert found.delay("in", "first") == 2
     assert found.delay("in", "out") == 12
+
+
+def test_delays_of_decimal_fractions_are_whole_steps():
+    assert delay_in_steps(0.3, 0.1, option="some.delay") == 3
+    assert delay_in_steps(0.0, 0.1, option="some.delay") == 0
+
+
+def test_a_delay_of_half_a_step_is_refused():
+    with pytest.raises(SettingsError, match=r"some\.delay is 0\.5 ms; expected a multiple"):
+        delay_in_steps(0.5, 1.0, option="some.delay")

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from snn_core.errors import SettingsError
 from snn_core.ir.network import Network
 
 
@@ -67,6 +68,31 @@ def timing(network: Network, *, num_steps: int, delay_steps: int, is_input_delay
     depth = population_depth(network, is_input_delayed=is_input_delayed)
     first_step = {name: number * delay_steps for name, number in depth.items()}
     return Timing(first_step=first_step, num_steps=num_steps)
+
+
+def delay_in_steps(delay_ms: float, dt_ms: float, *, option: str) -> int:
+    """Return a delay as a number of steps.
+
+    Parameters
+    ----------
+    delay_ms, dt_ms
+        Delay and length of a step in ms.
+    option
+        Name of the option that holds the delay.
+
+    Raises
+    ------
+    SettingsError
+        If it is no whole number of steps.
+    """
+    steps = round(delay_ms / dt_ms)
+    # Decimal fractions such as 0.3 / 0.1 are not whole in binary.
+    if abs(steps * dt_ms - delay_ms) > 1e-9 * max(delay_ms, dt_ms):
+        raise SettingsError(
+            f"{option} is {delay_ms:g} ms; expected a multiple of the step "
+            f"(simulation.dt = {dt_ms:g} ms)."
+        )
+    return steps
 
 
 def population_depth(network: Network, *, is_input_delayed: bool) -> dict[str, int]:

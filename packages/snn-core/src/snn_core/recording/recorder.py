@@ -214,9 +214,11 @@ class Recorder:
         sample_e: Int[Array, "e"],
         step_e: Int[Array, "e"],
         cell_e: Int[Array, "e"],
-        value_e: Float32[Array, "e"],
+        value_e: Float32[Array, "e"] | None = None,
     ) -> None:
         """Take input spikes as a list, as `InputSignal.events` returns them; they cost operations.
+
+        Without values, all carry 1.
 
         Raises
         ------
@@ -228,7 +230,8 @@ class Recorder:
         self._count_event_operations(name, events)
         if "input" in self.record:
             flat_b_i_t = self._recorded_input().reshape(self.batch_size, -1, self.num_steps)
-            flat_b_i_t[events.sample_e, events.cell_e, events.step_e] = events.value_e
+            carried = 1 if events.value_e is None else events.value_e
+            flat_b_i_t[events.sample_e, events.cell_e, events.step_e] = carried
 
     def _recorded_input(self) -> Array:
         if self._input is None:

@@ -39,8 +39,12 @@ class Events(NamedTuple):
     cell_e: Array
     value_e: Array | None = None
 
-    def taken(self, chosen_e: Array) -> Events:
-        """Return the spikes that are chosen by numbers or by a mask."""
+    def moved(self, samples: int) -> Events:
+        """Return the spikes of samples that lie so many behind."""
+        return self._replace(sample_e=self.sample_e + np.int32(samples)) if samples else self
+
+    def taken(self, chosen_e: Array | slice) -> Events:
+        """Return the spikes that are chosen by numbers, a mask or a slice."""
         value_e = None if self.value_e is None else self.value_e[chosen_e]
         parts = (self.sample_e[chosen_e], self.step_e[chosen_e], self.cell_e[chosen_e])
         return Events(*parts, value_e)

@@ -156,6 +156,10 @@ class InputSignal:
             If the input is a current, which has no spikes, or the Poisson rate asks for more than
             one spike per step.
         """
+        return self._events
+
+    @cached_property
+    def _events(self) -> Events:
         if self.settings.input.encoding == "constant":
             raise SettingsError(
                 "input.encoding = 'constant' has no spikes; expected poisson, regular or events. "

@@ -1,4 +1,4 @@
-"""A network as tables: what Brian2 is given, whatever the target, and what is saved.
+"""A network as tables of cells and synapses, for simulators that are fed with such, and their file.
 
 Populations are numbered cells with a role; connections are lists of synapses. A kernel whose
 weights occur at many synapses is kept once, and each synapse holds a 16-bit index into it.
@@ -196,7 +196,7 @@ class Tables:
                 if head["format"] > FORMAT:
                     raise ArtifactError(
                         f"{path} has format {head['format']}; this version reads up to {FORMAT}. "
-                        f"Update snn-brian2."
+                        f"Update snn-core."
                     )
                 found = cls(str(head["input"][0]), int(head["input"][1]))
                 found.populations = [
@@ -219,8 +219,7 @@ class Tables:
             zipfile.BadZipFile,
         ) as error:
             raise ArtifactError(
-                f"{path} does not hold the tables of a network on Brian2 ({error}); save the "
-                f"network again."
+                f"{path} does not hold the tables of a network ({error}); save the network again."
             ) from error
         if head["network_sha256"] != network_sha256:
             raise ArtifactError(
