@@ -1,15 +1,17 @@
 """Run this project's demo or its whole check from nothing but Python 3.10 or newer.
 
     python3 dev.py demo      convert a trained network, run it on a simulator, draw the results
-    python3 dev.py test      build, check and test every package on every Python found here
+    python3 dev.py test      build, check and test every package on the Pythons found here
 
 Both make an environment for the tools (.venv-dev) on first use. Further arguments go to nox:
 
     python3 dev.py test -s lint                        one session
     python3 dev.py test -s "tests(snn-core, 3.11)" -- -k ir
+    python3 dev.py test -t matrix                      all tests on every Python
 
-``test`` leaves out the Pythons that are not on this machine and says so; with --strict, or where
-the environment says CI=true, a missing Python is an error instead.
+``test`` ends with the seconds that each session took. It leaves out the Pythons that are not on
+this machine and says so; with --strict, or where the environment says CI=true, a missing Python is
+an error instead.
 """
 
 from __future__ import annotations
@@ -68,15 +70,17 @@ def test(arguments: list[str]) -> int:
 
 
 def summarize(sessions: list[dict], status: int) -> int:
-    """Print the closing lines and return the exit status."""
+    """Print the seconds of each session, slowest first, and how many passed; return the status."""
     results = [session["result"] for session in sessions]
     passed, skipped = results.count("success"), results.count("skipped")
     failed = len(results) - passed - skipped
-    for session in sessions:
-        if session["result"] != "success":
-            print(f"{session['result']}: {(session['signatures'] or [session['name']])[0]}")
-    tail = f", {skipped} skipped" if skipped else ""
-    print(f"sessions: {passed} passed, {failed} failed{tail}")
+    minutes, seconds = divmod(round(sum(session["duration"] for session in sessions)), 60)
+    print(f"\n{'seconds':>7}  session ({minutes} min {seconds} s in all)")
+    for session in sorted(sessions, key=lambda session: session["duration"], reverse=True):
+        name = (session["signatures"] or [session["name"]])[0]
+        outcome = "" if session["result"] == "success" else f"  {session['result']}"
+        print(f"{session['duration']:7.0f}  {name}{outcome}")
+    print(f"sessions: {passed} passed, {failed} failed")
     return status or int(failed > 0 or passed == 0)
 
 

@@ -1,13 +1,15 @@
 """Development tasks: every package is built and tested in environments of its own.
 
 nox -l                                  list every session
-nox                                     the full check, as CI runs it
+nox                                     the whole check, as CI runs it
 nox -t snn-core                         everything for one package
-nox -s tests -t 3.11                    every package's tests on one Python
+nox -t matrix                           every package on every Python, all tests
 nox -s "tests(snn-core, 3.11)" -- -k ir pass arguments on to pytest
 
-The Pythons that a package supports are the classifiers in its pyproject.toml; that list is the
-test matrix.
+The Pythons that a package supports are the classifiers in its pyproject.toml. CI tests on three
+tiers: everything on the newest Python, from built wheels (`full`); on the oldest one, with the
+oldest dependencies, what can depend on them (`floor`); on those between, what tells within seconds
+that they work (`smoke`). The markers in a package's pyproject.toml sort its tests.
 """
 
 from __future__ import annotations
@@ -31,16 +33,20 @@ nox.options.sessions = [
     "release_check",
     "typecheck",
     "build",
-    "tests",
+    "full",
+    "floor",
+    "smoke",
     "frontends",
-    "oldest",
-    "conformance",
     "agreement",
 ]
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 TORCH = "torch==2.13.0"
+# Their tests of a file share what is costly to make; those of the others go to whoever is free.
+SHARED_BY_FILE = {"snn-core", "snn-inisim"}
+# Left out on the oldest Python: these take minutes and hardly depend on its version.
+ONLY_FULL = ("exhaustive", "compiled")
 TOOLS = nox.project.load_toml(ROOT / "pyproject.toml")
 # The worked example is a real package: it is built and tested like all others.
 PYPROJECTS = [
@@ -64,14 +70,19 @@ def pythons(package: str) -> list[str]:
     return nox.project.python_versions(PROJECTS[package])
 
 
-def oldest_python(package: str) -> list[str]:
-    """Return the oldest Python that a package supports, as a list of one."""
-    return pythons(package)[:1]
-
-
 def newest_python(package: str) -> list[str]:
     """Return the newest Python that a package supports, as a list of one."""
     return pythons(package)[-1:]
+
+
+def oldest_python(package: str) -> list[str]:
+    """Return the oldest Python that a package supports, unless it is the newest, too."""
+    return pythons(package)[:-1][:1]
+
+
+def middle_pythons(package: str) -> list[str]:
+    """Return the Pythons between the oldest and the newest."""
+    return pythons(package)[1:-1]
 
 
 def with_siblings(package: str) -> list[str]:
@@ -84,18 +95,18 @@ def with_siblings(package: str) -> list[str]:
     return [*found, package]
 
 
-def cells(packages=tuple(PROJECTS), versions=pythons) -> list:
-    """Return one parameter set per package and Python, tagged with both."""
+def cells(versions, tag: str = "") -> list:
+    """Return one parameter set per package and Python, tagged with the package or as given."""
     return [
-        nox.param(python, package, id=f"{package}, {python}", tags=[package, python])
-        for package in packages
+        nox.param(python, package, id=f"{package}, {python}", tags=[tag or package])
+        for package in PROJECTS
         for python in versions(package)
     ]
 
 
-def each(packages=tuple(PROJECTS)) -> list:
+def each() -> list:
     """Return one parameter per package, tagged with it."""
-    return [nox.param(package, id=package, tags=[package]) for package in packages]
+    return [nox.param(package, id=package, tags=[package]) for package in PROJECTS]
 
 
 def group(name: str, project: dict = TOOLS) -> tuple[str, ...]:
@@ -109,16 +120,27 @@ def install(session: nox.Session, package: str, *extra: str) -> None:
     session.install(*editable, *extra)
 
 
-def run_tests(session: nox.Session, *arguments: str, share: str = "loadfile", **options) -> None:
-    """Run pytest with one process per core; the tests of a file stay together by default."""
-    session.run("pytest", "-n", "auto", "--dist", share, *arguments, **options)
+def needed_by_tests(package: str) -> tuple[str, ...]:
+    """Return the requirements of a package's tests when several processes share them."""
+    return *group("test", PROJECTS[package]), *group("parallel")
 
 
-def not_exhaustive(package: str) -> list[str]:
-    """Return the arguments that leave out exhaustive tests, if a package has any."""
-    markers = PROJECTS[package]["tool"]["pytest"]["ini_options"].get("markers", [])
-    has_any = any(marker.startswith("exhaustive:") for marker in markers)
-    return ["-m", "not exhaustive"] if has_any else []
+def run_tests(session: nox.Session, package: str, *arguments: str, **options) -> None:
+    """Run pytest on one package's tests with one process per core."""
+    share = "loadfile" if package in SHARED_BY_FILE else "worksteal"
+    session.run("pytest", "-n", "auto", "--dist", share, *arguments, *session.posargs, **options)
+
+
+def markers(package: str) -> set[str]:
+    """Return the markers that a package's tests may carry; pytest refuses all others."""
+    lines = PROJECTS[package]["tool"]["pytest"]["ini_options"].get("markers", [])
+    return {line.partition(":")[0].partition("(")[0].strip() for line in lines}
+
+
+def leaving_out(package: str, *names: str) -> list[str]:
+    """Return the arguments that leave out tests with any of some markers."""
+    found = [f"not {name}" for name in names if name in markers(package)]
+    return ["-m", " and ".join(found)] if found else []
 
 
 def wheels(package: str) -> list[str]:
@@ -132,10 +154,11 @@ BUILDS = [f"build({package})" for package in PROJECTS]
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the format, the style and the import rules."""
+    """Check the format, the style, the spelling and the import rules."""
     session.install(*group("lint"))
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
+    session.run("typos")
     sources = ":".join(str(folder / "src") for folder in FOLDERS.values())
     session.run("lint-imports", env={"PYTHONPATH": sources})
 
@@ -189,24 +212,47 @@ def build(session: nox.Session, package: str) -> None:
     session.run("check-wheel-contents", *(name for name in files if name.endswith(".whl")))
 
 
-@nox.session
-@nox.parametrize("python, package", cells())
-def tests(session: nox.Session, package: str) -> None:
-    """Run one package's tests on one Python; the exhaustive ones on the newest only."""
-    install(session, package, *group("test", PROJECTS[package]), *group("parallel"))
-    session.chdir(FOLDERS[package])
-    chosen = [] if session.python in newest_python(package) else not_exhaustive(package)
-    run_tests(session, *chosen, *session.posargs)
+@nox.session(requires=BUILDS)
+@nox.parametrize("python, package", cells(newest_python))
+def full(session: nox.Session, package: str) -> None:
+    """Run all of one package's tests against built wheels, away from the source tree."""
+    suite = FOLDERS[package] / "tests"
+    if simulators(package) and not list(suite.rglob("test_conformance*.py")):
+        session.error(f"{package} registers a simulator but has no tests/test_conformance.py.")
+    # A wheel built anew has the version of the one that it replaces.
+    anew = [arg for name in with_siblings(package) for arg in ("--reinstall-package", name)]
+    session.install(*anew, *wheels(package), *needed_by_tests(package))
+    session.chdir(session.create_tmp())
+    run_tests(session, package, str(suite))
 
 
 @nox.session
-@nox.parametrize("python, package", cells(versions=oldest_python))
-def oldest(session: nox.Session, package: str) -> None:
+@nox.parametrize("python, package", cells(oldest_python))
+def floor(session: nox.Session, package: str) -> None:
     """Run one package's tests with the oldest direct dependencies; no exhaustive ones."""
-    test = (*group("test", PROJECTS[package]), *group("parallel"))
-    install(session, package, "--resolution=lowest-direct", *test)
+    install(session, package, "--resolution=lowest-direct", *needed_by_tests(package))
     session.chdir(FOLDERS[package])
-    run_tests(session, *not_exhaustive(package), *session.posargs)
+    run_tests(session, package, *leaving_out(package, *ONLY_FULL))
+
+
+@nox.session
+@nox.parametrize("python, package", cells(middle_pythons))
+def smoke(session: nox.Session, package: str) -> None:
+    """Run those of one package's tests that show within seconds that a Python is supported."""
+    if "smoke" not in markers(package):
+        session.error(f"{package} has no marker `smoke` in its pyproject.toml.")
+    install(session, package, *group("test", PROJECTS[package]))
+    session.chdir(FOLDERS[package])
+    session.run("pytest", "-m", "smoke", *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("python, package", cells(pythons, "matrix"))
+def tests(session: nox.Session, package: str) -> None:
+    """Run all of one package's tests on one Python, from the source tree."""
+    install(session, package, *needed_by_tests(package))
+    session.chdir(FOLDERS[package])
+    run_tests(session, package)
 
 
 @nox.session(python="3.11", venv_backend="venv", tags=["snn-core"])
@@ -222,19 +268,7 @@ def frontends(session: nox.Session) -> None:
         "-e", f"{core}[onnx,torch]", *group("frontends", PROJECTS["snn-core"]), *group("parallel")
     )
     session.chdir(core)
-    run_tests(session, "tests_frontends", *session.posargs, env={"OMP_NUM_THREADS": "1"})
-
-
-@nox.session(requires=BUILDS)
-@nox.parametrize("python, package", cells(SIMULATORS, newest_python))
-def conformance(session: nox.Session, package: str) -> None:
-    """Run the simulator contract against the built wheels, away from the source tree."""
-    session.install(*wheels(package), *group("test", PROJECTS[package]), *group("parallel"))
-    suites = sorted((FOLDERS[package] / "tests").rglob("test_conformance*.py"))
-    if not suites:
-        session.error(f"{package} registers a simulator but has no tests/test_conformance.py.")
-    session.chdir(session.create_tmp())
-    run_tests(session, "-ra", *map(str, suites), *session.posargs, share="load")
+    run_tests(session, "snn-core", "tests_frontends", env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session(default=False)

@@ -4,9 +4,9 @@
 
 Both simulate the same network in the same process, in turn; each figure is the median of the
 repetitions, and the last column the median of the ratios. The LeNet's weights are dyadic, so that
-the spikes of all layers must be identical, which is checked first. INIsim's time includes what its
-results need beyond the output: spike counts and synaptic operations of every layer. The Keras
-model returns the output spikes only.
+the spikes of all layers must be those of the reference, which is checked first. INIsim's time
+includes what its results need beyond the output: spike counts and synaptic operations of every
+layer. The Keras model returns the output spikes only.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from snn_core.conversion import convert
 from snn_core.data import load_dataset
 from snn_core.ir import Network
 from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.builder import NetworkBuilder
-from snn_inisim import SNN, INIsimOptions
+from snn_inisim import SNN
 
 MNIST = Path(__file__).resolve().parents[1] / "examples" / "mnist"
 
@@ -62,7 +63,7 @@ def simulators(
     settings = Settings.of({"simulation": {"duration": steps, "dt": 1.0, "batch_size": batch}})
     snn = SNN(network, settings)
     snn.build()
-    from snn_inisim.per_step import StepwiseModel
+    from keras_per_step import StepwiseModel
 
     layers = {layer.name: snn._spike_layer(layer) for layer in network.layers[1:]}
     model = StepwiseModel(network, layers, batch_size=batch, outputs=[network.output.name])
@@ -76,12 +77,12 @@ def simulators(
 
 
 def assert_identical(network: Network, x_b_l: np.ndarray, *, steps: int) -> float:
-    """Compare all spikes of both ways; return the mean spikes per neuron and step."""
+    """Compare all spikes with the reference's; return the mean spikes per neuron and step."""
     settings = Settings.of(
         {"simulation": {"duration": steps, "dt": 1.0}, "output": {"log_vars": ["spiketrains"]}}
     )
     first = SNN(network, settings).run_batch(x_b_l).spiketrains_n_b_l_t
-    second = SNN(network, settings, INIsimOptions(mode="per_step")).run_batch(x_b_l)
+    second = ReferenceSNN(network, settings).run_batch(x_b_l)
     spikes = cells = 0
     for name, spikes_b_l_t in first.items():
         differing = np.count_nonzero(spikes_b_l_t != second.spiketrains_n_b_l_t[name])

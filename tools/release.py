@@ -2,6 +2,7 @@
 
 python tools/release.py check [--tag snn-core-v0.1.0]   version, changelog and tags agree
 python tools/release.py notes snn-core                  print the changelog of this version
+python tools/release.py prepare snn-core 0.2.0          move what is unreleased to this version
 python tools/release.py tag snn-core                    check, then make the annotated tag
 """
 
@@ -20,8 +21,10 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
+TOPS = ("packages", "examples")
 VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 OPENING = "Works with "
+UNRELEASED = "Unreleased"
 
 
 class ReleaseError(Exception):
@@ -35,6 +38,7 @@ class Release:
     package: str
     version: str
     changelog: str
+    folder: Path
 
     @property
     def tag(self) -> str:
@@ -43,27 +47,35 @@ class Release:
 
 
 def releases(root: Path) -> dict[str, Release]:
-    """Read every package under ``packages/``, by name."""
+    """Read every package, and every example that is one, by name."""
     found = {}
-    for path in sorted(root.glob("packages/*/pyproject.toml")):
+    paths = (path for top in TOPS for path in sorted(root.glob(f"{top}/*/pyproject.toml")))
+    for path in paths:
         project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
         log = path.with_name("CHANGELOG.md")
         text = log.read_text(encoding="utf-8") if log.exists() else ""
-        found[project["name"]] = Release(project["name"], project["version"], text)
+        found[project["name"]] = Release(project["name"], project["version"], text, path.parent)
+    return found
+
+
+def sections(changelog: str) -> dict[str, str]:
+    """Return the text below each heading of a changelog by the heading's first word, in order."""
+    found = {}
+    for section in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        found["".join(heading.split()[:1])] = body.strip()
     return found
 
 
 def notes(release: Release) -> str:
     """Return the changelog's section of the release, without its heading."""
-    sections = re.split(r"^## ", release.changelog, flags=re.MULTILINE)[1:]
-    for section in sections:
-        heading, _, body = section.partition("\n")
-        if heading.split()[:1] == [release.version]:
-            return body.strip()
-    raise ReleaseError(
-        f"{release.package}: CHANGELOG.md has no heading `## {release.version}`; "
-        "add it, or correct the version in pyproject.toml."
-    )
+    found = sections(release.changelog)
+    if release.version not in found:
+        raise ReleaseError(
+            f"{release.package}: CHANGELOG.md has no heading `## {release.version}`; "
+            "add it, or correct the version in pyproject.toml."
+        )
+    return found[release.version]
 
 
 def problems(release: Release, tags: list[str]) -> list[str]:
@@ -81,10 +93,15 @@ def problems(release: Release, tags: list[str]) -> list[str]:
     else:
         if not body.startswith(OPENING):
             found.append(f"{release.package}: the section {release.version} opens with {OPENING!r}")
-        newest = re.search(r"^## (\S+)", release.changelog, flags=re.MULTILINE)
-        if newest and newest[1] not in (release.version, "Unreleased"):
+        first, newest, *_ = [*sections(release.changelog), ""]
+        if first != UNRELEASED:
             found.append(
-                f"{release.package}: the newest changelog section is {newest[1]}, "
+                f"{release.package}: the changelog begins with {first}, expected "
+                f"`## {UNRELEASED}`; put this heading above it, even if nothing changed"
+            )
+        elif newest != release.version:
+            found.append(
+                f"{release.package}: the newest changelog section is {newest}, "
                 f"the version in pyproject.toml is {release.version}"
             )
     found += [
@@ -107,6 +124,31 @@ def check(found: dict[str, Release], tags: list[str]) -> None:
         raise ReleaseError("\n".join(everything))
 
 
+def prepare(release: Release, version: str) -> None:
+    """Raise the version of a package, and make a section of what its changelog calls unreleased."""
+    if not VERSION.fullmatch(version) or version in sections(release.changelog):
+        raise ReleaseError(
+            f"{release.package}: cannot be released as {version!r}; expected a version of the form "
+            "1.2.3 that its changelog does not have yet."
+        )
+    changes = sections(release.changelog).get(UNRELEASED, "")
+    if not changes:
+        raise ReleaseError(
+            f"{release.package}: nothing stands under `## {UNRELEASED}` in CHANGELOG.md; "
+            "write down what changed since the last release."
+        )
+    # What it works with is what the last release worked with, unless someone knows better.
+    opening = notes(release).partition("\n\n")[0]
+    rest = release.changelog.partition(f"## {UNRELEASED}")
+    below = rest[2].replace(changes, f"## {version}\n\n{opening}\n\n{changes}", 1)
+    changelog = release.folder / "CHANGELOG.md"
+    changelog.write_text("".join([*rest[:2], below]), encoding="utf-8")
+    project = release.folder / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    old, new = f'version = "{release.version}"', f'version = "{version}"'
+    project.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
 def git(*arguments: str, root: Path) -> str:
     """Run git in ``root`` and return what it prints."""
     done = subprocess.run(
@@ -125,6 +167,11 @@ def own_tags(found: dict[str, Release], root: Path) -> list[str]:
 
 def make_tag(release: Release, root: Path) -> None:
     """Make the annotated tag of a release at HEAD."""
+    if sections(release.changelog).get(UNRELEASED):
+        raise ReleaseError(
+            f"{release.package}: changes stand under `## {UNRELEASED}`; move them to a version "
+            f"with `python tools/release.py prepare {release.package} VERSION`."
+        )
     if git("status", "--porcelain", root=root):
         raise ReleaseError(
             "The working tree has changes that are not committed; commit them first."
@@ -143,6 +190,9 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     commands.add_parser("check").add_argument("--tag", action="append", default=[])
     for name in ("notes", "tag"):
         commands.add_parser(name).add_argument("package")
+    preparing = commands.add_parser("prepare")
+    preparing.add_argument("package")
+    preparing.add_argument("version")
     options = parser.parse_args(arguments)
     found = releases(root)
     try:
@@ -155,6 +205,10 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         release = found[options.package]
         if options.command == "notes":
             print(notes(release))
+            return 0
+        if options.command == "prepare":
+            prepare(release, options.version)
+            print(f"Look through {release.folder / 'CHANGELOG.md'}: what it works with, above all.")
             return 0
         check({release.package: release}, [release.tag])
         make_tag(release, root)

@@ -11,6 +11,8 @@ import release
 
 LOG = """# Changelog
 
+## Unreleased
+
 ## 0.2.0 - 2026-02-01
 
 Works with tea.
@@ -64,6 +66,16 @@ def test_check_accepts_a_package_whose_version_heads_its_changelog(repository, c
     [
         ("0.3.0", LOG, "no heading `## 0.3.0`"),
         ("0.1.0", LOG, "the newest changelog section is 0.2.0"),
+        (
+            "0.2.0",
+            LOG.replace("## Unreleased\n", ""),
+            "begins with 0.2.0, expected `## Unreleased`",
+        ),
+        (
+            "0.2.0",
+            LOG.replace("Unreleased", "0.3.0"),
+            "begins with 0.3.0, expected `## Unreleased`",
+        ),
         ("0.2", LOG.replace("0.2.0", "0.2"), "not of the form 1.2.3"),
         ("0.2.0", LOG.replace("Works with tea.", "New."), "opens with 'Works with '"),
         ("0.2.0", "", "no heading `## 0.2.0`"),
@@ -105,6 +117,47 @@ def test_tag_is_annotated_and_carries_the_notes_with_their_headings(repository):
     assert git(repository, "cat-file", "-t", "snn-x-v0.2.0") == "tag"
     message = git(repository, "tag", "--list", "--format=%(contents)", "snn-x-v0.2.0")
     assert message == "snn-x 0.2.0\n\nWorks with tea.\n\n### Added\n\n- b"
+
+
+CHANGED = LOG.replace("## Unreleased\n", "## Unreleased\n\n### Fixed\n\n- b of 0.2.0\n")
+
+
+def test_prepare_moves_what_is_unreleased_to_the_new_version(repository, capsys):
+    make_package(repository, log=CHANGED)
+    assert release.main(["prepare", "snn-x", "0.3.0"], repository) == 0
+    assert "Look through" in capsys.readouterr().out
+    moved = "## Unreleased\n\n## 0.3.0\n\nWorks with tea.\n\n### Fixed\n\n- b of 0.2.0\n"
+    folder = repository / "packages" / "snn-x"
+    assert (folder / "CHANGELOG.md").read_text() == LOG.replace("## Unreleased\n", moved)
+    assert 'version = "0.3.0"' in (folder / "pyproject.toml").read_text()
+    assert release.main(["check"], repository) == 0
+    git(repository, "commit", "--quiet", "-am", "release")
+    assert release.main(["tag", "snn-x"], repository) == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "log", "message"),
+    [
+        ("0.3.0", LOG, "nothing stands under `## Unreleased`"),
+        ("0.2.0", CHANGED, "that its changelog does not have yet"),
+        ("0.3", CHANGED, "of the form 1.2.3"),
+    ],
+)
+def test_prepare_refuses_a_release_of_nothing_or_of_no_new_version(
+    repository, capsys, version, log, message
+):
+    make_package(repository, log=log)
+    assert release.main(["prepare", "snn-x", version], repository) == 1
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert (repository / "packages" / "snn-x" / "CHANGELOG.md").read_text() == log
+
+
+def test_tag_is_refused_while_changes_belong_to_no_version(repository, capsys):
+    make_package(repository, log=CHANGED)
+    git(repository, "commit", "--quiet", "-am", "change")
+    assert release.main(["tag", "snn-x"], repository) == 1
+    assert "prepare snn-x VERSION" in capsys.readouterr().err
+    assert git(repository, "tag") == ""
 
 
 def test_tag_is_not_made_twice(repository, capsys):

@@ -49,7 +49,9 @@ def test_the_network_holds_every_kind_of_layer(all_kinds):
     assert {layer.kind for layer in all_kinds.layers[1:]} == ALL_LAYERS
 
 
-@pytest.mark.parametrize("reset", ["subtraction", "zero", "modulo"])
+@pytest.mark.parametrize(
+    "reset", [pytest.param("subtraction", marks=pytest.mark.smoke), "zero", "modulo"]
+)
 def test_all_kinds_of_layers_spike_as_in_the_reference(all_kinds, reset):
     options = Brian2Options(target="numpy")
     assert_equal_to_reference(all_kinds, settings_of(reset=reset), options)

@@ -69,10 +69,10 @@ def sequence_network():
 NETWORKS = {"images": image_network(), "sequences": sequence_network()}
 
 
-@pytest.fixture(params=NETWORKS.values(), ids=NETWORKS)
+@pytest.fixture(params=NETWORKS)
 def network(request):
     """Return each network in turn."""
-    return request.param
+    return NETWORKS[request.param]
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-from typing import ClassVar
-
 from snn_core.testing import SimulatorConformance
 from snn_inisim import SNN
 
@@ -7,9 +5,3 @@ from snn_inisim import SNN
 class TestINIsim(SimulatorConformance):
     simulator = SNN
     heavy_modules = ("tensorflow", "keras")
-
-
-class TestPerStep(SimulatorConformance):
-    simulator = SNN
-    heavy_modules = ("tensorflow", "keras")
-    options: ClassVar = {"mode": "per_step"}

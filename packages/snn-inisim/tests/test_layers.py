@@ -8,7 +8,7 @@ import snn_inisim
 from snn_core.evaluation.operators import drive
 from snn_core.ir import Linear
 from snn_core.testing.builder import NetworkBuilder
-from snn_inisim.codes.temporal_mean_rate import IntegrateAndFire
+from snn_inisim.integrate_and_fire import IntegrateAndFire
 from snn_inisim.layers import LAYERS
 from snn_inisim.spike_layer import SpikeLayer
 

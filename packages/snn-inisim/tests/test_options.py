@@ -8,7 +8,6 @@ from snn_inisim.options import steps_per_chunk
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "fast"}, "mode is 'fast'; expected one of"),
         ({"chunk_steps": -1}, "chunk_steps is -1; expected a whole number of at least 0"),
         ({"chunk_steps": True}, "chunk_steps is True"),
         ({"chunk_bytes": 0}, "chunk_bytes is 0"),

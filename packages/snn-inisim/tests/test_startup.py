@@ -2,6 +2,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.exhaustive  # TensorFlow is started four times
+
 NETWORK = """
 from snn_core.testing.builder import NetworkBuilder
 network = NetworkBuilder((1,)).dense([[1]]).build()

@@ -5,6 +5,7 @@ import pytest
 PNG = b"\x89PNG"
 
 
+@pytest.mark.smoke
 def test_figures_are_written(snn, run_dir, tmp_path):
     done = snn("plot", run_dir, "--only", "error_vs_time", "--only", "hist", "-o", tmp_path / "f")
     assert done.exit_code == 0, done.stderr

@@ -25,6 +25,7 @@ def without_library(page):
     return page.replace(asset("plotly-cartesian.min.js"), "")
 
 
+@pytest.mark.smoke
 def test_all_sections_are_there(page):
     assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
 

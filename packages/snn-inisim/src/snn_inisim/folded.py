@@ -18,9 +18,9 @@ import tensorflow as tf
 
 from snn_core.ir import Layer, Network
 from snn_core.typing import Array, Int
-from snn_inisim.codes.temporal_mean_rate import Tensor
 from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer, inbound
+from snn_inisim.typing import Tensor
 
 EXACT = 2**24
 """Whole numbers below this are exact in float32."""

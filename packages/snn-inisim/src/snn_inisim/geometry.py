@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from snn_core.typing import Array, Float32, Pair, Shape
-from snn_inisim.codes.temporal_mean_rate import Tensor
+from snn_inisim.typing import Tensor
 
 NO_PADDING = ((0, 0), (0, 0))
 

@@ -19,10 +19,10 @@ from snn_core import ir
 from snn_core.evaluation.operators import image_paddings, pool_windows
 from snn_core.ir.shapes import transposed_crop
 from snn_core.typing import Array, Float32, Pair
-from snn_inisim.codes.temporal_mean_rate import Tensor
 from snn_inisim.geometry import NO_PADDING, dilated, fitted, padded, window_sums
 from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer
+from snn_inisim.typing import Tensor
 
 
 class SpikeDense(SpikeLayer, keras.layers.Dense):

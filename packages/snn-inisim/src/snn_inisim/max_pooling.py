@@ -12,9 +12,10 @@ import tensorflow as tf
 from snn_core import ir
 from snn_core.evaluation.operators import image_paddings
 from snn_core.typing import Array, Float32
-from snn_inisim.codes.temporal_mean_rate import Tensor, through_steps
 from snn_inisim.geometry import cells_of_windows, padded
+from snn_inisim.integrate_and_fire import through_steps
 from snn_inisim.spike_layer import SpikeLayer
+from snn_inisim.typing import Tensor
 
 
 class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
@@ -45,6 +46,16 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         """Return the state before the first step: running rates, and their maximum passed on."""
         passed_on = (input_b_hwc[0], *self.source.output_shape)
         return tf.zeros(tuple(input_b_hwc)), tf.zeros(passed_on)
+
+    def largest(self, x_b_hwc: Tensor) -> Tensor:
+        """Return the maximum of each window, weighted; cells outside the image do not count."""
+        border = image_paddings(self.source, self.source.pool_size, (1, 1), x_b_hwc.shape[1:3])
+        first, *rest = cells_of_windows(
+            padded(x_b_hwc, border, fill=-np.inf), self.source.pool_size, self.source.strides
+        )
+        for cell in rest:
+            first = tf.maximum(first, cell)
+        return first * self.source.weight_c
 
     def gate(
         self, state: tuple[Tensor, Tensor], x_t_b_hwc: Tensor, first: Tensor

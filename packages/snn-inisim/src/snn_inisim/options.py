@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from snn_core.errors import SettingsError
 
-MODES = ("folded", "per_step")
-
 
 @dataclass(frozen=True, kw_only=True)
 class INIsimOptions:
@@ -15,9 +13,6 @@ class INIsimOptions:
 
     Parameters
     ----------
-    mode
-        ``"folded"``: layer by layer, many time steps at once as one larger batch; ``"per_step"``:
-        a Keras model predicts one step after the other, as a slow cross-check.
     chunk_steps
         Number of steps that are folded; 0 chooses it by ``chunk_bytes``.
     chunk_bytes
@@ -32,14 +27,11 @@ class INIsimOptions:
         For an impossible value.
     """
 
-    mode: str = "folded"
     chunk_steps: int = 0
     chunk_bytes: int = 12_000_000
     jit: bool = True
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise SettingsError(f"inisim.mode is {self.mode!r}; expected one of {MODES}.")
         for name, lowest in (("chunk_steps", 0), ("chunk_bytes", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -25,23 +24,13 @@ if TYPE_CHECKING:
     from snn_inisim.stepped import SteppedNetwork
 
 
-ENGINES: Mapping[str, tuple[str, str]] = {
-    "temporal_pattern": ("temporal_pattern", "TemporalPattern"),
-    "ttfs": ("ttfs", "FirstSpike"),
-    "ttfs_dyn_thresh": ("ttfs_dyn_thresh", "DynamicThreshold"),
-    "ttfs_corrective": ("ttfs_corrective", "Corrective"),
-    "ttfs_exact": ("ttfs_exact", "ExactFirstSpike"),
-}
-"""Spike code to the module under `snn_inisim.codes` and the class that simulate it."""
-
-
 class SNN(OriginalNames):
     """A converted network on TensorFlow.
 
     Integrate-and-fire neurons with any reset, driven by constant current, Poisson or regular
-    spikes, or neurons of another spike code (`ENGINES`), driven by constant current. On networks
-    whose sums do not round, spikes of the rate code equal those of the reference simulator. Options
-    of the cell, and binary or quantised activations, are simulated step by step.
+    spikes, or neurons of another spike code, driven by constant current. On networks whose sums do
+    not round, spikes equal those of the reference simulator. Rates fold time into the batch; other
+    codes, options of the cell and binary or quantised activations use the reference's neurons.
 
     After a batch, ``spiketimes_n_b_l`` holds the time in ms of each neuron's spike, infinity for
     none, where the code has exact times (``ttfs_exact``).
@@ -53,7 +42,14 @@ class SNN(OriginalNames):
         softmax=True,
         bias_per_step=True,
         settings={
-            "conversion.spike_code": {"temporal_mean_rate", *ENGINES},
+            "conversion.spike_code": {
+                "temporal_mean_rate",
+                "temporal_pattern",
+                "ttfs",
+                "ttfs_dyn_thresh",
+                "ttfs_corrective",
+                "ttfs_exact",
+            },
             "input.encoding": {"constant", "poisson", "regular", "events"},
             "cell.bias_relaxation": ANY,
             "cell.clamp_indices": ANY,
@@ -100,7 +96,7 @@ class SNN(OriginalNames):
         return LAYERS[layer.kind](layer, **arguments)
 
     def _neurons(self, layer: Spiking) -> Any:
-        from snn_inisim.codes.temporal_mean_rate import Accumulator, IntegrateAndFire
+        from snn_inisim.integrate_and_fire import Accumulator, IntegrateAndFire
 
         only_sums = layer is self.network.output and (
             self.network.readout == "membrane" or self.draws_softmax
@@ -109,20 +105,19 @@ class SNN(OriginalNames):
         return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
 
     @property
-    def _has_own_engine(self) -> bool:
-        """Whether sums are computed apart from the neurons, whatever the mode."""
-        is_coded = self.settings.conversion.spike_code in ENGINES
+    def _is_stepped(self) -> bool:
+        """Whether the neurons are those of the reference simulator."""
+        is_coded = self.settings.conversion.spike_code != "temporal_mean_rate"
         return is_coded or needs_stepping(self.network, self.settings)
 
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""
-        if self.options.mode == "folded" or self._has_own_engine:
-            from snn_inisim.spike_layer import inbound
+        from snn_inisim.spike_layer import inbound
 
-            shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
-            for name, layer in self.spike_layers.items():
-                layer.build(inbound(shapes, self.network[name]))
-                layer.built = True
+        shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
+        for name, layer in self.spike_layers.items():
+            layer.build(inbound(shapes, self.network[name]))
+            layer.built = True
 
     # Simulating.
 
@@ -133,31 +128,12 @@ class SNN(OriginalNames):
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch."""
-        if self.settings.conversion.spike_code in ENGINES:
-            self._simulate_code(signal, recorder)
-            return
-        if needs_stepping(self.network, self.settings):
+        if self._is_stepped:
             self._simulate_stepped(signal, recorder)
             return
         if self.draws_softmax:
             self._uniforms_t_b_o = self.output_uniforms(signal)
-        if self.options.mode == "folded":
-            self._simulate_folded(signal, recorder)
-        else:
-            self._simulate_stepwise(signal, recorder)
-
-    def _simulate_code(self, signal: InputSignal, recorder: Recorder) -> None:
-        """Simulate one batch under a spike code with an engine of its own."""
-        if "code" not in self._engines:
-            module, kind = ENGINES[self.settings.conversion.spike_code]
-            engine = getattr(import_module(f"snn_inisim.codes.{module}"), kind)
-            self._engines["code"] = engine(
-                self.network,
-                self.spike_layers,
-                self.settings,
-                fanout_n_l=self.connectivity.fanout_of,
-            )
-        self.spiketimes_n_b_l = self._engines["code"].simulate(signal, recorder, self.checkpoint)
+        self._simulate_folded(signal, recorder)
 
     def _simulate_stepped(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate with the neurons of snn-core."""
@@ -171,8 +147,10 @@ class SNN(OriginalNames):
                 seed=self.seed,
                 stop=self.stop_requested,
             )
+            self._stepped.build()
             self._stepped.reset()
         self._stepped.simulate(signal, recorder)
+        self.spiketimes_n_b_l = self._stepped.spiketimes_n_b_l
 
     def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:
         import tensorflow as tf
@@ -221,28 +199,6 @@ class SNN(OriginalNames):
                 self.network, self.spike_layers, wanted, is_constant=signal.is_constant
             )
         return self._engines[key]
-
-    def _simulate_stepwise(self, signal: InputSignal, recorder: Recorder) -> None:
-        from snn_inisim.per_step import StepwiseModel
-
-        batch = len(signal.x_b_l)
-        names = [layer.name for layer in self.network.spiking_layers]
-        if batch not in self._engines:
-            # Keras layers keep the potentials of one batch size, so each has layers of its own.
-            layers = {layer.name: self._spike_layer(layer) for layer in self.network.layers[1:]}
-            self._engines[batch] = StepwiseModel(
-                self.network, layers, batch_size=batch, outputs=names
-            )
-        model = self._engines[batch]
-        model.reset()
-        for step, x_t_b_l in enumerate(signal.chunks(1)):
-            self.checkpoint()
-            recorder.input(step, x_t_b_l, spiking=not signal.is_constant)
-            for name, spikes_b_l in model.step(np.array(x_t_b_l[0])).items():
-                potentials = model.potentials(name)[None]
-                self._record(
-                    recorder, name, step, {"spikes": spikes_b_l[None], "potentials": potentials}
-                )
 
     def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""

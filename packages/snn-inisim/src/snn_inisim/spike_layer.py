@@ -10,7 +10,8 @@ import numpy as np
 
 from snn_core import ir
 from snn_core.typing import Array, Float32
-from snn_inisim.codes.temporal_mean_rate import IntegrateAndFire, Tensor
+from snn_inisim.integrate_and_fire import IntegrateAndFire
+from snn_inisim.typing import Tensor
 
 
 class SpikeLayer(keras.layers.Layer):

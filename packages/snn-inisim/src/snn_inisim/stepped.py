@@ -1,7 +1,7 @@
-"""Simulation step by step with the neurons of snn-core, for options of the cell.
+"""The neurons of snn-core with sums by TensorFlow, for options of the cell and other spike codes.
 
-TensorFlow computes the weighted sums, which is where the time goes; the neurons, with all the state
-that the options add, are those of the reference simulator.
+TensorFlow computes what layers add up, which is where the time goes; the neurons, with all the
+state that options and codes give them, are those of the reference simulator.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from snn_core.codes import magnitudes
 from snn_core.ir import Layer, Network
 from snn_core.settings import Settings
+from snn_core.simulation.codes import Sums
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.typing import Array, Float32
+from snn_core.typing import Array
+from snn_inisim.layers import LAYERS
+from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer, inbound
 
 
@@ -39,15 +43,55 @@ class SteppedNetwork(ReferenceSNN):
         stop: Callable[[], bool],
     ) -> None:
         super().__init__(network, settings, seed=seed, stop=stop)
-        self._sums: dict[str, Callable[[Any], Any]] = {
-            name: tf.function(layer.weighted_sum, autograph=False, reduce_retracing=True)
-            for name, layer in layers.items()
-        }
-        self.build()
+        self._layers = layers
 
-    def _weighted_sum(self, layer: Layer, inputs: list[Array]) -> Float32[Array, "b *l"]:
-        tensors = {
-            name: tf.constant(x_b_l) for name, x_b_l in zip(layer.inputs, inputs, strict=True)
-        }
-        y: Array = self._sums[layer.name](inbound(tensors, layer)).numpy()
-        return y
+    def make_sums(self) -> Sums:
+        """Return sums by the Keras layers."""
+        return KerasSums(self._layers)
+
+
+class KerasSums(Sums):
+    """What layers add up, by Keras layers.
+
+    Parameters
+    ----------
+    layers
+        Layer name to the Keras layer that computes its sums.
+    """
+
+    def __init__(self, layers: Mapping[str, SpikeLayer]) -> None:
+        self._layers = layers
+        self._weighted: dict[str, Callable[[Any], Any]] = {}
+        self._absolute: dict[str, Callable[[Any], Any]] = {}
+
+    def weighted(self, layer: Layer, inputs_n_b_l: list[Array]) -> Array:
+        """Return weights times inputs; the maximum of each window for max pooling."""
+        if layer.name not in self._weighted:
+            self._weighted[layer.name] = _compile(self._layers[layer.name])
+        return _call(self._weighted[layer.name], layer, inputs_n_b_l)
+
+    def absolute(self, layer: Layer, inputs_n_b_l: list[Array]) -> Array:
+        """Return magnitudes of weights times inputs."""
+        if layer.name not in self._absolute:
+            positive = magnitudes(layer)
+            made = self._layers[layer.name]
+            if positive is not layer:
+                shapes = [(None, *x_b_l.shape[1:]) for x_b_l in inputs_n_b_l]
+                made = LAYERS[layer.kind](positive)
+                made.build(inbound(dict(zip(layer.inputs, shapes, strict=True)), layer))
+                made.built = True
+            self._absolute[layer.name] = _compile(made)
+        return _call(self._absolute[layer.name], layer, inputs_n_b_l)
+
+
+def _compile(layer: SpikeLayer) -> Callable[[Any], Any]:
+    is_pool = isinstance(layer, SpikeMaxPooling2D)
+    sums = layer.largest if is_pool else layer.weighted_sum
+    compiled: Callable[[Any], Any] = tf.function(sums, autograph=False, reduce_retracing=True)
+    return compiled
+
+
+def _call(sums: Callable[[Any], Any], layer: Layer, inputs_n_b_l: list[Array]) -> Array:
+    tensors = map(tf.constant, inputs_n_b_l)
+    y: Array = sums(inbound(dict(zip(layer.inputs, tensors, strict=True)), layer)).numpy()
+    return y

@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_origin
 
 from snn_core.errors import SettingsError
 from snn_core.ir import (
@@ -149,6 +149,8 @@ class Capabilities:
 def _claimable() -> Iterator[tuple[str, Any]]:
     for name, info in Settings.model_fields.items():
         section = info.annotation
+        if get_origin(section):
+            continue  # on Python 3.10, `dict[str, ...]` calls itself a type
         if isinstance(section, type) and issubclass(section, Section):
             for key in sorted(section.claimed):
                 yield f"{name}.{key}", section.model_fields[key].default

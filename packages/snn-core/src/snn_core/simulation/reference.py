@@ -6,17 +6,19 @@ Within a step a spike passes through the whole network (zero delay).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 
-from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.neurons.arithmetic import MaxPool, drawn_potential
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.capabilities import ANY, clamp_steps
+from snn_core.simulation.codes import ENGINES, Engine, NumPySums, Sums
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
@@ -24,7 +26,16 @@ from snn_core.typing import Array, Float32, Shape
 
 
 class ReferenceSNN(OriginalNames):
-    """Integrate-and-fire network in NumPy."""
+    """A network under any spike code in NumPy: integrate-and-fire neurons, or those of `ENGINES`.
+
+    Attributes
+    ----------
+    spiketimes_n_b_l
+        After a batch, the time in ms of each neuron's spike, infinity for none, where the code has
+        exact times (``ttfs_exact``).
+    """
+
+    spiketimes_n_b_l: Mapping[str, Array] = MappingProxyType({})
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
@@ -32,6 +43,7 @@ class ReferenceSNN(OriginalNames):
         softmax=True,
         bias_per_step=True,
         settings={
+            "conversion.spike_code": {"temporal_mean_rate", *ENGINES},
             "input.encoding": ANY,
             "cell.bias_relaxation": ANY,
             "cell.clamp_indices": ANY,
@@ -56,15 +68,32 @@ class ReferenceSNN(OriginalNames):
         """Append a layer to the list."""
         self.layers.append(layer)
 
+    def make_sums(self) -> Sums:
+        """Return what computes the sums of layers.
+
+        A simulator that has these neurons and computes sums elsewhere derives from this class and
+        overrides this method.
+        """
+        return NumPySums()
+
     def compile(self) -> None:
-        """Nothing to do: layers are evaluated as they are."""
+        """Make the engine of the spike code; layers are evaluated as they are."""
+        self._sums = self.make_sums()
+        self._engine: Engine | None = None
+        kind = ENGINES.get(self.settings.conversion.spike_code)
+        if kind is not None:
+            fanout_n_l = self.connectivity.fanout_of
+            self._engine = kind(self.network, self.settings, sums=self._sums, fanout_n_l=fanout_n_l)
 
     def reset(self) -> None:
         """Forget all state."""
         self._neurons: dict[str, Neurons] = {}
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
-        """Simulate step by step."""
+        """Simulate step by step, or by the engine of the spike code."""
+        if self._engine is not None:
+            self.spiketimes_n_b_l = self._engine.simulate(signal, recorder, self.checkpoint)
+            return
         self._pools: dict[str, MaxPool] = {}
         self._sample_ids = signal.sample_ids
         self._inputs: list[Array] = []
@@ -95,7 +124,7 @@ class ReferenceSNN(OriginalNames):
             pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
             y = pool.drive(inputs[0], index + 1)
         else:
-            y = self._weighted_sum(layer, inputs)
+            y = self._sums.weighted(layer, inputs)
         if isinstance(layer, Weighted):
             y = y + layer.bias_o * self._bias_scale(layer, index)
         if isinstance(layer, Spiking) and self.network.has_neurons(layer):
@@ -103,10 +132,6 @@ class ReferenceSNN(OriginalNames):
             if bias_c is not None:
                 y = y + bias_c * np.float32(self.settings.simulation.dt)
         return y
-
-    def _weighted_sum(self, layer: Layer, inputs: list[Array]) -> Float32[Array, "b *l"]:
-        """Return weights times inputs, or the values of a layer that only rearranges them."""
-        return weighted_sum(layer, inputs)
 
     def _bias_scale(self, layer: Layer, index: int) -> np.float32:
         """Return what a bias is multiplied by in a step."""

@@ -15,6 +15,7 @@ Which tests are skipped follows from the capabilities that the class declares.
 
 from __future__ import annotations
 
+from snn_core.testing.codes import Codes
 from snn_core.testing.declaration import Declaration
 from snn_core.testing.end_to_end import EndToEnd
 from snn_core.testing.kit import Kit
@@ -25,7 +26,7 @@ from snn_core.testing.signals import Signals
 
 
 class SimulatorConformance(
-    Declaration, Layers, Neurons, Signals, Runs, EndToEnd, Kit, subject="simulator"
+    Declaration, Layers, Neurons, Codes, Signals, Runs, EndToEnd, Kit, subject="simulator"
 ):
     """All tests that a simulator has to pass.
 

@@ -20,6 +20,7 @@ from snn_core.settings import RECORDABLE, Section, Settings
 from snn_core.simulation.capabilities import CLAIMABLE, CONTRACT_1_SETTINGS
 from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
 from snn_core.testing import networks
+from snn_core.testing.runner import smoke
 from snn_core.testing.suite import Suite
 
 GROUP = "snn.simulators"
@@ -79,6 +80,7 @@ def registered_names(simulator: type[AbstractSNN]) -> list[str]:
 class Declaration(Suite):
     """Tests of the class itself; nothing is simulated."""
 
+    @smoke
     def test_contract(self) -> None:
         """The class fulfils this version of the contract.
 
@@ -92,6 +94,7 @@ class Declaration(Suite):
             f"written for contract {self.simulator.contract}, this is contract {CONTRACT}"
         )
 
+    @smoke
     def test_capabilities(self) -> None:
         """The capabilities use only words that exist.
 
@@ -117,6 +120,7 @@ class Declaration(Suite):
         assert 0 <= can.rate_tolerance < 1
         assert isinstance(can.hardware, (str, type(None)))
 
+    @smoke
     def test_options(self) -> None:
         """Options are a frozen dataclass with defaults, and an unknown one is refused.
 
@@ -131,6 +135,7 @@ class Declaration(Suite):
         with pytest.raises(SettingsError, match=unknown):
             self.simulator.parse_options({unknown: 1})
 
+    @smoke
     def test_refusals(self) -> None:
         """A network or settings beyond the declaration are refused at once, with every problem.
 
@@ -144,6 +149,7 @@ class Declaration(Suite):
         for name in self._unsupported_settings():
             assert any(name in line for line in problems), f"{name} is missing among {problems}"
 
+    @smoke
     def test_refuses_undeclared_layers(self) -> None:
         """Each kind of layer that is not declared is refused by the layer's name.
 
@@ -157,6 +163,7 @@ class Declaration(Suite):
             with pytest.raises(UnsupportedError, match=kind):
                 self.created(network, self.settings())
 
+    @smoke
     def test_refuses_undeclared_options(self) -> None:
         """Each value of a setting that is not claimed is refused by the setting's name.
 
@@ -175,6 +182,7 @@ class Declaration(Suite):
                 with pytest.raises(UnsupportedError, match=setting):
                     self.created(networks.dense(), self.settings(**sections))
 
+    @smoke
     def test_module_is_light(self) -> None:
         """Importing the class, and a refusal, do not import the simulator.
 
@@ -188,6 +196,7 @@ class Declaration(Suite):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
 
+    @smoke
     def test_is_registered(self) -> None:
         """The package registers the class, so that the command line finds it.
 

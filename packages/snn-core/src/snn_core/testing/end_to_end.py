@@ -15,6 +15,7 @@ from snn_core import artifact
 from snn_core.simulation.contract import CONTRACT
 from snn_core.testing import networks
 from snn_core.testing.declaration import registered_names
+from snn_core.testing.runner import smoke
 from snn_core.testing.suite import Suite
 
 COMMAND = ("-m", "snn_core.cli", "run")
@@ -24,6 +25,7 @@ TIME_LIMIT_S = 600
 class EndToEnd(Suite):
     """Tests through the ``snn`` command."""
 
+    @smoke
     def test_command_line(self) -> None:
         """``snn run --json`` simulates a saved network and prints nothing but the result.
 

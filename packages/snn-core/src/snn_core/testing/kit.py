@@ -104,13 +104,15 @@ def _expected_to_fail(
     def failing(reason: str) -> pytest.MarkDecorator:
         return pytest.mark.xfail(reason=reason, strict=True)
 
+    marks = list(getattr(test, "pytestmark", ()))
     if None in reasons:
-        marks = [*getattr(test, "pytestmark", ()), failing(reasons[None]).mark]
+        marks.append(failing(reasons[None]).mark)
     else:
         names = [
             pytest.param(case, marks=failing(reasons[case])) if case in reasons else case
             for case in cases_of(test)
         ]
-        marks = [pytest.mark.parametrize("case", names).mark]
+        marks = [mark for mark in marks if mark.name != "parametrize"]
+        marks.append(pytest.mark.parametrize("case", names).mark)
     marked.pytestmark = marks  # type: ignore[attr-defined]
     return marked

@@ -6,13 +6,14 @@ import numpy as np
 
 from snn_core.ir.layers import MAX_POOL_METHODS
 from snn_core.testing import networks
-from snn_core.testing.runner import cases
+from snn_core.testing.runner import cases, smoke
 from snn_core.testing.suite import Suite
 
 
 class Layers(Suite):
     """Tests of geometry and wiring."""
 
+    @smoke
     @cases(*networks.LAYER_KINDS)
     def test_layer_kind(self, case: str) -> None:
         """A network with one layer of this kind builds, runs and spikes like the reference.

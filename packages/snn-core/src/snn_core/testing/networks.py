@@ -400,6 +400,38 @@ def biased_by_step() -> Network:
     return builder.flatten().dense(weight_io, bias_t_c=bias_t_o[:, :1]).build()
 
 
+READOUTS_OF_CODES: Mapping[str, tuple[str, ...]] = {
+    "temporal_pattern": ("membrane",),
+    "ttfs": ("counts", "membrane"),
+    "ttfs_dyn_thresh": ("counts",),
+    "ttfs_corrective": ("counts",),
+    "ttfs_exact": ("membrane",),
+}
+"""Spike code to the read-outs that `coded` is tried with."""
+
+
+def coded(readout: str) -> Network:
+    """Return convolutions, a max pool, an average, a branch and dense layers for spike codes.
+
+    Every layer spikes and is biased; some neurons stay silent, some take a spike back.
+    """
+    rng = generator(129)
+
+    def biased(size: int, low: float = -0.1) -> dict[str, Any]:
+        return {"bias_o": dyadic((size,), rng, low=low, high=0.2), "v_init": 0.25}
+
+    builder = NetworkBuilder((4, 5, 2))
+    builder.conv2d(dyadic((3, 3, 2, 4), rng, low=-0.25, high=0.3), padding="same", **biased(4))
+    first = builder.max_pooling((2, 2), strides=(2, 1), v_init=0.25).last
+    second = builder.conv2d(dyadic((1, 1, 4, 4), rng, low=-0.5, high=0.7), **biased(4)).last
+    builder.concatenate([first, second])
+    builder.average_pooling((2, 2), strides=(1, 2), activation=Linear()).flatten()
+    weight_io = dyadic((builder.shape[0], 8), rng, low=-0.6, high=0.7)
+    builder.dense(weight_io, threshold=2.0, **biased(8))
+    builder.dense(dyadic((8, 4), rng, low=-0.6, high=0.8), **biased(4, low=0.1))
+    return builder.build(readout=readout)
+
+
 def activated(name: str) -> Network:
     """Return two layers of neurons for the given kind of activation."""
     kind = QuantizedReLU(step=1 / 16, max_value=1.0) if name == "QuantizedReLU" else KINDS[name]()

@@ -6,6 +6,7 @@ This is how the kit itself is tested, and how a suite can be run from a notebook
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -34,6 +35,20 @@ class Outcome:
 def cases(*names: str) -> Callable[[Test], Test]:
     """Run a test once for each name, passed as ``case``."""
     return pytest.mark.parametrize("case", names)
+
+
+def smoke(test: Test) -> Test:
+    """Mark a test as one that shows within seconds that a simulator works on a version of Python.
+
+    Packages whose settings of pytest don't name the marker ``smoke`` go without it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pytest.PytestUnknownMarkWarning)
+        try:
+            marked: Test = pytest.mark.smoke(test)
+        except pytest.fail.Exception:  # an unknown marker under --strict-markers
+            return test
+    return marked
 
 
 def cases_of(test: Callable[..., None]) -> tuple[str, ...]:

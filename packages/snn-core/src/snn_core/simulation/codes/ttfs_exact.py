@@ -21,9 +21,9 @@ import numpy as np
 
 from snn_core.codes import passes_spikes_on, spike_windows
 from snn_core.recording.recorder import Recorder
+from snn_core.simulation.codes.one_pass import OnePass
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32
-from snn_inisim.codes.one_pass import OnePass
 
 
 class ExactFirstSpike(OnePass):
@@ -76,7 +76,8 @@ class ExactFirstSpike(OnePass):
             return value_b_l
         if name == self.network.input.name:
             return value_b_l * np.float32(into / steps)
-        return np.maximum(self._steps_left(value_b_l) - (steps - into), 0) / np.float32(steps)
+        passed: Array = np.maximum(self._steps_left(value_b_l) - (steps - into), 0)
+        return passed / np.float32(steps)
 
     def bias_share(self, name: str, step: int) -> float:
         """Return the share of the window, the last one of the layer's sources, that has passed."""

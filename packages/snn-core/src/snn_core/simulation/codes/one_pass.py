@@ -12,16 +12,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from snn_core.ir import Layer, ReLU, Spiking, Weighted
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
+from snn_core.simulation.codes.engine import Engine
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32
-from snn_inisim.codes.drives import weighted_sum
-from snn_inisim.codes.engine import Engine
-from snn_inisim.spike_layer import SpikeLayer, inbound
 
 CHUNK_VALUES = 4_000_000
 """Size of the largest layer, all samples and steps of a chunk together, while potentials are
@@ -98,21 +95,20 @@ class OnePass(Engine):
     def _forward(self, x_b_l: Float32[Array, "b *l"]) -> dict[str, Array]:
         """Return the numbers of every population; for the output, its final sum."""
         done: dict[str, Array] = {self.network.input.name: self.input_values(x_b_l)}
-        for name, layer in self.layers.items():
-            source = self.network[name]
-            done[name] = self._sum(layer, inbound(done, source), share=1.0)
-            if isinstance(source, Spiking) and self.network.has_neurons(source):
-                rate_b_l = done[name] / source.threshold
-                if source is not self.network.output:
-                    rate_b_l = self.values(_rectified(source, rate_b_l))
-                done[name] = rate_b_l
+        for layer in self.network.layers[1:]:
+            done[layer.name] = self._sum(layer, self.inbound(done, layer), share=1.0)
+            if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+                rate_b_l = done[layer.name] / layer.threshold
+                if layer is not self.network.output:
+                    rate_b_l = self.values(_bound(layer, rate_b_l))
+                done[layer.name] = rate_b_l
         return done
 
-    def _sum(self, layer: SpikeLayer, inputs: Array, *, share: float | Array) -> Array:
+    def _sum(self, layer: Layer, inputs: list[Array], *, share: float | Array) -> Array:
         """Return weights times inputs and a share of the bias."""
-        y: Array = weighted_sum(layer, tf.nest.map_structure(tf.constant, inputs)).numpy()
-        if isinstance(layer.source, Weighted):
-            y = y + layer.source.bias_o * np.asarray(share, np.float32)
+        y = self.sums.weighted(layer, inputs)
+        if isinstance(layer, Weighted):
+            y = y + layer.bias_o * np.asarray(share, np.float32)
         return y
 
     def _potentials(
@@ -149,10 +145,10 @@ class OnePass(Engine):
         shares = [self.bias_share(layer.name, step) for step in steps]
         batch = len(values[self.network.input.name])
         share_n = np.repeat(shares, batch).reshape(-1, *[1] * len(layer.output_shape))
-        return self._sum(self.layers[layer.name], inbound(found, layer), share=share_n)
+        return self._sum(layer, self.inbound(found, layer), share=share_n)
 
 
-def _rectified(layer: Spiking, rate_b_l: Array) -> Array:
+def _bound(layer: Spiking, rate_b_l: Array) -> Array:
     """Return rates after the layer's own upper bound; spikes rectify by themselves."""
     activation = layer.activation
     if isinstance(activation, ReLU) and activation.max_value is not None:

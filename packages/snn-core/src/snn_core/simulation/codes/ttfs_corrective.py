@@ -7,17 +7,17 @@ switches it off again.
 
 from __future__ import annotations
 
-import tensorflow as tf
+import numpy as np
 
-from snn_inisim.codes.temporal_mean_rate import Tensor
-from snn_inisim.codes.ttfs import FirstSpike
+from snn_core.simulation.codes.ttfs import FirstSpike, State
+from snn_core.typing import Array
 
 
 class Corrective(FirstSpike):
     """A network whose neurons may withdraw their spikes."""
 
-    def fire(self, name: str, state: dict[str, Tensor], drive: Tensor) -> dict[str, Tensor]:
+    def fire(self, name: str, state: State, drive: Array) -> State:
         """Return the state of a population after a step."""
         v = state["v"] + drive + self._ramp[name]
-        on = tf.cast(v >= self._threshold[name], tf.float32)
+        on = (v >= self._threshold[name]).astype(np.float32)
         return {"v": v, "on": on, "spikes": on - state["on"]}

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,18 +6,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from snn_core import convert, run
-from snn_core.conversion import preset
-from snn_core.data import load_dataset
+from snn_core import convert
 from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import forward
 from snn_core.ir import Linear, ReLU
 from snn_core.settings import Settings
+from snn_core.simulation.capabilities import Capabilities
 from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.scoring import decisions
 from snn_core.testing.builder import NetworkBuilder
-from snn_inisim import SNN
+from snn_core.testing.networks import LAYER_KINDS
 
 FIRST_SPIKE = ("ttfs", "ttfs_dyn_thresh", "ttfs_corrective")
 ALL = ("temporal_pattern", *FIRST_SPIKE, "ttfs_exact")
@@ -36,7 +34,7 @@ def settings_of(code, *, steps=16, dt=1.0, record=("spiketrains",), top_k=5, **c
 
 def assert_as_emulated(network, settings, x_b_l, emulate):
     """Assert equal spikes of all layers in all steps, equal potentials and equal operations."""
-    snn = SNN(network, settings)
+    snn = ReferenceSNN(network, settings)
     found = snn.run_batch(x_b_l)
     plains = [emulate(x_l.astype(float)) for x_l in x_b_l]
     for layer in network.spiking_layers:
@@ -110,7 +108,7 @@ def in_range(network, x_b_l):
 
 def test_continuous_spike_times_are_the_activations(codes):
     network, x_b_l = in_range(codes.branched(), codes.samples(codes.branched(), 3))
-    snn = SNN(network, settings_of("ttfs_exact", window_steps=0, record=()))
+    snn = ReferenceSNN(network, settings_of("ttfs_exact", window_steps=0, record=()))
     found = snn.run_batch(x_b_l)
     windows = codes.windows(network)
     assert found.output_b_l_t.shape[-1] == max(windows.values()) + 1
@@ -128,7 +126,7 @@ def test_continuous_spike_times_are_the_activations(codes):
 @pytest.mark.parametrize("code", ALL)
 def test_results_do_not_depend_on_the_batch(codes, code):
     network = codes.branched("counts" if code in FIRST_SPIKE else "membrane", v_init=0.25)
-    snn = SNN(network, settings_of(code, steps=8, window_steps=4, num_bits=4, top_k=2))
+    snn = ReferenceSNN(network, settings_of(code, steps=8, window_steps=4, num_bits=4, top_k=2))
     x_b_l = codes.samples(network, 4)
     alone = [snn.run_batch(x_b_l[i : i + 1], sample_ids=[i]) for i in range(4)]
 
@@ -154,7 +152,7 @@ def test_each_spike_costs_its_synapses(codes):
     network = codes.branched()
     x_b_l = codes.samples(network, 2)
     for code, cost in (("temporal_pattern", 2), ("ttfs_exact", 1), ("ttfs", 1)):
-        snn = SNN(network, settings_of(code, steps=8))
+        snn = ReferenceSNN(network, settings_of(code, steps=8))
         found = snn.run_batch(x_b_l)
         for name, fanout_l in snn.connectivity.fanout_of.items():
             if name != network.input.name:
@@ -168,7 +166,7 @@ def test_each_spike_costs_its_synapses(codes):
 def test_input_patterns_cost_operations_and_constant_input_does_not(codes):
     network = codes.branched()
     x_b_l = codes.samples(network, 1)
-    pattern = SNN(network, settings_of("temporal_pattern", record=("input",)))
+    pattern = ReferenceSNN(network, settings_of("temporal_pattern", record=("input",)))
     found = pattern.run_batch(x_b_l)
     fanout_l = pattern.connectivity.fanout[0]
     spikes_b_l_t = found.input_b_l_t != 0
@@ -178,15 +176,15 @@ def test_input_patterns_cost_operations_and_constant_input_does_not(codes):
     np.testing.assert_array_equal(
         found.input_b_l_t.sum(axis=-1), np.clip(x_b_l, -255 / 256, 255 / 256)
     )
-    exact = SNN(network, settings_of("ttfs_exact")).run_batch(x_b_l)
+    exact = ReferenceSNN(network, settings_of("ttfs_exact")).run_batch(x_b_l)
     assert network.input.name not in exact.synaptic_operations_n_b_t
 
 
 @pytest.mark.parametrize("code", FIRST_SPIKE)
 def test_dynamic_thresholds_also_pay_for_their_flags(codes, code):
     network = codes.branched()
-    found = SNN(network, settings_of(code)).run_batch(codes.samples(network, 2))
-    fanout = SNN(network, settings_of(code)).connectivity.fanout_of
+    found = ReferenceSNN(network, settings_of(code)).run_batch(codes.samples(network, 2))
+    fanout = ReferenceSNN(network, settings_of(code)).connectivity.fanout_of
     spikes = sum(
         (np.abs(trains) * fanout[name][None, ..., None]).sum()
         for name, trains in found.spiketrains_n_b_l_t.items()
@@ -198,8 +196,8 @@ def test_dynamic_thresholds_also_pay_for_their_flags(codes, code):
 def test_a_decided_sample_is_left_alone(codes):
     network = codes.branched("counts", v_init=0.25)
     x_b_l = codes.samples(network, 4)
-    early = SNN(network, settings_of("ttfs", top_k=1)).run_batch(x_b_l)
-    late = SNN(network, settings_of("ttfs", top_k=5)).run_batch(x_b_l)
+    early = ReferenceSNN(network, settings_of("ttfs", top_k=1)).run_batch(x_b_l)
+    late = ReferenceSNN(network, settings_of("ttfs", top_k=5)).run_batch(x_b_l)
     assert early.synaptic_operations_b_t.sum() < late.synaptic_operations_b_t.sum()
     decided = [
         decisions(found.output_b_l_t, readout="counts", spike_code="ttfs")[:, -1]
@@ -212,7 +210,8 @@ def test_a_decided_sample_is_left_alone(codes):
 @pytest.mark.parametrize("code", ALL)
 def test_potentials_and_counts_can_be_recorded(codes, code):
     network = codes.branched()
-    snn = SNN(network, settings_of(code, steps=4, window_steps=4, record=("mem", "spiketrains")))
+    settings = settings_of(code, steps=4, window_steps=4, record=("mem", "spiketrains"))
+    snn = ReferenceSNN(network, settings)
     found = snn.run_batch(codes.samples(network, 2))
     for layer in network.spiking_layers:
         mem_b_l_t = found.mem_n_b_l_t[layer.name]
@@ -237,33 +236,38 @@ def check_potentials_of_exact_spikes(network, found, *, window_steps):
 
 @pytest.mark.parametrize("code", ALL)
 def test_other_simulators_refuse_the_code_by_name(codes, code):
+    class RatesOnly(ReferenceSNN):
+        capabilities = Capabilities()
+
     with pytest.raises(UnsupportedError, match=f"spike_code = '{code}' is not supported"):
-        ReferenceSNN(codes.branched(), settings_of(code))
+        RatesOnly(codes.branched(), settings_of(code))
 
 
 @pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])
 def test_codes_without_output_spikes_need_the_membrane_readout(codes, code):
     with pytest.raises(UnsupportedError, match="readout = 'membrane'"):
-        SNN(codes.branched("counts"), settings_of(code))
+        ReferenceSNN(codes.branched("counts"), settings_of(code))
 
 
 @pytest.mark.parametrize("code", ALL)
 def test_spiking_input_is_refused(codes, code):
     settings = settings_of(code).updated({"input": {"encoding": "poisson"}})
     with pytest.raises(UnsupportedError, match=r"input\.encoding = 'poisson'"):
-        SNN(codes.branched(), settings)
+        ReferenceSNN(codes.branched(), settings)
 
 
 def test_a_run_can_be_stopped(codes):
     network = codes.branched()
     for code in ("ttfs", "ttfs_exact"):
-        snn = SNN(network, settings_of(code), stop=lambda: True)
+        snn = ReferenceSNN(network, settings_of(code), stop=lambda: True)
         with pytest.raises(StopSimulation):
             snn.run_batch(codes.samples(network, 1))
 
 
 @pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])
-def test_all_kinds_of_layers_keep_their_function(network, code):
+@pytest.mark.parametrize("kind", LAYER_KINDS)
+def test_all_kinds_of_layers_keep_their_function(kind, code):
+    network = LAYER_KINDS[kind]()
     network = network.replace(
         *(replace(layer, threshold=np.float32(1)) for layer in network.spiking_layers)
     )
@@ -272,7 +276,7 @@ def test_all_kinds_of_layers_keep_their_function(network, code):
     exact = settings_of("ttfs_exact", window_steps=0, record=(), readout="membrane")
     network = convert(network, x_b_l, settings=exact)
     settings = settings_of(code, num_bits=20, window_steps=0, record=())
-    found = SNN(network, settings).run_batch(x_b_l).output_b_l_t[..., -1]
+    found = ReferenceSNN(network, settings).run_batch(x_b_l).output_b_l_t[..., -1]
     expected = forward(network, x_b_l)[network.output.name]
     # 2**-20 for each rounded activation, some hundred of which reach an output.
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -283,21 +287,5 @@ def test_upper_bounds_of_activations_hold(code):
     net = NetworkBuilder((4,)).dense(np.eye(4), activation=ReLU(max_value=0.25))
     network = net.dense(np.eye(4), activation=Linear()).build(readout="membrane")
     x_b_l = np.array([[-1, 0.125, 0.25, 0.75]], np.float32)
-    found = SNN(network, settings_of(code)).run_batch(x_b_l).output_b_l_t[..., -1]
+    found = ReferenceSNN(network, settings_of(code)).run_batch(x_b_l).output_b_l_t[..., -1]
     np.testing.assert_array_equal(found, [[0, 0.125, 0.25, 0.25]])
-
-
-def test_the_demo_network_decides_alike_in_continuous_time():
-    folder = Path(__file__).parents[4] / "examples" / "mnist"
-    x_b_l = load_dataset(folder / "data" / "calibration.npz").x_b_l
-    settings = preset("fast").updated(
-        {
-            "conversion": {"spike_code": "ttfs_exact", "window_steps": 0},
-            "simulation": {"num_to_test": 60},
-        }
-    )
-    network = convert(folder / "model.keras", x_b_l[:100], settings=settings)
-    result = run(network, "inisim", data=folder / "data" / "test.npz", settings=settings)
-    assert result.agreement == 1
-    assert (result.spikes_b_n <= result.metadata["num_neurons"][1:]).all()
-    assert result.timesteps == 4

@@ -1,8 +1,4 @@
-"""Simulation step by step: one prediction of a Keras model per time step.
-
-Slower than folding time into the batch, and written independently of it, so that each checks the
-other.
-"""
+"""The naive way to simulate on Keras, as the peer of INIsim: one prediction for each time step."""
 
 from __future__ import annotations
 
@@ -59,8 +55,3 @@ class StepwiseModel:
         # Keras drops the list around a single output.
         spikes = [spikes] if len(self._outputs) == 1 and not isinstance(spikes, list) else spikes
         return dict(zip(self._outputs, spikes, strict=True))
-
-    def potentials(self, name: str) -> Array:
-        """Return the potentials of a layer after the last step."""
-        potentials: Array = self._layers[name].v_b_l.numpy()
-        return potentials

@@ -13,23 +13,20 @@ lambda and the initial potential. Without it neurons behave as in snn_toolbox.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 
 from snn_core.codes import decided_by_first_spikes, passes_spikes_on, ramp_duration
-from snn_core.ir import Network, Spiking, Weighted
+from snn_core.ir import Layer, Network, Spiking, Weighted
+from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
+from snn_core.simulation.codes.engine import Engine
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array
-from snn_inisim.codes.drives import largest, weighted_sum
-from snn_inisim.codes.engine import Engine
-from snn_inisim.codes.temporal_mean_rate import Tensor
-from snn_inisim.spike_layer import inbound
 
-State = dict[str, dict[str, Tensor]]
-"""Population to its tensors: ``v`` potential, ``on`` (1 while its current is on), and others."""
+State: TypeAlias = dict[str, Array]
+"""Arrays of a population: ``v`` potential, ``on`` (1 while its current is on), and others."""
 
 
 class FirstSpike(Engine):
@@ -44,20 +41,20 @@ class FirstSpike(Engine):
         self._threshold, self._ramp = {}, {}
         for layer in self.network.spiking_layers:
             theta = layer.threshold * np.float32(ramp_duration(self.settings) if ramp else 1)
-            self._threshold[layer.name] = theta.astype(np.float32)
+            self._threshold[layer.name] = np.asarray(theta, np.float32)
             self._ramp[layer.name] = (1 - layer.v_init) * layer.threshold * (dt if ramp else 0)
-        self._compiled = tf.function(self._step, autograph=False)
 
     # What a neuron does; variants of the code override these.
 
-    def start(self, layer: Spiking, batch_size: int) -> dict[str, Tensor]:
+    def start(self, layer: Spiking, batch_size: int) -> State:
         """Return the state of a population before the first step."""
         shape = (batch_size, *layer.output_shape)
-        v = np.broadcast_to(layer.v_init * self._threshold[layer.name], shape)
-        state = {key: tf.zeros(shape) for key in ("on", "spikes", "events")}
-        return {"v": tf.constant(v, tf.float32), **state}
+        start = layer.v_init * self._threshold[layer.name]
+        zeros = np.zeros(shape, np.float32)
+        v = np.broadcast_to(start, shape).astype(np.float32)
+        return {"v": v, "on": zeros, "spikes": zeros, "events": zeros}
 
-    def fire(self, name: str, state: dict[str, Tensor], drive: Tensor) -> dict[str, Tensor]:
+    def fire(self, name: str, state: State, drive: Array) -> State:
         """Return the state of a population after a step, with ``spikes`` in {-1, 0, 1}.
 
         Parameters
@@ -66,22 +63,26 @@ class FirstSpike(Engine):
             What the neurons receive in this step, without the ramp.
         """
         waits = state["on"] == 0
-        v = tf.where(waits, state["v"] + drive + self._ramp[name], state["v"])
+        v = np.where(waits, state["v"] + drive + self._ramp[name], state["v"])
         fired = waits & (v >= self.threshold(name, state))
-        spikes = tf.cast(fired, tf.float32)
-        return {"v": tf.where(fired, 0.0, v), "on": state["on"] + spikes, "spikes": spikes}
+        spikes = fired.astype(np.float32)
+        return {
+            "v": np.where(fired, np.float32(0), v),
+            "on": state["on"] + spikes,
+            "spikes": spikes,
+        }
 
-    def threshold(self, name: str, state: dict[str, Tensor]) -> Tensor:
+    def threshold(self, name: str, state: State) -> Array:
         """Return the threshold of a population in this step."""
         return self._threshold[name]
 
-    def prepared(self, states: State, left: Tensor) -> State:
+    def prepare(self, states: dict[str, State], left: np.float32) -> dict[str, State]:
         """Return the states at the beginning of a step; ``left`` is the share of the run left."""
         return states
 
-    def events(self, state: dict[str, Tensor], before: dict[str, Tensor]) -> Tensor:
+    def events(self, state: State, before: State) -> Array:
         """Return how often each neuron sent something to its targets in a step."""
-        return tf.abs(state["spikes"])
+        return np.abs(state["spikes"])
 
     # Simulating.
 
@@ -91,47 +92,49 @@ class FirstSpike(Engine):
         """Simulate a batch step by step."""
         batch, steps = len(signal.x_b_l), signal.num_steps
         states = {layer.name: self.start(layer, batch) for layer in self.network.spiking_layers}
-        steady = self._steady_sums(tf.constant(signal.constant_b_l))
+        steady = self._steady_sums(signal.constant_b_l)
         exits_early = decided_by_first_spikes(self.settings, self.network)
         going_b = np.ones(batch, bool)
         for step, x_t_b_l in enumerate(signal.chunks(1)):
             checkpoint()
             recorder.input(step, x_t_b_l, spiking=False)
-            left = tf.constant((steps - step) / steps, tf.float32)
-            states = self._compiled(states, steady, left, tf.constant(going_b))
+            states = self._step(states, steady, np.float32((steps - step) / steps), going_b)
             for name, state in states.items():
                 self._record(recorder, name, step, state)
             if exits_early:
-                fired_b = states[self.network.output.name]["on"].numpy().reshape(batch, -1).sum(1)
-                going_b = fired_b < min(self.settings.simulation.top_k, _classes(self.network))
+                output = self.network.output
+                fired_b = states[output.name]["on"].reshape(batch, -1).sum(axis=1)
+                going_b = fired_b < min(self.settings.simulation.top_k, count(output.output_shape))
         return {}
 
-    def _steady_sums(self, x_b_l: Tensor) -> dict[str, Tensor]:
+    def _steady_sums(self, x_b_l: Array) -> dict[str, Array]:
         """Return what the input delivers in every step to the layers that read only from it."""
         sums = {self.network.input.name: x_b_l}
         for name in self._steady:
-            sums[name] = self._sum(name, inbound(sums, self.network[name]))
+            layer = self.network[name]
+            sums[name] = self._sum(layer, self.inbound(sums, layer))
         return sums
 
-    def _sum(self, name: str, inputs: Tensor) -> Tensor:
+    def _sum(self, layer: Layer, inputs: list[Array]) -> Array:
         """Return weights times currents, and the bias, in one step."""
-        layer = self.layers[name]
-        y = weighted_sum(layer, inputs)
-        if isinstance(layer.source, Weighted):
-            y = y + layer.source.bias_o * self._dt
-        return y
+        y = self.sums.weighted(layer, inputs)
+        return y + layer.bias_o * self._dt if isinstance(layer, Weighted) else y
 
     def _step(
-        self, states: State, steady: dict[str, Tensor], left: Tensor, going_b: Tensor
-    ) -> State:
+        self,
+        states: dict[str, State],
+        steady: dict[str, Array],
+        left: np.float32,
+        going_b: Array,
+    ) -> dict[str, State]:
         """Advance all layers by one step; samples that are decided stay as they are."""
         before, values = states, dict(steady)
-        states = self.prepared(dict(states), left)
-        for name in self.layers:
-            layer: Any = self.network[name]
+        states = self.prepare(dict(states), left)
+        for layer in self.network.layers[1:]:
+            name = layer.name
             if name not in steady:
-                values[name] = self._sum(name, inbound(values, layer))
-            if not self.network.has_neurons(layer):
+                values[name] = self._sum(layer, self.inbound(values, layer))
+            if not isinstance(layer, Spiking) or not self.network.has_neurons(layer):
                 continue
             new = self._updated(layer, values, states[name])
             states[name] = self._kept(states[name], new, going_b)
@@ -139,31 +142,27 @@ class FirstSpike(Engine):
             values[name] = states[name]["on"] * self._dt
         return states
 
-    def _updated(
-        self, layer: Spiking, values: dict[str, Tensor], state: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _updated(self, layer: Spiking, values: dict[str, Array], state: State) -> State:
         name = layer.name
         if layer is self.network.output and self.network.readout == "membrane":
-            return {**state, "v": state["v"] + values[name], "spikes": tf.zeros_like(state["v"])}
+            return {**state, "v": state["v"] + values[name], "spikes": np.zeros_like(state["v"])}
         if passes_spikes_on(self.network, name):
-            source: Any = layer
-            on = tf.cast(largest(source, inbound(values, layer)) > 0, tf.float32)
+            on = (values[name] > 0).astype(np.float32)
             return {**state, "on": on, "spikes": on - state["on"]}
         return {**state, **self.fire(name, state, values[name])}
 
-    def _kept(
-        self, old: dict[str, Tensor], new: dict[str, Tensor], going_b: Tensor
-    ) -> dict[str, Tensor]:
+    def _kept(self, old: State, new: State, going_b: Array) -> State:
         """Return the new state of the samples that go on, and the old one of the others."""
-        going = tf.reshape(going_b, (-1, *[1] * (len(new["v"].shape) - 1)))
-        kept = {key: tf.where(going, new[key], value) for key, value in old.items()}
-        kept["spikes"] = tf.where(going, new["spikes"], 0.0)
+        if going_b.all():
+            return new
+        going = going_b.reshape(-1, *[1] * (new["v"].ndim - 1))
+        kept: State = {key: np.where(going, new[key], value) for key, value in old.items()}
+        kept["spikes"] = np.where(going, new["spikes"], np.float32(0))
         return kept
 
-    def _record(self, recorder: Recorder, name: str, step: int, state: dict[str, Tensor]) -> None:
-        spikes_b_l = state["spikes"].numpy()
+    def _record(self, recorder: Recorder, name: str, step: int, state: State) -> None:
+        spikes_b_l, events_b_l = state["spikes"], state["events"]
         recorder.spikes(name, step, spikes_b_l[None])
-        events_b_l = state["events"].numpy()
         batch = len(events_b_l)
         fanout_l = self.fanout_n_l[name].reshape(-1).astype(np.float64)
         recorder.totals(
@@ -174,7 +173,7 @@ class FirstSpike(Engine):
             operations_t_b=(events_b_l.reshape(batch, -1) @ fanout_l).astype(np.int64)[None],
         )
         if recorder.wants_membrane(name):
-            potentials = state["v"].numpy() / self._threshold[name]
+            potentials = state["v"] / self._threshold[name]
             recorder.membrane(name, step, potentials[None])
 
 
@@ -187,7 +186,3 @@ def layers_with_steady_sums(network: Network) -> tuple[str, ...]:
             if not network.has_neurons(layer):
                 passing_on.add(layer.name)
     return tuple(steady)
-
-
-def _classes(network: Network) -> int:
-    return int(np.prod(network.output.output_shape))

@@ -12,9 +12,9 @@ import numpy as np
 
 from snn_core.codes import pattern_levels, pattern_range, pattern_weights, to_binary
 from snn_core.recording.recorder import Recorder
+from snn_core.simulation.codes.one_pass import OnePass
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Float32
-from snn_inisim.codes.one_pass import OnePass
 
 
 class TemporalPattern(OnePass):

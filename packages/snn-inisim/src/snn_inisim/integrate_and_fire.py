@@ -15,9 +15,7 @@ import tensorflow as tf
 
 from snn_core.ir import Spiking
 from snn_core.neurons.arithmetic import initial_potential
-
-Tensor: TypeAlias = Any
-"""A TensorFlow tensor; TensorFlow has no types."""
+from snn_inisim.typing import Tensor
 
 Advanced: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
 """Potentials after the last step, spikes, number of spikes, potentials after each step."""

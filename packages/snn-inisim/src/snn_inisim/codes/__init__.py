@@ -1,1 +1,0 @@
-"""Spike codes: what the neurons of a layer do with their summed input."""
