@@ -11,7 +11,6 @@ from snn_core.settings import Settings
 from snn_core.simulation.contract import ALL_LAYERS
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
-from snn_core.testing.comparison import assert_same_spikes
 
 STEPS = 12
 
@@ -98,17 +97,33 @@ def test_everything_the_cell_can_do_together(few_populations):
     assert_equal_to_reference(few_populations, settings, Brian2Options(target="numpy"))
 
 
+@pytest.mark.parametrize("encoding", ["constant", "regular"])
 @pytest.mark.parametrize("copies", [1, 2])
-def test_each_layer_spikes_one_delay_later(copies):
-    network = networks.chain(tuple(networks.passing_on(5, seed=seed) for seed in (1, 2)))
-    settings, x_b_l = settings_of(dt=0.5), networks.clock_samples((5,), count=4)
-    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+def test_delayed_samples_follow_each_other_without_a_pause(few_populations, copies, encoding):
+    # 1.5 ms are three steps. More samples than fit side by side, and two runs of the second batch.
+    settings = settings_of(
+        dt=0.5, encoding=encoding, log_vars=["spiketrains", "mem"], tau_refrac=1.0, leak=0.0625
+    )
     options = Brian2Options(target="numpy", delay=1.5, copies=copies)
-    found = SNN(network, settings, options).run_batch(x_b_l)
-    # 1.5 ms are three steps. Spikes on their way at the end must not reach the next sample.
-    assert_same_spikes(expected, found, network, delay_steps=3)
-    for layer, late in zip(network.spiking_layers, (0, 3, 6), strict=True):
-        assert not found.spiketrains_n_b_l_t[layer.name][..., :late].any()
+    assert_equal_to_reference(few_populations, settings, options, count=5)
+
+
+def test_spikes_on_their_way_do_not_reach_the_next_batch(all_kinds):
+    settings, x_b_l = settings_of(), samples(all_kinds, 6)
+    snn = SNN(all_kinds, settings, Brian2Options(target="numpy", delay=3.0))
+    for part in (slice(0, 3), slice(3, 6)):
+        expected = ReferenceSNN(all_kinds, settings).run_batch(x_b_l[part])
+        found = snn.run_batch(x_b_l[part])
+        np.testing.assert_array_equal(found.output_b_l_t, expected.output_b_l_t)
+    assert expected.output_b_l_t.any()
+
+
+def test_the_delay_of_the_output_is_told():
+    network = networks.chain(tuple(networks.passing_on(5, seed=seed) for seed in (1, 2)))
+    snn = SNN(network, settings_of(dt=0.5), Brian2Options(target="numpy", delay=1.5))
+    assert snn.timing.delay(*(layer.name for layer in network.spiking_layers[:2])) == 3
+    assert snn.details["output_delay"] == "6 steps after the input"
+    assert "output_delay" not in SNN(network, settings_of(), Brian2Options()).details
 
 
 def test_shared_weights_are_stored_once():
@@ -118,7 +133,7 @@ def test_shared_weights_are_stored_once():
         Brian2Options(target="numpy", copies=1),
     )
     snn.build()
-    (connection,) = snn._tables.connections
+    (connection,) = snn.tables.connections
     assert connection.index.dtype == np.int16
     assert len(connection.weight) == 3 * 3 * 2 * 3
     assert len(connection) == 4 * 4 * len(connection.weight)
@@ -184,7 +199,7 @@ def test_saved_tables_build_the_network_without_its_layers(few_populations, tmp_
     snn = SNN(few_populations, settings, Brian2Options(target="numpy", copies=2))
     expected = snn.run_batch(x_b_l)
     snn.save(tmp_path, "net")
-    monkeypatch.setattr(SNN, "build_convolution", None)  # layers are not looked at again
+    monkeypatch.setattr(SNN, "build_layer", None)  # layers are not looked at again
     again = SNN.saved(tmp_path, "net")
     assert again.settings.simulation == settings.simulation
     assert again.options == snn.options

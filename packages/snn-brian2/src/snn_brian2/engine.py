@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from snn_brian2.groups import Objects, Plan
-from snn_brian2.tables import CELLS, Population, Tables
 from snn_brian2.targets import compiled_in, locked_folder, on_runtime, on_standalone
-from snn_core.neurons.arithmetic import pool_coefficient
+from snn_core.recording.spike_trains import Events
 from snn_core.simulation.signal import InputSignal
-from snn_core.typing import Array, Float32, Int32
+from snn_core.simulation.synapses.currents import constant_drive, pool_coefficients
+from snn_core.simulation.synapses.handover import Found
+from snn_core.simulation.synapses.tables import CELLS, Population, Tables
+from snn_core.typing import Array, Float32
 
 STIMULUS_BYTES = 128_000_000
 """Largest table of input values that one run of Brian2 is given."""
 
 MEMBRANE_BYTES = 256_000_000
 """Most memory that potentials recorded in one run may take."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Spikes:
-    """Spikes of a population: sample, step (from 0) and cell of each."""
-
-    sample: Int32[Array, "n"]
-    step: Int32[Array, "n"]
-    cell: Int32[Array, "n"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
-    """What one run recorded, by population."""
-
-    spikes: Mapping[str, Spikes]
-    membranes_t_b_l: Mapping[str, Float32[Array, "t b l"]]
 
 
 class Engine(ABC):
@@ -71,20 +55,13 @@ class Engine(ABC):
         for population in self.tables.populations:
             if population.role == CELLS:
                 name = self.objects.coefficient_name(population)
-                found[name] = (self._coefficients(population, rounds), 1)
+                found[name] = (np.tile(pool_coefficients(population, self.plan.steps), rounds), 1)
             if self.objects.driven_by_input(population):
                 current = self._current(population, signal, rounds)
                 found[self.objects.current_name(population)] = (current, self.plan.period)
         if not self.plan.is_constant:
             found["stimulus"] = (self._stimulus(signal, rounds), 1)
         return found
-
-    def _coefficients(self, population: Population, rounds: int) -> Float32[Array, "t"]:
-        once = np.zeros(self.plan.period, np.float32)
-        once[: self.plan.steps] = [
-            pool_coefficient(population.method, t + 1) for t in range(self.plan.steps)
-        ]
-        return np.tile(once, rounds)
 
     def _current(
         self, population: Population, signal: InputSignal | None, rounds: int
@@ -93,12 +70,8 @@ class Engine(ABC):
         size = len(self.objects.groups[population.name]) // self.plan.copies
         filled = np.zeros((rounds * self.plan.copies, size), np.float32)
         if signal is not None:
-            x_b_i = signal.constant_b_l.reshape(len(signal.x_b_l), -1)
-            summed_b_l = filled[: len(x_b_i), : population.size]
-            for connection in self.tables.into(population.name):
-                if self.objects.is_current(connection):
-                    summed_b_l += connection.drive(x_b_i)
-            summed_b_l += population.current_l * np.float32(self.plan.dt_ms)
+            drive_b_l = constant_drive(self.tables, population, signal)
+            filled[: len(drive_b_l), : population.size] = drive_b_l
         return filled.reshape(rounds, -1)
 
     def _stimulus(self, signal: InputSignal | None, rounds: int) -> Float32[Array, "t n"]:
@@ -106,10 +79,8 @@ class Engine(ABC):
         copies, size = self.plan.copies, self.tables.input_size
         table = np.zeros((rounds, self.plan.period, copies, size), np.float32)
         if signal is not None:
-            sample = np.arange(len(signal.x_b_l))
-            for step, x_t_b_l in enumerate(signal.chunks(1)):
-                values_b_l = x_t_b_l[0].reshape(len(sample), size)
-                table[sample // copies, step, sample % copies] = values_b_l
+            sample, step, cell, value = signal.events()
+            table[sample // copies, step, sample % copies, cell] = value
         return table.reshape(rounds * self.plan.period, -1)
 
     # Output.
@@ -126,24 +97,27 @@ class Engine(ABC):
         }
         return Found(spikes=spikes, membranes_t_b_l=membranes)
 
-    def _spikes(self, name: str, monitor: Any, samples: int) -> Spikes:
+    def _spikes(self, name: str, monitor: Any, samples: int) -> Events:
         size = len(self.objects.groups[name]) // self.plan.copies
         copy, cell = np.divmod(np.asarray(monitor.variables["i"].get_value(), np.int32), size)
         steps = np.asarray(monitor.variables["t"].get_value()) * (1000 / self.plan.dt_ms)
-        sample, step = np.divmod(np.rint(steps, out=steps).astype(np.int32), self.plan.period)
+        clock = np.rint(steps, out=steps).astype(np.int32)
+        clock -= np.int32(self.plan.late(name))
+        sample, step = np.divmod(clock, self.plan.period)
         sample *= np.int32(self.plan.copies)
         sample += copy
-        # Copies and rounds that had no sample left may have spiked because of their biases.
-        real = sample < samples
-        if not real.all():
-            sample, step, cell = sample[real], step[real], cell[real]
-        return Spikes(sample=sample, step=step, cell=cell)
+        # Copies and rounds that had no sample left may have spiked because of their biases, and so
+        # may populations before and after their own steps.
+        real = (clock >= 0) & (sample < samples)
+        events = Events(sample, step, cell)
+        return events if real.all() else events.taken(real)
 
     def _membranes(self, name: str, monitor: Any, samples: int) -> Float32[Array, "t b l"]:
         plan = self.plan
-        v_t_n = np.asarray(monitor.variables["v"].get_value())
-        rounds = len(v_t_n) // plan.period
-        v = v_t_n.reshape(rounds, plan.period, plan.copies, -1)[:, : plan.steps]
+        late, v_t_n = plan.late(name), np.asarray(monitor.variables["v"].get_value())
+        rounds = (len(v_t_n) - plan.timing.output_delay) // plan.period
+        v_t_n = v_t_n[late : late + rounds * plan.period]
+        v = v_t_n.reshape(rounds, plan.period, plan.copies, -1)
         by_sample = v.transpose(1, 0, 2, 3).reshape(plan.steps, rounds * plan.copies, -1)
         return np.array(by_sample[:, :samples], np.float32)
 
@@ -206,7 +180,7 @@ class RuntimeEngine(Engine):
             }
             # A run that was stopped leaves spikes on their way behind.
             self._is_clean = False
-            duration = rounds * self.plan.period * self.plan.dt_ms * brian2.ms
+            duration = self.plan.run_steps(rounds) * self.plan.dt_ms * brian2.ms
             network.run(duration, namespace=self.objects.namespace(timed))
             self._is_clean = True
         return self.found(samples)
@@ -238,7 +212,7 @@ class StandaloneEngine(Engine):
                 )
                 for name, (values, steps) in self.timed_values(None, rounds).items()
             }
-            duration = rounds * plan.period * plan.dt_ms * brian2.ms
+            duration = plan.run_steps(rounds) * plan.dt_ms * brian2.ms
             self.objects.network.run(duration, namespace=self.objects.namespace(self._timed))
             self._folder, self._lock = locked_folder(cache, key)
             compiled_in(self._device, self._folder)
@@ -269,15 +243,3 @@ def rounds_per_run(tables: Tables, plan: Plan, *, batch_size: int) -> int:
     if not plan.is_constant:
         rounds = min(rounds, STIMULUS_BYTES // stimulus_bytes)
     return max(1, rounds)
-
-
-def parts(signal: InputSignal, size: int) -> Iterator[InputSignal]:
-    """Yield the input of up to ``size`` samples at a time."""
-    for start in range(0, len(signal.x_b_l), size):
-        part = slice(start, start + size)
-        yield replace(
-            signal,
-            x_b_l=signal.x_b_l[part],
-            sample_ids=list(signal.sample_ids)[part],
-            events_b=None if signal.events_b is None else signal.events_b[part],
-        )

@@ -6,14 +6,26 @@ arrived to the potential, Brian2's *threshold* and *reset* follow, and then its 
 spikes. Input therefore never meets a reset, and nothing is lost under any of the resets.
 
 Samples follow one another in the same run, ``period`` steps each; the step in which one begins is
-``fresh`` and starts from the initial state.
+``fresh`` and starts from the initial state. Where spikes are delayed, each population is ``late``
+by some steps, and so is its fresh step.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FRESH = "fresh = int(timestep(t, dt) % period == 0)"
+
+def fresh(late: int, period: int) -> str:
+    """Return the code that finds out whether a population begins a sample in this step."""
+    step = f"(timestep(t, dt) + {-late % period})" if late else "timestep(t, dt)"
+    return f"fresh = int({step} % period == 0)"
+
+
+def looked_up(name: str, late: int, *, cell: str = "") -> str:
+    """Return the value that a table holds for a step of a population, and for its cell."""
+    time = f"t - {late} * dt" if late else "t"
+    return f"{name}({time}{cell})"
+
 
 NEURONS = """
 v : 1
@@ -50,14 +62,11 @@ class Cell:
     ----------
     reset
         Name of the reset.
-    pauses
-        Whether samples are apart, so that delayed spikes die away: no neuron spikes then.
     decays, leaks, rests
         Whether there is an exponential leak, a constant leak, and a refractory time.
     """
 
     reset: str
-    pauses: bool = False
     decays: bool = False
     leaks: bool = False
     rests: bool = False
@@ -77,8 +86,7 @@ class Cell:
     def threshold(self) -> str:
         """When a neuron spikes."""
         rested = " and blocked == 0" if self.rests else ""
-        paused = " and timestep(t, dt) % period < steps" if self.pauses else ""
-        return THRESHOLD + rested + paused
+        return THRESHOLD + rested
 
     @property
     def after_spike(self) -> str:
@@ -86,17 +94,19 @@ class Cell:
         # Counted down at the beginning of each step, so also before the first to rest in.
         return RESETS[self.reset] + ("\nblocked = rest_steps + 1" if self.rests else "")
 
-    def updates(self, *, drive: str, before: str = "") -> tuple[str, ...]:
+    def updates(self, *, fresh: str, drive: str, before: str = "") -> tuple[str, ...]:
         """Return the code of one or two actions, the second after the first.
 
         Parameters
         ----------
+        fresh
+            Code from `fresh`.
         drive
             Expression of what is added up in a step.
         before
             Code that prepares it.
         """
-        begin = f"{FRESH}\nv = v * (1 - fresh) + v_start * fresh\n"
+        begin = f"{fresh}\nv = v * (1 - fresh) + v_start * fresh\n"
         if self.rests:
             begin += "blocked = clip(blocked - 1, 0, inf) * (1 - fresh)\n"
         rested = "clip(1 - blocked, 0, 1) * " if self.rests else ""
@@ -109,17 +119,17 @@ class Cell:
         if self.decays or self.leaks:
             # Two actions: NumPy computes in double precision once an integer such as `fresh` takes
             # part, until a variable is stored. Leaks would then round otherwise than elsewhere.
-            return begin, (f"{FRESH}\n" if "fresh" in before else "") + integrate
+            return begin, (f"{fresh}\n" if "fresh" in before else "") + integrate
         return (begin + integrate,)
 
 
-def update_cells(*, drive: str, coefficient: str) -> str:
-    """Return the update of the inputs of max pooling, given the name of the coefficients."""
+def update_cells(*, fresh: str, drive: str, coefficient: str) -> str:
+    """Return the update of the inputs of max pooling, given the expression of its coefficient."""
     return f"""
-{FRESH}
+{fresh}
 x = {drive}
 arrived = 0
-rate = (rate * (1 - fresh) + lowest * fresh) + {coefficient}(t) * x
+rate = (rate * (1 - fresh) + lowest * fresh) + {coefficient} * x
 """
 
 

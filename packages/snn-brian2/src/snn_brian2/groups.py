@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from snn_brian2 import equations
-from snn_brian2.tables import CELLS, INTEGRATORS, Connection, Population, Tables, cells_of
+from snn_core.ir.timing import Timing
+from snn_core.simulation.synapses.tables import (
+    CELLS,
+    INTEGRATORS,
+    Connection,
+    Population,
+    Tables,
+    cells_of,
+    layer_of,
+)
 from snn_core.typing import Array
 
 SLOT = "synapses"
@@ -34,8 +43,8 @@ class Plan:
         Length of a step.
     steps
         Steps per sample.
-    delay_steps
-        Steps from a spike to its effect on the next population.
+    timing
+        When populations begin, and how long spikes take.
     copies
         Copies of the network side by side.
     cell
@@ -52,7 +61,7 @@ class Plan:
 
     dt_ms: float
     steps: int
-    delay_steps: int
+    timing: Timing
     copies: int
     cell: equations.Cell
     decay: float
@@ -63,8 +72,20 @@ class Plan:
 
     @property
     def period(self) -> int:
-        """Steps from sample to sample: delayed spikes die away before the next one."""
-        return self.steps + self.delay_steps
+        """Steps from sample to sample.
+
+        Samples follow each other without a pause, even where spikes are delayed: what a population
+        sends in one of its own steps arrives in the same step of the next population's own.
+        """
+        return self.steps
+
+    def late(self, name: str) -> int:
+        """Return the step in which a population begins."""
+        return self.timing.first_step[layer_of(name)]
+
+    def run_steps(self, rounds: int) -> int:
+        """Return the steps that so many samples take, one after the other."""
+        return rounds * self.period + self.timing.output_delay
 
 
 class Objects:
@@ -153,6 +174,7 @@ class Objects:
         if population.role != INTEGRATORS:
             spikes = {"threshold": cell.threshold, "reset": cell.after_spike}
         group = self._group(population.name, number, size=population.size, model=model, **spikes)
+        fresh = self._fresh(population)
         _fill(group, "theta", np.tile(population.threshold_l, copies))
         _fill(group, "v_start", np.tile(population.start_l, copies))
         if cell.decays:
@@ -163,7 +185,7 @@ class Objects:
         if window_l_k is None:
             current_l = population.current_l * np.float32(self.plan.dt_ms)
             _fill(group, "current", np.tile(current_l, copies))
-            *first, last = cell.updates(drive=self._drive(population))
+            *first, last = cell.updates(fresh=fresh, drive=self._drive(population))
             updates = (*first, f"{last}arrived = 0\n")
         else:
             # Pooling has no bias; the scale of its channel does not depend on the step.
@@ -172,7 +194,7 @@ class Objects:
             choice = equations.choose_in_window(
                 window_l_k.shape[1], by_sum=population.method == "pre_spike_max"
             )
-            updates = cell.updates(drive="chosen * current", before=choice)
+            updates = cell.updates(fresh=fresh, drive="chosen * current", before=choice)
         for part, code in enumerate(updates):
             self._every_step(group, number, code, part=part)
 
@@ -185,16 +207,23 @@ class Objects:
         current[:-1] = population.current_l * np.float32(self.plan.dt_ms)
         _fill(group, "lowest", np.tile(lowest, copies))
         _fill(group, "current", np.tile(current, copies))
+        late = self.plan.late(population.name)
         code = equations.update_cells(
-            drive=self._drive(population), coefficient=self.coefficient_name(population)
+            fresh=self._fresh(population),
+            drive=self._drive(population),
+            coefficient=equations.looked_up(self.coefficient_name(population), late),
         )
         self._every_step(group, number, code)
 
     def _drive(self, population: Population) -> str:
         """Return what a population adds up in a step."""
         if self.driven_by_input(population):
-            return f"arrived + {self.current_name(population)}(t, i)"
+            name, late = self.current_name(population), self.plan.late(population.name)
+            return f"arrived + {equations.looked_up(name, late, cell=', i')}"
         return "arrived + current"
+
+    def _fresh(self, population: Population) -> str:
+        return equations.fresh(self.plan.late(population.name), self.plan.period)
 
     def _link_window(self, group: Any, population: Population) -> None:
         """Let each neuron of max pooling read the cells of its window in its own copy."""
@@ -235,12 +264,17 @@ class Objects:
     def _connect(self, connection: Connection) -> None:
         number, copies = len(self.connections), self.plan.copies
         source, target = self.groups[connection.source], self.groups[connection.target]
-        amplitude = " * x_pre" if connection.source == self.tables.input_name else ""
+        delay_steps = self.plan.late(connection.target) - self.plan.late(connection.source)
+        amplitude = ""
+        if connection.source == self.tables.input_name:
+            # When the spike arrives, the input's value is that of another step already.
+            sent = equations.looked_up("stimulus", delay_steps, cell=", i_pre")
+            amplitude = f" * {sent}" if delay_steps else " * x_pre"
         synapses = self._brian2.Synapses(
             source,
             target,
             on_pre=f"arrived_post += w{amplitude}",
-            delay=self.plan.delay_steps * self.plan.dt_ms * self._brian2.ms,
+            delay=delay_steps * self.plan.dt_ms * self._brian2.ms,
             clock=self.clock,
             name=f"synapses_{number}",
         )
@@ -285,11 +319,7 @@ class Objects:
 
     def namespace(self, timed_arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the equations refer to."""
-        numbers = {
-            "period": self.plan.period,
-            "steps": self.plan.steps,
-            "rest_steps": self.plan.rest_steps,
-        }
+        numbers = {"period": self.plan.period, "rest_steps": self.plan.rest_steps}
         return {**numbers, **timed_arrays}
 
 

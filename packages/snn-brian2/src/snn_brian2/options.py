@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from snn_core.errors import SettingsError
+from snn_core.ir.timing import delay_in_steps
 from snn_core.settings import Options
 
 
 class Brian2Options(Options):
-    """Options of Brian2; only ``delay`` changes spikes."""
+    """Options of Brian2; none of them changes spikes."""
 
     target: Literal["auto", "numpy", "cython", "cpp_standalone"] = Field(
         "auto", description="Brian2's runtime target: `numpy` needs no compiler, `cython` compiles "
@@ -27,8 +27,8 @@ class Brian2Options(Options):
     )  # fmt: skip
     delay: float = Field(
         0.0, ge=0, description="time in ms from a spike to its effect on the next layer, a "
-        "multiple of the step; 0 lets spikes pass through the whole network in the step in which "
-        "they occur",
+        "multiple of the step; skips over several layers wait. 0 lets spikes pass through the "
+        "whole network in the step in which they occur",
     )  # fmt: skip
     cache_dir: str = Field(
         "", description="folder for compiled code; empty: `snn-brian2` in the user's cache folder"
@@ -45,14 +45,7 @@ class Brian2Options(Options):
         SettingsError
             If it is no whole number of steps.
         """
-        steps = round(self.delay / dt)
-        # Decimal fractions such as 0.3 / 0.1 are not whole in binary.
-        if abs(steps * dt - self.delay) > 1e-9 * max(self.delay, dt):
-            raise SettingsError(
-                f"brian2.delay is {self.delay:g} ms; expected a multiple of the step "
-                f"(simulation.dt = {dt:g} ms)."
-            )
-        return steps
+        return delay_in_steps(self.delay, dt, option="brian2.delay")
 
     def cache_folder(self) -> Path:
         """Return the folder for compiled code."""

@@ -231,13 +231,15 @@ def get_layer_synaptic_operations(
     Parameters
     ----------
     spiketrains_b_l
-        Spikes of one step; anything but 0 is a spike.
+        Spikes of one step: whole numbers of spikes of either sign, or floating values, each of
+        which is one spike if it is not 0.
     fanout
         Number of outgoing synapses, one for all neurons or one each.
     """
-    active = np.asarray(spiketrains_b_l) != 0
-    per_cell = active * np.asarray(fanout, np.int64)
-    total: Array = per_cell.reshape(len(active), -1).sum(axis=1)
+    spikes = np.asarray(spiketrains_b_l)
+    number = np.abs(spikes.astype(np.int64)) if spikes.dtype.kind in "iu" else spikes != 0
+    per_cell = number * np.asarray(fanout, np.int64)
+    total: Array = per_cell.reshape(len(number), -1).sum(axis=1)
     return total
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from snn_core.errors import SimulationError
-from snn_core.recording.recorder import Recorder, SpikeTrains
+from snn_core.recording.recorder import Recorder
+from snn_core.recording.spike_trains import Events
 from snn_core.testing.builder import NetworkBuilder
 
 STEPS = 11
@@ -22,14 +23,15 @@ def random_spikes(*shape, low=0):
 
 
 @pytest.mark.parametrize("low", [0, -1])
-def test_spike_trains_survive_being_stored_as_bits(low):
-    trains, spikes = SpikeTrains(STEPS), random_spikes(3, 5, low=low)
-    for start in (0, 4, 8):
-        trains.write("a", start, spikes[start : start + 4])
-    assert trains["a"].dtype == np.int8
-    np.testing.assert_array_equal(trains["a"], np.moveaxis(spikes, 0, -1))
-    assert list(trains) == ["a"]
-    assert len(trains) == 1
+def test_recorded_spike_trains_are_those_that_were_handed_over(low):
+    part, spikes = recorder(record=("spiketrains",)), random_spikes(5, low=low)
+    for start in (4, 0, 8):  # in any order
+        part.spikes("hidden", start, spikes[start : start + 4])
+    part.spikes("out", 0, random_spikes(2))
+    trains = part.finish().spiketrains_n_b_l_t
+    assert trains["hidden"].dtype == np.int8
+    np.testing.assert_array_equal(trains["hidden"], np.moveaxis(spikes, 0, -1))
+    assert list(trains) == ["hidden", "out"]
 
 
 def test_spikes_are_counted_in_chunks():
@@ -130,37 +132,6 @@ def test_recordings_of_the_wrong_shape_or_time_are_errors():
         part.spikes("hidden", 10, np.zeros((2, 4, 5)))
 
 
-@pytest.mark.parametrize("low", [0, -1])
-@pytest.mark.parametrize("rate", [0.001, 0.5])
-def test_spike_trains_survive_being_stored(low, rate):
-    rng = np.random.default_rng(1)
-    spikes = np.where(rng.random((STEPS, 4, 30, 5)) < rate, 1, 0)
-    spikes *= rng.choice([low or 1, 1], spikes.shape)
-    trains = SpikeTrains(STEPS)
-    for start in (8, 0, 4):  # in any order
-        trains.write("a", start, spikes[start : start + 4].astype(np.float32))
-    np.testing.assert_array_equal(trains["a"], np.moveaxis(spikes, 0, -1))
-    assert trains.compact("a").form == ("bits" if rate == 0.5 else "events")
-
-
-def test_steps_that_were_never_written_are_silent():
-    trains, spikes = SpikeTrains(STEPS), random_spikes(3)
-    trains.write("a", 2, spikes[:3])
-    expected = np.zeros((4, 3, STEPS))
-    expected[..., 2:5] = np.moveaxis(spikes[:3], 0, -1)
-    np.testing.assert_array_equal(trains["a"], expected)
-
-
-def test_rare_spikes_take_little_space():
-    spikes = np.zeros((100, 8, 1000), bool)
-    spikes[::10, :, ::100] = True  # 800 spikes in 800 000 cells
-    trains = SpikeTrains(100)
-    for start in range(0, 100, 20):
-        trains.write("a", start, spikes[start : start + 20])
-    assert trains.compact("a").nbytes == 800 * 2 + 100 * 4  # float32: 3 200 000, bits: 100 000
-    assert trains.nbytes == 800 * 2 + 100 * 4
-
-
 def test_negative_spikes_are_spikes():
     part = recorder()
     spikes = np.zeros((STEPS, 4, 5), np.float32)
@@ -173,3 +144,112 @@ def test_negative_spikes_are_spikes():
     assert recording.spikecounts_n_b_l["hidden"][1].tolist() == [1, -2, -1, 0, 0]
     assert recording.num_spikes_n_b["hidden"].tolist() == [0, 4, 0, 0]
     assert recording.num_spikes_n_b["out"].tolist() == random_spikes(2).sum((0, 2)).tolist()
+
+
+def listed(spikes_t_b_l):
+    """Return spikes as events in random order, several in a step as several events."""
+    flat = spikes_t_b_l.reshape(*spikes_t_b_l.shape[:2], -1)
+    step, sample, cell = np.nonzero(flat)
+    again = np.abs(flat[step, sample, cell]).astype(int)
+    events = [np.repeat(part, again) for part in (sample, step, cell)]
+    events.append(np.repeat(np.sign(flat[step, sample, cell]).astype(int), again))
+    order = np.random.default_rng(1).permutation(len(events[0]))
+    return Events(*(part[order] for part in events))
+
+
+def counted(*shape, low):
+    """Return up to three spikes in a step, some of them negative if ``low`` is."""
+    return np.random.default_rng(2).integers(low, 4, (STEPS, 4, *shape))
+
+
+@pytest.mark.parametrize("counts", [random_spikes, counted])
+@pytest.mark.parametrize("low", [0, -1])
+@pytest.mark.parametrize("active", [None, [0, 3, STEPS, 7]])
+def test_events_are_recorded_as_dense_spikes_are(counts, low, active):
+    spikes = {"hidden": counts(5, low=low), "out": counts(2, low=low)}
+    options = {
+        "fanout_n_l": {"hidden": np.array([2, 0, 1, 2, 2])},
+        "record": ("spiketrains",),
+        "num_active_steps_b": None if active is None else np.array(active),
+    }
+    dense, events = recorder(**options), recorder(**options)
+    for name, spikes_t_b_l in spikes.items():
+        dense.spikes(name, 0, spikes_t_b_l)
+        found = listed(spikes_t_b_l)
+        late = found.step_e >= 5  # two calls, the later steps first; then samples apart
+        first = found.sample_e % 2 == 0
+        for chosen in (late, ~late & first, ~late & ~first):
+            events.events(name, *(part[chosen] for part in found))
+    expected, actual = dense.finish(), events.finish()
+    np.testing.assert_array_equal(actual.output_b_l_t, expected.output_b_l_t)
+    for field in ("spikecounts_n_b_l", "num_spikes_n_b", "synaptic_operations_n_b_t"):
+        wanted, found = getattr(expected, field), getattr(actual, field)
+        assert set(found) == set(wanted)
+        for name, values in wanted.items():
+            np.testing.assert_array_equal(found[name], values)
+    for name, values in expected.spiketrains_n_b_l_t.items():
+        np.testing.assert_array_equal(actual.spiketrains_n_b_l_t[name], values)
+
+
+def test_several_spikes_in_a_step_are_kept_and_cost_several_times():
+    part = recorder(fanout_n_l={"hidden": np.array([2, 0, 1, 2, 2])}, record=("spiketrains",))
+    spikes = np.zeros((STEPS, 4, 5), np.int64)
+    spikes[3, 2, :3] = [3, 1, -2]
+    part.spikes("hidden", 0, spikes)
+    part.events("out", *(np.array([k] * 200) for k in (1, 4, 0)))
+    recording = part.finish()
+    np.testing.assert_array_equal(
+        recording.spiketrains_n_b_l_t["hidden"], np.moveaxis(spikes, 0, -1)
+    )
+    assert recording.spikecounts_n_b_l["hidden"][2].tolist() == [3, 1, -2, 0, 0]
+    assert recording.num_spikes_n_b["hidden"].tolist() == [0, 0, 6, 0]
+    assert recording.synaptic_operations_b_t[2, 3] == 3 * 2 + 1 * 0 + 2 * 1
+    assert recording.output_b_l_t[1, 0, 4] == 200  # more than int8 holds
+
+
+def test_a_floating_value_is_what_one_spike_carries():
+    part = recorder(fanout_n_l={"hidden": np.array([2, 0, 1, 2, 2])}, record=("spiketrains",))
+    spikes = np.zeros((STEPS, 4, 5), np.float32)
+    spikes[3, 2, :3] = [2.5, 0.25, -1.5]
+    part.spikes("hidden", 0, spikes)
+    part.spikes("out", 0, random_spikes(2))
+    recording = part.finish()
+    assert recording.spiketrains_n_b_l_t["hidden"][2, :, 3].tolist() == [1, 1, -1, 0, 0]
+    assert recording.spikecounts_n_b_l["hidden"][2].tolist() == [1, 1, -1, 0, 0]
+    assert recording.synaptic_operations_b_t[2, 3] == 2 + 0 + 1
+
+
+def test_input_events_are_recorded_as_dense_input_is():
+    options = {"fanout_n_l": {"00Input_3": np.array([5, 1, 2])}, "record": ("input",)}
+    dense, events = recorder(**options), recorder(**options)
+    input_t_b_l = random_spikes(3, low=-1) * np.float32(0.5)
+    dense.input(0, input_t_b_l, spiking=True)
+    step, sample, cell = np.nonzero(input_t_b_l)
+    events.input_events(sample, step, cell, input_t_b_l[step, sample, cell])
+    found = []
+    for part in (dense, events):
+        part.spikes("out", 0, random_spikes(2))
+        found.append(part.finish())
+    expected, actual = found
+    np.testing.assert_array_equal(actual.input_b_l_t, expected.input_b_l_t)
+    np.testing.assert_array_equal(actual.synaptic_operations_b_t, expected.synaptic_operations_b_t)
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (([4], [0], [0]), "with sample 4 to 4; expected 0 to 3"),
+        (([0, 0], [2, 11], [0, 0]), "with step 2 to 11; expected 0 to 10"),
+        (([0], [0], [-1]), "with cell -1 to -1; expected 0 to 4"),
+        (([0], [0], [0], [2]), "signs other than 1 and -1"),
+    ],
+)
+def test_impossible_events_are_errors(events, message):
+    with pytest.raises(SimulationError, match=message):
+        recorder().events("hidden", *(np.array(part) for part in events))
+
+
+def test_spikes_of_both_signs_in_a_step_are_an_error():
+    part = recorder(record=("spiketrains",))
+    with pytest.raises(SimulationError, match="positively and negatively in the same step"):
+        part.events("hidden", *(np.array(both) for both in ([0, 0], [1, 1], [2, 2], [1, -1])))

@@ -5,7 +5,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from snn_core.errors import ArtifactError
-from snn_core.recording.spike_trains import CompactSpikes, compact, joined_in_time, smaller_form
+from snn_core.recording.spike_trains import (
+    CompactSpikes,
+    assembled,
+    compact,
+    of_events,
+    smaller_form,
+)
 
 
 def spikes(shape, *, rate, low=0, seed=0):
@@ -30,9 +36,15 @@ def test_round_trip(steps, cells, rate, low, form, cut):
     assert found.dense().dtype == np.int8
     again = CompactSpikes.from_arrays(found.arrays())
     np.testing.assert_array_equal(again.dense(), dense)
-    parts = [dense[:cut], dense[cut:]]
-    joined = joined_in_time([compact(part, form=form) for part in parts if len(part)])
+    parts = [(cut, dense[cut:]), (0, dense[:cut])]
+    parts = [(start, compact(part, form=form)) for start, part in parts if len(part)]
+    joined = assembled(parts, steps)
     np.testing.assert_array_equal(joined.dense(), dense)
+    assert joined.form == compact(dense).form or len(parts) == 1
+    listed = of_events((steps, 2, cells), *found._listed(), form=form)
+    np.testing.assert_array_equal(listed.dense(), dense)
+    for name, array in found.arrays().items():  # the same bytes, whichever way
+        np.testing.assert_array_equal(listed.arrays()[name], array)
 
 
 def test_forms_by_hand():
@@ -78,6 +90,8 @@ def test_many_cells_are_numbered():
         {"cells_e": None},
         {"shape": None},
         {"other": np.zeros(1)},
+        {"number_e": np.array([2, 2], np.uint8)},
+        {"number_e": np.array([2.0])},
     ],
     ids=str,
 )
@@ -87,3 +101,65 @@ def test_damage_is_found(change):
     arrays = {**compact(dense, form="events").arrays(), **change}
     with pytest.raises(ArtifactError, match="damaged"):
         CompactSpikes.from_arrays({k: a for k, a in arrays.items() if a is not None})
+
+
+@given(
+    numbers=st.lists(st.integers(-3, 300), min_size=1, max_size=40),
+    cut=st.integers(0, 40),
+    seed=st.integers(0, 9),
+)
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_numbers_of_spikes_survive_being_stored(numbers, cut, seed):
+    dense = np.zeros((len(numbers), 2, 3), np.int64)
+    dense[np.arange(len(numbers)), 1, np.arange(len(numbers)) % 3] = numbers
+    found = compact(dense)
+    np.testing.assert_array_equal(found.dense(), dense)
+    again = CompactSpikes.from_arrays(found.arrays())
+    np.testing.assert_array_equal(again.dense(), dense)
+    parts = [(0, dense[:cut]), (cut, dense[cut:])]
+    joined = assembled([(start, compact(part)) for start, part in parts if len(part)], len(dense))
+    np.testing.assert_array_equal(joined.dense(), dense)
+    step, cell = np.nonzero(dense.reshape(len(dense), -1))
+    order = np.random.default_rng(seed).permutation(len(step))
+    value = dense.reshape(len(dense), -1)[step, cell]
+    listed = of_events(dense.shape, step[order], cell[order], value[order])
+    np.testing.assert_array_equal(listed.dense(), dense)
+
+
+def test_numbers_by_hand():
+    dense = np.zeros((3, 1, 9), np.int8)
+    dense[0, 0, 8], dense[2, 0, 1] = 3, -2
+    found = compact(dense, form="bits")  # which cannot hold them
+    assert found.form == "events"
+    assert found.number_e.tolist() == [3, 2]
+    assert found.negative_e.tolist() == [0b01000000]
+    assert compact(dense.clip(-1, 1), form="events").number_e is None
+
+
+def test_a_cell_listed_repeatedly_spikes_as_often():
+    step, cell = np.array([1, 0, 1, 1, 0]), np.array([4, 2, 4, 4, 0])
+    found = of_events((2, 1, 5), step, cell)
+    assert found.dense().tolist() == [[[1, 0, 1, 0, 0]], [[0, 0, 0, 0, 3]]]
+
+
+def test_parts_of_different_samples_add_up():
+    dense = spikes((6, 4, 5), rate=0.3, low=-1)
+    even = dense * (np.arange(4) % 2 == 0)[:, None]
+    parts = [(0, compact(even, form="bits")), (0, compact(dense - even, form="events"))]
+    np.testing.assert_array_equal(assembled(parts, 6).dense(), dense)
+
+
+def test_steps_that_were_never_recorded_are_silent():
+    dense = spikes((3, 2, 5), rate=0.5)
+    expected = np.zeros((11, 2, 5))
+    expected[2:5] = dense
+    for form in ("bits", "events"):
+        found = assembled([(2, compact(dense, form=form))], 11)
+        np.testing.assert_array_equal(found.dense(), expected)
+
+
+def test_rare_spikes_take_little_space():
+    dense = np.zeros((100, 8, 1000), bool)
+    dense[::10, :, ::100] = True  # 800 spikes in 800 000 cells
+    parts = [(start, compact(dense[start : start + 20])) for start in range(0, 100, 20)]
+    assert assembled(parts, 100).nbytes == 800 * 2 + 100 * 4  # float32: 3 200 000, bits: 100 000

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from snn_core.data.events import CellEvents, scaled_frame
 from snn_core.errors import DataError, SettingsError
 from snn_core.settings import Settings
+from snn_core.simulation import signal as signal_module
 from snn_core.simulation.signal import InputSignal
 
 
@@ -177,3 +178,33 @@ def test_samples_without_events_are_refused():
     part = event_signal([events], steps=2)
     with pytest.raises(DataError, match=r"events for 2 samples .*; expected 1 of shape \(4,\)"):
         replace(part, events_b=[events, events])
+
+
+@pytest.mark.parametrize("encoding", ["poisson", "regular"])
+def test_listed_input_spikes_are_those_of_the_chunks(encoding, monkeypatch):
+    monkeypatch.setattr(signal_module, "EVENTS_BYTES", 100)  # several dense pieces
+    part = signal([[0.3, -0.7, 2.0], [0, 0.1, 0.5]], encoding, steps=20)
+    assert_same_events(part)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_listed_events_are_those_of_the_chunks(early_stopping):
+    events_b = [cell_events([0, 1, 1, 3, 0], [0, 20, 21, 35, 70]), cell_events([2], [50])]
+    part = event_signal(events_b, steps=9, eventframe_width=10.0, event_amplitude=0.5)
+    simulation = {"early_stopping": early_stopping}
+    assert_same_events(replace(part, settings=part.settings.updated({"simulation": simulation})))
+
+
+def test_a_current_has_no_events():
+    with pytest.raises(SettingsError, match="'constant' has no spikes"):
+        signal([[0.3]], "constant").events()
+
+
+def assert_same_events(part):
+    sample, step, cell, value = part.events()
+    dense = np.zeros((part.num_steps, *part.x_b_l.shape), np.float32)
+    found = steps_of(part)
+    assert found.any()
+    np.add.at(dense.reshape(*dense.shape[:2], -1), (step, sample, cell), value)
+    np.testing.assert_array_equal(dense[: len(found)], found)
+    assert not dense[len(found) :].any()

@@ -17,9 +17,10 @@ _PART = "#"
 
 
 class Log(Mapping[str, Array]):
-    """Recorded variables, ``variable/layer`` to dense array.
+    """Recorded variables by name, as dense arrays.
 
-    Spike trains are kept as bits or events and made dense on access.
+    Spike trains are kept as bits or events and made dense on access: shape ``(b, *l, t)``, signed
+    numbers of spikes.
 
     Parameters
     ----------
@@ -41,6 +42,10 @@ class Log(Mapping[str, Array]):
                 for name, a in arrays.items()
             }
         )
+
+    def kept(self, name: str) -> Array | CompactSpikes:
+        """Return a variable as it is kept."""
+        return self._entries[name]
 
     def arrays(self) -> dict[str, Array]:
         """Return what `from_arrays` takes, for writing to a file."""

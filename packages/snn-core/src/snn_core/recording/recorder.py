@@ -1,182 +1,32 @@
-"""What a simulator records of one batch: collected chunk by chunk, kept small.
+"""Collects what a simulator records of one batch, piece by piece.
 
-A `Recorder` takes spikes, membrane potentials and input in chunks of steps with the time axis
-first, the order in which simulators produce them. Spike trains are kept as bits, 1/32 of float32,
-or as events where that is less. Counts and operations are summed up on the way, so they cost no
-memory in time.
+A `Recorder` takes spikes and input in chunks of steps with the time axis first, or as lists of
+events in any order, and membrane potentials in chunks. Spike trains are kept as bits, 1/32 of
+float32, or as events where that is less. Counts and operations are summed up on the way, so they
+cost no memory in time.
+
+A step is always a layer's own: where spikes take time from layer to layer, each counts from its own
+first step on (`snn_core.ir.timing`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from snn_core.errors import SimulationError
 from snn_core.ir import Network
-from snn_core.recording.spike_trains import CompactSpikes, compact, joined_in_time
-from snn_core.typing import Array, Bool, Float32, Int, Int8, Int32, Int64, Shape
-
-
-class SpikeTrains(Mapping[str, Array]):
-    """Spike trains of several layers: name to int8 array of shape ``(b, *l, t)`` in {-1, 0, 1}.
-
-    Stored as bits or events, whichever is smaller, and made dense on access.
-    """
-
-    def __init__(self, num_steps: int) -> None:
-        self._num_steps = num_steps
-        self._parts: dict[str, list[tuple[int, CompactSpikes]]] = {}
-        self._whole: dict[str, CompactSpikes] = {}
-
-    def write(self, name: str, start: int, spikes_t_b_l: Array) -> None:
-        """Store the spikes of some steps of a layer."""
-        self._whole.pop(name, None)
-        self._parts.setdefault(name, []).append((start, compact(spikes_t_b_l)))
-
-    def compact(self, name: str) -> CompactSpikes:
-        """Return the spike trains of a layer as they are stored, as one piece."""
-        if name in self._whole:
-            return self._whole[name]
-        parts = sorted(self._parts[name], key=lambda part: part[0])
-        pieces, step = [], 0
-        shape = parts[0][1].shape_t_b_l[1:]
-        for start, spikes in parts:
-            if start > step:
-                pieces.append(_silence((start - step, *shape)))
-            pieces.append(spikes)
-            step = start + spikes.shape_t_b_l[0]
-        if step < self._num_steps:
-            pieces.append(_silence((self._num_steps - step, *shape)))
-        self._whole[name] = pieces[0] if len(pieces) == 1 else joined_in_time(pieces)
-        self._parts[name] = [(0, self._whole[name])]
-        return self._whole[name]
-
-    def __getitem__(self, name: str) -> Int8[Array, "b *l t"]:
-        """Return the spike trains of a layer."""
-        return np.moveaxis(self.compact(name).dense(), 0, -1)
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the layer names."""
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        """Return the number of recorded layers."""
-        return len(self._parts)
-
-    @property
-    def nbytes(self) -> int:
-        """Size of what is stored."""
-        return sum(spikes.nbytes for parts in self._parts.values() for _, spikes in parts)
-
-
-def _silence(shape_t_b_l: Shape) -> CompactSpikes:
-    return compact(np.broadcast_to(np.zeros((), np.int8), shape_t_b_l), form="events")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """Everything recorded of one batch.
-
-    Parameters
-    ----------
-    output_b_l_t
-        Output spikes (int8) or, under the membrane read-out, output potentials (float32) in units
-        of the threshold, after each step.
-    spikecounts_n_b_l
-        Spikes of every neuron over the run, for each layer with neurons; negative ones count -1.
-    synaptic_operations_n_b_t
-        Synaptic operations per step that spikes of each population caused, the input first.
-    spiketrains_n_b_l_t
-        Spike trains; empty unless asked for.
-    mem_n_b_l_t
-        Membrane potentials after each step in units of the threshold; empty unless asked for.
-    input_b_l_t
-        Input values of each step; ``None`` unless asked for.
-    num_active_steps_b
-        Number of steps after which each sample was stopped; ``None`` if none was. From then on
-        nothing is recorded of it, and potentials stay what they were.
-    negative_spikes_n_b
-        Number of negative spikes of each layer that has any.
-    """
-
-    output_b_l_t: Array
-    spikecounts_n_b_l: Mapping[str, Int32[Array, "b ..."]]
-    synaptic_operations_n_b_t: Mapping[str, Int64[Array, "b t"]]
-    spiketrains_n_b_l_t: Mapping[str, Array] = field(default_factory=dict)
-    mem_n_b_l_t: Mapping[str, Float32[Array, "b ... t"]] = field(default_factory=dict)
-    input_b_l_t: Float32[Array, "b ... t"] | None = None
-    num_active_steps_b: Int64[Array, "b"] | None = None
-    negative_spikes_n_b: Mapping[str, Int64[Array, "b"]] = field(default_factory=dict)
-
-    @property
-    def num_spikes_n_b(self) -> dict[str, Int64[Array, "b"]]:
-        """Number of spikes of each layer with neurons, whatever their sign."""
-        return {
-            name: counts.reshape(len(counts), -1).sum(axis=1, dtype=np.int64)
-            + 2 * self.negative_spikes_n_b.get(name, np.int64(0))
-            for name, counts in self.spikecounts_n_b_l.items()
-        }
-
-    @property
-    def is_active_b_t(self) -> Bool[Array, "b t"]:
-        """Whether each sample is still simulated in each step."""
-        samples, steps = len(self.output_b_l_t), self.output_b_l_t.shape[-1]
-        if self.num_active_steps_b is None:
-            return np.ones((samples, steps), bool)
-        active: Array = np.arange(steps) < self.num_active_steps_b[:, None]
-        return active
-
-    @property
-    def synaptic_operations_b_t(self) -> Int64[Array, "b t"]:
-        """Synaptic operations per step, all populations together."""
-        parts = list(self.synaptic_operations_n_b_t.values())
-        samples, steps = len(self.output_b_l_t), self.output_b_l_t.shape[-1]
-        return sum(parts, start=np.zeros((samples, steps), np.int64))
-
-
-def joined(recordings: Sequence[Recording], order: Int64[Array, "b"]) -> Recording:
-    """Return several recordings of the same network as one.
-
-    Parameters
-    ----------
-    recordings
-        The recordings.
-    order
-        Which of all their samples, counted on from one recording to the next, come in which order.
-    """
-
-    def taken(parts: Sequence[Array]) -> Array:
-        result: Array = np.concatenate(parts)[order]
-        return result
-
-    def by_name(mappings: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-        return {name: taken([mapping[name] for mapping in mappings]) for name in mappings[0]}
-
-    first = recordings[0]
-    spiketrains = SpikeTrains(first.output_b_l_t.shape[-1])
-    for name in first.spiketrains_n_b_l_t:
-        dense_b_l_t = taken([part.spiketrains_n_b_l_t[name] for part in recordings])
-        spiketrains.write(name, 0, np.moveaxis(dense_b_l_t, -1, 0))
-    inputs = [part.input_b_l_t for part in recordings if part.input_b_l_t is not None]
-    return Recording(
-        output_b_l_t=taken([part.output_b_l_t for part in recordings]),
-        spikecounts_n_b_l=by_name([part.spikecounts_n_b_l for part in recordings]),
-        synaptic_operations_n_b_t=by_name([part.synaptic_operations_n_b_t for part in recordings]),
-        spiketrains_n_b_l_t=spiketrains,
-        mem_n_b_l_t=by_name([part.mem_n_b_l_t for part in recordings]),
-        input_b_l_t=taken(inputs) if inputs else None,
-        negative_spikes_n_b={
-            name: taken(
-                [
-                    part.negative_spikes_n_b.get(name, np.zeros(len(part.output_b_l_t), np.int64))
-                    for part in recordings
-                ]
-            )
-            for name in {name for part in recordings for name in part.negative_spikes_n_b}
-        },
-    )
+from snn_core.recording.log import Log
+from snn_core.recording.recording import Recording
+from snn_core.recording.spike_trains import (
+    CompactSpikes,
+    Events,
+    assembled,
+    compact,
+    of_events,
+)
+from snn_core.typing import Array, Float32, Int, Int64
 
 
 class Recorder:
@@ -214,10 +64,10 @@ class Recorder:
         self.record = frozenset(record)
         self._fanout_n_l = fanout_n_l or {}
         self._output_name = network.output.name
-        self._spiketrains = SpikeTrains(num_steps)
+        self._trains: dict[str, list[tuple[int, CompactSpikes]]] = {}
         self._mem: dict[str, Array] = {}
         self._input: Array | None = None
-        self._output: Array | None = None
+        self._potentials: Array | None = None
         self._operations: dict[str, Array] = {}
         self._negative: dict[str, Array] = {}
         self._counts: dict[str, Array] = {
@@ -235,22 +85,76 @@ class Recorder:
         start
             First step of the chunk, counted from 0.
         spikes_t_b_l
-            Values in {-1, 0, 1} of any dtype, shape ``(steps, samples, *layer)``.
+            Shape ``(steps, samples, *layer)``. Whole numbers are numbers of spikes, negative ones
+            of negative spikes; floating values are what a single spike carries, if not 0.
         """
         self._check(name, start, spikes_t_b_l)
         spikes_t_b_l = self._of_active(start, spikes_t_b_l)
+        if spikes_t_b_l.dtype.kind == "f":
+            spikes_t_b_l = np.sign(spikes_t_b_l).astype(np.int8)
         self._counts[name] += spikes_t_b_l.sum(axis=0, dtype=np.int32)
         self._count_negative(name, spikes_t_b_l)
         self._count_operations(name, start, spikes_t_b_l)
-        if "spiketrains" in self.record:
-            self._spiketrains.write(name, start, spikes_t_b_l)
-        if name == self._output_name and self.network.readout == "counts":
-            self._put_output(start, spikes_t_b_l, np.int8)
+        if self._keeps(name):
+            self._trains.setdefault(name, []).append((start, compact(spikes_t_b_l)))
+
+    def events(
+        self,
+        name: str,
+        sample_e: Int[Array, "e"],
+        step_e: Int[Array, "e"],
+        cell_e: Int[Array, "e"],
+        sign_e: Int[Array, "e"] | None = None,
+    ) -> None:
+        """Take spikes of a layer with neurons as a list, in any order.
+
+        It may be called repeatedly, with other samples or steps each time. A cell that is listed
+        repeatedly in a step spikes as many times.
+
+        Parameters
+        ----------
+        name
+            Layer name.
+        sample_e, step_e
+            Sample of the batch and step of each spike, counted from 0.
+        cell_e
+            Index of its neuron in the flattened layer: row-major, channels last.
+        sign_e
+            1 or -1 for each; all are positive if not given.
+
+        Raises
+        ------
+        SimulationError
+            If a sample, step or cell does not exist, or a sign is no sign.
+        """
+        events = self._checked(name, Events(sample_e, step_e, cell_e, sign_e))
+        if sign_e is not None and (np.abs(sign_e) != 1).any():
+            raise SimulationError(
+                f"The simulator recorded signs other than 1 and -1 for layer {name!r}; list a cell "
+                f"repeatedly where it spikes more than once in a step."
+            )
+        shape_b_l = self._counts[name].shape
+        place_e = _flat(events.sample_e, self._counts[name][0].size, events.cell_e)
+        # float64 sums are exact up to 2**53.
+        counts = np.bincount(place_e, weights=events.value_e, minlength=self._counts[name].size)
+        self._counts[name] += counts.astype(np.int32).reshape(shape_b_l)
+        if events.value_e is not None and (events.value_e < 0).any():
+            negative_b = np.bincount(events.sample_e[events.value_e < 0], minlength=shape_b_l[0])
+            self._add_negative(name, negative_b)
+        self._count_event_operations(name, events)
+        if self._keeps(name):
+            shape = (self.num_steps, *shape_b_l)
+            trains = of_events(shape, events.step_e, place_e, events.value_e)
+            self._trains.setdefault(name, []).append((0, trains))
 
     def wants_spikes(self, name: str) -> bool:
         """Return whether the spikes of each step are needed; otherwise `totals` is enough."""
+        return self._keeps(name) or self._num_active_steps_b is not None
+
+    def _keeps(self, name: str) -> bool:
+        """Return whether spike trains of a layer are kept, to be read off or for the result."""
         is_readout = name == self._output_name and self.network.readout == "counts"
-        return is_readout or "spiketrains" in self.record or self._num_active_steps_b is not None
+        return is_readout or "spiketrains" in self.record
 
     def totals(
         self,
@@ -275,7 +179,8 @@ class Recorder:
         """
         self._counts[name] += spikecounts_b_l.astype(np.int32)
         if operations_t_b is not None:
-            self._put_operations(name, start, operations_t_b)
+            stop = start + len(operations_t_b)
+            self._operations_of(name)[:, start:stop] = operations_t_b.T
 
     def membrane(self, name: str, start: int, mem_t_b_l: Float32[Array, "t b *l"]) -> None:
         """Take membrane potentials of some steps, in units of the threshold."""
@@ -285,7 +190,10 @@ class Recorder:
             mem = self._mem.setdefault(name, np.zeros(shape, np.float32))
             mem[..., start : start + len(mem_t_b_l)] = np.moveaxis(mem_t_b_l, 0, -1)
         if name == self._output_name and self.network.readout == "membrane":
-            self._put_output(start, mem_t_b_l, np.float32)
+            if self._potentials is None:
+                shape = (*mem_t_b_l.shape[1:], self.num_steps)
+                self._potentials = np.zeros(shape, np.float32)
+            self._potentials[..., start : start + len(mem_t_b_l)] = np.moveaxis(mem_t_b_l, 0, -1)
 
     def wants_membrane(self, name: str) -> bool:
         """Return whether the membrane potentials of a layer are needed."""
@@ -296,11 +204,40 @@ class Recorder:
         """Take the input of some steps; spikes of it count as synaptic operations."""
         input_t_b_l = self._of_active(start, input_t_b_l)
         if spiking:
-            self._count_operations(self.network.input.name, start, input_t_b_l)
+            self._count_operations(self.network.input.name, start, input_t_b_l != 0)
         if "input" in self.record:
-            if self._input is None:
-                self._input = np.zeros((*input_t_b_l.shape[1:], self.num_steps), np.float32)
-            self._input[..., start : start + len(input_t_b_l)] = np.moveaxis(input_t_b_l, 0, -1)
+            part = slice(start, start + len(input_t_b_l))
+            self._recorded_input()[..., part] = np.moveaxis(input_t_b_l, 0, -1)
+
+    def input_events(
+        self,
+        sample_e: Int[Array, "e"],
+        step_e: Int[Array, "e"],
+        cell_e: Int[Array, "e"],
+        value_e: Float32[Array, "e"] | None = None,
+    ) -> None:
+        """Take input spikes as a list, as `InputSignal.events` returns them; they cost operations.
+
+        Without values, all carry 1.
+
+        Raises
+        ------
+        SimulationError
+            If a sample, step or cell does not exist.
+        """
+        name = self.network.input.name
+        events = self._checked(name, Events(sample_e, step_e, cell_e, value_e))
+        self._count_event_operations(name, events)
+        if "input" in self.record:
+            flat_b_i_t = self._recorded_input().reshape(self.batch_size, -1, self.num_steps)
+            carried = 1 if events.value_e is None else events.value_e
+            flat_b_i_t[events.sample_e, events.cell_e, events.step_e] = carried
+
+    def _recorded_input(self) -> Array:
+        if self._input is None:
+            shape = (self.batch_size, *self.network.input.output_shape, self.num_steps)
+            self._input = np.zeros(shape, np.float32)
+        return self._input
 
     def finish(self) -> Recording:
         """Return the recording.
@@ -310,22 +247,26 @@ class Recorder:
         SimulationError
             If the output layer was never recorded.
         """
-        if self._output is None:
-            what = "spikes" if self.network.readout == "counts" else "membrane potentials"
+        is_counted = self.network.readout == "counts"
+        if self._output_name not in self._trains if is_counted else self._potentials is None:
+            what = "spikes" if is_counted else "membrane potentials"
             raise SimulationError(
                 f"The simulator recorded no {what} of the output layer {self._output_name!r}, "
                 f"which the {self.network.readout} read-out needs."
             )
-        potentials = [*self._mem.values()]
-        if self.network.readout == "membrane":
-            potentials.append(self._output)
-        for values_b_l_t in potentials:
-            self._hold(values_b_l_t)
+        trains = {name: assembled(parts, self.num_steps) for name, parts in self._trains.items()}
+        if is_counted:
+            output = np.ascontiguousarray(np.moveaxis(trains[self._output_name].dense(), 0, -1))
+        else:
+            output = np.asarray(self._potentials)
+            self._hold(output)
+        for mem_b_l_t in self._mem.values():
+            self._hold(mem_b_l_t)
         return Recording(
-            output_b_l_t=self._output,
+            output_b_l_t=output,
             spikecounts_n_b_l=self._counts,
             synaptic_operations_n_b_t=self._operations,
-            spiketrains_n_b_l_t=self._spiketrains,
+            spiketrains_n_b_l_t=Log(trains if "spiketrains" in self.record else {}),
             mem_n_b_l_t=self._mem,
             input_b_l_t=self._input,
             num_active_steps_b=self._num_active_steps_b,
@@ -333,12 +274,14 @@ class Recorder:
         )
 
     def _count_negative(self, name: str, spikes_t_b_l: Array) -> None:
-        if spikes_t_b_l.dtype.kind in "bu":
+        if spikes_t_b_l.dtype.kind in "bu" or not (spikes_t_b_l < 0).any():
             return
-        negative = spikes_t_b_l < 0
-        if negative.any():
-            before = self._negative.setdefault(name, np.zeros(self.batch_size, np.int64))
-            before += negative.reshape(*negative.shape[:2], -1).sum(axis=(0, 2))
+        negative = np.minimum(spikes_t_b_l, 0).reshape(*spikes_t_b_l.shape[:2], -1)
+        self._add_negative(name, -negative.sum(axis=(0, 2), dtype=np.int64))
+
+    def _add_negative(self, name: str, number_b: Int64[Array, "b"]) -> None:
+        before = self._negative.setdefault(name, np.zeros(self.batch_size, np.int64))
+        before += number_b
 
     def _of_active(self, start: int, values_t_b_l: Array) -> Array:
         """Return values with zeros where a sample is stopped."""
@@ -366,10 +309,19 @@ class Recorder:
                 f"for layer {name!r}; expected steps in 0..{self.num_steps}, shape {expected}."
             )
 
-    def _put_output(self, start: int, values_t_b_l: Array, dtype: type) -> None:
-        if self._output is None:
-            self._output = np.zeros((*values_t_b_l.shape[1:], self.num_steps), dtype)
-        self._output[..., start : start + len(values_t_b_l)] = np.moveaxis(values_t_b_l, 0, -1)
+    def _checked(self, name: str, events: Events) -> Events:
+        """Return events without those of stopped samples, once all are known to exist."""
+        size = int(np.prod(self.network[name].output_shape))
+        limits = {"sample": self.batch_size, "step": self.num_steps, "cell": size}
+        for (what, limit), part_e in zip(limits.items(), events[:3], strict=True):
+            if len(part_e) and not 0 <= part_e.min() <= part_e.max() < limit:
+                raise SimulationError(
+                    f"The simulator recorded spikes of layer {name!r} with {what} "
+                    f"{part_e.min()} to {part_e.max()}; expected 0 to {limit - 1}."
+                )
+        if self._num_active_steps_b is None:
+            return events
+        return events.taken(events.step_e < self._num_active_steps_b[events.sample_e])
 
     def _count_operations(self, name: str, start: int, spikes_t_b_l: Array) -> None:
         fanout_l = self._fanout_n_l.get(name)
@@ -377,12 +329,30 @@ class Recorder:
             return
         steps = len(spikes_t_b_l)
         # float64 sums are exact up to 2**53 operations per step.
-        active_n_l = (spikes_t_b_l != 0).reshape(steps * self.batch_size, -1)
-        operations = active_n_l @ fanout_l.reshape(-1).astype(np.float64)
-        self._put_operations(name, start, operations.reshape(steps, self.batch_size))
+        number_n_l = spikes_t_b_l.reshape(steps * self.batch_size, -1).astype(np.float64)
+        operations = np.abs(number_n_l, out=number_n_l) @ fanout_l.reshape(-1).astype(np.float64)
+        total = self._operations_of(name)
+        total[:, start : start + steps] = operations.reshape(steps, self.batch_size).T
 
-    def _put_operations(self, name: str, start: int, operations_t_b: Array) -> None:
-        total = self._operations.setdefault(
-            name, np.zeros((self.batch_size, self.num_steps), np.int64)
-        )
-        total[:, start : start + len(operations_t_b)] = operations_t_b.T
+    def _count_event_operations(self, name: str, events: Events) -> None:
+        fanout_l = self._fanout_n_l.get(name)
+        if fanout_l is None:
+            return
+        place_e = _flat(events.sample_e, self.num_steps, events.step_e)
+        each_e = fanout_l.reshape(-1)[events.cell_e].astype(np.float64)
+        total = self._operations_of(name)
+        sent = np.bincount(place_e, weights=each_e, minlength=total.size)
+        total += sent.astype(np.int64).reshape(total.shape)
+
+    def _operations_of(self, name: str) -> Int64[Array, "b t"]:
+        """Return the operations that the spikes of a population have caused so far."""
+        empty = np.zeros((self.batch_size, self.num_steps), np.int64)
+        return self._operations.setdefault(name, empty)
+
+
+def _flat(row_e: Array, length: int, column_e: Array) -> Int64[Array, "e"]:
+    """Return the places of some elements in a flattened matrix with rows of a length."""
+    place_e: Int64[Array, "e"] = row_e.astype(np.int64)
+    place_e *= length
+    place_e += column_e
+    return place_e

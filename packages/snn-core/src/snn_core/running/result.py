@@ -21,7 +21,6 @@ import numpy as np
 from snn_core.errors import ArtifactError
 from snn_core.files import atomic_write, make_folder
 from snn_core.recording.log import SPIKETRAINS, Log
-from snn_core.recording.recorder import SpikeTrains
 from snn_core.recording.spike_trains import CompactSpikes
 from snn_core.simulation.batches import BatchResult
 from snn_core.typing import Array, Bool, Int, Int64, PathLikeStr
@@ -78,10 +77,7 @@ class BatchArrays:
         }
         trains = recording.spiketrains_n_b_l_t
         log: dict[str, Array | CompactSpikes] = {
-            f"{SPIKETRAINS}{name}": trains.compact(name)
-            if isinstance(trains, SpikeTrains)
-            else trains[name]
-            for name in trains
+            f"{SPIKETRAINS}{name}": trains.kept(name) for name in trains
         }
         log |= {f"mem/{name}": a for name, a in recording.mem_n_b_l_t.items()}
         log |= {f"activations/{name}": a for name, a in batch.activations_n_b_l.items()}

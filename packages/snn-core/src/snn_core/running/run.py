@@ -159,7 +159,7 @@ def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, A
         "num_neurons": snn.connectivity.num_neurons,
         "num_synapses": snn.connectivity.num_synapses,
         "ann_operations": ann_operations(snn.network),
-        "hardware": snn.capabilities.hardware,
+        "hardware": snn.can.hardware,
     }
 
 

@@ -14,7 +14,7 @@ from snn_core.errors import DataError
 from snn_core.evaluation.forward import activations, top_k_hits
 from snn_core.ir.shapes import count
 from snn_core.operations import code_operations
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import AbstractSNN
 from snn_core.simulation.scoring import decisions, errors_over_time
 from snn_core.simulation.sequences import samples_per_batch

@@ -106,7 +106,7 @@ class Capabilities:
     batched
         Whether several samples are simulated at once; otherwise batches hold one sample.
     delay_steps
-        Steps by which the spikes of each further layer come later than in the reference.
+        Fewest steps that a spike takes from a layer to the next; see `snn_core.ir.timing`.
     deterministic
         Whether two runs with the same seed give the same spikes.
     rate_tolerance

@@ -21,8 +21,10 @@ from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
+from snn_core.ir.timing import Timing, timing
 from snn_core.operations import ConnectivityStatistics, connectivity_statistics
-from snn_core.recording.recorder import Recorder, Recording
+from snn_core.recording.recorder import Recorder
+from snn_core.recording.recording import Recording
 from snn_core.settings import Options, Settings
 from snn_core.simulation.capabilities import (
     ALL_LAYERS,
@@ -71,6 +73,8 @@ class AbstractSNN(ABC):
     ----------
     expected_samples
         How many samples will be simulated in all, where that is known when building.
+    timing
+        First step of each population on the simulator's clock, and delays of projections.
 
     Raises
     ------
@@ -106,6 +110,14 @@ class AbstractSNN(ABC):
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
         self.network = network
         self.settings = timed(self.settings, network)
+        # Steps that a recorder is told count from the first step of the layer, so that what is
+        # recorded and scored does not depend on delays.
+        self.timing: Timing = timing(
+            network,
+            num_steps=self.settings.num_steps,
+            delay_steps=self.delay_steps,
+            is_input_delayed=self.settings.input.encoding != "constant",
+        )
         self.is_built = False
         self._connectivity: ConnectivityStatistics | None = None
 
@@ -119,18 +131,39 @@ class AbstractSNN(ABC):
     @property
     def batch_size(self) -> int:
         """Number of samples simulated at once."""
-        return self.settings.simulation.batch_size if self.capabilities.batched else 1
+        return self.settings.simulation.batch_size if self.can.batched else 1
 
     @property
     def details(self) -> Mapping[str, str]:
         """Human-readable facts about a built network, such as a target that was chosen and why.
 
         It is asked for after a network was built, shown to the user and kept with the result. What
-        changes spikes belongs into the options.
+        changes spikes belongs into the options. Simulators add theirs to those of the base class.
         """
-        return {}
+        late = self.timing.output_delay
+        return {"output_delay": f"{late} steps after the input"} if late else {}
+
+    # Time.
+
+    @property
+    def delay_steps(self) -> int:
+        """Fewest steps that a spike takes to the next population, by default as declared.
+
+        A simulator whose options say it in ms returns their number of steps.
+        """
+        return self.can.delay_steps
 
     # What it can do.
+
+    @classmethod
+    def capabilities_for(cls, options: Any) -> Capabilities:
+        """Return what the simulator can do with given options: by default always the same."""
+        return cls.capabilities
+
+    @property
+    def can(self) -> Capabilities:
+        """What this simulator can do, given its options."""
+        return self.capabilities_for(self.options)
 
     @classmethod
     def refuses(cls, layer: Layer) -> str | None:
@@ -140,7 +173,7 @@ class AbstractSNN(ABC):
     def problems(self, network: Network) -> list[str]:
         """Return everything about a network and the settings that the simulator cannot do."""
         return [
-            *setting_problems(self.capabilities, network, self.settings),
+            *setting_problems(self.can, network, self.settings),
             *self._code_problems(network),
             *(
                 problem
@@ -151,13 +184,13 @@ class AbstractSNN(ABC):
 
     def _code_problems(self, network: Network) -> list[str]:
         code = self.settings.conversion.spike_code
-        if not self.capabilities.accepts("conversion.spike_code", code):
+        if not self.can.accepts("conversion.spike_code", code):
             return []  # which is a problem of its own
         return code_problems(network, self.settings)
 
     def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
-        reason = self.refuses(layer) if layer.kind in self.capabilities.layers else None
-        found = layer_problems(self.capabilities, network, layer)
+        reason = self.refuses(layer) if layer.kind in self.can.layers else None
+        found = layer_problems(self.can, network, layer)
         return [*found, f"{layer.name}: {reason}"] if reason else found
 
     # Building.
@@ -299,7 +332,7 @@ class AbstractSNN(ABC):
             self.network,
             batch_size=len(x_b_l),
             num_steps=self.settings.num_steps,
-            record=self.settings.output.log_vars & self.capabilities.records,
+            record=self.settings.output.log_vars & self.can.records,
             fanout_n_l={name: f * cost for name, f in self.connectivity.fanout_of.items()},
             num_active_steps_b=signal.num_active_steps_b,
         )

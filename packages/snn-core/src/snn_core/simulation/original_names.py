@@ -15,7 +15,7 @@ from snn_core.evaluation.forward import activations
 from snn_core.ir import Layer
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.simulation.batches import BatchPlan, BatchResult, simulate_batch, top_k
 from snn_core.simulation.contract import AbstractSNN
 from snn_core.typing import Array, Float, Float32, Int, Int64
@@ -120,7 +120,7 @@ class OriginalNames(AbstractSNN):
     @property
     def is_parallelizable(self) -> bool:
         """Whether several samples are simulated at once."""
-        return self.capabilities.batched
+        return self.can.batched
 
     @property
     def top_k(self) -> int:

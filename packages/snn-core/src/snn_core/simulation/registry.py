@@ -94,7 +94,8 @@ def describe() -> list[Description]:
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         capabilities, problem = None, None
         try:
-            capabilities = get(entry.name).capabilities
+            simulator = get(entry.name)
+            capabilities = simulator.capabilities_for(simulator.options_type())
         except SNNError as error:
             problem = str(error)
         found.append(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from snn_core.recording.recorder import Recording, joined
+from snn_core.recording.recording import Recording, joined
 from snn_core.settings import Settings
 from snn_core.typing import Array, Int64
 

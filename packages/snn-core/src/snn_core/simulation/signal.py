@@ -15,11 +15,16 @@ import numpy as np
 from snn_core.data.events import CellEvents, Schedule, schedule
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError
+from snn_core.ir.shapes import count
+from snn_core.recording.spike_trains import Events
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float32, Int64
 
 INPUT_STREAM = 0
 OUTPUT_STREAM = 1
+
+EVENTS_BYTES = 16_000_000
+"""Size of the dense arrays in which random and regular spikes are drawn before they are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +145,50 @@ class InputSignal:
             yield x_t_b_l
             start += len(x_t_b_l)
 
+    def events(self) -> Events:
+        """Return the input spikes as a list, samples and steps in no particular order.
+
+        They are the values other than 0 that `chunks` yields, without a dense array of all steps.
+
+        Raises
+        ------
+        SettingsError
+            If the input is a current, which has no spikes, or the Poisson rate asks for more than
+            one spike per step.
+        """
+        return self._events
+
+    @cached_property
+    def _events(self) -> Events:
+        if self.settings.input.encoding == "constant":
+            raise SettingsError(
+                "input.encoding = 'constant' has no spikes; expected poisson, regular or events. "
+                "Take the current from `constant_b_l` or `chunks`."
+            )
+        if self.settings.input.encoding == "events":
+            return self._scheduled()
+        shape, parts = (-1, len(self.x_b_l), count(self.x_b_l.shape[1:])), []
+        start, size = 0, max(1, EVENTS_BYTES // max(self.x_b_l.nbytes, 1))
+        for x_t_b_l in self.chunks(size):
+            x_t_b_i = x_t_b_l.reshape(shape)
+            step_e, sample_e, cell_e = np.nonzero(x_t_b_i)
+            value_e = x_t_b_i[step_e, sample_e, cell_e]
+            parts.append((sample_e, step_e + start, cell_e, value_e))
+            start += len(x_t_b_l)
+        return _joined_events(parts)
+
+    def _scheduled(self) -> Events:
+        """Return the events of a camera as they are scheduled."""
+        stop_b = self.num_active_steps_b
+        last = self.num_steps if stop_b is None else int(stop_b.max(initial=0))
+        schedules = self._schedules()
+        amplitude_b, parts = self._event_amplitude(schedules), []
+        for b, plan in enumerate(schedules):
+            part = slice(int(np.searchsorted(plan.step_e, last)))
+            step_e, value_e = plan.step_e[part], plan.sign_e[part] * amplitude_b[b]
+            parts.append((np.full(len(step_e), b), step_e, plan.cell_e[part], value_e))
+        return _joined_events(parts)
+
     def _chunks(self, size: int) -> Iterator[Float32[Array, "t b *l"]]:
         """Yield the input of all steps.
 
@@ -244,6 +293,17 @@ class InputSignal:
                 values_e = plan.sign_e[part] * amplitude_b[b]
                 chunk_t_b_l[plan.step_e[part] - start, b, plan.cell_e[part]] = values_e
             yield chunk_t_b_l.reshape(stop - start, *self.x_b_l.shape)
+
+
+def _joined_events(parts: Sequence[tuple[Array, Array, Array, Array]]) -> Events:
+    """Return lists of samples, steps, cells and values as one."""
+    sample_e, step_e, cell_e, value_e = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Events(
+        sample_e.astype(np.int32),
+        step_e.astype(np.int32),
+        cell_e.astype(np.int32),
+        value_e.astype(np.float32),
+    )
 
 
 def require_events(events_b: object, x_b_l: Array | LazySamples) -> None:

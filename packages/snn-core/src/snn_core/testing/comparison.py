@@ -7,24 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from snn_core.ir import Network
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import Capabilities
 from snn_core.typing import Array
 
 MEMBRANE_TOLERANCE = 2.0**-20
 """Membranes are recorded divided by the threshold, which rounds at the 24th binary digit."""
-
-
-def population_depth(network: Network) -> dict[str, int]:
-    """Return how many populations lie on the longest way from the input to each population."""
-    behind: dict[str, int] = {network.input.name: 0}
-    depth: dict[str, int] = {}
-    for layer in network.layers[1:]:
-        behind[layer.name] = max(behind[name] for name in layer.inputs)
-        if network.has_neurons(layer):
-            depth[layer.name] = behind[layer.name]
-            behind[layer.name] += 1
-    return depth
 
 
 def assert_same(
@@ -41,38 +29,27 @@ def assert_same(
     expected, actual
         Recordings of the reference, with spike trains, and of the simulator.
     capabilities
-        With ``rate_tolerance`` 0 the spikes must be equal, ``delay_steps`` later per layer;
-        otherwise the firing rates within the tolerance.
+        With ``rate_tolerance`` 0 the spikes must be equal, otherwise the firing rates within the
+        tolerance.
     """
     __tracebackhide__ = True
     if capabilities.rate_tolerance:
         assert_same_rates(expected, actual, tolerance=capabilities.rate_tolerance)
     else:
-        assert_same_spikes(expected, actual, network, delay_steps=capabilities.delay_steps)
+        assert_same_spikes(expected, actual, network)
 
 
 def assert_same_spikes(
     expected: Recording,
     actual: Recording,
     network: Network,
-    *,
-    delay_steps: int = 0,
 ) -> None:
     """Assert equality spike for spike, layer after layer, of all that both have recorded."""
     __tracebackhide__ = True
-    depth = population_depth(network)
     for name, expected_b_l_t in _trains(expected, network).items():
         actual_b_l_t = _trains(actual, network).get(name)
-        if actual_b_l_t is None:
-            continue
-        late = depth[name] * delay_steps
-        num_steps = expected_b_l_t.shape[-1] - late
-        assert_same_values(
-            expected_b_l_t[..., :num_steps],
-            actual_b_l_t[..., late:],
-            name=name,
-            what=f"spikes{f' {late} steps later' if late else ''}",
-        )
+        if actual_b_l_t is not None:
+            assert_same_values(expected_b_l_t, actual_b_l_t, name=name, what="spikes")
 
 
 def assert_same_rates(expected: Recording, actual: Recording, *, tolerance: float) -> None:

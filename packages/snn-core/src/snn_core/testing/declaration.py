@@ -20,7 +20,7 @@ from snn_core.simulation.capabilities import CLAIMABLE, CONTRACT_1_SETTINGS
 from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
 from snn_core.testing import networks
 from snn_core.testing.runner import smoke
-from snn_core.testing.suite import Suite, undeclared
+from snn_core.testing.suite import Suite
 
 GROUP = "snn.simulators"
 
@@ -158,10 +158,10 @@ class Declaration(Suite):
         """
         for kind, build in networks.LAYER_KINDS.items():
             network = build()
-            if undeclared(self.simulator, network, self.settings()) is None:
+            if self.undeclared(network, self.settings()) is None:
                 continue
             with pytest.raises(UnsupportedError, match=kind):
-                self.simulator(network, self.settings())
+                self.created(network, self.settings())
 
     @smoke
     def test_refuses_undeclared_options(self) -> None:
@@ -180,7 +180,7 @@ class Declaration(Suite):
                 }
                 sections.setdefault(section, {})[key] = value
                 with pytest.raises(UnsupportedError, match=setting):
-                    self.simulator(networks.dense(), self.settings(**sections))
+                    self.created(networks.dense(), self.settings(**sections))
 
     @smoke
     def test_module_is_light(self) -> None:
@@ -235,5 +235,5 @@ class Declaration(Suite):
             else:
                 sections.setdefault(section, {})[key] = [value] if key == "log_vars" else value
         with pytest.raises(UnsupportedError) as refused:
-            self.simulator(network, self.settings(**sections))
+            self.created(network, self.settings(**sections))
         return refused.value.problems

@@ -16,7 +16,7 @@ from snn_core.simulation.contract import CONTRACT
 from snn_core.testing import networks
 from snn_core.testing.declaration import registered_names
 from snn_core.testing.runner import smoke
-from snn_core.testing.suite import Suite, undeclared
+from snn_core.testing.suite import Suite
 
 COMMAND = ("-m", "snn_core.cli", "run")
 TIME_LIMIT_S = 600
@@ -36,7 +36,7 @@ class EndToEnd(Suite):
         if not names or self.simulator.contract != CONTRACT:
             pytest.skip("cannot be found by name: see test_is_registered and test_contract")
         network = networks.weights((40, 400, 80), (40, 400, 80))
-        reason = undeclared(self.simulator, network, self.settings())
+        reason = self.undeclared(network, self.settings())
         if reason:
             pytest.skip(reason)
         settings = self.settings(options={names[0]: dict(self.options)})

@@ -124,10 +124,19 @@ class Layers(Suite):
         self.check(network, networks.clock_samples((5,)))
 
     def test_deep_network(self) -> None:
-        """Each further layer spikes ``delay_steps`` later, and no more.
+        """A spike passes through all layers within its step, each layer's steps being its own.
 
-        If this fails: by default a spike passes through all layers within its step. If your
-        simulator needs a delay, declare it; it must be the same between all layers.
+        If this fails: if your simulator needs a delay, declare ``delay_steps``, begin each layer at
+        ``self.timing.first_step`` and record its steps from there on.
         """
         weights = tuple(networks.passing_on(5, seed=seed) for seed in range(22, 26))
         self.check(networks.chain(weights), networks.clock_samples((5,)))
+
+    @cases("Add", "Concatenate")
+    def test_skip_connection(self, case: str) -> None:
+        """What skips three layers arrives together with what passes them.
+
+        If this fails: a projection takes ``self.timing.delay(source, target)`` steps. With a delay,
+        one that skips layers has to wait for those that do not.
+        """
+        self.check(networks.skip_connection(case), networks.clock_samples((5,)))

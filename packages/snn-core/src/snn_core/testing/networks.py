@@ -142,6 +142,23 @@ def passing_on(size: int, *, seed: int) -> Float32[Array, "i o"]:
     return (PASS_ON * np.eye(size)[order]).astype(np.float32)
 
 
+def skip_connection(join: str) -> Network:
+    """Return clocks whose spikes reach the last neurons directly and through three more layers.
+
+    Either way they arrive at the same neurons, and only both ways together make one spike.
+    """
+    first, second = (generator(seed).permutation(5) for seed in (27, 28))
+    back = np.argsort(first[second])
+    builder = clocks((5,))
+    clock = builder.last
+    for order in (first, second, back):
+        builder.dense(PASS_ON * np.eye(5)[:, order])
+    if join == "Add":
+        return builder.add([clock, builder.last], weight_nc=[[PASS_ON / 2] * 5] * 2).build()
+    builder.concatenate([clock, builder.last])
+    return builder.dense(PASS_ON / 2 * np.vstack([np.eye(5), np.eye(5)])).build()
+
+
 def averaging(size: int, *, seed: int) -> Float32[Array, "i o"]:
     """Return weights under which several neurons together make the next ones spike."""
     return dyadic((size, size), generator(seed), low=0.2, high=0.4)

@@ -29,9 +29,6 @@ OPTION_CASES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
 }
 """Option of the cell to settings that make use of it."""
 
-TIMED = ("clamp_indices", "online_normalization")
-"""Those that act at certain steps of the run."""
-
 ONE = np.ones((1, 1), np.float32)
 
 
@@ -170,8 +167,6 @@ class Neurons(Suite):
         """
         if case == "payloads":
             self.needs_setting("cell.reset", "subtraction")
-        if case in TIMED and self.capabilities.delay_steps:
-            pytest.skip("declares delay_steps, so that its layers have clocks of their own")
         sections: Mapping[str, Any] = OPTION_CASES[case]
         self.check(networks.optional(), networks.samples((4,), seed=44), **sections)
 

@@ -9,7 +9,7 @@ import pytest
 
 from snn_core.data.events import CellEvents
 from snn_core.ir import Network
-from snn_core.recording.recorder import Recording
+from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import layer_problems, setting_problems
 from snn_core.simulation.contract import AbstractSNN, Capabilities
@@ -44,8 +44,8 @@ class Suite:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the simulator declares."""
-        return self.simulator.capabilities
+        """What the simulator declares for the options of the suite."""
+        return self.simulator.capabilities_for(self.simulator.options_type(**self.options))
 
     def settings(self, **sections: Mapping[str, Any]) -> Settings:
         """Return settings that the simulator supports, changed by the given sections."""
@@ -71,12 +71,19 @@ class Suite:
     ) -> AbstractSNN:
         """Return a simulator, or skip the test if it declares not to support what is asked."""
         settings = self.settings(**sections)
-        reason = undeclared(self.simulator, network, settings)
+        reason = self.undeclared(network, settings)
         if reason:
             pytest.skip(reason)
-        return self.simulator(
-            network, settings, self.simulator.options_type(**self.options), seed=seed, stop=stop
-        )
+        return self.created(network, settings, seed=seed, stop=stop)
+
+    def created(self, network: Network, settings: Settings, **common: Any) -> AbstractSNN:
+        """Return a simulator with the options of the suite."""
+        options = self.simulator.options_type(**self.options)
+        return self.simulator(network, settings, options, **common)
+
+    def undeclared(self, network: Network, settings: Settings) -> str | None:
+        """Return why the declaration excludes a network or settings, or ``None``."""
+        return undeclared(self.simulator, self.capabilities, network, settings)
 
     def run(
         self,
@@ -169,13 +176,14 @@ class Suite:
             pytest.skip("declares batched = False")
 
 
-def undeclared(simulator: type[AbstractSNN], network: Network, settings: Settings) -> str | None:
+def undeclared(
+    simulator: type[AbstractSNN], can: Capabilities, network: Network, settings: Settings
+) -> str | None:
     """Return why a simulator's declaration excludes a network or settings, or ``None``.
 
     This is decided from the declaration alone, so that a simulator which refuses too much or too
     little is found out.
     """
-    can = simulator.capabilities
     problems = setting_problems(can, network, settings)
     for layer in network.layers[1:]:
         reason = simulator.refuses(layer)

@@ -22,12 +22,12 @@ from snn_core.ir import (
     Spiking,
     Weighted,
 )
+from snn_core.ir.timing import population_depth
 from snn_core.neurons.state import Neurons
 from snn_core.recording.recorder import Recorder
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import needs_stepping
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.testing.comparison import population_depth
 from snn_core.typing import Array
 
 
@@ -119,10 +119,31 @@ class DelaysDeepLayers(ReferenceSNN):
 
     def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
         y = super()._drive(layer, inputs, index)
-        if population_depth(self.network).get(layer.name) != 3:
+        depth = population_depth(self.network, is_input_delayed=False).get(layer.name)
+        if depth != 3:
             return y
         earlier, self._waiting[layer.name] = self._waiting.get(layer.name, np.zeros_like(y)), y
         return earlier
+
+
+@fails("test_skip_connection")
+class DelaysSkips(ReferenceSNN):
+    """Hands on what skips layers a step later than what does not."""
+
+    def reset(self) -> None:
+        """Forget all state."""
+        super().reset()
+        self._waiting: dict[tuple[str, str], Array] = {}
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        depth = population_depth(self.network, is_input_delayed=False)
+        depths = [depth.get(name, 0) for name in layer.inputs]
+        for i, (name, values) in enumerate(zip(layer.inputs, inputs, strict=True)):
+            if depths[i] < max(depths):
+                key = (name, layer.name)
+                inputs = [*inputs[:i], self._waiting.get(key, values * 0), *inputs[i + 1 :]]
+                self._waiting[key] = values
+        return super()._drive(layer, inputs, index)
 
 
 @fails("test_update_order")

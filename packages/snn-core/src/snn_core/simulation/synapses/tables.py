@@ -1,4 +1,4 @@
-"""A network as tables: what Brian2 is given, whatever the target, and what is saved.
+"""A network as tables of cells and synapses, for simulators that are fed with such, and their file.
 
 Populations are numbered cells with a role; connections are lists of synapses. A kernel whose
 weights occur at many synapses is kept once, and each synapse holds a 16-bit index into it.
@@ -25,6 +25,8 @@ FORMAT = 1
 NEURONS, INTEGRATORS, CELLS, POOL = "neurons", "integrators", "cells", "pool"
 """Roles: spiking; without threshold (output that is read off or draws its spikes); inputs of max
 pooling; neurons of max pooling."""
+
+_CELLS = "/cells"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -194,7 +196,7 @@ class Tables:
                 if head["format"] > FORMAT:
                     raise ArtifactError(
                         f"{path} has format {head['format']}; this version reads up to {FORMAT}. "
-                        f"Update snn-brian2."
+                        f"Update snn-core."
                     )
                 found = cls(str(head["input"][0]), int(head["input"][1]))
                 found.populations = [
@@ -217,8 +219,7 @@ class Tables:
             zipfile.BadZipFile,
         ) as error:
             raise ArtifactError(
-                f"{path} does not hold the tables of a network on Brian2 ({error}); save the "
-                f"network again."
+                f"{path} does not hold the tables of a network ({error}); save the network again."
             ) from error
         if head["network_sha256"] != network_sha256:
             raise ArtifactError(
@@ -277,7 +278,12 @@ def _by_source(synapses: Synapses) -> tuple[Array, Array, Array | slice]:
 
 def cells_of(name: str) -> str:
     """Return the name of the population of a max-pooling layer's inputs."""
-    return f"{name}/cells"
+    return f"{name}{_CELLS}"
+
+
+def layer_of(name: str) -> str:
+    """Return the name of the layer that a population belongs to."""
+    return name.removesuffix(_CELLS)
 
 
 def _arrays(stored: Any, prefix: str) -> dict[str, Any]:
