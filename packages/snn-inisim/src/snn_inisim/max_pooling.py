@@ -19,12 +19,12 @@ from snn_inisim.typing import Tensor
 
 
 class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
-    """Spiking max pooling; `snn_core.neurons.arithmetic.MaxPool` states the rules.
+    """Spiking max pooling; `snn_core.neurons.max_pooling.MaxPool` states the rules.
 
     Parameters
     ----------
     coefficients_t
-        `snn_core.neurons.arithmetic.pool_coefficient` of every step of the simulation.
+        `snn_core.neurons.max_pooling.pool_coefficient` of every step of the simulation.
     jit
         Compile with XLA what the layer does to several steps.
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.shapes import count
-from snn_core.neurons.arithmetic import pool_coefficient
+from snn_core.neurons.max_pooling import pool_coefficient
 from snn_core.recording.recorder import Recorder
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY, needs_stepping

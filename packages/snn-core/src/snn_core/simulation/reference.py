@@ -14,7 +14,8 @@ import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
 from snn_core.ir.layers import MAX_POOL_METHODS
-from snn_core.neurons.arithmetic import MaxPool, drawn_potential
+from snn_core.neurons.arithmetic import drawn_potential
+from snn_core.neurons.max_pooling import MaxPool
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.capabilities import ANY, clamp_steps

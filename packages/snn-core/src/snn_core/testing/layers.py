@@ -81,7 +81,7 @@ class Layers(Suite):
 
         If this fails: running rates are updated before the winner is chosen, ties go to the first
         cell in row-major order, and an input that wins several windows counts once in each
-        (`snn_core.neurons.arithmetic.MaxPool`).
+        (`snn_core.neurons.max_pooling.MaxPool`).
         """
         for overlapping in (False, True):
             network = networks.max_pooling(case, overlapping=overlapping)

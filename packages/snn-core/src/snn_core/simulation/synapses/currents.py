@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from snn_core.neurons.arithmetic import pool_coefficient
+from snn_core.neurons.max_pooling import pool_coefficient
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.tables import Population, Tables
 from snn_core.typing import Array, Float32
