@@ -1,9 +1,17 @@
+import hashlib
+import os
 import stat
 
 import pytest
 
-from snn_core.errors import DataError
-from snn_core.files import atomic_write, make_folder, require_writable
+from snn_core.errors import DataError, ParseError
+from snn_core.files import (
+    atomic_write,
+    hash_file,
+    make_folder,
+    redirect_process_stderr,
+    require_writable,
+)
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -60,3 +68,25 @@ def test_a_folder_cannot_be_made_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="Choose another output folder"):
         make_folder(tmp_path / "file" / "folder")
+
+
+def test_a_hash_is_that_of_all_bytes(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(range(256)) * 2**13)  # two blocks
+    assert hash_file(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("error", [DataError, ParseError])
+def test_hashing_a_missing_file_raises_the_error_of_the_caller(tmp_path, error):
+    with pytest.raises(error, match=r"Cannot read .*gone: No such file"):
+        hash_file(tmp_path / "gone", error=error)
+
+
+def test_standard_error_of_the_whole_process_goes_into_a_file(tmp_path, capfd):
+    with (tmp_path / "kept").open("w+b") as kept:
+        with redirect_process_stderr(kept):
+            os.write(2, b"from C")
+        os.write(2, b"afterwards")
+        kept.seek(0)
+        assert kept.read() == b"from C"
+    assert capfd.readouterr().err == "afterwards"

@@ -1,15 +1,35 @@
-"""Writing files whole or not at all, and checking folders before work starts."""
+"""Files and folders: hashes, atomic writing, checks before work starts, and standard error."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from snn_core.errors import DataError
+from snn_core.errors import DataError, SNNError
+
+
+def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits.
+
+    Parameters
+    ----------
+    error
+        Class of the error that is raised if the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as problem:
+        raise error(f"Cannot read {path}: {problem.strerror or problem}.") from problem
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -81,3 +101,24 @@ def make_folder(path: Path) -> None:
             f"Cannot write to the folder {path}: {error.strerror or error}. Choose another output "
             f"folder."
         ) from error
+
+
+@contextmanager
+def redirect_process_stderr(file: IO[Any]) -> Iterator[None]:
+    """Send what the whole process writes to its standard error into a file.
+
+    Unlike `contextlib.redirect_stderr` this works on the file descriptor, which libraries in C and
+    C++ write to. Nothing changes where there is no standard error.
+    """
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, AttributeError):
+        yield
+        return
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

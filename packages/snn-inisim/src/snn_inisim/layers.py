@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from snn_core import ir
 from snn_core.evaluation.operators import image_paddings, pool_windows
-from snn_core.ir.shapes import transposed_crop
+from snn_core.ir.shapes import axis_padding, transposed_crop
 from snn_core.typing import Array, Float32, Pair
 from snn_inisim.geometry import NO_PADDING, dilated, fitted, padded, window_sums
 from snn_inisim.max_pooling import SpikeMaxPooling2D
@@ -135,7 +135,7 @@ class SpikeConv2DTranspose(SpikeLayer, keras.layers.Conv2DTranspose):
         )
         top, left = (
             transposed_crop(
-                layer.padding if isinstance(layer.padding, str) else layer.padding[axis],
+                axis_padding(layer.padding, axis),
                 layer.output_shape[axis],
                 kernel=layer.weight_hwoi.shape[axis],
                 stride=layer.strides[axis],

@@ -7,9 +7,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from snn_core.errors import SimulatorImportError
+from snn_core.files import redirect_process_stderr
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -80,19 +81,10 @@ def _without_messages() -> Iterator[None]:
     """
     with tempfile.TemporaryFile() as kept:
         try:
-            sys.stderr.flush()
-            original = os.dup(2)
-        except (OSError, AttributeError):  # there is no standard error
-            yield
-            return
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
+            with redirect_process_stderr(kept):
+                yield
         except BaseException:
-            os.dup2(original, 2)
             kept.seek(0)
-            os.write(2, kept.read())
+            with suppress(OSError):  # there may be no standard error
+                os.write(2, kept.read())
             raise
-        finally:
-            os.dup2(original, 2)
-            os.close(original)

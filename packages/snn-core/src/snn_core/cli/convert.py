@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from snn_core.codes import timed
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
-from snn_core.files import require_writable
+from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
@@ -158,15 +157,11 @@ def _provenance(
         "snn_core": snn_core.__version__,
     }
     if isinstance(parsed.source, (str, PathLike)):
-        found["source_sha256"] = _sha256(Path(parsed.source))
+        found["source_sha256"] = hash_file(Path(parsed.source))
     if isinstance(parsed.source, ModelName) and parsed.source.weights is not None:
         found["weights"] = parsed.source.weights.name
-        found["weights_sha256"] = _sha256(parsed.source.weights)
+        found["weights_sha256"] = hash_file(parsed.source.weights)
     return found
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _figures(network: Network, output: Path, exactness: Exactness) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, s
 from snn_core.data.folders import find_files, hash_of
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.errors import DataError
+from snn_core.files import hash_file
 from snn_core.settings import InputSettings
 from snn_core.typing import Array, Pair
 
@@ -73,7 +74,7 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> Record
             number=len(paths),
             sha256=hash_of(files, path),
         )
-    sha256 = _hash(path)
+    sha256 = hash_file(path)
     if path.suffix.lower() in (".npz", ".h5", ".hdf5"):
         arrays = read_arrays(path)
         prefix = set_prefix(arrays, part)
@@ -180,10 +181,3 @@ def _pieces(
         found = ", ".join(f"{width} x {height}" for width, height in sorted(chips))
         raise DataError(f"{name} has chips of {found} pixels; set input.chip_size to use one size.")
     return np.array(rows, np.int64), chips.pop()
-
-
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from snn_core.errors import UnsupportedError
 from snn_core.ir import layers as ir
-from snn_core.ir.shapes import output_size, resolve_padding, transposed_crop, window
+from snn_core.ir.shapes import axis_padding, output_size, resolve_padding, transposed_crop, window
 from snn_core.typing import Array, Float, Pair
 
 Inputs: TypeAlias = Sequence[Array]
@@ -68,7 +68,7 @@ def pool_windows(
 
 
 def image_paddings(
-    layer: Any, kernel: Sequence[int], dilation: Pair, sizes: Sequence[int]
+    layer: ir.Windowed, kernel: Sequence[int], dilation: Pair, sizes: Sequence[int]
 ) -> tuple[Pair, Pair]:
     """Return the cells that a two-dimensional layer pads around its input.
 
@@ -83,7 +83,7 @@ def image_paddings(
     """
     first, second = (
         resolve_padding(
-            _axis_padding(layer.padding, i),
+            axis_padding(layer.padding, i),
             sizes[i],
             kernel=kernel[i],
             stride=layer.strides[i],
@@ -204,7 +204,7 @@ def _conv2d_transpose(layer: ir.Conv2DTranspose, inputs: Inputs) -> Array:
         )
     ]
     crops = [
-        transposed_crop(_axis_padding(layer.padding, i), layer.output_shape[i],
+        transposed_crop(axis_padding(layer.padding, i), layer.output_shape[i],
                         kernel=(kh, kw)[i], stride=layer.strides[i], dilation=layer.dilation[i])
         for i in range(2)
     ]  # fmt: skip
@@ -254,10 +254,6 @@ def _batch_normalization(layer: ir.BatchNormalization, inputs: Inputs) -> Array:
     shape = [1] * inputs[0].ndim
     shape[layer.axis + 1] = -1
     return inputs[0] * layer.gain_c.reshape(shape) + layer.offset_c.reshape(shape)
-
-
-def _axis_padding(padding: ir.Padding2D, axis: int) -> str | Pair:
-    return padding if isinstance(padding, str) else padding[axis]
 
 
 def _pad(x_b_hwc: Array, padding: tuple[Pair, Pair], *, fill: float = 0) -> Array:

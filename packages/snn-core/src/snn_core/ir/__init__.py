@@ -10,6 +10,7 @@ from snn_core.ir.activations import (
     Softmax,
 )
 from snn_core.ir.layers import (
+    REARRANGING,
     ActivationLayer,
     Add,
     AveragePooling2D,
@@ -35,6 +36,7 @@ from snn_core.ir.layers import (
 from snn_core.ir.network import Network
 
 __all__ = [
+    "REARRANGING",
     "Activation",
     "ActivationLayer",
     "Add",

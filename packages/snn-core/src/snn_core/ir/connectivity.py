@@ -16,7 +16,7 @@ import numpy as np
 
 from snn_core.errors import UnsupportedError
 from snn_core.ir import layers as ir
-from snn_core.ir.shapes import count
+from snn_core.ir.shapes import axis_padding, count
 from snn_core.ir.taps import Taps, correlation_taps, repetition_taps, transposed_taps
 from snn_core.typing import Array, Float32, Int, Pair, Shape
 
@@ -220,7 +220,7 @@ def build_transposed_convolution(layer: ir.Conv2DTranspose, shape: Shape) -> Pat
             kernel=(kh, kw)[i],
             stride=layer.strides[i],
             dilation=layer.dilation[i],
-            padding=_axis_padding(layer.padding, i),
+            padding=axis_padding(layer.padding, i),
         )
         for i in range(2)
     )
@@ -248,11 +248,9 @@ def _one_cell() -> Taps:
     return correlation_taps(1, 1, kernel=1)
 
 
-def _axis_padding(padding: ir.Padding2D, axis: int) -> str | Pair:
-    return padding if isinstance(padding, str) else padding[axis]
-
-
-def _windows(layer: Any, shape: Shape, kernel: Sequence[int], dilation: Pair) -> tuple[Taps, Taps]:
+def _windows(
+    layer: ir.Windowed, shape: Shape, kernel: Sequence[int], dilation: Pair
+) -> tuple[Taps, Taps]:
     rows, columns = (
         correlation_taps(
             shape[i],
@@ -260,7 +258,7 @@ def _windows(layer: Any, shape: Shape, kernel: Sequence[int], dilation: Pair) ->
             kernel=kernel[i],
             stride=layer.strides[i],
             dilation=dilation[i],
-            padding=_axis_padding(layer.padding, i),
+            padding=axis_padding(layer.padding, i),
         )
         for i in range(2)
     )
@@ -299,7 +297,7 @@ def synapses(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Synapses, 
     input_shapes
         Shapes of its inbound layers, in order.
     """
-    if isinstance(layer, REARRANGING):
+    if isinstance(layer, ir.REARRANGING):
         maps = index_maps(layer, input_shapes)
         return tuple(
             _from_map(source, count(shape))
@@ -318,10 +316,6 @@ def synapses(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Synapses, 
         cells = np.bincount(made.post, minlength=made.shape[1]).astype(np.float32)
         made = replace(made, weight=made.weight / cells[made.post])
     return (made,)
-
-
-REARRANGING = (ir.Flatten, ir.Reshape, ir.ZeroPadding2D, ir.Concatenate)
-"""Layers whose every output cell is a copy of one input cell, or 0."""
 
 
 def index_maps(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "l"], ...]:
@@ -358,7 +352,7 @@ def fanout(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "
 
     Equal to counting the sources of `synapses`, without building them.
     """
-    if isinstance(layer, (*REARRANGING, ir.Add)):
+    if isinstance(layer, (*ir.REARRANGING, ir.Add)):
         return tuple(
             np.bincount(part.pre, minlength=part.shape[0]).reshape(shape)
             for part, shape in zip(synapses(layer, input_shapes), input_shapes, strict=True)

@@ -121,6 +121,10 @@ class Concatenate(Layer):
     axis: int
 
 
+REARRANGING = (Flatten, Reshape, ZeroPadding2D, Concatenate)
+"""Layers whose every output cell is a copy of one input cell, or 0."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Spiking(Layer):
     """A layer that may hold integrate-and-fire neurons.
@@ -297,6 +301,10 @@ class MaxPooling2D(Spiking):
     padding: Padding2D = "valid"
     method: str = "fir_max"
     weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
+
+
+Windowed: TypeAlias = Conv2D | DepthwiseConv2D | AveragePooling2D | MaxPooling2D
+"""Layers that move a window over an image, with ``strides`` and ``padding``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -47,6 +47,11 @@ def resolve_padding(
     )
 
 
+def axis_padding(padding: str | tuple[Pair, Pair], axis: int) -> str | Pair:
+    """Return the padding of one image axis from that of a two-dimensional layer."""
+    return padding if isinstance(padding, str) else padding[axis]
+
+
 def output_size(
     size: int, *, kernel: int, stride: int = 1, dilation: int = 1, padding: str | Pair = "valid"
 ) -> int:

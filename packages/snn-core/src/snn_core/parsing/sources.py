@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,6 @@ import numpy as np
 from snn_core.errors import ParseError
 from snn_core.parsing.base import ModelName, Parser, choose
 from snn_core.typing import Array, Shape
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, for the history."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    except OSError as error:
-        raise ParseError(f"{path} cannot be read: {error}.") from error
-    return digest.hexdigest()
 
 
 def load_named(source: Any, parser: Parser, load_weights: Callable[[Any, Path], object]) -> Any:

@@ -30,7 +30,7 @@ from snn_core.ir import (
     UpSampling2D,
     Weighted,
 )
-from snn_core.ir.shapes import count, resolve_padding
+from snn_core.ir.shapes import axis_padding, count, resolve_padding
 from snn_core.passes.edit import exchange, keeps_channels, reads_alone, remove
 from snn_core.typing import Array, Shape
 
@@ -135,13 +135,15 @@ def _takes(network: Network, layer: Weighted, affine: _Affine) -> bool:
     """Return whether every output sums over all taps, so that the offset is the same everywhere."""
     if not affine.offset_c.any() or isinstance(layer, Dense):
         return True
-    if isinstance(layer, Conv2DTranspose):
-        return False
+    if not isinstance(layer, (Conv1D, Conv2D, DepthwiseConv2D)):
+        return False  # the edges of a transposed convolution receive fewer taps
     shape = network.input_shapes(layer.name)[0]
-    return all(padding == (0, 0) for padding in _explicit_padding(layer, shape))
+    return all(padding == (0, 0) for padding in _resolve_paddings(layer, shape))
 
 
-def _explicit_padding(layer: Any, shape: Shape) -> list[tuple[int, int]]:
+def _resolve_paddings(
+    layer: Conv1D | Conv2D | DepthwiseConv2D, shape: Shape
+) -> list[tuple[int, int]]:
     if isinstance(layer, Conv1D):
         kernel, stride = layer.weight_wio.shape[0], layer.strides
         return [
@@ -151,7 +153,7 @@ def _explicit_padding(layer: Any, shape: Shape) -> list[tuple[int, int]]:
         ]
     return [
         resolve_padding(
-            layer.padding if isinstance(layer.padding, str) else layer.padding[i],
+            axis_padding(layer.padding, i),
             shape[i],
             kernel=layer.weight.shape[i],
             stride=layer.strides[i],

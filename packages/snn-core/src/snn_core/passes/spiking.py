@@ -11,27 +11,23 @@ from dataclasses import replace
 import numpy as np
 
 from snn_core.ir import (
+    REARRANGING,
     Add,
     AveragePooling2D,
     BinarySigmoid,
-    Concatenate,
-    Flatten,
     Layer,
     Linear,
     MaxPooling2D,
     Network,
     QuantizedReLU,
     ReLU,
-    Reshape,
     Softmax,
     Spiking,
     UpSampling2D,
     Weighted,
-    ZeroPadding2D,
 )
 
 _NONNEGATIVE = (ReLU, QuantizedReLU, Softmax, BinarySigmoid)
-_REARRANGING = (Flatten, Reshape, ZeroPadding2D, Concatenate)
 _POOLING = (AveragePooling2D, MaxPooling2D, UpSampling2D)
 
 
@@ -43,7 +39,7 @@ def nonnegative_layers(network: Network) -> frozenset[str]:
             layer.inputs
             and all(name in found for name in layer.inputs)
             and (
-                isinstance(layer, (*_REARRANGING, *_POOLING))
+                isinstance(layer, (*REARRANGING, *_POOLING))
                 or (isinstance(layer, Add) and bool((layer.weight_nc >= 0).all()))
             )
         ):

@@ -29,12 +29,8 @@ from snn_core.ir import (
     ZeroPadding2D,
 )
 from snn_core.ir.layers import Padding2D
-from snn_core.ir.shapes import count, label, output_size, transposed_output_size
+from snn_core.ir.shapes import axis_padding, count, label, output_size, transposed_output_size
 from snn_core.typing import Array, Pair, Shape
-
-
-def _axis(padding: Padding2D, axis: int) -> str | Pair:
-    return padding if isinstance(padding, str) else padding[axis]
 
 
 class NetworkBuilder:
@@ -152,7 +148,7 @@ class NetworkBuilder:
                 kernel=weight.shape[axis],
                 stride=strides[axis],
                 dilation=dilation[axis],
-                padding=_axis(padding, axis),
+                padding=axis_padding(padding, axis),
             )
             for axis in range(2)
         )
@@ -239,7 +235,7 @@ class NetworkBuilder:
                 kernel=kernel[axis],
                 stride=strides[axis],
                 dilation=dilation[axis],
-                padding=_axis(padding, axis),
+                padding=axis_padding(padding, axis),
             )
             for axis in range(2)
         )

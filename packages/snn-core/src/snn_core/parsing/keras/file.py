@@ -18,8 +18,8 @@ from typing import Any
 import h5py
 
 from snn_core.errors import ParseError
+from snn_core.files import hash_file
 from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore, while_reading
-from snn_core.parsing.sources import hash_file
 
 MAX_JSON_BYTES = 2**26
 MAX_WEIGHT_BYTES = 2**33
@@ -64,7 +64,7 @@ def open_file(path: Path) -> Iterator[Contents]:
     ParseError
         If the file is no complete Keras model.
     """
-    digest = hash_file(path)
+    digest = hash_file(path, error=ParseError)
     with path.open("rb") as file:
         magic = file.read(8)
     if magic == HDF5_MAGIC:

@@ -12,11 +12,10 @@ import importlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import h5py
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
+from snn_core.files import redirect_process_stderr
 from snn_core.ir import Activation, BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU, Softmax
 from snn_core.parsing.keras.activations import ACTIVATIONS, activation_of
 from snn_core.parsing.keras.config import CUSTOM_CLASSES
@@ -187,17 +187,9 @@ def _quiet() -> Iterator[None]:
     """Keep what TensorFlow writes to standard error from the terminal; errors are exceptions."""
     before = os.environ.get(LOG_LEVEL)
     os.environ.setdefault(LOG_LEVEL, "2")
-    kept: int | None = None
-    with suppress(OSError, AttributeError):  # there may be no standard error
-        sys.stderr.flush()
-        kept = os.dup(2)
-        with Path(os.devnull).open("w") as nothing:
-            os.dup2(nothing.fileno(), 2)
     try:
-        yield
+        with Path(os.devnull).open("w") as nothing, redirect_process_stderr(nothing):
+            yield
     finally:
-        if kept is not None:
-            os.dup2(kept, 2)
-            os.close(kept)
         if before is None:
             os.environ.pop(LOG_LEVEL, None)

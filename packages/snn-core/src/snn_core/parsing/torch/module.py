@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
+from snn_core.files import hash_file
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName, require
 from snn_core.parsing.emit.walk import Reading
-from snn_core.parsing.sources import hash_file, load_named
+from snn_core.parsing.sources import load_named
 from snn_core.parsing.torch.archive import Program, read_program
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
@@ -97,7 +98,8 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
         path = Path(source)
         if path.suffix.lower() in PICKLES:
             raise _refusal(path)
-        note = f"read {path.name}: exported PyTorch program, sha256 {hash_file(path)}"
+        digest = hash_file(path, error=ParseError)
+        note = f"read {path.name}: exported PyTorch program, sha256 {digest}"
         program = read_program(path, what=str(path))
         try:
             return read(program, note=note, input_shape=input_shape)
