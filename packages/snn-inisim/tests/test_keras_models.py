@@ -24,7 +24,7 @@ from snn_core.cli import main
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU
 from snn_core.parsing import parse, read
-from snn_core.parsing.base import ModelName, imported
+from snn_core.parsing.base import ModelName, import_object
 from snn_core.parsing.exactness import TOLERANCE, compare
 from snn_core.parsing.keras.model import KerasParser
 
@@ -301,7 +301,7 @@ def test_a_model_is_named_by_its_module(module: str, attribute: str) -> None:
 
 def test_weights_are_loaded_into_a_named_model(module: str, tmp_path: Path) -> None:
     weights = tmp_path / "my.weights.h5"
-    made = imported(f"{module}:make")()
+    made = import_object(f"{module}:make")()
     randomized(made, seed=3).save_weights(weights)
     parsed = read(ModelName(f"{module}:make", weights), parsers=PARSERS)
     np.testing.assert_array_equal(parsed.network.output.weight, np.asarray(made.layers[-1].kernel))

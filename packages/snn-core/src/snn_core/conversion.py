@@ -135,7 +135,7 @@ def convert(
     if timesteps is not None:
         settings = with_timesteps(settings, timesteps, stage="convert")
     network = source.network if isinstance(source, Parsed) else source
-    x_b_l = _checked(network, data, settings)
+    x_b_l = _check_samples(network, data, settings)
     problems = code_problems(network.replace(readout=settings.conversion.readout), settings)
     if problems:
         raise UnsupportedError(problems, what="These settings do not go together")
@@ -143,28 +143,30 @@ def convert(
     if isinstance(source, Parsed) and check != "off":
         exactness = compare(source, x_b_l)
         require_exact(exactness, warn=check == "warn")
-    network = _lossy(source, x_b_l, settings).replace(readout=settings.conversion.readout)
-    network = _realised(network, settings)
-    network = _normalized(network, x_b_l, settings)
-    if isinstance(settings.cell.v_init, float) and not _starts_by_itself(settings):
+    network = _apply_lossy_passes(source, x_b_l, settings).replace(
+        readout=settings.conversion.readout
+    )
+    network = _choose_pooling(network, settings)
+    network = _normalize(network, x_b_l, settings)
+    if isinstance(settings.cell.v_init, float) and not _sets_own_start(settings):
         network = set_v_init(network, v_init=settings.cell.v_init)
     return network.replace(note=str(exactness)) if exactness.compared else network
 
 
-def _starts_by_itself(settings: Settings) -> bool:
+def _sets_own_start(settings: Settings) -> bool:
     """Return whether neurons of a code round by themselves, or start as the calibration says."""
     code = settings.conversion.spike_code
     return code in (PATTERN, EXACT) or (code in FIRST_SPIKE and settings.conversion.ttfs_ramp)
 
 
-def _checked(
+def _check_samples(
     network: Network, data: Float[Array | LazySamples, "b *l"], settings: Settings
 ) -> Array | LazySamples:
     """Return the calibration samples to use."""
     number = settings.normalization.num_samples
     if isinstance(data, LazySamples):  # checked when they are read
         check_shape(network, data)
-        return data if number is None else data.chosen(np.arange(min(number, len(data))))
+        return data if number is None else data.choose(np.arange(min(number, len(data))))
     x_b_l = np.asarray(data, np.float32)[:number]
     check_shape(network, x_b_l)
     if not len(x_b_l):
@@ -174,7 +176,9 @@ def _checked(
     return x_b_l
 
 
-def _lossy(source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
+def _apply_lossy_passes(
+    source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
+) -> Network:
     """Apply the lossy passes that were asked for, and note the error that each one causes.
 
     Those on weights change the source's own, before anything is merged into them.
@@ -186,7 +190,7 @@ def _lossy(source: Parsed | Network, x_b_l: Array | LazySamples, settings: Setti
         if changed is not dialect:
             note, after = changed.history[-1], structural(changed)
             line = f"{note}; it {cost(network, after, x_b_l)}"
-            dialect, network = (_renoted(item, note, line) for item in (changed, after))
+            dialect, network = (_rewrite_note(item, note, line) for item in (changed, after))
     wanted: list[Pass] = []
     if settings.conversion.max2avg_pool:
         wanted.append(max_to_average_pooling)
@@ -196,11 +200,11 @@ def _lossy(source: Parsed | Network, x_b_l: Array | LazySamples, settings: Setti
         after = lossy(network)
         if after is not network:
             note = after.history[-1]
-            network = _renoted(after, note, f"{note}; it {cost(network, after, x_b_l)}")
+            network = _rewrite_note(after, note, f"{note}; it {cost(network, after, x_b_l)}")
     return network
 
 
-def _renoted(network: Network, note: str, line: str) -> Network:
+def _rewrite_note(network: Network, note: str, line: str) -> Network:
     """Return a network with another line in its history."""
     return network.replace(history=tuple(line if old == note else old for old in network.history))
 
@@ -219,7 +223,7 @@ def _weight_passes(settings: Settings) -> list[Pass]:
     return wanted
 
 
-def _realised(network: Network, settings: Settings) -> Network:
+def _choose_pooling(network: Network, settings: Settings) -> Network:
     """Choose the spiking realisation of pooling layers."""
     if settings.conversion.spike_code == MEAN_RATE:
         # The other codes take the maximum of patterns, or the first of the spikes.
@@ -232,12 +236,12 @@ HEADROOM = 2.0
 reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
-def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
+def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen = settings.normalization
     if settings.conversion.spike_code == EXACT and settings.conversion.window_steps == 0:
-        return _with_headroom(network, x_b_l, settings)
+        return _scale_with_headroom(network, x_b_l, settings)
     if settings.conversion.spike_code in FIRST_SPIKE and settings.conversion.ttfs_ramp:
-        return _for_first_spikes(network, x_b_l, settings)
+        return _scale_for_first_spikes(network, x_b_l, settings)
     scales: dict[str, Array] = {}
     what = "none"
     if chosen.method == "percentile":
@@ -263,7 +267,9 @@ def _normalized(network: Network, x_b_l: Array | LazySamples, settings: Settings
     return scaled.replace(history=(*network.history, note))
 
 
-def _with_headroom(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
+def _scale_with_headroom(
+    network: Network, x_b_l: Array | LazySamples, settings: Settings
+) -> Network:
     """Scale layers by a multiple of their largest activation, whatever the method."""
     largest = largest_activations(network, x_b_l, per_channel=settings.normalization.per_channel)
     scales = {
@@ -276,7 +282,9 @@ def _with_headroom(network: Network, x_b_l: Array | LazySamples, settings: Setti
     return scaled.replace(history=(*network.history, note))
 
 
-def _for_first_spikes(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
+def _scale_for_first_spikes(
+    network: Network, x_b_l: Array | LazySamples, settings: Settings
+) -> Network:
     """Scale layers for spike times with a ramp, whatever the method."""
     scales, v_init = first_spike_scales(network, x_b_l, settings)
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)

@@ -41,13 +41,13 @@ def test_the_folder_of_the_original_is_read(tmp_path):
 
 def test_a_selection_keeps_the_indices_and_the_hash():
     whole = Dataset.of(X, np.array([2, 0, 1]))
-    part = whole.selected(indices=(2, 0))
+    part = whole.select(indices=(2, 0))
     np.testing.assert_array_equal(part.x_b_l, X[[2, 0]])
     assert part.sample_ids == [2, 0]
     assert part.labels_b.tolist() == [1, 2]
     assert part.sha256 == whole.sha256
-    assert whole.selected(number=2).sample_ids == [0, 1]
-    assert part.selected(number=1).sample_ids == [2]
+    assert whole.select(number=2).sample_ids == [0, 1]
+    assert part.select(number=1).sample_ids == [2]
 
 
 def test_the_hash_depends_on_samples_labels_and_shape():
@@ -65,7 +65,7 @@ def test_the_hash_depends_on_samples_labels_and_shape():
 
 
 def test_images_without_a_channel_axis_get_one():
-    found = Dataset.of(X.reshape(3, 2, 2)).fitted(input_shape=(2, 2, 1))
+    found = Dataset.of(X.reshape(3, 2, 2)).fit_to(input_shape=(2, 2, 1))
     assert found.x_b_l.shape == (3, 2, 2, 1)
 
 
@@ -116,10 +116,10 @@ def test_a_folder_of_the_original_has_to_be_complete(tmp_path):
 def test_data_that_do_not_fit_the_network_are_refused():
     data = Dataset.of(X, np.array([0, 1, 5]))
     with pytest.raises(DataError, match=r"shape \(4,\); the network expects \(5,\)"):
-        data.fitted(input_shape=(5,))
+        data.fit_to(input_shape=(5,))
     with pytest.raises(DataError, match="label 5; the network knows the classes 0 to 4"):
-        data.fitted(input_shape=(4,), num_classes=5)
+        data.fit_to(input_shape=(4,), num_classes=5)
     with pytest.raises(DataError, match="has 3 samples; 4 were asked for"):
-        data.selected(number=4)
+        data.select(number=4)
     with pytest.raises(DataError, match="there is no sample 3"):
-        data.selected(indices=(0, 3))
+        data.select(indices=(0, 3))

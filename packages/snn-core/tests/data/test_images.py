@@ -4,7 +4,7 @@ from PIL import Image
 
 from snn_core.conversion import convert
 from snn_core.data import load_dataset
-from snn_core.data.images import standardized
+from snn_core.data.images import standardize
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError
 from snn_core.settings import DatagenKwargs, InputSettings, Settings
@@ -34,7 +34,7 @@ def test_a_sub_folder_is_a_class_and_bytes_are_divided_by_255(folder):
 
 
 def test_only_the_images_of_a_part_are_decoded(folder, monkeypatch):
-    data = load_dataset(folder).selected(indices=(2, 1, 0))
+    data = load_dataset(folder).select(indices=(2, 1, 0))
     opened, plain = [], Image.open
     monkeypatch.setattr(Image, "open", lambda p, **kw: opened.append(p.name) or plain(p, **kw))
     data.x_b_l[1:]
@@ -63,19 +63,19 @@ def test_size_and_classes_can_be_chosen(folder):
 
 def test_images_are_scaled_and_centred_as_in_keras():
     image = np.array([[[10, 20], [30, 40]]], np.uint8)
-    plain = standardized(image, DatagenKwargs(rescale=0.1))
+    plain = standardize(image, DatagenKwargs(rescale=0.1))
     np.testing.assert_allclose(plain, image / 10, rtol=1e-6)  # 0.1 is rounded to float32
-    centred = standardized(image, DatagenKwargs(rescale=1, samplewise_center=True))
+    centred = standardize(image, DatagenKwargs(rescale=1, samplewise_center=True))
     np.testing.assert_array_equal(centred, image - 25.0)
     # The deviation of 10, 20, 30, 40 is sqrt(125).
     scaled = DatagenKwargs(rescale=1, samplewise_std_normalization=True)
-    np.testing.assert_allclose(standardized(image, scaled), image / np.sqrt(125), rtol=1e-6)
+    np.testing.assert_allclose(standardize(image, scaled), image / np.sqrt(125), rtol=1e-6)
     values = {"mean": (10, 20), "std": 5}
     both = {"featurewise_center": True, "featurewise_std_normalization": True, **values}
-    found = standardized(image, DatagenKwargs(rescale=1, **both))
+    found = standardize(image, DatagenKwargs(rescale=1, **both))
     np.testing.assert_allclose(found, [[[0, 0], [4, 4]]], rtol=1e-6)  # Keras adds 1e-6 to 5
     with pytest.raises(DataError, match=r"2 channels; input.datagen_kwargs has 3 values in mean"):
-        standardized(image, DatagenKwargs(featurewise_center=True, mean=(1, 2, 3)))
+        standardize(image, DatagenKwargs(featurewise_center=True, mean=(1, 2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_impossible_images_are_refused(folder, tmp_path):
     with pytest.raises(DataError, match=r"images .* and events .*; say which in"):
         load_dataset(folder)
     with pytest.raises(DataError, match=r"shape \(5, 4, 3\).* Set target_size and color_mode"):
-        load_dataset(folder, settings=InputSettings(dataset_format="png")).fitted(
+        load_dataset(folder, settings=InputSettings(dataset_format="png")).fit_to(
             input_shape=(5, 4, 1)
         )
 

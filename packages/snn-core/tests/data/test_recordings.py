@@ -88,12 +88,12 @@ def test_recordings_one_after_the_other_in_a_file(tmp_path):
 
 def test_selections_are_read_when_needed(folder):
     data = load_dataset(folder, settings=settings())
-    part = data.selected(indices=(2, 0))
+    part = data.select(indices=(2, 0))
     np.testing.assert_array_equal(part.x_b_l[:], data.x_b_l[:][[2, 0]])
     assert part.labels_b.tolist() == [1, 0]
     np.testing.assert_array_equal(part.events_b[:1][0].t_us_e, data.events_b[2:][0].t_us_e)
     assert part.sha256 == data.sha256
-    assert len(np.asarray(data.selected(number=2).x_b_l)) == 2
+    assert len(np.asarray(data.select(number=2).x_b_l)) == 2
 
 
 def test_the_hash_depends_on_content_and_place(folder):
@@ -117,7 +117,7 @@ def test_impossible_recordings_are_refused(folder, tmp_path):
         load_dataset(tmp_path / "none.aedat", settings=settings())
     data = load_dataset(folder, settings=settings())
     with pytest.raises(DataError, match=r"shape \(4, 6, 2\).* Set input.chip_size"):
-        data.fitted(input_shape=(4, 6, 1))
+        data.fit_to(input_shape=(4, 6, 1))
 
 
 def test_the_chip_may_be_known_from_the_recording(tmp_path):

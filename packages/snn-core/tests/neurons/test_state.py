@@ -5,7 +5,7 @@ import pytest
 
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.ir import BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU
-from snn_core.neurons.arithmetic import drawn_potential
+from snn_core.neurons.arithmetic import draw_potential
 from snn_core.neurons.state import InputStatistics, Neurons, bias_factor
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
@@ -255,7 +255,7 @@ def test_potentials_may_start_at_random_or_at_minus_the_bias():
 
     def start(mode, ids=(0, 1), seed=3):
         settings = Settings.of({"cell": {"v_init": mode}})
-        return drawn_potential(layer, settings, sample_ids=ids, seed=seed, number=1)
+        return draw_potential(layer, settings, sample_ids=ids, seed=seed, number=1)
 
     uniform = start("uniform")
     assert np.abs(uniform).max() <= 2
@@ -276,7 +276,7 @@ def test_a_random_start_reaches_the_simulation():
     }
     snn = ReferenceSNN(network, Settings.of(sections), seed=3)
     recording = snn.run_batch(f4([[0]]), sample_ids=[9])
-    expected = drawn_potential(network.output, snn.settings, sample_ids=[9], seed=3, number=1)
+    expected = draw_potential(network.output, snn.settings, sample_ids=[9], seed=3, number=1)
     np.testing.assert_array_equal(recording.mem_n_b_l_t[network.output.name][..., 1], expected)
 
 

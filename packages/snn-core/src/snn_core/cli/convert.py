@@ -101,7 +101,7 @@ def convert(
     require_writable(output)
     with common.err().status("Converting ..."):
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
-        calibration = load_dataset(data, part="calibration", settings=settings.input).fitted(
+        calibration = load_dataset(data, part="calibration", settings=settings.input).fit_to(
             input_shape=parsed.network.input.output_shape,
             num_classes=count(parsed.network.output.output_shape),
         )

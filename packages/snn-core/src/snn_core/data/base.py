@@ -79,7 +79,7 @@ class Dataset:
             sha256=digest.hexdigest(),
         )
 
-    def fitted(self, *, input_shape: Shape, num_classes: int | None = None) -> Dataset:
+    def fit_to(self, *, input_shape: Shape, num_classes: int | None = None) -> Dataset:
         """Return the data set in the shape that a network expects.
 
         Images without a channel axis get one. Labels are compared with the number of classes.
@@ -106,7 +106,7 @@ class Dataset:
                 )
         return replace(self, x_b_l=x)
 
-    def selected(self, *, number: int | None = None, indices: Sequence[int] = ()) -> Dataset:
+    def select(self, *, number: int | None = None, indices: Sequence[int] = ()) -> Dataset:
         """Return some of the samples: those of the given indices, or the first ones.
 
         Raises
@@ -132,10 +132,10 @@ class Dataset:
         x = self.x_b_l
         return replace(
             self,
-            x_b_l=x[chosen] if isinstance(x, np.ndarray) else x.chosen(chosen),
+            x_b_l=x[chosen] if isinstance(x, np.ndarray) else x.choose(chosen),
             labels_b=None if self.labels_b is None else self.labels_b[chosen],
             sample_ids=[self.sample_ids[i] for i in chosen],
-            events_b=None if self.events_b is None else self.events_b.chosen(chosen),
+            events_b=None if self.events_b is None else self.events_b.choose(chosen),
         )
 
 

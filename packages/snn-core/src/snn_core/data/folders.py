@@ -53,10 +53,10 @@ def find_files(
         If there are no such files or a sub-folder is missing or unknown.
     """
     folders = sorted(child for child in folder.iterdir() if child.is_dir())
-    by_class = {child.name: _matching(child.rglob("*"), suffixes) for child in folders}
+    by_class = {child.name: _match_suffixes(child.rglob("*"), suffixes) for child in folders}
     by_class = {name: paths for name, paths in by_class.items() if paths}
     if not by_class:
-        paths = _matching(folder.iterdir(), suffixes)
+        paths = _match_suffixes(folder.iterdir(), suffixes)
         if not paths:
             raise DataError(
                 f"{folder} holds no files ending in {', '.join(suffixes)}; expected one sub-folder "
@@ -79,7 +79,7 @@ def find_files(
     )
 
 
-def hash_of(files: Files, folder: Path) -> str:
+def hash_files(files: Files, folder: Path) -> str:
     """Return a hash of names, classes and bytes of files; nothing is decoded."""
     digest = hashlib.sha256()
     for i, path in enumerate(files.paths):
@@ -94,5 +94,5 @@ def hash_of(files: Files, folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _matching(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in suffixes and path.is_file())

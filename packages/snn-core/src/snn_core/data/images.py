@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snn_core.data.base import Dataset
-from snn_core.data.folders import find_files, hash_of
+from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.errors import DataError
 from snn_core.settings import DatagenKwargs, InputSettings
@@ -40,7 +40,7 @@ def from_image_folder(folder: Path, settings: InputSettings) -> Dataset:
     suffixes = SUFFIXES.get(settings.dataset_format, IMAGE_SUFFIXES)
     label_dict, classes = settings.label_dict, flow.classes or ()
     files = find_files(folder, suffixes, label_dict=label_dict, classes=classes)
-    size = flow.target_size or _decoded(files.paths[0], settings).shape[:2]
+    size = flow.target_size or _decode(files.paths[0], settings).shape[:2]
     shape = (*size, len(_MODES[flow.color_mode]))
     read = functools.partial(_read, files.paths, settings, shape)
     number = len(files.paths)
@@ -49,23 +49,23 @@ def from_image_folder(folder: Path, settings: InputSettings) -> Dataset:
         labels_b=files.labels_b,
         sample_ids=range(number),
         name=str(folder),
-        sha256=hash_of(files, folder),
+        sha256=hash_files(files, folder),
         advice="Set target_size and color_mode in input.dataflow_kwargs, or choose another model.",
     )
 
 
 def _read(paths: Sequence[Path], settings: InputSettings, shape: Shape, i: int) -> Array:
     """Return an image as the network wants it."""
-    image_hwc = _decoded(paths[i], settings)
+    image_hwc = _decode(paths[i], settings)
     if image_hwc.shape != shape:
         raise DataError(
             f"{paths[i]} has {image_hwc.shape[0]} x {image_hwc.shape[1]} pixels, the first image "
             f"{shape[0]} x {shape[1]}; set target_size in input.dataflow_kwargs."
         )
-    return standardized(image_hwc, settings.datagen_kwargs, str(paths[i]))
+    return standardize(image_hwc, settings.datagen_kwargs, str(paths[i]))
 
 
-def _decoded(path: Path, settings: InputSettings) -> Array:
+def _decode(path: Path, settings: InputSettings) -> Array:
     """Return the bytes of an image, converted and resized."""
     try:
         from PIL import Image
@@ -75,13 +75,13 @@ def _decoded(path: Path, settings: InputSettings) -> Array:
         ) from error
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
-            image_hwc = np.asarray(_converted(image, path, settings))
+            image_hwc = np.asarray(_convert(image, path, settings))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}).") from error
 
 
-def _converted(image: Image, path: Path, settings: InputSettings) -> Image:
+def _convert(image: Image, path: Path, settings: InputSettings) -> Image:
     from PIL import Image as PILImage
 
     flow = settings.dataflow_kwargs
@@ -94,7 +94,7 @@ def _converted(image: Image, path: Path, settings: InputSettings) -> Image:
     return image.convert(_MODES[flow.color_mode]).resize((columns, rows), method)
 
 
-def standardized(
+def standardize(
     image_hwc: Array, settings: DatagenKwargs, name: str = "image"
 ) -> Float32[Array, "h w c"]:
     """Scale and centre an image, in the order of Keras' ``ImageDataGenerator.standardize``."""

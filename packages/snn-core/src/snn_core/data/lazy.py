@@ -34,7 +34,7 @@ class LazyItems(Generic[Item]):
         """Read some items."""
         return [self._read(int(i)) for i in self._indices[part]]
 
-    def chosen(self, positions: Array) -> LazyItems[Item]:
+    def choose(self, positions: Array) -> LazyItems[Item]:
         """Return the items at some positions, unread."""
         return LazyItems(self._read, self._indices[positions])
 
@@ -84,6 +84,6 @@ class LazySamples:
             raise ValueError("These samples lie in files; reading them makes a copy.")
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
-    def chosen(self, positions: Array) -> LazySamples:
+    def choose(self, positions: Array) -> LazySamples:
         """Return the samples at some positions, unread."""
-        return LazySamples(self._items.chosen(positions), self._shape)
+        return LazySamples(self._items.choose(positions), self._shape)

@@ -23,7 +23,7 @@ from snn_core.data.events import (
     to_cells,
 )
 from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, split, stream_of
-from snn_core.data.folders import find_files, hash_of
+from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.errors import DataError
 from snn_core.files import hash_file
@@ -72,7 +72,7 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> Record
             load=lambda i: read_events(paths[i]),
             labels_b=files.labels_b,
             number=len(paths),
-            sha256=hash_of(files, path),
+            sha256=hash_files(files, path),
         )
     sha256 = hash_file(path)
     if path.suffix.lower() in (".npz", ".h5", ".hdf5"):
@@ -126,7 +126,7 @@ def from_recordings(path: Path, *, part: str, settings: InputSettings) -> Datase
     def whole(i: int) -> EventStream:
         return on_chip(load(i), chip)
 
-    @functools.lru_cache(maxsize=samples_kept(settings))
+    @functools.lru_cache(maxsize=cache_size(settings))
     def cells(i: int) -> CellEvents:
         recording, start, stop = (int(n) for n in pieces[i])
         return to_cells(whole(recording)[start:stop], chip, settings)
@@ -145,7 +145,7 @@ def from_recordings(path: Path, *, part: str, settings: InputSettings) -> Datase
     )
 
 
-def samples_kept(settings: InputSettings) -> int:
+def cache_size(settings: InputSettings) -> int:
     """Return how many samples to keep: those of a batch, if their events are needed after it."""
     return 256 if settings.encoding == "events" else 1
 

@@ -26,7 +26,7 @@ class Activation:
         """Whether the function returns its input."""
         return False
 
-    def rescaled(self, scale: float) -> Activation:
+    def rescale(self, scale: float) -> Activation:
         """Return ``f(scale x) / scale`` as an activation: the same for values in other units."""
         return self
 
@@ -62,7 +62,7 @@ class ReLU(Activation):
         y = np.maximum(x, 0)
         return y if self.max_value is None else np.minimum(y, np.asarray(self.max_value, y.dtype))
 
-    def rescaled(self, scale: float) -> ReLU:
+    def rescale(self, scale: float) -> ReLU:
         """Return the function for values in other units."""
         return self if self.max_value is None else ReLU(max_value=self.max_value / scale)
 
@@ -91,7 +91,7 @@ class QuantizedReLU(Activation):
         y: Array = np.clip(np.round(x / step) * step, 0, bound)
         return y
 
-    def rescaled(self, scale: float) -> QuantizedReLU:
+    def rescale(self, scale: float) -> QuantizedReLU:
         """Return the function for values in other units."""
         return replace(self, step=self.step / scale, max_value=self.max_value / scale)
 

@@ -189,14 +189,14 @@ def build_1d_convolution(layer: ir.Conv1D, shape: Shape) -> Pattern:
         dilation=layer.dilation,
         padding=layer.padding,
     )
-    return _grouped(layer, _one_cell(), columns, layer.weight_wio[None], layer.groups)
+    return _connect_groups(layer, _one_cell(), columns, layer.weight_wio[None], layer.groups)
 
 
 @pattern.register
 def build_convolution(layer: ir.Conv2D, shape: Shape) -> Pattern:
     """Return the synapses of a 2-D convolution."""
     rows, columns = _windows(layer, shape, layer.weight_hwio.shape[:2], layer.dilation)
-    return _grouped(layer, rows, columns, layer.weight_hwio, layer.groups)
+    return _connect_groups(layer, rows, columns, layer.weight_hwio, layer.groups)
 
 
 @pattern.register
@@ -233,7 +233,7 @@ def build_transposed_convolution(layer: ir.Conv2DTranspose, shape: Shape) -> Pat
 def build_up_sampling(layer: ir.UpSampling2D, shape: Shape) -> Pattern:
     """Return the synapses of an up-sampling layer."""
     rows, columns = (repetition_taps(shape[i], size=layer.size[i]) for i in range(2))
-    return _channelwise(rows, columns, layer.weight_c, shape[-1])
+    return _connect_channels(rows, columns, layer.weight_c, shape[-1])
 
 
 @pattern.register(ir.AveragePooling2D)
@@ -241,7 +241,7 @@ def build_up_sampling(layer: ir.UpSampling2D, shape: Shape) -> Pattern:
 def build_pooling(layer: ir.AveragePooling2D | ir.MaxPooling2D, shape: Shape) -> Pattern:
     """Return the windows of a pooling layer; `synapses` divides averages by the window's cells."""
     rows, columns = _windows(layer, shape, layer.pool_size, (1, 1))
-    return _channelwise(rows, columns, layer.weight_c, shape[-1])
+    return _connect_channels(rows, columns, layer.weight_c, shape[-1])
 
 
 def _one_cell() -> Taps:
@@ -265,7 +265,9 @@ def _windows(
     return rows, columns
 
 
-def _grouped(layer: Any, rows: Taps, columns: Taps, weight_hwio: Array, groups: int) -> Pattern:
+def _connect_groups(
+    layer: Any, rows: Taps, columns: Taps, weight_hwio: Array, groups: int
+) -> Pattern:
     kh, kw, per_group, outputs = weight_hwio.shape
     i, o = (axis.reshape(-1) for axis in np.indices((per_group, outputs), dtype=np.int32))
     group = o // (outputs // groups)
@@ -274,7 +276,7 @@ def _grouped(layer: Any, rows: Taps, columns: Taps, weight_hwio: Array, groups: 
     return Pattern(rows, columns, group * per_group + i, o, i * outputs + o, kernel, channels)
 
 
-def _channelwise(rows: Taps, columns: Taps, weight_c: Array, channels: int) -> Pattern:
+def _connect_channels(rows: Taps, columns: Taps, weight_c: Array, channels: int) -> Pattern:
     """Connect each channel with itself, with the same weight at every tap."""
     each = np.arange(channels, dtype=np.int32)
     weights = np.broadcast_to(weight_c, (rows.sizes[1], columns.sizes[1], channels))

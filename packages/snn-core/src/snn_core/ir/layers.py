@@ -29,7 +29,7 @@ Padding2D: TypeAlias = str | tuple[Pair, Pair]
 MAX_POOL_METHODS = ("fir_max", "avg_max", "exp_max", "pre_spike_max")
 
 
-def _frozen(value: object) -> Array:
+def _freeze(value: object) -> Array:
     """Return a read-only, contiguous float32 copy of ``value`` (the array itself if it is one)."""
     array = np.asarray(value)
     if array.dtype == np.float32 and not array.flags.writeable and array.flags.c_contiguous:
@@ -63,7 +63,7 @@ class Layer:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, (np.ndarray, np.generic)):
-                object.__setattr__(self, item.name, _frozen(value))
+                object.__setattr__(self, item.name, _freeze(value))
 
     @property
     def kind(self) -> str:

@@ -42,7 +42,7 @@ def projections_of(network: Network, layer: Layer) -> tuple[Projection, ...]:
     found: dict[str, Synapses] = {}
     parts = synapses(layer, network.input_shapes(layer.name))
     for name, part in zip(layer.inputs, parts, strict=True):
-        for source, traced in _traced(network, name, part):
+        for source, traced in _trace(network, name, part):
             found[source] = _sum(found[source], traced) if source in found else traced
     return tuple(Projection(source, traced) for source, traced in found.items())
 
@@ -78,7 +78,7 @@ def copied_cells(network: Network, name: str) -> dict[str, Int[Array, "l"]] | No
     return found
 
 
-def _traced(network: Network, name: str, after: Synapses) -> Iterator[tuple[str, Synapses]]:
+def _trace(network: Network, name: str, after: Synapses) -> Iterator[tuple[str, Synapses]]:
     """Follow synapses back from a layer to the populations that feed it."""
     layer = network[name]
     if is_population(network, layer):
@@ -89,14 +89,14 @@ def _traced(network: Network, name: str, after: Synapses) -> Iterator[tuple[str,
         for source, index_map, shape in zip(
             layer.inputs, index_maps(layer, shapes), shapes, strict=True
         ):
-            yield from _traced(network, source, _moved(after, index_map, count(shape)))
+            yield from _trace(network, source, _move(after, index_map, count(shape)))
         return
     behind = after.to_csr()
     for source, before in zip(layer.inputs, synapses(layer, shapes), strict=True):
-        yield from _traced(network, source, _from_csr(before.to_csr() @ behind))
+        yield from _trace(network, source, _from_csr(before.to_csr() @ behind))
 
 
-def _moved(part: Synapses, index_map: Array, num_inputs: int) -> Synapses:
+def _move(part: Synapses, index_map: Array, num_inputs: int) -> Synapses:
     """Let synapses start at the cells that a rearranging layer copies."""
     pre = index_map[part.pre]
     keep = pre >= 0

@@ -31,7 +31,7 @@ def initial_potential(layer: Spiking, batch_size: int) -> Float32[Array, "b *l"]
     return np.array(np.broadcast_to(start, shape), dtype=np.float32)
 
 
-def drawn_potential(
+def draw_potential(
     layer: Spiking, settings: Settings, *, sample_ids: Sequence[int], seed: int, number: int
 ) -> Float32[Array, "b *l"]:
     """Return the potentials before the first step under any ``cell.v_init``.

@@ -55,10 +55,10 @@ class _Calibration:
 
     def add(self, layer: Layer) -> None:
         """Simulate one layer more."""
-        received = _driven(layer, [self.currents[name] for name in layer.inputs])
+        received = _drive_in_parts(layer, [self.currents[name] for name in layer.inputs])
         has_flags = self.code == "ttfs_dyn_thresh"
         flags = [self.driven[name] for name in layer.inputs] if has_flags else []
-        rise = _driven(magnitudes(layer), flags) if has_flags else np.zeros(())
+        rise = _drive_in_parts(magnitudes(layer), flags) if has_flags else np.zeros(())
         if passes_spikes_on(self.network, layer.name) or not self.network.has_neurons(layer):
             self.currents[layer.name] = received
             if has_flags:
@@ -78,7 +78,7 @@ class _Calibration:
         largest = a_b_l.max(initial=0) or 1.0
         for candidate in CANDIDATES:
             scale = np.float32(candidate * largest)
-            on = self._on(received, rise, scale)
+            on = self._find_on_steps(received, rise, scale)
             f_b_l = on.sum(axis=0) / np.float32(self.steps + 0.5)
             power = (f_b_l**2).sum(axis=axes)
             mu = np.where(power > 0, (a_b_l * f_b_l).sum(axis=axes) / np.maximum(power, 1e-9), 0)
@@ -94,27 +94,27 @@ class _Calibration:
                     driven = (received > 0) & (on == 0)
                     self.driven[layer.name] = (driven * mu).reshape(received_n_l.shape)
 
-    def _on(self, received: Array, rise: Array, scale: np.float32) -> Array:
+    def _find_on_steps(self, received: Array, rise: Array, scale: np.float32) -> Array:
         """Return in which steps the neurons' currents are on, 0 or 1 (t, b, l)."""
         duration = np.float32(self.steps + 0.5)
         # In units of lambda and the steps of this simulation.
         v = (received / scale + 1).cumsum(axis=0, dtype=np.float32)
         threshold = np.asarray(duration)
         if self.code == "ttfs_dyn_thresh":
-            threshold = duration + _raised(rise, scale)
+            threshold = duration + _raise_threshold(rise, scale)
         above = v >= threshold
         if self.code == "ttfs_corrective":
             return above.astype(np.float32)
         return np.maximum.accumulate(above, axis=0).astype(np.float32)
 
 
-def _driven(layer: Layer, inputs: list[Array]) -> Array:
+def _drive_in_parts(layer: Layer, inputs: list[Array]) -> Array:
     """Return `drive`, some rows at a time."""
     starts = range(0, len(inputs[0]), ROWS)
     return np.concatenate([drive(layer, [x[i : i + ROWS] for x in inputs]) for i in starts])
 
 
-def _raised(rise: Array, scale: np.float32) -> Array:
+def _raise_threshold(rise: Array, scale: np.float32) -> Array:
     """Return the rise of the threshold in each step: by the flags of the step before."""
     steps = len(rise)
     left = (steps - np.arange(1, steps)) / steps

@@ -13,7 +13,7 @@ import numpy as np
 from snn_core.data.lazy import LazySamples
 from snn_core.evaluation.forward import forward_batches
 from snn_core.ir import Network, Spiking
-from snn_core.normalization.percentile import channel_rows, finished, rectifies
+from snn_core.normalization.percentile import channel_rows, finish_scales, rectifies
 from snn_core.typing import Array, Float
 
 GRID = 1 - 0.01 * np.arange(95)
@@ -59,7 +59,7 @@ def mse_scales(
         for name, histogram_c_k in histograms.items():
             rows = channel_rows(values[name], per_channel=per_channel)
             histogram_c_k += _histogram(rows, maxima[name])
-    return finished(
+    return finish_scales(
         (
             (name, maxima[name] * best_share(histogram_c_k, timesteps=timesteps))
             for name, histogram_c_k in histograms.items()

@@ -111,7 +111,7 @@ def percentile_scales(
     for values in forward_batches(network, x_b_l):
         for layer in targets:
             streams[layer.name].add(channel_rows(values[layer.name], per_channel=per_channel))
-    return finished(
+    return finish_scales(
         ((name, stream.result()) for name, stream in streams.items()), per_channel=per_channel
     )
 
@@ -143,7 +143,7 @@ def largest_activations(
             rows = channel_rows(values[layer.name], per_channel=per_channel)
             highest_c = rows.max(axis=1)
             found[layer.name] = np.maximum(found.get(layer.name, highest_c), highest_c)
-    return finished(found.items(), per_channel=per_channel)
+    return finish_scales(found.items(), per_channel=per_channel)
 
 
 def rectifies(network: Network, layer: Spiking) -> bool:
@@ -164,7 +164,7 @@ def channel_rows(values_b_l: Float[Array, "b *l"], *, per_channel: bool) -> Floa
     return np.ascontiguousarray(values_b_l.reshape(-1, values_b_l.shape[-1]).T)
 
 
-def finished(scales: Iterable[tuple[str, Array]], *, per_channel: bool) -> dict[str, Array]:
+def finish_scales(scales: Iterable[tuple[str, Array]], *, per_channel: bool) -> dict[str, Array]:
     """Return scales as arrays of shape ``()`` or ``(channels,)``, 1 in place of 0."""
     result: dict[str, Array] = {}
     for name, scale_c in scales:

@@ -51,8 +51,8 @@ def apply_scales(
         own = _own_scale(layer, scales.get(layer.name), inputs, theta)
         carried[layer.name] = own * theta
         if isinstance(layer, ir.Spiking):
-            new.append(_scaled(layer, inputs, own, theta))
-            factors[layer.name] = _reduced(carried[layer.name])
+            new.append(_scale(layer, inputs, own, theta))
+            factors[layer.name] = _reduce(carried[layer.name])
     return network.replace(*new, scale_facs=factors)
 
 
@@ -86,7 +86,7 @@ def _own_scale(
     )
 
 
-def _scaled(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> ir.Spiking:
+def _scale(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> ir.Spiking:
     """Return a layer with inputs scaled by ``inputs`` and an output scaled by ``own``."""
     changes: dict[str, Any] = {
         "threshold": np.float32(theta),
@@ -97,7 +97,7 @@ def _scaled(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) ->
     if layer.bias_t_c is not None:
         changes["bias_t_c"] = layer.bias_t_c / _channels(layer, own)
     activation = layer.activation
-    rescaled = {activation.rescaled(float(scale)) for scale in np.unique(own)}
+    rescaled = {activation.rescale(float(scale)) for scale in np.unique(own)}
     if len(rescaled) > 1:
         raise UnsupportedError([f"{layer.name}: its upper bound differs by channel; {_PER_LAYER}"])
     changes["activation"] = rescaled.pop()
@@ -109,7 +109,7 @@ def _weights(layer: Any, inputs: list[Array], out_o: Float[Array, "o"]) -> dict[
     """Return the weight field of a layer after scaling."""
     # Pooling and up-sampling: one factor per channel.
     ratio = _channels(layer, inputs[0]) / out_o
-    return {"weight_c": _collapsed(layer.weight_c * ratio)}
+    return {"weight_c": _collapse(layer.weight_c * ratio)}
 
 
 @_weights.register
@@ -159,11 +159,11 @@ def _channels(layer: ir.Layer, scale_l: Float[Array, "*l"]) -> Float[Array, "c"]
     return first
 
 
-def _reduced(scale_l: Float[Array, "*l"]) -> Float[Array, "*c"]:
+def _reduce(scale_l: Float[Array, "*l"]) -> Float[Array, "*c"]:
     """Return scales per cell as scales per channel, or as one number if all agree."""
-    return np.asarray(_collapsed(scale_l.reshape(-1, scale_l.shape[-1])[0]), np.float32)
+    return np.asarray(_collapse(scale_l.reshape(-1, scale_l.shape[-1])[0]), np.float32)
 
 
-def _collapsed(values_c: Float[Array, "c"]) -> Float[Array, "*c"]:
+def _collapse(values_c: Float[Array, "c"]) -> Float[Array, "*c"]:
     """Return one number in place of equal ones."""
     return np.asarray(values_c[0]) if (values_c == values_c[0]).all() else values_c

@@ -239,7 +239,7 @@ def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, P
 
 
 def _choose_named(name: ModelName, parsers: Sequence[Parser]) -> tuple[Any, Parser]:
-    found = imported(name.target)
+    found = import_object(name.target)
     reader = _reader(found, parsers)
     if reader is None and callable(found):
         try:
@@ -274,7 +274,7 @@ def _unreadable(found: str, parsers: Sequence[Parser]) -> ParseError:
     )
 
 
-def imported(target: str) -> Any:
+def import_object(target: str) -> Any:
     """Return what ``package.module:attribute`` names; modules of the working folder count too.
 
     Importing runs the module, as Python does wherever it is imported.

@@ -54,7 +54,7 @@ def _fuse(network: Network, name: str) -> Network:
     else:
         producer, alone = _producer(network, name)
     if isinstance(producer, Spiking):
-        fused = _combined(producer.activation, layer.activation)
+        fused = _combine(producer.activation, layer.activation)
         if fused == producer.activation and not isinstance(fused, Softmax):
             return remove(network, [name], note=f"dropped {name}: {producer.name} is rectified")
         if fused is not None and alone:
@@ -85,7 +85,7 @@ def _producer(network: Network, name: str) -> tuple[Layer, bool]:
             return layer, alone
 
 
-def _combined(inner: Activation, outer: Activation) -> Activation | None:
+def _combine(inner: Activation, outer: Activation) -> Activation | None:
     """Return ``outer(inner(x))`` as one activation, if there is one."""
     if inner.is_linear:
         return outer

@@ -51,7 +51,7 @@ class _Affine:
     gain_c: Array
     offset_c: Array
 
-    def tiled(self, size: int) -> _Affine:
+    def tile(self, size: int) -> _Affine:
         """Return the same map after a reshape whose last axis holds several pixels."""
         times = size // self.gain_c.size
         return _Affine(np.tile(self.gain_c, times), np.tile(self.offset_c, times))
@@ -65,7 +65,7 @@ def _fold(network: Network, name: str) -> Network:
     if affine is not None:
         source = _linear_source(network, name, affine)
         if source is not None:
-            network = network.replace(_scaled_output(source, affine))
+            network = network.replace(_scale_output(source, affine))
             return remove(network, [name], note=f"folded {name} into {source.name}")
         readers = _readers(network, name, affine)
         if readers:
@@ -120,12 +120,12 @@ def _readers(network: Network, name: str, affine: _Affine) -> dict[str, Weighted
             size = reader.output_shape[-1]
             if size % affine.gain_c.size:
                 return {}
-            further = _readers(network, reader.name, affine.tiled(size))
+            further = _readers(network, reader.name, affine.tile(size))
             if not further:
                 return {}
             found.update(further)
         elif isinstance(reader, Weighted) and _takes(network, reader, affine):
-            found[reader.name] = _scaled_input(reader, affine)
+            found[reader.name] = _scale_input(reader, affine)
         else:
             return {}
     return found
@@ -163,7 +163,7 @@ def _resolve_paddings(
     ]
 
 
-def _scaled_output(layer: Weighted, affine: _Affine) -> Weighted:
+def _scale_output(layer: Weighted, affine: _Affine) -> Weighted:
     """Return the layer followed by the map."""
     gain = affine.gain_c
     if isinstance(layer, DepthwiseConv2D):
@@ -192,7 +192,7 @@ def _per_group(layer: Conv1D | Conv2D, values_c: Array) -> Array:
     return np.repeat(grouped, outputs // layer.groups, axis=0).T
 
 
-def _scaled_input(layer: Weighted, affine: _Affine) -> Weighted:
+def _scale_input(layer: Weighted, affine: _Affine) -> Weighted:
     """Return the layer applied to the mapped input."""
     spread = _SPREAD[type(layer)]
     scaled = layer.weight * spread(layer, affine.gain_c)
@@ -229,7 +229,7 @@ def _relay(layer: BatchNormalization, affine: _Affine | None) -> list[Layer]:
             for values in (layer.gain_c, layer.offset_c)
         )
         affine = _Affine(gain, offset)
-    affine = affine.tiled(count(shape))
+    affine = affine.tile(count(shape))
     pixel = (1, 1, count(shape))
     before = Reshape(name=f"{layer.name}/pixel", inputs=layer.inputs, output_shape=pixel)
     scale = _depthwise(f"{layer.name}/scale", (before.name,), pixel, affine)

@@ -26,7 +26,7 @@ def exchange(
     found: list[Layer] = []
     for layer in network.layers:
         found.extend(layers.get(layer.name, (layer,)))
-    return _changed(network, found, note)
+    return _rebuild(network, found, note)
 
 
 def remove(network: Network, names: Iterable[str], *, note: str | None = None) -> Network:
@@ -40,10 +40,10 @@ def remove(network: Network, names: Iterable[str], *, note: str | None = None) -
             (gone[layer.name],) = inputs
         else:
             found.append(layer if inputs == layer.inputs else replace(layer, inputs=inputs))
-    return _changed(network, found, note)
+    return _rebuild(network, found, note)
 
 
-def _changed(network: Network, layers: Sequence[Layer], note: str | None) -> Network:
+def _rebuild(network: Network, layers: Sequence[Layer], note: str | None) -> Network:
     history = network.history if note is None else (*network.history, note)
     return replace(network, layers=tuple(layers), history=history)
 

@@ -22,13 +22,13 @@ def label_layers(network: Network) -> Network:
     pairs = ", ".join(f"{new} = {old}" for old, new in list(names.items())[1:])
     return replace(
         network,
-        layers=tuple(_renamed(layer, names) for layer in network.layers),
+        layers=tuple(_rename(layer, names) for layer in network.layers),
         scale_facs={names[name]: factor for name, factor in network.scale_facs.items()},
         history=(*network.history, f"labelled the layers: {pairs}"),
     )
 
 
-def _renamed(layer: Layer, names: dict[str, str]) -> Layer:
+def _rename(layer: Layer, names: dict[str, str]) -> Layer:
     return replace(
         layer, name=names[layer.name], inputs=tuple(names[name] for name in layer.inputs)
     )

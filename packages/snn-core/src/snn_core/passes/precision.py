@@ -28,7 +28,7 @@ def binarize_weights(network: Network) -> Network:
     Courbariaux et al. 2016, "Binarized neural networks", section 1.1, without its rule that 0 is
     positive: weights of 0 are connections that do not exist.
     """
-    return _changed(network, np.sign, "binarize_weights")
+    return _change_weights(network, np.sign, "binarize_weights")
 
 
 def quantize_weights(network: Network, *, form: str | None = None) -> Network:
@@ -49,9 +49,9 @@ def quantize_weights(network: Network, *, form: str | None = None) -> Network:
         If the format is none.
     """
     if form is None:
-        return _changed(network, _quantized_to_words, f"quantize_weights to {WORD_BITS} bits")
+        return _change_weights(network, _quantize_to_words, f"quantize_weights to {WORD_BITS} bits")
     m, f = parse_format(form)
-    return _changed(
+    return _change_weights(
         network, lambda weight: fixed_point(weight, m=m, f=f), f"quantize_weights {form}"
     )
 
@@ -78,7 +78,7 @@ def fixed_point(values: Float[Array, "*w"], *, m: int, f: int) -> Float[Array, "
     return rounded
 
 
-def _quantized_to_words(weight: Array) -> Array:
+def _quantize_to_words(weight: Array) -> Array:
     largest = float(np.abs(weight).max(initial=0.0))
     if largest == 0:
         return weight
@@ -86,7 +86,7 @@ def _quantized_to_words(weight: Array) -> Array:
     return fixed_point(weight.astype(np.float64), m=m, f=WORD_BITS - 1 - m)
 
 
-def _changed(network: Network, change: Callable[[Array], Array], note: str) -> Network:
+def _change_weights(network: Network, change: Callable[[Array], Array], note: str) -> Network:
     new = []
     for layer in network:
         if isinstance(layer, Weighted):

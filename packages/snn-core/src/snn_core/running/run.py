@@ -124,9 +124,9 @@ def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
         dataset = data
     else:
         dataset = load_dataset(data, settings=settings.input)
-    dataset = dataset.fitted(
+    dataset = dataset.fit_to(
         input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
-    ).selected(
+    ).select(
         number=settings.simulation.num_to_test, indices=settings.simulation.sample_idxs_to_test
     )
     require_labels(dataset)

@@ -107,13 +107,13 @@ class CellSettings(Section):
 
     @field_validator("leak", mode="before")
     @classmethod
-    def _switched(cls, value: object) -> object:
+    def _accept_switch(cls, value: object) -> object:
         """Accept the original's switch, which stands for a tenth of the threshold per ms."""
         return ORIGINAL_LEAK * value if isinstance(value, bool) else value
 
     @field_validator("quantize_weights")
     @classmethod
-    def _is_a_format(cls, value: bool | str) -> bool | str:  # noqa: FBT001
+    def _require_format(cls, value: bool | str) -> bool | str:  # noqa: FBT001
         """Accept Qm.f with 1 to 24 bits."""
         if isinstance(value, str) and not (
             (found := FIXED_POINT.fullmatch(value)) and 1 <= int(found[1]) + int(found[2]) <= 24
@@ -123,18 +123,18 @@ class CellSettings(Section):
 
     @field_validator("v_clip", mode="before")
     @classmethod
-    def _clipped(cls, value: object) -> object:
+    def _accept_clip_switch(cls, value: object) -> object:
         """Accept the original's switch."""
         return (ORIGINAL_CLIP if value else None) if isinstance(value, bool) else value
 
     @field_validator("clamp_indices", mode="before")
     @classmethod
-    def _named(cls, value: object) -> object:
+    def _accept_numbers(cls, value: object) -> object:
         """Accept numbers of layers as keys."""
         return {str(k): n for k, n in value.items()} if isinstance(value, Mapping) else value
 
     @field_validator("reset", mode="before")
     @classmethod
-    def _spelled_out(cls, value: object) -> object:
+    def _accept_original_wording(cls, value: object) -> object:
         """Accept the original's wording, for example ``Reset by subtraction``."""
         return _RESETS.get(value.lower(), value) if isinstance(value, str) else value

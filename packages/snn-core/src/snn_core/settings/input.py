@@ -31,7 +31,7 @@ class DatagenKwargs(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_to_keras(cls, values: Any) -> Any:
+    def _accept_keras_names(cls, values: Any) -> Any:
         """Leave out what changes nothing, and refuse random images by name."""
         if not isinstance(values, Mapping):
             return values
@@ -57,7 +57,7 @@ class DatagenKwargs(Section):
         return kept
 
     @model_validator(mode="after")
-    def _has_statistics(self) -> DatagenKwargs:
+    def _require_statistics(self) -> DatagenKwargs:
         """Ask for the training data's mean and standard deviation where they are needed."""
         for key, value, name in (
             ("featurewise_center", self.mean, "mean"),
@@ -103,7 +103,7 @@ class DataflowKwargs(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_to_keras(cls, values: Any) -> Any:
+    def _accept_keras_names(cls, values: Any) -> Any:
         """Leave out what something else decides here."""
         if not isinstance(values, Mapping):
             return values
@@ -112,7 +112,7 @@ class DataflowKwargs(Section):
 
     @field_validator("target_size")
     @classmethod
-    def _positive(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+    def _require_positive(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and min(value) < 1:
             raise ValueError("expected a height and a width of at least 1")
         return value
@@ -196,13 +196,13 @@ class InputSettings(Section):
 
     @field_validator("chip_size", "is_x_first", "is_x_flipped", "is_y_flipped", mode="before")
     @classmethod
-    def _empty(cls, value: object, info: Any) -> object:
+    def _accept_empty(cls, value: object, info: Any) -> object:
         """Accept the empty text that stands for "not given" in the original's files."""
         return cls.model_fields[info.field_name].default if value in ("", None) else value
 
     @field_validator("frame_gen_method", mode="before")
     @classmethod
-    def _frame_method(cls, value: object) -> object:
+    def _accept_long_names(cls, value: object) -> object:
         """Accept the empty text and the long names."""
         if value in ("", None):
             return cls.model_fields["frame_gen_method"].default
@@ -210,13 +210,13 @@ class InputSettings(Section):
 
     @field_validator("chip_size")
     @classmethod
-    def _positive(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+    def _require_positive(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and min(value) < 1:
             raise ValueError("expected a width and a height of at least 1")
         return value
 
     @model_validator(mode="after")
-    def _one_cut(self) -> InputSettings:
+    def _refuse_two_cuts(self) -> InputSettings:
         if self.num_dvs_events_per_sample and self.sample_window_us:
             raise ValueError(
                 "num_dvs_events_per_sample and sample_window_us are both given; expected one"

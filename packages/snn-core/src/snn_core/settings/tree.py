@@ -171,7 +171,7 @@ class SimulationSettings(Section):
 
     @field_validator("scale_first_layer_parameters", mode="before")
     @classmethod
-    def _switched(cls, value: object) -> object:
+    def _accept_switch(cls, value: object) -> object:
         """Accept a switch."""
         return (1.0 if value else None) if isinstance(value, bool) else value
 
@@ -185,7 +185,7 @@ class OutputSettings(Section):
 
     @field_validator("log_vars", mode="before")
     @classmethod
-    def _original_names(cls, value: object) -> object:
+    def _accept_original_names(cls, value: object) -> object:
         """Accept the original's names; ``all`` stands for every variable."""
         if isinstance(value, str):
             value = [value]
@@ -218,7 +218,7 @@ class Settings(Section):
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _combinable(self) -> Self:
+    def _refuse_contradictions(self) -> Self:
         """Refuse settings that contradict each other."""
         stops = self.simulation.early_stopping or self.input.max_num_input_spikes is not None
         wrong = {
@@ -280,7 +280,7 @@ class Settings(Section):
             for setting, value in self.of_conversion.items()
             if value != default.get(setting)
         }
-        _require_converted_so(given, stored)
+        _require_same_conversion(given, stored)
         tree: dict[str, dict[str, Any]] = {}
         for setting, value in stored.items():
             section, key = setting.split(".")
@@ -296,7 +296,7 @@ class Settings(Section):
         SettingsError
             Lists the settings that would have no effect.
         """
-        _require_converted_so(self.of_conversion, converted.of_conversion)
+        _require_same_conversion(self.of_conversion, converted.of_conversion)
 
     def to_tree(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
@@ -368,7 +368,7 @@ class Settings(Section):
             if section == "options":
                 values["options"].update({name: dict(own) for name, own in items.items()})
                 continue
-            items = _aliased(section, items)
+            items = _translate_keys(section, items)
             for key in items:
                 require_known(key, tuple(values[section]), what=f"key in section [{section}]")
             values[section] = {**values[section], **items}
@@ -381,7 +381,7 @@ class Settings(Section):
 _SECTIONS = tuple(Settings.model_fields)
 
 
-def _require_converted_so(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+def _require_same_conversion(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
     lines = [
         f"  - {setting} = {value!r}; the network was converted with {stored[setting]!r}"
         for setting, value in given.items()
@@ -395,7 +395,7 @@ def _require_converted_so(given: Mapping[str, Any], stored: Mapping[str, Any]) -
         )
 
 
-def _aliased(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
+def _translate_keys(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
     """Translate keys of the original that have another name here."""
     items = dict(items)
     if section == "input" and "poisson_input" in items:

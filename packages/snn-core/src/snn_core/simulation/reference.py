@@ -14,7 +14,7 @@ import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
 from snn_core.ir.layers import MAX_POOL_METHODS
-from snn_core.neurons.arithmetic import drawn_potential
+from snn_core.neurons.arithmetic import draw_potential
 from snn_core.neurons.max_pooling import MaxPool
 from snn_core.neurons.state import Neurons, bias_factor
 from snn_core.recording.recorder import Recorder
@@ -147,7 +147,7 @@ class ReferenceSNN(OriginalNames):
 
     def _new_neurons(self, layer: Spiking) -> Neurons:
         is_readout = layer is self.network.output and self.network.readout == "membrane"
-        v_b_l = drawn_potential(
+        v_b_l = draw_potential(
             layer,
             self.settings,
             sample_ids=self._sample_ids,

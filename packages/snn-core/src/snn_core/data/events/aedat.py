@@ -99,7 +99,7 @@ def _records(body: bytes, kind: np.dtype[np.void], path: Path) -> Array:
     return np.frombuffer(body, kind)
 
 
-def _unwrapped(t_us_e: Array) -> Int64[Array, "e"]:
+def _unwrap(t_us_e: Array) -> Int64[Array, "e"]:
     """Return times that go on where a 32-bit counter started again."""
     t_us_e = t_us_e.astype(np.int64)
     wraps = np.diff(t_us_e, prepend=t_us_e[:1]) < -(2**31)
@@ -110,7 +110,7 @@ def _unwrapped(t_us_e: Array) -> Int64[Array, "e"]:
 def _dvs128(address_e: Array, t_us_e: Array, path: Path) -> EventStream:
     """Decode 16 bits: external event, 7 bits y, 7 bits x, polarity."""
     is_dvs = address_e & 0x8000 == 0
-    address_e, t_us_e = address_e[is_dvs], _unwrapped(t_us_e)[is_dvs]
+    address_e, t_us_e = address_e[is_dvs], _unwrap(t_us_e)[is_dvs]
     return EventStream.of(
         (address_e >> 1) & 0x7F,
         (address_e >> 8) & 0x7F,
@@ -127,7 +127,7 @@ def _davis(address_e: Array, t_us_e: Array, size: Pair | None, path: Path) -> Ev
     Bit 31 marks frames and inertial measurements, bit 10 external events.
     """
     is_dvs = address_e & 0x80000400 == 0
-    address_e, t_us_e = address_e[is_dvs], _unwrapped(t_us_e)[is_dvs]
+    address_e, t_us_e = address_e[is_dvs], _unwrap(t_us_e)[is_dvs]
     return EventStream.of(
         (address_e >> 12) & 0x3FF,
         (address_e >> 22) & 0x1FF,

@@ -48,8 +48,7 @@ def read_aedat4(path: Path) -> EventStream:
     try:
         compression, end, info, start = _header(content)
         events_e = [
-            _events(_unpacked(packet, compression, path))
-            for packet in _packets(content, start, end)
+            _events(_unpack(packet, compression, path)) for packet in _packets(content, start, end)
         ]
     except _DamagedError as error:
         raise DataError(
@@ -120,11 +119,11 @@ def _packets(content: bytes, start: int, end: int) -> Iterator[bytes]:
         start += size
 
 
-def _unpacked(packet: bytes, compression: str, path: Path) -> bytes:
+def _unpack(packet: bytes, compression: str, path: Path) -> bytes:
     """Return a packet as it was before compression."""
     if compression == "none":
         return packet
-    unpack = _unpacked_lz4 if compression == "lz4" else _unpacked_zstd
+    unpack = _unpack_lz4 if compression == "lz4" else _unpack_zstd
     try:
         found, is_whole = unpack(packet)
     except ImportError as error:
@@ -139,14 +138,14 @@ def _unpacked(packet: bytes, compression: str, path: Path) -> bytes:
     return found
 
 
-def _unpacked_lz4(packet: bytes) -> tuple[bytes, bool]:
+def _unpack_lz4(packet: bytes) -> tuple[bytes, bool]:
     import lz4.frame
 
     unpacker = lz4.frame.LZ4FrameDecompressor()
     return unpacker.decompress(packet, max_length=MAX_PACKET_BYTES), unpacker.eof
 
 
-def _unpacked_zstd(packet: bytes) -> tuple[bytes, bool]:
+def _unpack_zstd(packet: bytes) -> tuple[bytes, bool]:
     import zstandard
 
     found = zstandard.ZstdDecompressor().stream_reader(packet).read(MAX_PACKET_BYTES)

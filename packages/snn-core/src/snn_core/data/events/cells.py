@@ -97,7 +97,7 @@ def to_cells(stream: EventStream, chip_size: Pair, settings: InputSettings) -> C
         (y_e, height),
         (x_e, width),
     )  # fmt: skip
-    row_e, column_e = _subsampled(*first, rows), _subsampled(*second, columns)
+    row_e, column_e = _subsample(*first, rows), _subsample(*second, columns)
     channel_e = stream.on_e.astype(np.int64) if channels == 2 else np.zeros_like(row_e)
     is_off = ~stream.on_e
     sign_e = np.where(is_off & (settings.frame_gen_method in SIGNED), -1, 1).astype(np.int8)
@@ -108,16 +108,16 @@ def to_cells(stream: EventStream, chip_size: Pair, settings: InputSettings) -> C
         shape=shape,
     )
     if settings.maxpool_subsampling:
-        events = _taken(events, _first_of_coinciding(events.cell_e, stream))
-    return _clipped(events, settings.frame_gen_method) if settings.do_clip_three_sigma else events
+        events = _select(events, _find_first_of_coinciding(events.cell_e, stream))
+    return _clip(events, settings.frame_gen_method) if settings.do_clip_three_sigma else events
 
 
-def _subsampled(place_e: Array, size: int, target: int) -> Int64[Array, "e"]:
+def _subsample(place_e: Array, size: int, target: int) -> Int64[Array, "e"]:
     """Return ⌊place · (target − 1) / (size − 1)⌋, as the original does."""
     return place_e if target == size else place_e * (target - 1) // max(size - 1, 1)
 
 
-def _first_of_coinciding(cell_e: Array, stream: EventStream) -> Array:
+def _find_first_of_coinciding(cell_e: Array, stream: EventStream) -> Array:
     """Return which events are the first with their cell, time and polarity, in order."""
     order = np.lexsort((stream.on_e, cell_e, stream.t_us_e))
     keys = np.stack([stream.t_us_e, cell_e, stream.on_e])[:, order]
@@ -126,7 +126,7 @@ def _first_of_coinciding(cell_e: Array, stream: EventStream) -> Array:
     return np.sort(order[is_first])
 
 
-def _taken(events: CellEvents, chosen: Array) -> CellEvents:
+def _select(events: CellEvents, chosen: Array) -> CellEvents:
     return replace(
         events,
         cell_e=events.cell_e[chosen],
@@ -135,7 +135,7 @@ def _taken(events: CellEvents, chosen: Array) -> CellEvents:
     )
 
 
-def _clipped(events: CellEvents, method: str) -> CellEvents:
+def _clip(events: CellEvents, method: str) -> CellEvents:
     """Leave out the last events of cells beyond the limits, so that frame and events agree."""
     total_l = events.frame()
     surplus_l = total_l - np.clip(total_l, *_limits(total_l, method))
@@ -147,7 +147,7 @@ def _clipped(events: CellEvents, method: str) -> CellEvents:
     from_end = ends - np.arange(len(key))  # 1 for the last event of a cell and sign
     is_kept = np.empty(len(key), bool)
     is_kept[order] = from_end > surplus_e[order]
-    return _taken(events, np.flatnonzero(is_kept))
+    return _select(events, np.flatnonzero(is_kept))
 
 
 def _limits(total_l: Int64[Array, "h w c"], method: str) -> tuple[Array, Array]:

@@ -174,7 +174,7 @@ class Builder:
     def flatten(self, x: View, *, name: str) -> View:
         """Emit a flattening; the result is viewed in the order that the source flattens in."""
         flat = self.add(Flatten, name, x, (count(x.stored),))
-        return flat.indexed(x.places().reshape(-1))
+        return flat.index(x.places().reshape(-1))
 
     def store_as_vector(self, x: View, *, name: str) -> View:
         """Return a tensor of one source axis that its layer holds as a vector, in any order."""
@@ -196,7 +196,7 @@ class Builder:
             return None
         if found.repeats != (1, 1):
             down, across = found.repeats
-            once = View(x.name, x.stored, None, order.reshape(wanted)).indexed(
+            once = View(x.name, x.stored, None, order.reshape(wanted)).index(
                 (slice(None, None, down), slice(None, None, across))
             )
             x = self.arrange(once, (0, 1, 2), name=name)

@@ -135,7 +135,7 @@ def convolve_transposed(
             (before, after - (more or 0))
             for (before, after), more in zip(geometry.padding, output_padding, strict=True)
         ]
-        geometry, output_padding = geometry.padded(crops), [None, None]
+        geometry, output_padding = geometry.with_padding(crops), [None, None]
         fields["padding"] = tuple(geometry.along(i)["padding"] for i in range(2))
     rows, columns = (
         transposed_output_size(x.stored[i], kernel=kernel[i], output_padding=more,

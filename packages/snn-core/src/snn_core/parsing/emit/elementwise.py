@@ -128,6 +128,6 @@ def _join_vectors(b: Builder, name: str, views: list[View]) -> View:
     sizes = [view.stored[0] for view in views]
     starts = np.cumsum([0, *sizes[:-1]])
     y = b.add(Concatenate, name, views, (sum(sizes),), axis=0)
-    return y.indexed(
+    return y.index(
         np.concatenate([view.places() + start for view, start in zip(views, starts, strict=True)])
     )

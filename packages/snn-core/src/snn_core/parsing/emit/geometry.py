@@ -34,7 +34,7 @@ class Geometry:
 
     def along(self, axis: int) -> dict[str, Any]:
         """Return stride, dilation and padding of one axis, as `snn_core.ir.shapes` names them."""
-        padding = self.padding if isinstance(self.padding, str) else _plain(self.padding)[axis]
+        padding = self.padding if isinstance(self.padding, str) else _to_pairs(self.padding)[axis]
         return {
             "stride": self.strides[axis], "dilation": self.dilations[axis], "padding": padding
         }  # fmt: skip
@@ -53,7 +53,7 @@ class Geometry:
             return {"strides": stride, "padding": padding, "dilation": dilation}
         padding = self.padding
         if not isinstance(padding, str):
-            padding = _plain(padding) if np.any(padding) else "valid"
+            padding = _to_pairs(padding) if np.any(padding) else "valid"
         return {
             "strides": tuple(self.strides), "padding": padding, "dilation": tuple(self.dilations)
         }  # fmt: skip
@@ -63,7 +63,7 @@ class Geometry:
         padding = self.padding if isinstance(self.padding, str) else [(0, 0), *self.padding]
         return Geometry((1, *self.strides), padding, (1, *self.dilations))
 
-    def padded(self, padding: str | Sequence[Pair]) -> Geometry:
+    def with_padding(self, padding: str | Sequence[Pair]) -> Geometry:
         """Return the same with another padding."""
         return replace(self, padding=padding)
 
@@ -79,5 +79,5 @@ def arrange_image(b: Builder, name: str, x: View, rank: int) -> View:
     return b.arrange(x, name=name)
 
 
-def _plain(pads: Sequence[Pair]) -> tuple[Pair, ...]:
+def _to_pairs(pads: Sequence[Pair]) -> tuple[Pair, ...]:
     return tuple((int(before), int(after)) for before, after in pads)

@@ -54,7 +54,7 @@ def pad(
         for (before, after), size in zip(pads, x.shape, strict=True)
     )
     if kept != tuple(slice(0, size) for size in x.shape):
-        x = x.indexed(kept)
+        x = x.index(kept)
     more = [(max(before, 0), max(after, 0)) for before, after in pads]
     if not np.any(more):
         return x

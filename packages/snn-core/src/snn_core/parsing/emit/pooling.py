@@ -75,7 +75,7 @@ def _pool_image(
                     x.stored, kernel, geometry.strides, pads, strict=False
                 )
             ]
-        geometry = geometry.padded(pads)
+        geometry = geometry.with_padding(pads)
     fields = geometry.fields()
     return b.add(
         MaxPooling2D if maximum else AveragePooling2D,
@@ -116,7 +116,7 @@ def reduce(
         1 if i in axes else size for i, size in enumerate(x.shape) if keep or i not in axes
     )
     if all(x.shape[axis] == 1 for axis in axes):
-        return x.reshaped(shape)
+        return x.reshape(shape)
     x = b.settle(x, name=name)
     rank = x.rank
     if x.axes is None or rank == 1 or x.axes.index(rank - 1) in axes:
@@ -134,8 +134,8 @@ def reduce(
     )
     y = View(y.name, y.stored, (0, 1, 2))
     if rank == 2:
-        y = y.reshaped(y.stored[1:])
-    return y.transposed(x.axes).reshaped(shape)
+        y = y.reshape(y.stored[1:])
+    return y.transpose(x.axes).reshape(shape)
 
 
 def pool_adaptively(b: Builder, name: str, x: View, *, sizes: Sequence[int], maximum: bool) -> View:

@@ -67,7 +67,7 @@ class View:
         """Return the same view of another layer, whose output has the same shape."""
         return View(name, self.stored, self.axes, self.order)
 
-    def transposed(self, axes: Sequence[int]) -> View:
+    def transpose(self, axes: Sequence[int]) -> View:
         """Return the tensor with its axes in another order."""
         if sorted(axes) != list(range(self.rank)):
             raise ParseError(f"it transposes {self.rank} axes by {tuple(axes)}.")
@@ -75,7 +75,7 @@ class View:
             return View(self.name, self.stored, tuple(self.axes[axis] for axis in axes))
         return View(self.name, self.stored, None, self.places().transpose(axes))
 
-    def reshaped(self, shape: Shape) -> View:
+    def reshape(self, shape: Shape) -> View:
         """Return the tensor with another shape; one size may be -1."""
         if shape == self.shape:
             return self
@@ -85,18 +85,18 @@ class View:
             raise ParseError(
                 f"it reshapes the {count(self.shape)} values of {self.shape} to {tuple(shape)}."
             ) from None
-        return _simplified(View(self.name, self.stored, None, order))
+        return _simplify(View(self.name, self.stored, None, order))
 
-    def indexed(self, index: Any) -> View:
+    def index(self, index: Any) -> View:
         """Return a part of the tensor, as NumPy indexes it."""
         order = self.places()[index]
         if not order.size:
             raise ParseError("it selects no values at all.")
-        return _simplified(View(self.name, self.stored, None, order))
+        return _simplify(View(self.name, self.stored, None, order))
 
     def along(self, axis: int, index: Any) -> View:
         """Return a part of the tensor: what lies at one index, or a slice, of an axis."""
-        return self.indexed((*(slice(None),) * axis, index))
+        return self.index((*(slice(None),) * axis, index))
 
     def split(self, sizes: Sequence[int], axis: int) -> list[View]:
         """Return the tensor cut into parts of the given sizes along an axis."""
@@ -115,7 +115,7 @@ class View:
         return np.array_equal(self.places(), other.places())
 
 
-def _simplified(view: View) -> View:
+def _simplify(view: View) -> View:
     """Return the view with axes instead of an order, if it holds the whole output untransposed."""
     order = view.places()
     if order.shape == view.stored and np.array_equal(order.reshape(-1), np.arange(order.size)):

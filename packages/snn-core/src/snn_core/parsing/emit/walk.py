@@ -107,7 +107,7 @@ def transpose(x: View, axes: Sequence[int]) -> View:
     """Return a tensor with its axes, that of the samples among them, in another order."""
     if axes[0] != 0:
         raise UnsupportedError([f"it moves the axis of the samples (perm {list(axes)})"])
-    return x.transposed([axis - 1 for axis in axes[1:]])
+    return x.transpose([axis - 1 for axis in axes[1:]])
 
 
 def emit_call(

@@ -31,7 +31,7 @@ def reduce_windows(b: Builder, name: str, x: View, *, maximum: bool) -> View | N
     if len(x.stored) != 3 or rows == columns == 1:
         return None
     image = View(x.name, x.stored, CHANNELS_LAST[3])
-    first = x.indexed((slice(None), slice(None), 0, slice(None), 0)).places()
+    first = x.index((slice(None), slice(None), 0, slice(None), 0)).places()
     found = Selection.of(first.transpose(1, 2, 0), x.stored)
     if found is None:
         return None
@@ -42,7 +42,7 @@ def reduce_windows(b: Builder, name: str, x: View, *, maximum: bool) -> View | N
         return None
     if not np.array_equal(image.places()[wanted], x.places()):
         return None
-    covered = image.indexed(
+    covered = image.index(
         (
             slice(None),
             slice(found.starts[0], row_hk.max() + 1),

@@ -104,13 +104,13 @@ def custom_activation(name: str) -> Activation:
             raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"]) from None
         return relu_of(Fields(config), kind="ClampedReLU")
     if quantized := _QUANTIZED.fullmatch(short):
-        return _quantized(quantized["name"], int(quantized["m"]), int(quantized["f"]))
+        return _make_quantized_relu(quantized["name"], int(quantized["m"]), int(quantized["f"]))
     if short == "noisy_softplus":
         return relu_of(Fields({}), kind="NoisySoftplus")
     raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"])
 
 
-def _quantized(name: str, m: int, f: int) -> QuantizedReLU:
+def _make_quantized_relu(name: str, m: int, f: int) -> QuantizedReLU:
     """Return ``name`` in the fixed-point format Qm.f."""
     if name not in ("relu", "quantized_relu"):
         raise UnsupportedError([f"activation '{name}_Q{m}.{f}': only relu can be quantised"])

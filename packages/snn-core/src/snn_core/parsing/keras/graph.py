@@ -227,9 +227,9 @@ class _Inliner:
             )
         nodes = Nodes(entries)
         output = nodes.output(config, where="/".join(outer.names) or "the model")
-        needed = nodes.needed(output)
+        needed = nodes.find_needed(output)
         done: dict[Key, int] = {(name, 0): i for name, i in zip(sources, inputs, strict=True)}
-        for key in nodes.ordered(needed, ready=set(done)):
+        for key in nodes.order(needed, ready=set(done)):
             place = nodes.place[key[0]]
             done[key] = self._apply(
                 entries[place],

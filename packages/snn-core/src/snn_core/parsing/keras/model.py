@@ -58,14 +58,14 @@ class KerasParser:
         UnsupportedError
             With every layer that cannot be converted.
         """
-        with _opened(source) as contents:
+        with _open_contents(source) as contents:
             return _read(contents, input_shape).network
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str] | None:
         """Return what Keras computes, and its version; nothing where it is not installed."""
-        with _opened(source) as contents:
+        with _open_contents(source) as contents:
             reading = _read(contents, input_shape)  # refuses what must not be run
         x = reading.to_source(x_b_l)
         if isinstance(source, (str, PathLike)):
@@ -84,7 +84,7 @@ def _read(contents: Contents, input_shape: Shape | None) -> Reading:
 
 
 @contextmanager
-def _opened(source: Any) -> Iterator[Contents]:
+def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
         with open_file(Path(source)) as contents:
             yield contents

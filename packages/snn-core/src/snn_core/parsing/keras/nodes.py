@@ -220,7 +220,7 @@ class Nodes:
             raise unsupported(*problems)
         return self._key(found[0], output=True)
 
-    def needed(self, output: Key) -> set[Key]:
+    def find_needed(self, output: Key) -> set[Key]:
         """Return all calls from which the output can be reached."""
         found: set[Key] = set()
         waiting = [output]
@@ -231,7 +231,7 @@ class Nodes:
                 waiting += self.inputs.get(key, [])
         return found
 
-    def ordered(self, needed: set[Key], *, ready: set[Key]) -> Iterator[Key]:
+    def order(self, needed: set[Key], *, ready: set[Key]) -> Iterator[Key]:
         """Yield calls so that inputs come first, else in the order of the configuration."""
         done = set(ready)
         waiting = [key for key in self.inputs if key in needed and key not in done]

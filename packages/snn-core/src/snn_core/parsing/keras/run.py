@@ -53,25 +53,25 @@ _KNOWN = frozenset(
 def run_model(model: Any, x: Array) -> tuple[Array, str] | None:
     """Return what a model in memory computes for samples in its own axis order."""
     package = type(model).__module__.partition(".")[0]
-    keras = _keras("tf_keras" if package == "tf_keras" else "keras")
-    return None if keras is None else (_outputs(keras, model, x), _engine(keras))
+    keras = _import_keras("tf_keras" if package == "tf_keras" else "keras")
+    return None if keras is None else (_evaluate(keras, model, x), _engine(keras))
 
 
 def run_file(path: Path, x: Array) -> tuple[Array, str] | None:
     """Return what the model in a file computes for samples in its own axis order."""
-    keras = _keras("keras")
+    keras = _import_keras("keras")
     if keras is None:
         return None
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _silence_backend():
         copy, known = _harmless_copy(path, Path(folder), keras)
         model = keras.models.load_model(copy, custom_objects=known, compile=False)
-        return _outputs(keras, model, x), _engine(keras)
+        return _evaluate(keras, model, x), _engine(keras)
 
 
-def _keras(name: str) -> Any:
+def _import_keras(name: str) -> Any:
     """Import Keras and its backend quietly; return nothing where one is missing."""
     try:
-        with _quiet():
+        with _silence_backend():
             return importlib.import_module(name)
     except ImportError:
         return None
@@ -81,9 +81,9 @@ def _engine(keras: Any) -> str:
     return f"keras {keras.__version__} ({keras.backend.backend()})"
 
 
-def _outputs(keras: Any, model: Any, x: Array) -> Array:
+def _evaluate(keras: Any, model: Any, x: Array) -> Array:
     """Evaluate a model on the CPU: GPUs may round to fewer bits than float32 has."""
-    with _quiet():
+    with _silence_backend():
         if hasattr(keras, "device"):
             with keras.device("cpu:0"):
                 found = model(x, training=False)
@@ -131,7 +131,7 @@ class _Cleaner:
         if not isinstance(value, dict):
             return value
         if "class_name" in value:
-            value = self._known(value)
+            value = self._require_known(value)
         found = {}
         for key, item in value.items():
             if key == "activation":
@@ -140,7 +140,7 @@ class _Cleaner:
                 found[key] = None if key.endswith(_UNUSED) else self._value(item)
         return found
 
-    def _known(self, entry: dict[str, Any]) -> dict[str, Any]:
+    def _require_known(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return the entry of an object; raise if the parser does not know its class."""
         kind, module = entry["class_name"], entry.get("module")
         if str(kind).rpartition(">")[2] in CUSTOM_CLASSES:
@@ -155,7 +155,7 @@ class _Cleaner:
         if value is None or (isinstance(value, str) and value in ACTIVATIONS):
             return value
         try:
-            function = _function(self._keras, activation_of(value))
+            function = _make_function(self._keras, activation_of(value))
         except UnsupportedError:
             return "linear"  # the output does not depend on this layer, or it would be refused
         name = f"snn_activation_{len(self.functions)}"
@@ -164,7 +164,7 @@ class _Cleaner:
         return {**serialized, "registered_name": "function"}
 
 
-def _function(keras: Any, activation: Activation) -> Any:
+def _make_function(keras: Any, activation: Activation) -> Any:
     """Return an activation as a function of Keras 3."""
     if not hasattr(keras, "ops"):
         raise ParseError(f"custom activations need Keras 3; this is Keras {keras.__version__}")
@@ -183,7 +183,7 @@ def _function(keras: Any, activation: Activation) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_backend() -> Iterator[None]:
     """Keep what TensorFlow writes to standard error from the terminal; errors are exceptions."""
     before = os.environ.get(LOG_LEVEL)
     os.environ.setdefault(LOG_LEVEL, "2")

@@ -18,7 +18,7 @@ from snn_core.typing import Pair
 def _flatten(b: Builder, layer: LayerCall) -> View:
     x = layer.tensor()
     if layer.fields.text("data_format", "channels_last") == "channels_first":
-        x = x.transposed([*range(1, x.rank), 0])  # as Keras itself moves the channels then
+        x = x.transpose([*range(1, x.rank), 0])  # as Keras itself moves the channels then
     return b.flatten(x, name=layer.name)
 
 
@@ -28,7 +28,7 @@ def _reshape(b: Builder, layer: LayerCall) -> View:
     is_list = isinstance(target, (list, tuple)) and len(target) > 0
     if not is_list or not all(_is_size(n) or n == -1 for n in target):
         raise ParseError(f"its target shape is {target!r}; expected numbers.")
-    return b.reshape(x, x.reshaped(tuple(target)).shape, name=layer.name)
+    return b.reshape(x, x.reshape(tuple(target)).shape, name=layer.name)
 
 
 def _pool(b: Builder, layer: LayerCall) -> View:

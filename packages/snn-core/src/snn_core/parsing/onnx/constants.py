@@ -87,7 +87,7 @@ def _with_external_data(tensor: Any, folder: Path | None) -> Any:
     return full
 
 
-def folded(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
+def fold(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
     """Return the outputs of a node whose inputs are all known.
 
     Raises
@@ -97,7 +97,7 @@ def folded(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
     """
     if node.op_type not in _FOLDED:
         raise UnsupportedError(["it computes with constants alone; fold them first"])
-    if _outcome(node, feeds) > MAX_FOLDED:
+    if _count_values(node, feeds) > MAX_FOLDED:
         raise UnsupportedError(
             [f"it makes more than {MAX_FOLDED} values out of few; fold it first"]
         )
@@ -124,7 +124,7 @@ _BROADCASTING = frozenset((
 ))  # fmt: skip
 
 
-def _outcome(node: Any, feeds: Mapping[str, Array]) -> float:
+def _count_values(node: Any, feeds: Mapping[str, Array]) -> float:
     """Return at most how many values a node makes out of its inputs."""
     given = [feeds[name] for name in node.input if name]
     sizes = [float(values.size) for values in given]
@@ -140,7 +140,7 @@ def _outcome(node: Any, feeds: Mapping[str, Array]) -> float:
     return 0.0
 
 
-def inferred_shapes(
+def infer_shapes(
     node: Any, inputs: Sequence[Value], *, opset: int, batch: int
 ) -> list[Shape | None]:
     """Return the shapes of one sample of a node's outputs, as ONNX infers them.

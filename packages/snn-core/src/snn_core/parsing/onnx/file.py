@@ -71,7 +71,7 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
     model, folder, what, note = source, None, "the ONNX model", "read an ONNX model"
     if isinstance(source, (str, PathLike)):
         path = Path(source)
-        model, digest = _loaded(onnx, path)
+        model, digest = _load(onnx, path)
         folder, what = path.parent, str(path)
         producer = f"{model.producer_name} {model.producer_version}".strip()
         producer = producer or "an unknown producer"
@@ -86,7 +86,7 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
         ) from error
 
 
-def _loaded(onnx: Any, path: Path) -> tuple[Any, str]:
+def _load(onnx: Any, path: Path) -> tuple[Any, str]:
     """Return the model without data stored in other files, and the hash of the file."""
     decode_error = require("google.protobuf.message", extra="onnx").DecodeError
     try:

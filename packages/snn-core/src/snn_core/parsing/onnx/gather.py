@@ -78,4 +78,4 @@ def gather(b: Builder, call: Call) -> View:
         raise UnsupportedError(["it moves the axis of the samples"])
     index = np.broadcast_to(np.arange(x.places().size).reshape(x.shape), (1, *x.shape))
     picked = index.transpose(before)[tuple(np.moveaxis(indices, -1, 0))].transpose(after)[0]
-    return x.reshaped((-1,)).indexed(picked)
+    return x.reshape((-1,)).index(picked)

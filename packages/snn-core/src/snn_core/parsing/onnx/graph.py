@@ -24,7 +24,7 @@ from snn_core.parsing.emit.walk import (
     start,
     trace_back,
 )
-from snn_core.parsing.onnx.constants import HEADLINE, Constants, folded, inferred_shapes, shape_of
+from snn_core.parsing.onnx.constants import HEADLINE, Constants, fold, infer_shapes, shape_of
 from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.parsing.problems import refuse_several
@@ -194,10 +194,10 @@ class _Walk:
         if all(item in self.constants for item in read):
             return self._fold(node, name)
         if node.op_type in ("Shape", "Size") and not unknown:
-            return self._fold(node, name, {node.input[0]: self._shaped(node.input[0])})
+            return self._fold(node, name, {node.input[0]: self._make_zeros(node.input[0])})
         inputs = {str(place): self.value(item) for place, item in enumerate(node.input) if item}
         given = [self.value(item) if item else None for item in node.input]
-        shapes = inferred_shapes(node, given, opset=self.opset, batch=self.batch)
+        shapes = infer_shapes(node, given, opset=self.opset, batch=self.batch)
         call = Call(name=name, kind=node.op_type, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.op_type, DEFAULT_ADVICE)
         emit = EMITTERS.get(node.op_type)
@@ -218,7 +218,7 @@ class _Walk:
         self._set(nodes.after, values)
         return problems
 
-    def _shaped(self, name: str) -> Array:
+    def _make_zeros(self, name: str) -> Array:
         """Return zeros of the shape that a tensor has for a whole batch."""
         view = self.tensors[name]
         shape = view.shape if view is not None else ()
@@ -237,7 +237,7 @@ class _Walk:
         """Compute a node from constants."""
         feeds = given or {item: self.constants[item] for item in node.input if item}
         try:
-            found = folded(node, feeds, opset=self.opset)
+            found = fold(node, feeds, opset=self.opset)
         except UnsupportedError as error:
             self._set(node, [None])
             return [f"{name} ({node.op_type}): {problem}" for problem in error.problems]

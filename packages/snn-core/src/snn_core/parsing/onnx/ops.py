@@ -52,7 +52,7 @@ def _clip(b: Builder, call: Call) -> View:
     )
 
 
-def _bounded(b: Builder, call: Call) -> View:
+def _bound(b: Builder, call: Call) -> View:
     """Emit the maximum or minimum of a tensor and one number."""
     tensors = [value for value in call.inputs.values() if isinstance(value, View)]
     numbers = [value for value in call.inputs.values() if not isinstance(value, View)]
@@ -105,10 +105,10 @@ EMITTERS: dict[str, Emit] = {
     "Identity": _identity,
     "LogSoftmax": shaping.apply_softmax,
     "MatMul": weighted.multiply,
-    "Max": _bounded,
+    "Max": _bound,
     "MaxPool": shaping.pool,
     "Mean": weighted.add_up,
-    "Min": _bounded,
+    "Min": _bound,
     "Neg": weighted.negate,
     "Pad": shaping.pad,
     "ReduceMax": shaping.reduce,

@@ -101,7 +101,7 @@ def reshape(b: Builder, call: Call) -> View:
         target = [int(np.prod(full)) // known if size == -1 else size for size in target]
     if not target or target[0] != batch or int(np.prod(target)) != int(np.prod(full)):
         raise UnsupportedError([f"it reshapes {full} to {tuple(target)}, which mixes samples"])
-    return x.reshaped(tuple(target[1:]))
+    return x.reshape(tuple(target[1:]))
 
 
 def flatten(b: Builder, call: Call) -> View:
@@ -110,7 +110,7 @@ def flatten(b: Builder, call: Call) -> View:
     axis = call.settings.get("axis", 1)
     if axis not in (1, -x.rank):
         raise UnsupportedError([f"it flattens from axis {axis}, which mixes samples; use axis 1"])
-    return x.reshaped((-1,))
+    return x.reshape((-1,))
 
 
 def squeeze(b: Builder, call: Call) -> View:
@@ -119,7 +119,7 @@ def squeeze(b: Builder, call: Call) -> View:
     axes = source_axes(call, "1", x.rank) or [i for i, size in enumerate(x.shape) if size == 1]
     if any(x.shape[axis] != 1 for axis in axes):
         raise ParseError(f"it removes the axes {axes} of {x.shape}, which are no single cells.")
-    return x.reshaped(tuple(size for i, size in enumerate(x.shape) if i not in axes))
+    return x.reshape(tuple(size for i, size in enumerate(x.shape) if i not in axes))
 
 
 def unsqueeze(b: Builder, call: Call) -> View:
@@ -131,7 +131,7 @@ def unsqueeze(b: Builder, call: Call) -> View:
     shape = list(x.shape)
     for axis in sorted(axes):
         shape.insert(axis, 1)
-    return x.reshaped(tuple(shape))
+    return x.reshape(tuple(shape))
 
 
 def transpose(b: Builder, call: Call) -> View:
@@ -177,7 +177,7 @@ def take_slice(b: Builder, call: Call) -> View:
     index: list[Any] = [slice(None)] * x.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         index[source_axis(axis, x.rank)] = slice(start, max(end, -(2**31)), step)
-    return x.indexed(tuple(index))
+    return x.index(tuple(index))
 
 
 def gather(b: Builder, call: Call) -> View:

@@ -135,7 +135,7 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
             f"{name!r} has the data type number {meta['dtype']}; expected real numbers."
         )
     kind = np.dtype(_TYPES[meta["dtype"]])
-    shape, strides = fixed(meta["sizes"]), fixed(meta["strides"])
+    shape, strides = read_sizes(meta["sizes"]), read_sizes(meta["strides"])
     if shape is None or strides is None or len(shape) != len(strides):
         raise ParseError(f"{name!r} has no fixed shape.")
     start = int(meta["storage_offset"]["as_int"])
@@ -156,7 +156,7 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
     return values
 
 
-def fixed(sizes: Any) -> Shape | None:
+def read_sizes(sizes: Any) -> Shape | None:
     """Return sizes of the schema as numbers, or nothing if some are left open."""
     found = [size.get("as_int") for size in sizes]
     return None if None in found else tuple(int(size) for size in found)

@@ -21,7 +21,7 @@ from snn_core.parsing.emit.walk import (
 )
 from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
-from snn_core.parsing.torch.archive import Program, fixed
+from snn_core.parsing.torch.archive import Program, read_sizes
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.typing import Array, Shape
 
@@ -179,7 +179,7 @@ def _outputs(program: Program) -> tuple[list[str], list[str]]:
 
 
 def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
-    shape = fixed(sizes[1:])
+    shape = read_sizes(sizes[1:])
     if shape is None:
         raise ParseError(
             f"The program leaves the shape of {name!r} open; export it with fixed sizes of all "
@@ -193,10 +193,10 @@ def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
     def first_reader(name: str) -> tuple[str, str, list[int]] | None:
         for node in nodes:
             if name in node.reads() and node.outputs and node.outputs[0]:
-                perm = _plain(node.arguments.get("dims", {"as_none": True})) or []
+                perm = _to_plain(node.arguments.get("dims", {"as_none": True})) or []
                 kind = {"permute": "transpose", "linear": "dense", "matmul": "dense"}.get(node.kind)
                 if node.kind == "transpose":
-                    kind, perm = "transpose", _swapped(node, rank)
+                    kind, perm = "transpose", _swap_axes(node, rank)
                 if node.kind in _ELEMENTWISE:
                     kind = "elementwise"
                 if node.kind in ("flatten", "view", "reshape"):
@@ -207,14 +207,14 @@ def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
     return channels_come_first(first_reader, source, rank)
 
 
-def _swapped(node: _Node, rank: int) -> list[int]:
+def _swap_axes(node: _Node, rank: int) -> list[int]:
     perm = list(range(rank + 1))
-    a, b = (int(_plain(node.arguments[key])) for key in ("dim0", "dim1"))
+    a, b = (int(_to_plain(node.arguments[key])) for key in ("dim0", "dim1"))
     perm[a], perm[b] = perm[b], perm[a]
     return perm
 
 
-def _plain(argument: Mapping[str, Any]) -> Any:
+def _to_plain(argument: Mapping[str, Any]) -> Any:
     """Return a setting as a plain value; sizes that are left open become ``None``."""
     (kind, value), *_ = argument.items()
     if kind == "as_none":
@@ -245,7 +245,7 @@ class _Walk:
             elif names and "as_none" not in argument:
                 inputs |= {f"{key}.{i}": self._value(name) for i, name in enumerate(names) if name}
             elif "as_none" not in argument:
-                settings[key] = _plain(argument)
+                settings[key] = _to_plain(argument)
         shapes = [self.shape(name) if name else None for name in node.outputs]
         call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.kind, DEFAULT_ADVICE)
@@ -264,4 +264,4 @@ class _Walk:
 
     def shape(self, name: str) -> Shape | None:
         """Return the shape of one sample of a value, if it is fixed."""
-        return fixed(self.types[name]["sizes"][1:]) if name in self.types else None
+        return read_sizes(self.types[name]["sizes"][1:]) if name in self.types else None

@@ -88,7 +88,7 @@ class TorchParser:
             found = run_archive(torch, Path(source), x)
         else:
             module = _module(torch, source)
-            with _evaluating(torch, module) as like, torch.no_grad():
+            with _evaluation_mode(torch, module) as like, torch.no_grad():
                 found = module(torch.from_numpy(x).to(like)).float().cpu().numpy()
         return None if found is None else (reading.from_source(found), f"torch {torch.__version__}")
 
@@ -110,7 +110,7 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
             ) from error
     torch = require("torch", extra="torch")
     module = _module(torch, source)
-    program = _exported(torch, module, input_shape)
+    program = _export(torch, module, input_shape)
     name = source.target if isinstance(source, ModelName) else type(module).__name__
     return read(program, note=f"exported {name} with PyTorch {torch.__version__}")
 
@@ -167,7 +167,7 @@ def _module(torch: Any, source: Any) -> Any:
 
 
 @contextmanager
-def _evaluating(torch: Any, module: Any) -> Iterator[Any]:
+def _evaluation_mode(torch: Any, module: Any) -> Iterator[Any]:
     """Switch a module to evaluation and back; yield a tensor with its data type and device."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
@@ -179,16 +179,16 @@ def _evaluating(torch: Any, module: Any) -> Iterator[Any]:
             part.training = training
 
 
-def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
+def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
     """Export a module for two samples, so that sizes of samples and of axes are not mixed up."""
     if input_shape is None:
         raise ParseError(
             f"A PyTorch module ({type(module).__name__}) does not know the shape of its input; "
             f"give that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
         )
-    module = _unparametrized(torch, module)
+    module = _remove_parametrizations(torch, module)
     buffer = io.BytesIO()
-    with _evaluating(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
+    with _evaluation_mode(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
         # PyTorch prints the whole graph before it raises an error.
         example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
         try:
@@ -198,7 +198,7 @@ def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
             first = next((line for line in str(error).splitlines() if line.strip()), "")
             if type(error).__name__ in _DATA_DEPENDENT:
                 line = f"{type(module).__name__} (forward): it branches on values that it computes"
-                problems = [f"{line} ({first})", *_offending(module)]
+                problems = [f"{line} ({first})", *_find_unsupported(module)]
                 raise UnsupportedError(problems, what=HEADLINE) from error
             raise ParseError(
                 f"PyTorch cannot export {type(module).__name__} for the input shape "
@@ -208,7 +208,7 @@ def _exported(torch: Any, module: Any, input_shape: Shape | None) -> Program:
     return read_program(buffer, what=type(module).__name__)
 
 
-def _unparametrized(torch: Any, module: Any) -> Any:
+def _remove_parametrizations(torch: Any, module: Any) -> Any:
     """Return a module whose weights are plain: a copy where parametrizations compute them."""
     parametrize = importlib.import_module("torch.nn.utils.parametrize")
     if not any(parametrize.is_parametrized(part) for part in module.modules()):
@@ -226,7 +226,7 @@ def _unparametrized(torch: Any, module: Any) -> Any:
     return module
 
 
-def _offending(module: Any) -> list[str]:
+def _find_unsupported(module: Any) -> list[str]:
     """Return a line for each module inside that has no spiking form, as far as its type tells."""
     advice = {kind.replace("_", ""): text for kind, text in ADVICE.items()}
     return [

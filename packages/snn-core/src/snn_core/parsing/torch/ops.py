@@ -83,7 +83,7 @@ def _identity(b: Builder, call: Call) -> Value:
     return call.inputs["self" if "self" in call.inputs else "input"]
 
 
-def _folded(function: Callable[[Array], Array]) -> Emit:
+def _fold_with(function: Callable[[Array], Array]) -> Emit:
     """Return the emitter of a function that is only known on constants."""
 
     def emit(b: Builder, call: Call) -> Value:
@@ -95,7 +95,7 @@ def _folded(function: Callable[[Array], Array]) -> Emit:
     return emit
 
 
-def _filled(b: Builder, call: Call) -> Value:
+def _fill(b: Builder, call: Call) -> Value:
     """Return the constant that a tensor is filled with; it broadcasts to whatever shape."""
     value = {"zeros": 0.0, "ones": 1.0}.get(call.kind.removesuffix("_like"))
     return np.array([call.settings["fill_value"] if value is None else value], np.float32)
@@ -153,10 +153,10 @@ EMITTERS: dict[str, Emit] = {
     **dict.fromkeys(("alias", "clone", "contiguous", "detach", "detach_", "lift_fresh_copy"),
                     _identity),
     **dict.fromkeys(("to", "_to_copy", "type_as"), _cast),
-    **dict.fromkeys(("zeros", "ones", "full", "zeros_like", "ones_like", "full_like"), _filled),
-    "sqrt": _folded(np.sqrt),
-    "rsqrt": _folded(lambda values: 1 / np.sqrt(values)),
-    "exp": _folded(np.exp),
-    "abs": _folded(np.abs),
+    **dict.fromkeys(("zeros", "ones", "full", "zeros_like", "ones_like", "full_like"), _fill),
+    "sqrt": _fold_with(np.sqrt),
+    "rsqrt": _fold_with(lambda values: 1 / np.sqrt(values)),
+    "exp": _fold_with(np.exp),
+    "abs": _fold_with(np.abs),
 }  # fmt: skip
 """Names without overloads to the functions that emit their layers."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.parsing.torch.archive import fixed
+from snn_core.parsing.torch.archive import read_sizes
 from snn_core.parsing.torch.ops import EMITTERS
 from snn_core.typing import Array
 
@@ -75,5 +75,5 @@ def _batch(program: Any) -> int | None:
         for spec in program["graph_module"]["signature"]["input_specs"]
         if "user_input" in spec
     ]
-    shape = fixed(graph["tensor_values"][sources[0]]["sizes"][:1])
+    shape = read_sizes(graph["tensor_values"][sources[0]]["sizes"][:1])
     return None if shape is None else shape[0]

@@ -76,7 +76,7 @@ def reshape(b: Builder, call: Call) -> Value:
         raise UnsupportedError(
             [f"it reshapes {x.shape} to {shape} per sample, which mixes samples"]
         )
-    return x.reshaped(shape)
+    return x.reshape(shape)
 
 
 def permute(b: Builder, call: Call) -> Value:
@@ -164,5 +164,5 @@ def shuffle_channels(b: Builder, call: Call) -> View:
     x = call.tensor("self")
     channels, *sizes = x.shape
     groups = call.settings["groups"]
-    y = x.reshaped((groups, channels // groups, *sizes))
-    return y.transposed([1, 0, *range(2, y.rank)]).reshaped(x.shape)
+    y = x.reshape((groups, channels // groups, *sizes))
+    return y.transpose([1, 0, *range(2, y.rank)]).reshape(x.shape)
