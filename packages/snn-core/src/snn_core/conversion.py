@@ -32,7 +32,7 @@ from snn_core.normalization import (
 )
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
-from snn_core.passes import Pass, structural
+from snn_core.passes import Pass, run_structural
 from snn_core.passes.cost import WORDS, cost
 from snn_core.passes.precision import binarize_weights, quantize_weights
 from snn_core.passes.spiking import (
@@ -188,7 +188,7 @@ def _apply_lossy_passes(
     for on_weights in _weight_passes(settings):
         changed = on_weights(dialect)
         if changed is not dialect:
-            note, after = changed.history[-1], structural(changed)
+            note, after = changed.history[-1], run_structural(changed)
             line = f"{note}; it {cost(network, after, x_b_l)}"
             dialect, network = (_rewrite_note(item, note, line) for item in (changed, after))
     wanted: list[Pass] = []

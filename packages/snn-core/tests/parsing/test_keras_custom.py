@@ -13,7 +13,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, BinarySigmoid, BinaryTanh, Network, QuantizedReLU, ReLU
 from snn_core.operations import connectivity_statistics
 from snn_core.parsing.keras.model import KerasParser
-from snn_core.passes import structural
+from snn_core.passes import run_structural
 
 Writer = Callable[..., Path]
 
@@ -71,7 +71,7 @@ def test_custom_activations_are_known_by_name(
         layer("Dense", "a", units=2, use_bias=False, activation=own),
         *([layer("Activation", "act", activation=value)] if kind == "Activation" else []),
     )
-    found = structural(parse(write_archive(model, {"layers/dense": [KERNEL]})))
+    found = run_structural(parse(write_archive(model, {"layers/dense": [KERNEL]})))
     assert found.output.activation == expected
 
 
@@ -122,7 +122,7 @@ def test_pruned_layers_keep_their_mask(write_archive: Writer) -> None:
     np.testing.assert_array_equal(network["out"].weight, 5 * np.eye(2))
     # Three taps at two places into conv. Behind it "each" is a relay: the first output reads one
     # of its taps, the second two.
-    assert connectivity_statistics(structural(network)).num_synapses == 3 * 2 + 1 + 2
+    assert connectivity_statistics(run_structural(network)).num_synapses == 3 * 2 + 1 + 2
 
 
 def test_pruned_layers_of_keras_2_keep_their_mask(write_keras2: Writer) -> None:

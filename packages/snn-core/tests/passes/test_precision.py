@@ -21,7 +21,7 @@ from snn_core.ir import (
 )
 from snn_core.operations import connectivity_statistics
 from snn_core.parsing.base import Parsed
-from snn_core.passes import structural
+from snn_core.passes import run_structural
 from snn_core.passes.precision import binarize_weights, fixed_point, parse_format, quantize_weights
 from snn_core.settings import Settings
 from snn_core.testing.toy_parser import ToyParser
@@ -113,7 +113,7 @@ def test_what_is_exact_already_is_left_alone(passed: object) -> None:
 @pytest.mark.parametrize("name", ["fast", "seed"])
 def test_pruned_weights_stay_pruned_all_the_way(name: str, cell: dict[str, object]) -> None:
     source = pruned()
-    network = structural(source)
+    network = run_structural(source)
     settings = preset(name).updated({"cell": cell})
     parsed = Parsed(
         source=None, parser=ToyParser(), input_shape=None, dialect=source, network=network
@@ -145,7 +145,7 @@ def test_weights_change_before_normalization_is_merged_into_them() -> None:
     )  # fmt: skip
     parsed = Parsed(
         source=None, parser=ToyParser(), input_shape=None, dialect=source,
-        network=structural(source),
+        network=run_structural(source),
     )  # fmt: skip
     settings = Settings.of(
         {"cell": {"binarize_weights": True}, "normalization": {"method": "none"}}
@@ -165,7 +165,7 @@ def test_each_lossy_pass_states_its_own_cost() -> None:
         {"cell": {"binarize_weights": True, "quantize_weights": "Q0.3"}}
     )
     data = np.random.default_rng(0).random((20, 4, 4, 2)).astype("f4")
-    first, second = costs(convert(structural(pruned()), data, settings=settings))
+    first, second = costs(convert(run_structural(pruned()), data, settings=settings))
     assert first.startswith("binarize_weights: ")
     assert second.startswith("quantize_weights Q0.3: ")
 
@@ -178,7 +178,7 @@ def test_settings_take_true_false_and_formats() -> None:
 
 
 def test_nothing_lossy_happens_unless_it_is_asked_for() -> None:
-    network = structural(pruned())
+    network = run_structural(pruned())
     data = np.random.default_rng(0).random((5, 4, 4, 2)).astype("f4")
     settings = preset("fast").updated({"normalization": {"method": "none"}})
     converted = convert(network, data, settings=settings)

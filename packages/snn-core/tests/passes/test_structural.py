@@ -34,7 +34,7 @@ from snn_core.ir import (
     Softmax,
     ZeroPadding2D,
 )
-from snn_core.passes import STRUCTURAL, check_convertible, label_layers, structural
+from snn_core.passes import STRUCTURAL, check_convertible, label_layers, run_structural
 
 IMAGE = (5, 4, 3)
 
@@ -307,7 +307,7 @@ def test_structural_passes_together_leave_a_convertible_network(
 ) -> None:
     network = make()
     arrays = {layer.name: layer.arrays for layer in network}
-    found = structural(network)
+    found = run_structural(network)
     assert_same_function(network, found)
     assert not [layer.name for layer in found if layer.source_dialect]
     assert found.spiking_layers[-1] is found.output
@@ -317,8 +317,8 @@ def test_structural_passes_together_leave_a_convertible_network(
 
 
 def test_structural_network_is_left_alone() -> None:
-    network = structural(conv_bn_relu())
-    assert structural(network) is network
+    network = run_structural(conv_bn_relu())
+    assert run_structural(network) is network
 
 
 def test_labels_count_layers_and_keep_their_old_names_in_the_history() -> None:
@@ -342,7 +342,7 @@ def test_all_problems_are_listed_at_once() -> None:
     net.flat().dense("h", activation=Softmax()).dense("k")
     net.add(ActivationLayer, "s", activation=Softmax()).dense("o")
     with pytest.raises(UnsupportedError) as caught:
-        structural(net.done())
+        run_structural(net.done())
     problems = caught.value.problems
     assert [problem.split(":")[0] for problem in problems] == [
         "p (MaxPooling2D)",
@@ -358,14 +358,14 @@ def test_softmax_over_the_channels_of_several_pixels_is_refused() -> None:
     """After flattening, one softmax over all values would be another function."""
     net = Net((3, 2, 2)).conv("c", activation=Softmax()).flat()
     with pytest.raises(UnsupportedError, match=r"c \(Conv2D\): softmax inside"):
-        structural(net.done())
+        run_structural(net.done())
 
 
 def test_networks_without_weights_are_refused() -> None:
     net = Net(IMAGE)
     net.add(AveragePooling2D, "p", (2, 2, 3), pool_size=(2, 2), strides=(2, 2))
     with pytest.raises(UnsupportedError, match="no layer with weights"):
-        structural(net.done())
+        run_structural(net.done())
 
 
 def test_source_dialect_is_refused_with_advice() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from snn_core.data.arrays import ORIGINAL_FILES, from_arrays, from_original_folder, npz_names
 from snn_core.data.base import Dataset
+from snn_core.data.event_files import from_event_files
 from snn_core.data.events import EVENT_SUFFIXES
 from snn_core.data.events.arrays import find_columns, set_prefix
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
-from snn_core.data.recordings import from_recordings
 from snn_core.errors import DataError
 from snn_core.settings import InputSettings
 from snn_core.typing import PathLikeStr
@@ -48,7 +48,7 @@ def load_dataset(
     if kind == "aedat":
         if not path.exists():
             raise DataError(f"There is no data file or folder {path}.")
-        return from_recordings(path, part=part, settings=settings)
+        return from_event_files(path, part=part, settings=settings)
     return from_original_folder(path, part=part) if path.is_dir() else from_arrays(path)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
-from snn_core.passes import structural
+from snn_core.passes import run_structural
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -209,7 +209,7 @@ def read(
         parser=parser,
         input_shape=input_shape,
         dialect=dialect,
-        network=structural(dialect),
+        network=run_structural(dialect),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Layer, Network
-from snn_core.passes import structural
+from snn_core.passes import run_structural
 
 
 def collect_problems(layers: Sequence[Layer], problems: Sequence[str]) -> list[str]:
@@ -24,7 +24,7 @@ def collect_problems(layers: Sequence[Layer], problems: Sequence[str]) -> list[s
         Lines of the form ``name (type): reason``.
     """
     try:
-        structural(Network(layers=tuple(layers)))
+        run_structural(Network(layers=tuple(layers)))
     except UnsupportedError as error:
         known = {problem.split(" (")[0] for problem in problems}
         names = tuple(f"{layer.name} (" for layer in layers if layer.name not in known)

@@ -32,7 +32,7 @@ STRUCTURAL: tuple[Pass, ...] = (
 """The structural passes, in the order in which they run."""
 
 
-def structural(network: Network) -> Network:
+def run_structural(network: Network) -> Network:
     """Run the structural passes, check the result and label its layers.
 
     Raises
@@ -58,5 +58,5 @@ __all__ = [
     "lower_global_pooling",
     "merge_reshapes",
     "rectify_max_pooling",
-    "structural",
+    "run_structural",
 ]

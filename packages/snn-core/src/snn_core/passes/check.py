@@ -45,4 +45,4 @@ def _left_over(layer: Layer) -> str:
     activation = getattr(layer, "activation", None)
     if isinstance(activation, Softmax):
         return "softmax inside the network; only the output can have it"
-    return "it belongs to the source dialect; run snn_core.passes.structural first"
+    return "it belongs to the source dialect; run snn_core.passes.run_structural first"

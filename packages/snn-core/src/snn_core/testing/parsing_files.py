@@ -15,7 +15,7 @@ import pytest
 from snn_core import artifact
 from snn_core.errors import ParseError, SNNError
 from snn_core.parsing.base import installed_parsers, parse
-from snn_core.passes import structural
+from snn_core.passes import run_structural
 from snn_core.testing.parsing_suite import ParserSuite, samples
 
 CUTS = (0.01, 0.3, 0.6, 0.9, 0.98)
@@ -118,7 +118,7 @@ class ParserFiles(ParserSuite):
         if not any(isinstance(parser, self.parser) for parser in installed_parsers()):
             pytest.skip("cannot be found by the command: see test_is_registered")
         for name, path in self.files():
-            network = structural(self.read(name, path))
+            network = run_structural(self.read(name, path))
             if len(network.output.output_shape) != 1:
                 continue
             with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from snn_core.evaluation.forward import check_consistent, predict
 from snn_core.ir import Network
 from snn_core.parsing.base import RunningParser
 from snn_core.parsing.exactness import difference
-from snn_core.passes import structural
+from snn_core.passes import run_structural
 from snn_core.testing.parsing_suite import ParserSuite, samples
 from snn_core.typing import Array
 
@@ -34,7 +34,7 @@ class ParserResults(ParserSuite):
         """
         for name in self.sources:
             with self.each(name) as source:
-                network = structural(self.read(name, source))
+                network = run_structural(self.read(name, source))
                 x_b_l = samples(network)
                 expected, engine = self._expected(name, source, x_b_l)
                 assert np.abs(expected).max() > 0, "all outputs are 0, which would prove nothing"
@@ -56,7 +56,7 @@ class ParserResults(ParserSuite):
             pytest.skip("has no method run")
         for name in self.sources:
             with self.each(name) as source:
-                network = structural(self.read(name, source))
+                network = run_structural(self.read(name, source))
                 x_b_l = samples(network, seed=1)
                 found = self._run(parser, name, source, x_b_l)
                 if found is None:
@@ -83,7 +83,7 @@ class ParserResults(ParserSuite):
             with self.each(name) as source:
                 network = self.read(name, source)
                 assert isinstance(network, Network), f"parse returned {network!r}"
-                check_consistent(structural(network))
+                check_consistent(run_structural(network))
                 assert network.history, "its history is empty"
                 for layer in network:
                     assert all(array.dtype == np.float32 for array in layer.arrays.values())
@@ -96,7 +96,7 @@ class ParserResults(ParserSuite):
         for name in self.sources:
             with self.each(name) as source:
                 first, second = (
-                    artifact.dumps(structural(self.read(name, source))) for _ in range(2)
+                    artifact.dumps(run_structural(self.read(name, source))) for _ in range(2)
                 )
                 assert first == second, "two readings differ"
 
@@ -139,12 +139,12 @@ class ParserResults(ParserSuite):
             with self.made(name, make) as source:
                 with pytest.raises((ParseError, UnsupportedError), match="shape"):
                     self.parser().parse(source)
-                check_consistent(structural(self.parser().parse(source, input_shape=shape)))
+                check_consistent(run_structural(self.parser().parse(source, input_shape=shape)))
 
     def _refused(self, name: str, source: Any) -> tuple[str, ...]:
         """Return the problems for which a source is refused."""
         try:
-            structural(self.read(name, source))
+            run_structural(self.read(name, source))
         except UnsupportedError as error:
             return error.problems
         except ParseError as error:

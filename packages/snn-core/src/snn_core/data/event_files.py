@@ -36,7 +36,7 @@ RECORDINGS_KEPT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recordings:
+class EventRecordings:
     """Recordings with the class of each.
 
     Parameters
@@ -57,7 +57,7 @@ class Recordings:
     sha256: str
 
 
-def find_recordings(path: Path, *, part: str, settings: InputSettings) -> Recordings:
+def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventRecordings:
     """Return the recordings in a folder or file.
 
     Raises
@@ -68,7 +68,7 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> Record
     if path.is_dir():
         files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict)
         paths = files.paths
-        return Recordings(
+        return EventRecordings(
             load=lambda i: read_events(paths[i]),
             labels_b=files.labels_b,
             number=len(paths),
@@ -86,10 +86,10 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> Record
                 f"{path} holds recordings under {', '.join(sets)}, none of them for {part}; "
                 f"expected names that start with {'test_' if part == 'test' else 'train_'}."
             )
-    return Recordings(load=lambda _: read_events(path), labels_b=None, number=1, sha256=sha256)
+    return EventRecordings(load=lambda _: read_events(path), labels_b=None, number=1, sha256=sha256)
 
 
-def _many(arrays: dict[str, Array], prefix: str, path: Path, sha256: str) -> Recordings:
+def _many(arrays: dict[str, Array], prefix: str, path: Path, sha256: str) -> EventRecordings:
     """Return recordings that lie one after the other in the same arrays."""
     columns = find_columns(arrays, prefix)
     if columns is None:
@@ -100,7 +100,7 @@ def _many(arrays: dict[str, Array], prefix: str, path: Path, sha256: str) -> Rec
         start, stop = bounds[i]
         return stream_of(tuple(column[start:stop] for column in columns), path)
 
-    return Recordings(
+    return EventRecordings(
         load=load,
         labels_b=None if label is None else as_labels(np.asarray(label), str(path)),
         number=len(bounds),
@@ -108,7 +108,7 @@ def _many(arrays: dict[str, Array], prefix: str, path: Path, sha256: str) -> Rec
     )
 
 
-def from_recordings(path: Path, *, part: str, settings: InputSettings) -> Dataset:
+def from_event_files(path: Path, *, part: str, settings: InputSettings) -> Dataset:
     """Return the samples of recordings; ``x_b_l`` are their frames, ``events_b`` their events.
 
     All recordings are read once to find the samples in them, one at a time.
