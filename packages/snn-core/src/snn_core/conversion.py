@@ -102,7 +102,7 @@ def convert(
         returned for it, or a `Network`.
     data
         Calibration samples, channels last, scaled as the network expects them. A few hundred
-        typical ones do. Those in files are read as often as they are needed, bit by bit.
+        typical ones do. Those in files are read several times, some samples at a time.
     settings
         How to convert; the preset ``fast`` if not given.
     timesteps
@@ -154,7 +154,7 @@ def convert(
 
 
 def _sets_own_start(settings: Settings) -> bool:
-    """Return whether neurons of a code round by themselves, or start as the calibration says."""
+    """Return whether the spike code sets the initial potentials, so that ``v_init`` is not used."""
     code = settings.conversion.spike_code
     return code in (PATTERN, EXACT) or (code in FIRST_SPIKE and settings.conversion.ttfs_ramp)
 

@@ -1,4 +1,4 @@
-"""Everything that can go wrong for a reason the user can do something about.
+"""Errors that a user can do something about, all derived from `SNNError`.
 
 Each message states what was found, what was expected and what to do. The command line prints an
 :class:`SNNError` as a short message and ends with status 2; any other exception is a bug.

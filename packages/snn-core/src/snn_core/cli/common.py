@@ -1,4 +1,4 @@
-"""What several commands share: options, settings, progress and Ctrl-C."""
+"""Shared parts of commands: options, settings, progress and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
-    """Return the figures of a run for people."""
+    """Format the figures of a run as a human-readable table."""
     spiking = summary["synaptic_operations_per_sample"] + summary["neuron_operations_per_sample"]
     rows = [
         ("accuracy", f"{summary['accuracy']:.2%}", f"{summary['ann_accuracy']:.2%}"),

@@ -66,7 +66,7 @@ def inspect(
 
 
 def describe(stored: Artifact) -> dict[str, Any]:
-    """Return everything worth knowing about an artifact as plain values."""
+    """Describe an artifact in plain values, as ``--json`` prints it."""
     network = stored.network
     counted = connectivity_statistics(network)
     return {

@@ -1,4 +1,4 @@
-"""``snn simulators``: what is installed."""
+"""``snn simulators``: the installed simulators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples with their labels, checked before use."""
+"""`Dataset`: samples with their labels, checked before use."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Dataset:
         return replace(self, x_b_l=x)
 
     def select(self, *, number: int | None = None, indices: Sequence[int] = ()) -> Dataset:
-        """Return some of the samples: those of the given indices, or the first ones.
+        """Select samples: those of the given indices, or the first ones.
 
         Raises
         ------

@@ -31,13 +31,12 @@ from snn_core.settings import InputSettings
 from snn_core.typing import Array, Pair
 
 RECORDINGS_KEPT = 4
-"""Recordings in memory: samples lie in the order of recordings, so the last ones are needed again.
-"""
+"""Event-camera recordings in memory: samples lie in their order, so the last are needed again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventRecordings:
-    """Recordings with the class of each.
+    """Recordings of an event camera, with the class of each.
 
     Parameters
     ----------

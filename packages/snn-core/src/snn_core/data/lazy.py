@@ -1,4 +1,4 @@
-"""Samples that are read when they are needed, so that memory holds one batch at a time."""
+"""Lazy samples: read when they are needed, so that memory holds one batch at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding out what kind of data a path holds."""
+"""Loading of data sets from paths, whatever their format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("test", "calibration")
 def load_dataset(
     path: PathLikeStr, *, part: str = "test", settings: InputSettings | None = None
 ) -> Dataset:
-    """Return a data set.
+    """Load a data set from a file or folder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The neutral description of a network that every other part works on."""
+"""Intermediate representation: the neutral description of networks, layers and activations."""
 
 from snn_core.ir.activations import (
     Activation,

@@ -19,7 +19,9 @@ class Activation:
 
     def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
         """Apply the function; softmax works along the last axis."""
-        raise TypeError(f"{type(self).__name__} is not a function by itself")
+        raise TypeError(
+            f"{type(self).__name__} is a base class; apply an activation derived from it"
+        )
 
     @property
     def is_linear(self) -> bool:

@@ -1,8 +1,8 @@
-"""From layers to synapses: the only place that decides which cell is connected with which.
+"""Synapses of layers: which cell is connected with which, and with what weight.
 
-Synapses are arrays of source, target and weight (COO), built by broadcasting small tables over each
-other. A weight of exactly 0, in a pruned kernel for instance, is no synapse. Cells are numbered in
-row-major order, channels last.
+No other module decides this. Synapses are arrays of source, target and weight (COO), built by
+broadcasting small tables over each other. A weight of exactly 0, in a pruned kernel for instance,
+is no synapse. Cells are numbered in row-major order, channels last.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Synapses:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
-    """The synapses of a layer with one image as input, not yet multiplied out.
+    """Compact synapses of a layer: tables for rows, columns and channels, not multiplied out.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def _without_zeros(synapses: Synapses) -> Synapses:
 
 
 @singledispatch
-def pattern(layer: Any, shape: Shape) -> Pattern:
+def pattern(layer: ir.Layer, shape: Shape) -> Pattern:
     """Return the synapses of a layer in compact form.
 
     Parameters
@@ -189,14 +189,14 @@ def build_1d_convolution(layer: ir.Conv1D, shape: Shape) -> Pattern:
         dilation=layer.dilation,
         padding=layer.padding,
     )
-    return _connect_groups(layer, _one_cell(), columns, layer.weight_wio[None], layer.groups)
+    return _connect_groups(_one_cell(), columns, layer.weight_wio[None], layer.groups)
 
 
 @pattern.register
 def build_convolution(layer: ir.Conv2D, shape: Shape) -> Pattern:
     """Return the synapses of a 2-D convolution."""
     rows, columns = _windows(layer, shape, layer.weight_hwio.shape[:2], layer.dilation)
-    return _connect_groups(layer, rows, columns, layer.weight_hwio, layer.groups)
+    return _connect_groups(rows, columns, layer.weight_hwio, layer.groups)
 
 
 @pattern.register
@@ -265,9 +265,7 @@ def _windows(
     return rows, columns
 
 
-def _connect_groups(
-    layer: Any, rows: Taps, columns: Taps, weight_hwio: Array, groups: int
-) -> Pattern:
+def _connect_groups(rows: Taps, columns: Taps, weight_hwio: Array, groups: int) -> Pattern:
     kh, kw, per_group, outputs = weight_hwio.shape
     i, o = (axis.reshape(-1) for axis in np.indices((per_group, outputs), dtype=np.int32))
     group = o // (outputs // groups)

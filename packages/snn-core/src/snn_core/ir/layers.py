@@ -41,7 +41,7 @@ def _freeze(value: object) -> Array:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Layer:
-    """Base class.
+    """Base class of all layers.
 
     Parameters
     ----------

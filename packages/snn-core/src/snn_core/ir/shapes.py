@@ -1,6 +1,7 @@
-"""Output sizes and padding: the only place that computes them.
+"""Output sizes and padding of layers, and their labels.
 
-All functions work on one axis; two-dimensional layers apply them to each axis.
+No other module computes them. Functions of sizes work on one axis; two-dimensional layers apply
+them to each axis.
 """
 
 from __future__ import annotations

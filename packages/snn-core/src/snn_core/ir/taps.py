@@ -1,4 +1,4 @@
-"""Which cells a kernel connects along one axis.
+"""Taps of kernels: the cells that a kernel connects along one axis.
 
 A `Taps` table lists, for one axis, every triple (input cell, kernel tap, output cell) that a layer
 connects. Rows and columns are independent, so two tables and a list of channel pairs describe all
@@ -17,7 +17,7 @@ from snn_core.typing import Array, Int, Pair
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taps:
-    """Connected triples along one axis.
+    """Table of the connected cells along one axis, with the tap that connects them.
 
     Parameters
     ----------

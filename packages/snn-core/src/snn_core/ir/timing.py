@@ -1,4 +1,4 @@
-"""Delays of projections: how spikes that take time from layer to layer arrive together.
+"""Delays of projections, chosen so that all paths to a layer are equally long.
 
 Where a spike needs d steps from one population to the next, every projection waits so long that all
 paths to a population take the same time: with its depth, the number of projections on the longest
@@ -23,7 +23,7 @@ from snn_core.ir.network import Network
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """When populations begin on the clock of a simulator.
+    """First steps of populations on the clock of a simulator.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Timing:
 
 
 def timing(network: Network, *, num_steps: int, delay_steps: int, is_input_delayed: bool) -> Timing:
-    """Return when the populations of a network begin.
+    """Compute the first step of each population, and with it the delays of projections.
 
     Parameters
     ----------

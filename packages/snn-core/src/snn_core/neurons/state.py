@@ -1,7 +1,7 @@
 """The neurons of one layer with every option of the cell, in NumPy.
 
 `snn_core.neurons.arithmetic` holds the arithmetic of a plain neuron; this module adds the state and
-the order in which the options act within a step. All of them work on each sample by itself.
+the order in which the options act within a step. All of them work on each sample separately.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ Trains: TypeAlias = dict[str, Array]
 
 
 class _Calibration:
-    """The layers simulated so far."""
+    """Layer-by-layer simulation of the calibration samples, and the scales found so far."""
 
     def __init__(self, network: Network, x_b_l: Array, settings: Settings) -> None:
         self.network = network
@@ -109,13 +109,13 @@ class _Calibration:
 
 
 def _drive_in_parts(layer: Layer, inputs: list[Array]) -> Array:
-    """Return `drive`, some rows at a time."""
+    """Compute `drive`, some rows at a time."""
     starts = range(0, len(inputs[0]), ROWS)
     return np.concatenate([drive(layer, [x[i : i + ROWS] for x in inputs]) for i in starts])
 
 
 def _raise_threshold(rise: Array, scale: np.float32) -> Array:
-    """Return the rise of the threshold in each step: by the flags of the step before."""
+    """Compute the rise of the threshold in each step from the flags of the step before."""
     steps = len(rise)
     left = (steps - np.arange(1, steps)) / steps
     raised = np.zeros(rise.shape, np.float32)

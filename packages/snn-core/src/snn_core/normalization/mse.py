@@ -19,7 +19,7 @@ from snn_core.typing import Array, Float
 GRID = 1 - 0.01 * np.arange(95)
 """Candidates, as shares of the largest activation."""
 BINS = 2048
-"""Cells of the activation histogram from 0 to the maximum; a candidate with T = 256 levels still
+"""Bins of the activation histogram from 0 to the maximum; a candidate with T = 256 levels still
 spans several of them."""
 
 
@@ -74,12 +74,12 @@ def best_share(histogram_c_k: Array, *, timesteps: int) -> Float[Array, "c"]:
     Parameters
     ----------
     histogram_c_k
-        Counts of activations in equal cells from 0 to the row's maximum.
+        Counts of activations in equal bins from 0 to the row's maximum.
     timesteps
         Number of steps T.
     """
-    cells = histogram_c_k.shape[1]
-    a_k = (np.arange(cells) + 0.5) / cells
+    bins = histogram_c_k.shape[1]
+    a_k = (np.arange(bins) + 0.5) / bins
     spikes_g_k = np.clip(np.floor(a_k * timesteps / GRID[:, None] + 0.5), 0, timesteps)
     error_g_k = (a_k - GRID[:, None] / timesteps * spikes_g_k) ** 2
     share: Array = GRID[(histogram_c_k @ error_g_k.T).argmin(axis=1)]
@@ -87,11 +87,11 @@ def best_share(histogram_c_k: Array, *, timesteps: int) -> Float[Array, "c"]:
 
 
 def _histogram(rows_c_n: Array, maximum_c: Array) -> Array:
-    """Count positive values per row in `BINS` equal cells up to the row's maximum."""
+    """Count positive values per row in `BINS` equal bins up to the row's maximum."""
     safe = np.where(maximum_c > 0, maximum_c, 1)[:, None]
-    cell_c_n = np.minimum((rows_c_n / safe * BINS).astype(np.int64), BINS - 1)
-    cell_c_n += np.arange(len(rows_c_n))[:, None] * BINS
-    counts = np.bincount(cell_c_n[rows_c_n > 0], minlength=len(rows_c_n) * BINS)
+    bin_c_n = np.minimum((rows_c_n / safe * BINS).astype(np.int64), BINS - 1)
+    bin_c_n += np.arange(len(rows_c_n))[:, None] * BINS
+    counts = np.bincount(bin_c_n[rows_c_n > 0], minlength=len(rows_c_n) * BINS)
     return counts.reshape(len(rows_c_n), BINS)
 
 

@@ -104,7 +104,7 @@ def percentile_scales(
     streams = {
         layer.name: LargestValues(
             percentile - (SCHEDULE_STEP * index if schedule else 0),
-            size=len(x_b_l) * _cells(layer, per_channel=per_channel),
+            size=len(x_b_l) * _values_per_row(layer, per_channel=per_channel),
         )
         for index, layer in enumerate(targets)
     }
@@ -173,7 +173,7 @@ def finish_scales(scales: Iterable[tuple[str, Array]], *, per_channel: bool) -> 
     return result
 
 
-def _cells(layer: Spiking, *, per_channel: bool) -> int:
+def _values_per_row(layer: Spiking, *, per_channel: bool) -> int:
     """Return how many values per row one sample contributes."""
     shape = layer.output_shape[:-1] if per_channel else layer.output_shape
     return math.prod(shape)

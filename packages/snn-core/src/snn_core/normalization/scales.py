@@ -60,7 +60,7 @@ def bounded_scales(network: Network, scales: Mapping[str, Array]) -> dict[str, A
     """Return scales in which no neuron can pass the upper bound of its activation.
 
     A neuron fires once per step at most, which stands for its scale. Scales from calibration data
-    stay below the bound by themselves; where there is none, a bound below 1 becomes the scale.
+    stay below the bound anyway; where there is none, a bound below 1 becomes the scale.
     """
     found = dict(scales)
     for layer in network.spiking_layers:
@@ -105,11 +105,11 @@ def _scale(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> 
 
 
 @singledispatch
-def _weights(layer: Any, inputs: list[Array], out_o: Float[Array, "o"]) -> dict[str, Array]:
+def _weights(layer: ir.Spiking, inputs: list[Array], out_o: Float[Array, "o"]) -> dict[str, Array]:
     """Return the weight field of a layer after scaling."""
     # Pooling and up-sampling: one factor per channel.
     ratio = _channels(layer, inputs[0]) / out_o
-    return {"weight_c": _collapse(layer.weight_c * ratio)}
+    return {"weight_c": _collapse(layer.arrays["weight_c"] * ratio)}
 
 
 @_weights.register

@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 @runtime_checkable
 class Parser(Protocol):
-    """A reader of one kind of model."""
+    """Protocol of a parser, which reads one kind of model."""
 
     name: str
     """Short name, for example ``keras``."""
@@ -61,7 +61,7 @@ class Parser(Protocol):
 
 @runtime_checkable
 class RunningParser(Parser, Protocol):
-    """A parser that can also have the source computed by its own framework.
+    """Protocol of a parser that can also evaluate the source with its own framework.
 
     The method is optional. Where it exists, `snn_core.parsing.exactness` compares what the
     framework computes with what the parsed network does. An attribute ``framework`` may say what to
@@ -71,7 +71,7 @@ class RunningParser(Parser, Protocol):
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str] | None:
-        """Return what the source itself computes.
+        """Evaluate the source with its own framework.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class RunningParser(Parser, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model that Python code defines.
+    """Name of a model that Python code defines, ``package.module:attribute``.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def installed_parsers() -> tuple[Parser, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parsed:
-    """A model that was read.
+    """Result of reading a model: its network, and what it was read from.
 
     Parameters
     ----------
@@ -275,7 +275,7 @@ def _unreadable(found: str, parsers: Sequence[Parser]) -> ParseError:
 
 
 def import_object(target: str) -> Any:
-    """Return what ``package.module:attribute`` names; modules of the working folder count too.
+    """Import what ``package.module:attribute`` names; modules of the working folder count too.
 
     Importing runs the module, as Python does wherever it is imported.
 

@@ -33,7 +33,7 @@ class ExactnessWarning(UserWarning):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exactness:
-    """How far a parsed network is from its source.
+    """Difference between the outputs of a parsed network and of its source.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Problems of a refused model that the structural passes find, beside those of its parser.
+"""All reasons why a model is refused: those of its parser and of the structural passes.
 
 A parser puts stand-ins in place of refused layers where it knows their shapes. What the passes find
 in the other layers then belongs into the same message.
@@ -35,7 +35,7 @@ def collect_problems(layers: Sequence[Layer], problems: Sequence[str]) -> list[s
 
 
 def refuse_several(names: Sequence[str], what: str, *, where: str = "the model") -> list[str]:
-    """Return the problem that a model has several inputs or outputs, or none; else nothing.
+    """Return the problem of a model without exactly one input or output, if it has this problem.
 
     Parameters
     ----------

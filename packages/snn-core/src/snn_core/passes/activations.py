@@ -1,4 +1,4 @@
-"""Moving activations that are layers of their own into the layers whose neurons realise them."""
+"""Fusing separate activation layers into the layers before them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_POSITIVES = (QuantizedReLU, BinarySigmoid)
 
 
 def fuse_activations(network: Network) -> Network:
-    """Give the activations of `ActivationLayer` to layers with neurons.
+    """Fuse every `ActivationLayer` into the layer before it, or give it neurons of its own.
 
     A rectification goes to the linear layer before it, also past reshapes and zero padding, where
     nothing else reads that layer. Rectifying what is rectified already changes nothing. Where the
@@ -71,7 +71,7 @@ def _fuse(network: Network, name: str) -> Network:
 
 
 def _producer(network: Network, name: str) -> tuple[Layer, bool]:
-    """Return the layer that computes what a rectification reads, and if for nobody else."""
+    """Return the layer whose values a rectification reads, and whether nothing else reads them."""
     alone = True
     # Frameworks take the sign of 0 for -1, so that it must not move past padding.
     signed = isinstance(getattr(network[name], "activation", None), BinaryTanh)

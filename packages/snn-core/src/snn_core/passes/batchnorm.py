@@ -36,7 +36,7 @@ from snn_core.typing import Array, Shape
 
 
 def fold_batch_normalization(network: Network) -> Network:
-    """Remove every `BatchNormalization`, by folding it into weights or as a relay."""
+    """Fold every `BatchNormalization` into weights, or turn it into a relay."""
     before = network
     for layer in before.layers:
         if isinstance(layer, BatchNormalization):

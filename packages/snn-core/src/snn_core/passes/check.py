@@ -1,4 +1,4 @@
-"""The last look before conversion: everything that has no spiking form, in one list."""
+"""Check before conversion: every layer without a spiking form, in one error."""
 
 from __future__ import annotations
 

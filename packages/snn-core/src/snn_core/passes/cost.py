@@ -1,4 +1,4 @@
-"""What a lossy pass costs, measured on calibration data."""
+"""Cost of a lossy pass, measured on calibration data."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from snn_core.ir import Linear, Network, Softmax, Spiking
 from snn_core.typing import Array, Float
 
 WORDS = "of the decisions on the calibration data"
-"""By these a line of the history that states a cost is known."""
+"""Words that mark the lines of a network's history that state a cost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """How far the outputs of two networks are apart.
+    """Difference between the outputs of two networks.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Cost:
 
 
 def cost(before: Network, after: Network, x_b_l: Float[Array | LazySamples, "b *l"]) -> Cost:
-    """Return what a change of a network costs.
+    """Measure the cost of changing a network.
 
     Where only one of them ends in a softmax, the scores in front of it are compared.
     """

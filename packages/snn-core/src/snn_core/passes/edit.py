@@ -1,4 +1,4 @@
-"""Editing a network: the few operations that all passes are made of.
+"""Replacing and removing layers of a network, for passes.
 
 Where a layer is exchanged for several, the last of them keeps its name, so that nothing that reads
 it has to change.
@@ -22,7 +22,7 @@ def reads_alone(network: Network, name: str) -> bool:
 def exchange(
     network: Network, layers: Mapping[str, Sequence[Layer]], *, note: str | None = None
 ) -> Network:
-    """Return a network with other layers in the places of the named ones."""
+    """Replace each of the named layers by one or several others."""
     found: list[Layer] = []
     for layer in network.layers:
         found.extend(layers.get(layer.name, (layer,)))
@@ -30,7 +30,7 @@ def exchange(
 
 
 def remove(network: Network, names: Iterable[str], *, note: str | None = None) -> Network:
-    """Return a network without some layers of one input each, which their readers then read."""
+    """Remove layers of one input each; what read them then reads that input."""
     gone: dict[str, str] = {}
     names = set(names)
     found: list[Layer] = []

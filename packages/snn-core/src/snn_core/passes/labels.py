@@ -1,4 +1,4 @@
-"""Labels such as ``03Conv2D_32x32x64`` as layer names."""
+"""Naming of layers by position, type and shape, as in ``03Conv2D_32x32x64``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pooling layers in the form that neurons can take."""
+"""Pooling layers in a form with neurons: global average pooling, rectified max pooling."""
 
 from __future__ import annotations
 

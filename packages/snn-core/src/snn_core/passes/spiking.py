@@ -68,7 +68,7 @@ def spiking_pools(network: Network) -> Network:
 
 
 def relay_pools(network: Network) -> Network:
-    """Take the neurons from average pooling and up-sampling: the next synapses absorb them."""
+    """Turn average pooling and up-sampling into relays, which the next synapses absorb."""
     new = [
         replace(layer, activation=Linear())
         for layer in network

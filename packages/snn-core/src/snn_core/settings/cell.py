@@ -27,7 +27,7 @@ _RESETS = {
 
 
 class CellSettings(Section):
-    """The neuron."""
+    """Neurons and the weights of their synapses."""
 
     other_stage: ClassVar[frozenset[str]] = frozenset(
         {"v_thresh", "binarize_weights", "quantize_weights"}
@@ -94,7 +94,7 @@ class CellSettings(Section):
     )  # fmt: skip
     bias_relaxation: bool = Field(
         False, examples=[True],
-        description="experimental: give deeper layers their bias bit by bit, all of it from "
+        description="experimental: give deeper layers their bias gradually, all of it from "
         "the middle of the run on",
     )  # fmt: skip
     binarize_weights: bool = Field(

@@ -1,4 +1,4 @@
-"""Keys of the original's settings that mean something else here, or nothing.
+"""Keys of snn_toolbox's settings that mean something else here, or nothing.
 
 The original's INI files are read as they are. Most of their keys are settings here too; the others
 are listed below with the original's default.

@@ -1,4 +1,4 @@
-"""What all sections of the settings share: strict models that know the stage of each key."""
+"""Base classes of settings and of simulator options: strict, with the stage of each key."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class ConversionSettings(Section):
     )
     ttfs_ramp: bool = Field(
         True, description="let the neurons of `ttfs`, `ttfs_dyn_thresh` and `ttfs_corrective` "
-        "reach their threshold by themselves at the end of the run, and scale layers for that; if "
+        "reach their threshold without input at the end of the run, and scale layers for that; if "
         "false, they behave as in the original",
     )  # fmt: skip
     readout: Literal["counts", "membrane"] = Field(
@@ -139,7 +139,7 @@ class ConversionSettings(Section):
 
 
 class SimulationSettings(Section):
-    """What is simulated."""
+    """Simulator, simulated time, samples and random seed."""
 
     claimed: ClassVar[frozenset[str]] = frozenset(
         {"reset_between_nth_sample", "scale_first_layer_parameters"}
@@ -177,7 +177,7 @@ class SimulationSettings(Section):
 
 
 class OutputSettings(Section):
-    """What is kept."""
+    """Variables that are recorded."""
 
     log_vars: frozenset[Literal[RECORDABLE]] = Field(  # type: ignore[valid-type]
         frozenset(), description="variables to record besides decisions, counts and operations"

@@ -33,7 +33,7 @@ _SIZE = r'key="size{}"[^>]*>(\d{{1,5}})<'
 
 
 class _DamagedError(Exception):
-    """What was found instead of a valid file."""
+    """Damage of a file; the text says what was found in place of something valid."""
 
 
 def read_aedat4(path: Path) -> EventStream:

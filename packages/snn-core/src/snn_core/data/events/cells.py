@@ -1,4 +1,4 @@
-"""From events on the chip to events at the cells of the network's input, and their frame.
+"""Mapping of camera events to the cells of a network's input, and frames made of them.
 
 The methods and their names are those of snn_toolbox: mirroring, sub-sampling to the size of the
 network's input, dropping of coinciding events, clipping to three standard deviations.

@@ -1,4 +1,4 @@
-"""Reading a recording, whatever its format."""
+"""Reading of event-camera recordings in any known format."""
 
 from __future__ import annotations
 

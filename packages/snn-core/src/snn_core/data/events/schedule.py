@@ -1,4 +1,4 @@
-"""Which step of a simulation delivers which event."""
+"""Schedule of input events: the step of a simulation in which each is delivered."""
 
 from __future__ import annotations
 

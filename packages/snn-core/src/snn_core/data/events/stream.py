@@ -1,4 +1,4 @@
-"""The events of one recording: where, when, and whether the brightness rose or fell."""
+"""`EventStream`: place, time and polarity of the events of one recording."""
 
 from __future__ import annotations
 

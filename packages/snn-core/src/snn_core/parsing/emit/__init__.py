@@ -1,4 +1,4 @@
-"""Rules of the layers that Keras, PyTorch and ONNX share, written once.
+"""Layer emission that the parsers of Keras, PyTorch and ONNX share.
 
 The functions take views of the source's tensors, and weights as `snn_core.ir` holds them: image
 axes first, then the features. They emit channels-last layers, whichever axis the source has for

@@ -29,7 +29,7 @@ MAX_PICKS = 2**28
 
 @dataclass(slots=True)
 class Builder:
-    """Emits layers one after the other.
+    """Builder of a network: emits layers, and arranges the tensors that they read.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ class View:
         return _simplify(View(self.name, self.stored, None, order))
 
     def along(self, axis: int, index: Any) -> View:
-        """Return a part of the tensor: what lies at one index, or a slice, of an axis."""
+        """Return the part of the tensor at an index, or a slice, of one axis."""
         return self.index((*(slice(None),) * axis, index))
 
     def split(self, sizes: Sequence[int], axis: int) -> list[View]:

@@ -1,4 +1,4 @@
-"""Operator calls, their refusals, and the start and the end of the network that is read."""
+"""Emission of operator calls with their refusals, and of the network's input and output."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def trace_back(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A network, and the order that the axes of its input and output have in the source.
+    """A network with the axis order that its input and output have in the source.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pooling that a source writes as slices, gathered into axes for rows and columns of windows."""
+"""Recognition of pooling that a source writes as slices of an image, not as a pooling layer."""
 
 from __future__ import annotations
 

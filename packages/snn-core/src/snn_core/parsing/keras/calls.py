@@ -20,7 +20,7 @@ from snn_core.typing import Array, Shape
 
 @dataclass(frozen=True, slots=True)
 class LayerCall:
-    """A call of a layer that is emitted.
+    """Call of a Keras layer: input tensors, settings and weights.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ _ZIP_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A model as it was saved.
+    """Contents of a Keras model file: configuration and weights.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Contents:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[Contents]:
-    """Yield what a file holds.
+    """Open a Keras model file and yield its contents.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class Location:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One application of a layer.
+    """Call of a layer in a Keras model.
 
     ``inputs`` are indices of earlier calls; ``problems`` tells what else it is called with.
     """
@@ -167,7 +167,7 @@ def _first_shape(entry: Any) -> Any:
 
 
 class _Inliner:
-    """Appends the calls of a model, and of the models inside it, to a graph."""
+    """Inliner of nested models: appends their calls to one flat graph."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph

@@ -64,7 +64,7 @@ class KerasParser:
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str] | None:
-        """Return what Keras computes, and its version; nothing where it is not installed."""
+        """Evaluate the model with Keras; return its version, too, or nothing if it is missing."""
         with _open_contents(source) as contents:
             reading = _read(contents, input_shape)  # refuses what must not be run
         x = reading.to_source(x_b_l)

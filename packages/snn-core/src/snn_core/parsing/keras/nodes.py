@@ -221,7 +221,7 @@ class Nodes:
         return self._key(found[0], output=True)
 
     def find_needed(self, output: Key) -> set[Key]:
-        """Return all calls from which the output can be reached."""
+        """Find all calls that the output depends on."""
         found: set[Key] = set()
         waiting = [output]
         while waiting:

@@ -1,4 +1,4 @@
-"""Computing the outputs of a Keras model with Keras, without running code from its file.
+"""Safe evaluation of Keras models by Keras: no code from their files is run.
 
 A configuration names classes and functions by module; Keras imports what it is told to. What a
 model computes depends only on layers and activations that the parser has seen. Initializers,
@@ -51,14 +51,14 @@ _KNOWN = frozenset(
 
 
 def run_model(model: Any, x: Array) -> tuple[Array, str] | None:
-    """Return what a model in memory computes for samples in its own axis order."""
+    """Evaluate a model in memory, for samples in its own axis order."""
     package = type(model).__module__.partition(".")[0]
     keras = _import_keras("tf_keras" if package == "tf_keras" else "keras")
     return None if keras is None else (_evaluate(keras, model, x), _engine(keras))
 
 
 def run_file(path: Path, x: Array) -> tuple[Array, str] | None:
-    """Return what the model in a file computes for samples in its own axis order."""
+    """Evaluate the model in a file, for samples in its own axis order."""
     keras = _import_keras("keras")
     if keras is None:
         return None
@@ -111,7 +111,7 @@ def _harmless_copy(path: Path, folder: Path, keras: Any) -> tuple[Path, dict[str
 
 
 class _Cleaner:
-    """Rewrites configurations so that they name nothing but what the parser knows.
+    """Cleaner of Keras configurations: afterwards they name only what the parser knows.
 
     ``functions`` holds the activations that are not Keras' own, under the names that stand for them
     in the result.

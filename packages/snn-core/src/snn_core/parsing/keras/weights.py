@@ -28,7 +28,7 @@ _ALIASES = {"depthwise_kernel": ("depthwise_kernel", "kernel")}
 
 @runtime_checkable
 class WeightStore(Protocol):
-    """A source of weights."""
+    """Protocol of a weight store, which holds the variables of Keras layers."""
 
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays.
@@ -43,7 +43,7 @@ class WeightStore(Protocol):
 
 @contextmanager
 def while_reading() -> Iterator[None]:
-    """Turn what h5py raises for damaged files into a `ParseError`."""
+    """Raise a `ParseError` in place of what h5py raises for damaged files."""
     try:
         yield
     except (ArithmeticError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:

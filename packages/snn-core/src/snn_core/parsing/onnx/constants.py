@@ -88,7 +88,7 @@ def _with_external_data(tensor: Any, folder: Path | None) -> Any:
 
 
 def fold(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
-    """Return the outputs of a node whose inputs are all known.
+    """Compute the outputs of a node whose inputs are all constants.
 
     Raises
     ------

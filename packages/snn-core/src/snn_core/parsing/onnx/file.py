@@ -56,7 +56,7 @@ class OnnxFileParser:
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str]:
-        """Return what the model itself computes, and what computed it.
+        """Evaluate the model with an ONNX engine; return the engine's name, too.
 
         ``onnxruntime`` where it is installed, else the reference evaluator of ``onnx``.
         """

@@ -26,7 +26,7 @@ KIND = "GatherND"
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """Three nodes that are read as one: the transposition, the gathering, the one back."""
+    """Gathering of image cells: a transposition, a ``GatherND`` and the transposition back."""
 
     before: Any
     gather: Any
@@ -41,7 +41,7 @@ class Gathering:
 
 
 def gatherings(nodes: Any, constants: Constants) -> dict[str, Gathering | None]:
-    """Return the triples of a graph by the name of their last output.
+    """Find the gatherings of a graph, by the name of their last output.
 
     The outputs of the first two nodes of each are there too, with ``None``.
     """

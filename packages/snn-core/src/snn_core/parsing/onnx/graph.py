@@ -161,7 +161,7 @@ _ROLES = {
 
 @dataclass(slots=True)
 class _Walk:
-    """The values computed so far."""
+    """Walk over the nodes of a graph, with the values computed so far."""
 
     b: Builder
     constants: Constants

@@ -1,4 +1,4 @@
-"""ONNX operators to the functions that emit their layers.
+"""Table of the ONNX operators and the functions that emit their layers.
 
 Semantics: the operator specification of ONNX. The first axis of every tensor is that of the
 samples and has no place in a `View`, so axes are one less here.

@@ -36,7 +36,7 @@ _ADVICE = "Export the model again: torch.export.save(torch.export.export(model, 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An exported program.
+    """Exported PyTorch program: graph, signature and arrays.
 
     Parameters
     ----------

@@ -228,7 +228,7 @@ def _to_plain(argument: Mapping[str, Any]) -> Any:
 
 @dataclass(slots=True)
 class _Walk:
-    """The values computed so far."""
+    """Walk over the nodes of a program, with the values computed so far."""
 
     b: Builder
     types: Mapping[str, Any]

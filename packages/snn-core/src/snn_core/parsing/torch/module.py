@@ -77,7 +77,7 @@ class TorchParser:
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str] | None:
-        """Return what PyTorch computes, and its version; nothing where it is not installed."""
+        """Evaluate the model with PyTorch; return its version, too, or nothing if it is missing."""
         try:
             torch = importlib.import_module("torch")
         except ImportError:

@@ -1,4 +1,4 @@
-"""ATen operators to the functions that emit their layers.
+"""Table of the ATen operators and the functions that emit their layers.
 
 Arguments have the names of PyTorch's operator schemas. The first axis of every tensor is that of
 the samples and has no place in a `View`, so axes are one less here.

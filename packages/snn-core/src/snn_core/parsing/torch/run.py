@@ -1,4 +1,4 @@
-"""Computing the outputs of an exported PyTorch program, without running code from its file."""
+"""Safe evaluation of exported PyTorch programs by PyTorch: no code from their files is run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHECKS = ("sym_size", "sym_numel", "_assert_tensor_metadata", "_assert_scalar")
 
 
 def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
-    """Return what a program computes; nothing if it holds operators that are not known.
+    """Evaluate a program; return nothing if it holds operators that are not known.
 
     ``torch.export.load`` unpickles the example inputs and compiles guards. Both are left out of the
     copy that it gets; the operators left are those that the parser knows.

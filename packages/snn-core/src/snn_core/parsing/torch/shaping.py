@@ -97,7 +97,7 @@ def permute(b: Builder, call: Call) -> Value:
 
 
 def expand(b: Builder, call: Call) -> Value:
-    """Pass on what keeps its size, and constants, which broadcast by themselves."""
+    """Pass on what keeps its size, and constants, which broadcast automatically."""
     x, shape = call.inputs["self"], call.shapes[0]
     if isinstance(x, View) and x.shape != shape:
         raise UnsupportedError([f"it repeats {x.shape} to {shape}; use up-sampling"])
