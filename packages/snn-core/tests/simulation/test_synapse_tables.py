@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from snn_core.errors import ArtifactError, SimulationError
 from snn_core.ir import Linear
 from snn_core.recording.spike_trains import Events
-from snn_core.settings import Settings
+from snn_core.settings import Options, Settings
 from snn_core.simulation.capabilities import Capabilities
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import InputSignal
@@ -28,8 +28,7 @@ from snn_core.testing import NetworkBuilder, networks
 STEPS = 6
 
 
-@dataclass(frozen=True)
-class Options:
+class Limit(Options):
     memory_limit_mb: float = 1.0
 
 
@@ -38,7 +37,7 @@ class Scripted(SynapseTableSNN):
 
     name = "scripted"
     footprint = Footprint(synapse_bytes=100, cell_bytes=10)
-    options_type = Options
+    options_type = Limit
     capabilities = Capabilities(
         max_pool_methods=frozenset({"fir_max"}),
         softmax=True,
@@ -181,7 +180,7 @@ def test_weights_of_a_kernel_are_stored_once(network):
 
 def test_a_network_without_room_is_refused_before_its_synapses_are_listed(monkeypatch):
     # 4 * 6 synapses of 100 bytes, 4 cells of 10
-    small = Options(memory_limit_mb=0.0024)
+    small = Limit(memory_limit_mb=0.0024)
     monkeypatch.setattr(Connection, "of", None)
     snn = Scripted(networks.dense(), settings_of(encoding="regular"), small)
     with pytest.raises(SimulationError, match=r"24 synapses .*scripted\.memory_limit_mb = 0\.0024"):
@@ -190,7 +189,7 @@ def test_a_network_without_room_is_refused_before_its_synapses_are_listed(monkey
 
 def test_saved_tables_build_the_network_without_its_layers(network, tmp_path, monkeypatch):
     settings = settings_of(encoding="regular")
-    snn = Scripted(network, settings, Options(memory_limit_mb=3.0))
+    snn = Scripted(network, settings, Limit(memory_limit_mb=3.0))
     snn.save(tmp_path, "net")
     assert (tmp_path / "net.scripted.npz").exists()
     monkeypatch.setattr(Scripted, "build_layer", None)  # layers are not looked at again
