@@ -28,7 +28,7 @@ from snn_core.testing import NetworkBuilder, networks
 STEPS = 6
 
 
-class Limit(Options):
+class TableOptions(Options):
     memory_limit_mb: float = 1.0
 
 
@@ -37,7 +37,7 @@ class Scripted(SynapseTableSNN):
 
     name = "scripted"
     footprint = Footprint(synapse_bytes=100, cell_bytes=10)
-    options_type = Limit
+    options_type = TableOptions
     capabilities = Capabilities(
         max_pool_methods=frozenset({"fir_max"}),
         softmax=True,
@@ -180,7 +180,7 @@ def test_weights_of_a_kernel_are_stored_once(network):
 
 def test_a_network_without_room_is_refused_before_its_synapses_are_listed(monkeypatch):
     # 4 * 6 synapses of 100 bytes, 4 cells of 10
-    small = Limit(memory_limit_mb=0.0024)
+    small = TableOptions(memory_limit_mb=0.0024)
     monkeypatch.setattr(Connection, "of", None)
     snn = Scripted(networks.dense(), settings_of(encoding="regular"), small)
     with pytest.raises(SimulationError, match=r"24 synapses .*scripted\.memory_limit_mb = 0\.0024"):
@@ -189,7 +189,7 @@ def test_a_network_without_room_is_refused_before_its_synapses_are_listed(monkey
 
 def test_saved_tables_build_the_network_without_its_layers(network, tmp_path, monkeypatch):
     settings = settings_of(encoding="regular")
-    snn = Scripted(network, settings, Limit(memory_limit_mb=3.0))
+    snn = Scripted(network, settings, TableOptions(memory_limit_mb=3.0))
     snn.save(tmp_path, "net")
     assert (tmp_path / "net.scripted.npz").exists()
     monkeypatch.setattr(Scripted, "build_layer", None)  # layers are not looked at again

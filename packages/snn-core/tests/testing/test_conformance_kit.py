@@ -219,11 +219,11 @@ def test_steps_of_the_clock_instead_of_the_layer_fail():
 
 
 def test_capabilities_may_depend_on_options():
-    class BoardOptions(Options):
+    class ChipOptions(Options):
         chip: bool = False
 
     class Board(ReferenceSNN):
-        options_type = BoardOptions
+        options_type = ChipOptions
 
         @classmethod
         def capabilities_for(cls, options):
@@ -235,7 +235,7 @@ def test_capabilities_may_depend_on_options():
     assert "Conv1D layers are not supported" in results[name].reason
     assert outcomes(derived(simulator=Board), only={"test_layer_kind"})[name].status == "passed"
     with pytest.raises(UnsupportedError, match=r"cell\.reset"):
-        Board(networks.dense(), options=BoardOptions(chip=True))
+        Board(networks.dense(), options=ChipOptions(chip=True))
     assert Board(networks.dense()).batch_size > 1
 
 
@@ -288,9 +288,7 @@ from wrong_reading import IgnoresBias, PadsInFront
 class TestWhole(SimulatorConformance):
     simulator = IgnoresBias
     expected_failures = {
-        "test_bias": "the chip has no bias",
-        "test_bias_per_step": "the chip has no bias",
-        "test_spike_code": "the chip has no bias",
+        name: "the chip has no bias" for name in ("test_bias", "test_bias_per_step", "test_spike_code")
     }
 
 class TestCase(SimulatorConformance):
@@ -306,7 +304,7 @@ class TestMended(SimulatorConformance):
     assert "XFAIL test_conformance.py::TestWhole::test_bias - the chip has no bias" in report
     assert "TestCase::test_strides_and_padding[same] - pads like Caffe" in report
     assert "2 failed" in report
-    assert "8 xfailed" in report
+    assert "8 xfailed" in report  # five codes among them
     assert "FAILED test_conformance.py::TestMended::test_bias" in report
     assert "FAILED test_conformance.py::TestMended::test_reset[zero]" in report
     assert "[XPASS(strict)] mended long ago" in report
