@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from snn_core.settings import SPIKE_CODES
+
 
 def test_lists_the_reference(snn):
     done = snn("simulators")
@@ -17,7 +19,7 @@ def test_json_holds_the_capabilities(snn):
     assert reference["distribution"] == "snn-core"
     assert reference["problem"] is None
     can = reference["capabilities"]["settings"]
-    assert can["conversion.spike_code"] == ["temporal_mean_rate"]
+    assert can["conversion.spike_code"] == sorted(SPIKE_CODES)
     assert "subtraction" in can["cell.reset"]
     assert can["cell.leak"] == "any"
 

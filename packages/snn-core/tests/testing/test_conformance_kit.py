@@ -288,7 +288,8 @@ from wrong_reading import IgnoresBias, PadsInFront
 class TestWhole(SimulatorConformance):
     simulator = IgnoresBias
     expected_failures = {
-        name: "the chip has no bias" for name in ("test_bias", "test_bias_per_step", "test_spike_code")
+        name: "the chip has no bias"
+        for name in ("test_bias", "test_bias_per_step", "test_spike_code")
     }
 
 class TestCase(SimulatorConformance):

@@ -156,7 +156,7 @@ class AbstractSNN(ABC):
     # What it can do.
 
     @classmethod
-    def capabilities_for(cls, options: Any) -> Capabilities:
+    def capabilities_for(cls, options: Options) -> Capabilities:
         """Return what the simulator can do with given options: by default always the same."""
         return cls.capabilities
 
