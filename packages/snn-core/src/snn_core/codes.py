@@ -14,6 +14,7 @@ import numpy as np
 
 from snn_core.errors import SettingsError
 from snn_core.ir import (
+    REARRANGING,
     Add,
     AveragePooling2D,
     Input,
@@ -169,8 +170,9 @@ def _is_spike_source(network: Network, name: str) -> bool:
     layer = network[name]
     if network.has_neurons(layer):
         return True
-    rearranges = layer.kind in ("Flatten", "Reshape", "ZeroPadding2D", "Concatenate")
-    return rearranges and all(_is_spike_source(network, source) for source in layer.inputs)
+    return isinstance(layer, REARRANGING) and all(
+        _is_spike_source(network, source) for source in layer.inputs
+    )
 
 
 # What a code does to the settings.

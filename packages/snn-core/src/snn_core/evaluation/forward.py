@@ -1,7 +1,7 @@
 """The NumPy forward pass: activations, predictions and accuracy of a network without spikes.
 
-It is the oracle of this project: parsers are checked against it, simulators approach it. For a
-normalized network it returns the rates that its neurons approach, ``act(W a + b) / threshold``.
+Parsers are checked against it, and the rates of simulators approach it. For a normalized network it
+returns the rates that its neurons approach, ``act(W a + b) / threshold``.
 Samples are pushed through in micro-batches, which keeps the gathered windows in the cache.
 """
 
