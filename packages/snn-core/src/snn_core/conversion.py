@@ -24,7 +24,7 @@ from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Network
 from snn_core.normalization import (
     apply_scales,
-    bounded_scales,
+    bound_scales,
     first_spike_scales,
     largest_activations,
     mse_scales,
@@ -262,7 +262,7 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
-    scales = bounded_scales(network, scales)
+    scales = bound_scales(network, scales)
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))
 

@@ -60,7 +60,7 @@ def model_source(source: str, weights: Path | None) -> str | ModelName:
     return ModelName(name.target, weights)
 
 
-def err() -> Console:
+def stderr_console() -> Console:
     """Return a console on standard error, so that standard output holds results alone."""
     return Console(stderr=True, highlight=False)
 
@@ -121,7 +121,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        err().print("Stopping after the current step; press Ctrl-C again to abort at once.")
+        stderr_console().print(
+            "Stopping after the current step; press Ctrl-C again to abort at once."
+        )
 
     before = signal.signal(signal.SIGINT, handle)
     try:
@@ -133,7 +135,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
     """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
-    console = err()
+    console = stderr_console()
     if not console.is_terminal:  # some versions of rich end even a disabled bar with a newline
         yield lambda done, total, accuracy: None
         return

@@ -91,7 +91,7 @@ def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> d
         "kind": layer.kind,
         "inputs": list(layer.inputs),
         "output_shape": list(layer.output_shape),
-        "parameters": sum(array.size for name, array in layer.arrays.items() if _learned(name)),
+        "parameters": sum(array.size for name, array in layer.arrays.items() if _is_learned(name)),
         "neurons": count(layer.output_shape) if fires else 0,
         "connections": sum(int(part.sum()) for part in leaving),
     }
@@ -107,7 +107,7 @@ def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> d
     return entry
 
 
-def _learned(name: str) -> bool:
+def _is_learned(name: str) -> bool:
     """Return whether an array holds what training found, rather than what conversion chose."""
     return name not in ("threshold", "v_init", "weight_c", "weight_nc")
 

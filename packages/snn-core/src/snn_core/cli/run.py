@@ -77,11 +77,11 @@ def run_and_show(
                 stop=stop,
             )
         except StopSimulation:
-            common.err().print("Stopped before the first batch was finished.")
+            common.stderr_console().print("Stopped before the first batch was finished.")
             raise SystemExit(common.INTERRUPTED) from None
     for name, value in result.metadata.get("details", {}).items():
-        common.err().print(f"{simulator}: {name}: {value}", markup=False)
+        common.stderr_console().print(f"{simulator}: {name}: {value}", markup=False)
     if result.interrupted:
         kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
-        common.err().print(f"Stopped after {result.samples} samples ({kept}).")
+        common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
     return result

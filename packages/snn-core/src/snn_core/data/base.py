@@ -61,7 +61,7 @@ class Dataset:
         DataError
             Naming what is wrong.
         """
-        x = _samples(np.asarray(x_b_l), name)
+        x = _check_samples(np.asarray(x_b_l), name)
         labels = None if labels_b is None else as_labels(np.asarray(labels_b), name)
         if labels is not None and len(labels) != len(x):
             raise DataError(
@@ -139,7 +139,7 @@ class Dataset:
         )
 
 
-def _samples(x: Array, name: str) -> Float32[Array, "b *l"]:
+def _check_samples(x: Array, name: str) -> Float32[Array, "b *l"]:
     if x.dtype.kind not in "fiub":
         raise DataError(f"{name} has samples of type {x.dtype}; expected numbers.")
     if x.ndim < 2 or 0 in x.shape:

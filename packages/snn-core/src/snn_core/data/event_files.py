@@ -78,7 +78,7 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventR
         arrays = read_arrays(path)
         prefix = set_prefix(arrays, part)
         if prefix is not None:
-            return _many(arrays, prefix, path, sha256)
+            return _split_arrays(arrays, prefix, path, sha256)
         sets = sorted(name for name in arrays if name.endswith("off"))
         if sets:
             raise DataError(
@@ -88,7 +88,9 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventR
     return EventRecordings(load=lambda _: read_events(path), labels_b=None, number=1, sha256=sha256)
 
 
-def _many(arrays: dict[str, Array], prefix: str, path: Path, sha256: str) -> EventRecordings:
+def _split_arrays(
+    arrays: dict[str, Array], prefix: str, path: Path, sha256: str
+) -> EventRecordings:
     """Return recordings that lie one after the other in the same arrays."""
     columns = find_columns(arrays, prefix)
     if columns is None:
@@ -119,7 +121,7 @@ def from_event_files(path: Path, *, part: str, settings: InputSettings) -> Datas
     """
     found = find_recordings(path, part=part, settings=settings)
     load = functools.lru_cache(maxsize=RECORDINGS_KEPT)(found.load)
-    pieces, chip = _pieces(load, found.number, settings, str(path))
+    pieces, chip = _cut_recordings(load, found.number, settings, str(path))
 
     @functools.lru_cache(maxsize=1)
     def whole(i: int) -> EventStream:
@@ -149,7 +151,7 @@ def cache_size(settings: InputSettings) -> int:
     return 256 if settings.encoding == "events" else 1
 
 
-def _pieces(
+def _cut_recordings(
     load: Callable[[int], EventStream], number: int, settings: InputSettings, name: str
 ) -> tuple[Array, Pair]:
     """Return recording, first event and end of each sample, and the size of the chip."""

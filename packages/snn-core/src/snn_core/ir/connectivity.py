@@ -90,11 +90,11 @@ class Pattern:
         pixel_in = rows.inputs_e[:, None] * columns.sizes[0] + columns.inputs_e
         pixel_out = rows.outputs_e[:, None] * columns.sizes[2] + columns.outputs_e
         tap = rows.taps_e[:, None] * columns.sizes[1] + columns.taps_e
-        index = _outer(tap, self.kernel.shape[2], self.kernel_place)
+        index = _combine_places(tap, self.kernel.shape[2], self.kernel_place)
         weight = self.kernel.reshape(-1)[index]
         made = Synapses(
-            _outer(pixel_in, self.channels[0], self.channel_in),
-            _outer(pixel_out, self.channels[1], self.channel_out),
+            _combine_places(pixel_in, self.channels[0], self.channel_in),
+            _combine_places(pixel_out, self.channels[1], self.channel_out),
             weight,
             (
                 rows.sizes[0] * columns.sizes[0] * self.channels[0],
@@ -121,7 +121,7 @@ class Pattern:
         return reached
 
 
-def _outer(pixel: Array, channels: int, channel: Array) -> Array:
+def _combine_places(pixel: Array, channels: int, channel: Array) -> Array:
     """Return ``pixel * channels + channel`` for all combinations, flat."""
     largest = (int(pixel.max(initial=0)) + 1) * channels
     dtype = np.int32 if largest <= np.iinfo(np.int32).max else np.int64

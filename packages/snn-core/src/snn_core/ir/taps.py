@@ -56,7 +56,7 @@ def correlation_taps(
     before, _ = resolve_padding(padding, inputs, kernel=kernel, stride=stride, dilation=dilation)
     output, tap = _grid(outputs, kernel)
     cell = output * stride + tap * dilation - before
-    return _inside(cell, tap, output, cell, sizes=(inputs, kernel, outputs))
+    return _keep_inside(cell, tap, output, cell, sizes=(inputs, kernel, outputs))
 
 
 def transposed_taps(
@@ -72,7 +72,7 @@ def transposed_taps(
     before, _ = transposed_crop(padding, outputs, kernel=kernel, stride=stride, dilation=dilation)
     cell, tap = _grid(inputs, kernel)
     output = cell * stride + tap * dilation - before
-    return _inside(cell, tap, output, output, sizes=(inputs, kernel, outputs))
+    return _keep_inside(cell, tap, output, output, sizes=(inputs, kernel, outputs))
 
 
 def repetition_taps(inputs: int, *, size: int) -> Taps:
@@ -86,7 +86,7 @@ def _grid(first: int, second: int) -> tuple[Array, Array]:
     return a.reshape(-1), b.reshape(-1)
 
 
-def _inside(
+def _keep_inside(
     cell: Array, tap: Array, output: Array, bounded: Array, *, sizes: tuple[int, int, int]
 ) -> Taps:
     """Drop triples outside the image."""

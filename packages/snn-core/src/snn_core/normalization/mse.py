@@ -58,7 +58,7 @@ def mse_scales(
     for values in forward_batches(network, x_b_l):
         for name, histogram_c_k in histograms.items():
             rows = channel_rows(values[name], per_channel=per_channel)
-            histogram_c_k += _histogram(rows, maxima[name])
+            histogram_c_k += _count_bins(rows, maxima[name])
     return finish_scales(
         (
             (name, maxima[name] * best_share(histogram_c_k, timesteps=timesteps))
@@ -86,7 +86,7 @@ def best_share(histogram_c_k: Array, *, timesteps: int) -> Float[Array, "c"]:
     return share
 
 
-def _histogram(rows_c_n: Array, maximum_c: Array) -> Array:
+def _count_bins(rows_c_n: Array, maximum_c: Array) -> Array:
     """Count positive values per row in `BINS` equal bins up to the row's maximum."""
     safe = np.where(maximum_c > 0, maximum_c, 1)[:, None]
     bin_c_n = np.minimum((rows_c_n / safe * BINS).astype(np.int64), BINS - 1)

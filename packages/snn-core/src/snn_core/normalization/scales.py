@@ -56,7 +56,7 @@ def apply_scales(
     return network.replace(*new, scale_facs=factors)
 
 
-def bounded_scales(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
+def bound_scales(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
     """Return scales in which no neuron can pass the upper bound of its activation.
 
     A neuron fires once per step at most, which stands for its scale. Scales from calibration data

@@ -233,7 +233,7 @@ def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, P
     for parser in parsers:
         if parser.accepts(source):
             return source, parser
-    raise _unreadable(
+    raise _unreadable_error(
         str(source) if isinstance(source, Path) else f"an object of {type(source)}", parsers
     )
 
@@ -251,7 +251,9 @@ def _choose_named(name: ModelName, parsers: Sequence[Parser]) -> tuple[Any, Pars
             ) from error
         reader = _reader(found, parsers)
     if reader is None:
-        raise _unreadable(f"{name.target}, which is or gives an object of {type(found)}", parsers)
+        raise _unreadable_error(
+            f"{name.target}, which is or gives an object of {type(found)}", parsers
+        )
     if name.weights is None:
         return found, reader
     if not reader.accepts(name):
@@ -266,7 +268,7 @@ def _reader(source: Any, parsers: Sequence[Parser]) -> Parser | None:
     return next((parser for parser in parsers if parser.accepts(source)), None)
 
 
-def _unreadable(found: str, parsers: Sequence[Parser]) -> ParseError:
+def _unreadable_error(found: str, parsers: Sequence[Parser]) -> ParseError:
     known = "; ".join(parser.reads for parser in parsers) or "nothing, as no parser is installed"
     return ParseError(
         f"No parser reads {found}. Readable: {known}. Save the model in one of these formats, or "

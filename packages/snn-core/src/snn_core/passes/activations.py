@@ -48,11 +48,11 @@ def _fuse(network: Network, name: str) -> Network:
     if not isinstance(layer, ActivationLayer) or layer.activation.is_linear:
         return network  # the latter is for drop_inert
     if isinstance(layer.activation, Softmax):
-        if not _only_reshaped_after(network, name):
+        if not _is_only_reshaped_after(network, name):
             return network
         producer, alone = network.inbound(name)[0], reads_alone(network, layer.inputs[0])
     else:
-        producer, alone = _producer(network, name)
+        producer, alone = _find_producer(network, name)
     if isinstance(producer, Spiking):
         fused = _combine(producer.activation, layer.activation)
         if fused == producer.activation and not isinstance(fused, Softmax):
@@ -70,7 +70,7 @@ def _fuse(network: Network, name: str) -> Network:
     return exchange(network, {name: [neurons]}, note=f"gave {name} neurons of its own")
 
 
-def _producer(network: Network, name: str) -> tuple[Layer, bool]:
+def _find_producer(network: Network, name: str) -> tuple[Layer, bool]:
     """Return the layer whose values a rectification reads, and whether nothing else reads them."""
     alone = True
     # Frameworks take the sign of 0 for -1, so that it must not move past padding.
@@ -99,10 +99,10 @@ def _combine(inner: Activation, outer: Activation) -> Activation | None:
     return None
 
 
-def _only_reshaped_after(network: Network, name: str) -> bool:
+def _is_only_reshaped_after(network: Network, name: str) -> bool:
     """Return whether nothing but reshapes lies between a layer and the output."""
     readers = network.outbound(name)
     return all(
-        isinstance(reader, (Flatten, Reshape)) and _only_reshaped_after(network, reader.name)
+        isinstance(reader, (Flatten, Reshape)) and _is_only_reshaped_after(network, reader.name)
         for reader in readers
     )

@@ -67,7 +67,7 @@ def _fold(network: Network, name: str) -> Network:
         if source is not None:
             network = network.replace(_scale_output(source, affine))
             return remove(network, [name], note=f"folded {name} into {source.name}")
-        readers = _readers(network, name, affine)
+        readers = _fold_into_readers(network, name, affine)
         if readers:
             network = network.replace(*readers.values())
             return remove(network, [name], note=f"folded {name} into {', '.join(readers)}")
@@ -111,7 +111,7 @@ def _commutes(network: Network, layer: Layer, affine: _Affine) -> bool:
     return False
 
 
-def _readers(network: Network, name: str, affine: _Affine) -> dict[str, Weighted]:
+def _fold_into_readers(network: Network, name: str, affine: _Affine) -> dict[str, Weighted]:
     """Return all layers after a map with the map in their weights; empty if one cannot take it."""
     found: dict[str, Weighted] = {}
     readers = network.outbound(name)
@@ -120,18 +120,18 @@ def _readers(network: Network, name: str, affine: _Affine) -> dict[str, Weighted
             size = reader.output_shape[-1]
             if size % affine.gain_c.size:
                 return {}
-            further = _readers(network, reader.name, affine.tile(size))
+            further = _fold_into_readers(network, reader.name, affine.tile(size))
             if not further:
                 return {}
             found.update(further)
-        elif isinstance(reader, Weighted) and _takes(network, reader, affine):
+        elif isinstance(reader, Weighted) and _takes_offset(network, reader, affine):
             found[reader.name] = _scale_input(reader, affine)
         else:
             return {}
     return found
 
 
-def _takes(network: Network, layer: Weighted, affine: _Affine) -> bool:
+def _takes_offset(network: Network, layer: Weighted, affine: _Affine) -> bool:
     """Return whether every output sums over all taps, so that the offset is the same everywhere."""
     if not affine.offset_c.any() or isinstance(layer, Dense):
         return True

@@ -107,7 +107,7 @@ def _unwrap(t_us_e: Array) -> Int64[Array, "e"]:
     return unwrapped
 
 
-def _dvs128(address_e: Array, t_us_e: Array, path: Path) -> EventStream:
+def _decode_dvs128(address_e: Array, t_us_e: Array, path: Path) -> EventStream:
     """Decode 16 bits: external event, 7 bits y, 7 bits x, polarity."""
     is_dvs = address_e & 0x8000 == 0
     address_e, t_us_e = address_e[is_dvs], _unwrap(t_us_e)[is_dvs]
@@ -121,7 +121,7 @@ def _dvs128(address_e: Array, t_us_e: Array, path: Path) -> EventStream:
     )
 
 
-def _davis(address_e: Array, t_us_e: Array, size: Pair | None, path: Path) -> EventStream:
+def _decode_davis(address_e: Array, t_us_e: Array, size: Pair | None, path: Path) -> EventStream:
     """Decode 32 bits: 9 bits y from bit 22, 10 bits x from bit 12, polarity in bit 11.
 
     Bit 31 marks frames and inertial measurements, bit 10 external events.
@@ -140,7 +140,7 @@ def _davis(address_e: Array, t_us_e: Array, size: Pair | None, path: Path) -> Ev
 
 def _read_version_1(body: bytes, path: Path) -> EventStream:
     record_e = _records(body, np.dtype([("address", ">u2"), ("t", ">i4")]), path)
-    return _dvs128(record_e["address"].astype(np.int64), record_e["t"], path)
+    return _decode_dvs128(record_e["address"].astype(np.int64), record_e["t"], path)
 
 
 def _read_version_2(header: bytes, body: bytes, path: Path) -> EventStream:
@@ -149,8 +149,8 @@ def _read_version_2(header: bytes, body: bytes, path: Path) -> EventStream:
     # Without a chip in the header: only a DAVIS uses more than 16 bits.
     is_small = size == CHIP_SIZES["dvs128"] if size else not (address_e >> 16).any()
     if is_small:
-        return _dvs128(address_e & 0xFFFF, record_e["t"], path)
-    return _davis(address_e, record_e["t"], size, path)
+        return _decode_dvs128(address_e & 0xFFFF, record_e["t"], path)
+    return _decode_davis(address_e, record_e["t"], size, path)
 
 
 def _read_version_3(header: bytes, body: bytes, path: Path) -> EventStream:

@@ -69,7 +69,7 @@ class EventStream:
         if len(set(shapes.values())) > 1 or columns["x"].ndim != 1:
             found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
             raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
-        whole = {key: _whole(column, key, name) for key, column in columns.items()}
+        whole = {key: _to_integers(column, key, name) for key, column in columns.items()}
         for key in ("x", "y"):
             if (whole[key] < 0).any():
                 raise DataError(
@@ -101,7 +101,7 @@ class EventStream:
         )
 
 
-def _whole(column: Array, key: str, name: str) -> Int64[Array, "e"]:
+def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:
     """Return a column as int64."""
     if column.dtype.kind not in "fiub":
         raise DataError(f"{name} has {key} of type {column.dtype}; expected whole numbers.")

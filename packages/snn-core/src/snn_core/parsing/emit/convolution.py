@@ -48,7 +48,7 @@ def convolve(
     channels = x.stored[-1]
     require_groups(groups, channels, outputs)
     if per_group * groups != channels:
-        raise _misfit(weight, groups, channels)
+        raise _misfit_error(weight, groups, channels)
     if split_depthwise and len(kernel) == 2 and groups == channels > 1:
         weight_hwcm = weight.reshape(*kernel, channels, -1)
         return convolve_depthwise(b, name, x, weight_hwcm, bias_o, geometry, activation=activation)
@@ -118,7 +118,7 @@ def convolve_transposed(
     *kernel, per_group, inputs = weight.shape
     x = arrange_image(b, name, x, len(kernel))
     if inputs != x.stored[-1] or groups < 1 or inputs % groups:
-        raise _misfit(weight, groups, x.stored[-1])
+        raise _misfit_error(weight, groups, x.stored[-1])
     if len(kernel) == 1:
         return b.add_on_sequence(
             name,
@@ -177,7 +177,7 @@ def require_groups(groups: int, channels: int, outputs: int) -> None:
         )
 
 
-def _misfit(weight: Array, groups: int, channels: int) -> ParseError:
+def _misfit_error(weight: Array, groups: int, channels: int) -> ParseError:
     return ParseError(
         f"its weights have the shape {weight.shape} in {groups} group(s); it reads {channels} "
         f"channels."

@@ -101,11 +101,11 @@ def references(value: Any) -> list[_Reference]:
     if not isinstance(value, (list, tuple)):
         raise ParseError("The model configuration names no input or output layers; save again.")
     if value and isinstance(value[0], str):
-        return [_reference(value)]
+        return [_read_reference(value)]
     return [ref for item in value for ref in references(item)]
 
 
-def _reference(value: Any) -> _Reference:
+def _read_reference(value: Any) -> _Reference:
     match value:
         case [str(name), int(node), int(tensor), *_]:
             return _Reference(name, node, tensor)
@@ -123,7 +123,7 @@ class _Node:
     def add_argument(self, value: Any) -> None:
         """Collect the tensors of a Keras 3 argument."""
         if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-            self.inputs.append(_reference(config_of(value).get("keras_history")))
+            self.inputs.append(_read_reference(config_of(value).get("keras_history")))
         elif isinstance(value, (list, tuple)):
             for item in value:
                 self.add_argument(item)
@@ -160,7 +160,7 @@ def _parse_node(node: Any) -> _Node:
         raise ParseError(f"The model configuration holds the broken connection {node!r}.")
     parsed = _Node(keras2=True)
     for item in [node] if node and isinstance(node[0], str) else node:
-        parsed.inputs.append(_reference(item))
+        parsed.inputs.append(_read_reference(item))
         parsed.add_options(item[3] if len(item) > 3 else None)
     return parsed
 
@@ -181,7 +181,7 @@ class Nodes:
         self._counts_from_one = {
             name
             for name in self.place
-            if self._nested(name)
+            if self._is_nested(name)
             and all(
                 ref.node > 0 for node in parsed.values() for ref in node.inputs if ref.name == name
             )
@@ -192,7 +192,7 @@ class Nodes:
             for key, node in parsed.items()
         }
 
-    def _nested(self, name: str) -> bool:
+    def _is_nested(self, name: str) -> bool:
         entry = self._entries[self.place[name]]
         return kind_of(entry) in NESTED and "layers" in config_of(entry)
 
@@ -206,7 +206,7 @@ class Nodes:
             raise ParseError(f"The model configuration refers to a missing layer {ref.name!r}.")
         if ref.tensor != 0:
             raise unsupported(f"{ref.name}: only layers with one output are supported")
-        shifted = self._nested(ref.name) and ref.node > 0
+        shifted = self._is_nested(ref.name) and ref.node > 0
         if shifted and output and not self._keras2:
             shifted = kind_of(self._entries[self.place[ref.name]]) in FUNCTIONAL
         elif shifted:
