@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from snn_core.codes import code_of
 from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import pool_coefficient
@@ -109,8 +110,8 @@ class SNN(OriginalNames):
     @property
     def _is_stepped(self) -> bool:
         """Whether the neurons are those of the reference simulator."""
-        is_coded = self.settings.conversion.spike_code != "temporal_mean_rate"
-        return is_coded or needs_stepping(self.network, self.settings)
+        is_rate = code_of(self.settings).is_rate
+        return not is_rate or needs_stepping(self.network, self.settings)
 
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""

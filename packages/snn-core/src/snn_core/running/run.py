@@ -12,7 +12,7 @@ import numpy as np
 
 import snn_core
 from snn_core import artifact
-from snn_core.codes import with_timesteps
+from snn_core.codes import set_timesteps
 from snn_core.data import Dataset, load_dataset
 from snn_core.errors import ArtifactError
 from snn_core.ir import Network
@@ -112,7 +112,7 @@ def _loaded(
 
 def _with(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
     if timesteps is not None:
-        settings = with_timesteps(settings, timesteps, stage="run")
+        settings = set_timesteps(settings, timesteps, stage="run")
     return settings if seed is None else settings.updated({"simulation": {"seed": seed}})
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias, get_origin
 
+from snn_core.codes import code_of
 from snn_core.errors import SettingsError
 from snn_core.ir import (
     BinarySigmoid,
@@ -208,7 +209,7 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
         clamp_steps(network, settings)
     except SettingsError as error:
         found.append(str(error))
-    if settings.conversion.spike_code != "temporal_mean_rate":
+    if not code_of(settings).is_rate:
         found += [
             f"{setting} is for the spike code temporal_mean_rate only"
             for setting in changed_settings(settings)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from snn_core import artifact
-from snn_core.codes import code_problems, operations_per_synapse, timed
+from snn_core.codes import code_of, set_duration
 from snn_core.data.events import CellEvents
 from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import check_shape
@@ -109,7 +109,7 @@ class AbstractSNN(ABC):
             name = type(self).__module__.split(".")[0]
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
         self.network = network
-        self.settings = timed(self.settings, network)
+        self.settings = set_duration(self.settings, network)
         # Steps that a recorder is told count from the first step of the layer, so that what is
         # recorded and scored does not depend on delays.
         self.timing: Timing = timing(
@@ -186,7 +186,7 @@ class AbstractSNN(ABC):
         code = self.settings.conversion.spike_code
         if not self.can.accepts("conversion.spike_code", code):
             return []  # which is a problem of its own
-        return code_problems(network, self.settings)
+        return code_of(self.settings).problems(network)
 
     def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
         reason = self.refuses(layer) if layer.kind in self.can.layers else None
@@ -327,7 +327,7 @@ class AbstractSNN(ABC):
             seed=self.seed,
             events_b=events_b,
         )
-        cost = operations_per_synapse(self.settings.conversion.spike_code)
+        cost = code_of(self.settings).operations_per_synapse
         recorder = Recorder(
             self.network,
             batch_size=len(x_b_l),

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snn_core.codes import magnitudes
+from snn_core.codes.first_spike import magnitudes
 from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Layer, Network
 from snn_core.recording.recorder import Recorder

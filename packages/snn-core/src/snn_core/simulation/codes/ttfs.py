@@ -17,7 +17,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from snn_core.codes import decided_by_first_spikes, passes_spikes_on, ramp_duration
+from snn_core.codes import code_of
+from snn_core.codes.first_spike import ramp_duration
+from snn_core.codes.windows import passes_spikes_on
 from snn_core.ir import Layer, Network, Spiking, Weighted
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
@@ -93,7 +95,7 @@ class FirstSpike(Engine):
         batch, steps = len(signal.x_b_l), signal.num_steps
         states = {layer.name: self.start(layer, batch) for layer in self.network.spiking_layers}
         steady = self._steady_sums(signal.constant_b_l)
-        exits_early = decided_by_first_spikes(self.settings, self.network)
+        exits_early = code_of(self.settings).is_decided_early(self.network)
         going_b = np.ones(batch, bool)
         for step, x_t_b_l in enumerate(signal.chunks(1)):
             checkpoint()
