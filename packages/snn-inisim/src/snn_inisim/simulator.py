@@ -13,10 +13,10 @@ from snn_core.ir.shapes import count
 from snn_core.neurons.arithmetic import pool_coefficient
 from snn_core.recording.recorder import Recorder
 from snn_core.settings import Options
-from snn_core.simulation.capabilities import ANY, needs_stepping
+from snn_core.simulation.capabilities import ANY, needs_stepping, only_integrates
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
 from snn_inisim.startup import import_tensorflow
@@ -101,10 +101,7 @@ class SNN(OriginalNames):
     def _neurons(self, layer: Spiking) -> Any:
         from snn_inisim.integrate_and_fire import Accumulator, IntegrateAndFire
 
-        only_sums = layer is self.network.output and (
-            self.network.readout == "membrane" or self.draws_softmax
-        )
-        kind = Accumulator if only_sums else IntegrateAndFire
+        kind = Accumulator if only_integrates(self.network, layer) else IntegrateAndFire
         return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
 
     @property
@@ -193,7 +190,7 @@ class SNN(OriginalNames):
                 layer.name: Wanted(
                     spikes=recorder.wants_spikes(layer.name),
                     potentials=recorder.wants_membrane(layer.name)
-                    or (layer is self.network.output and self.draws_softmax),
+                    or only_integrates(self.network, layer),
                     fanout_l_s=fanout_columns(fanout[layer.name]),
                 )
                 for layer in self.network.spiking_layers
@@ -206,8 +203,10 @@ class SNN(OriginalNames):
     def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""
         layer: Any = self.network[name]
-        if layer is self.network.output and self.draws_softmax:
-            found = {**found, "spikes": self._drawn(layer, start, found["potentials"])}
+        if name == self.network.output.name and self.draws_softmax:
+            uniforms = self._uniforms_t_b_o[start : start + len(found["potentials"])]
+            spikes = draw_softmax(layer, found["potentials"], uniforms)
+            found = {**found, "spikes": spikes}
         if "spikes" in found:
             recorder.spikes(name, start, found["spikes"])
         else:
@@ -219,13 +218,6 @@ class SNN(OriginalNames):
             )
         if "potentials" in found and recorder.wants_membrane(name):
             recorder.membrane(name, start, found["potentials"] / layer.threshold)
-
-    def _drawn(self, layer: Any, start: int, potentials_t_b_l: Array) -> Array:
-        """Return the stochastic spikes of a softmax output; NumPy decides as in the reference."""
-        steps, batch = potentials_t_b_l.shape[:2]
-        probability = layer.activation(potentials_t_b_l.reshape(steps, batch, -1))
-        drawn: Array = self._uniforms_t_b_o[start : start + steps] <= probability
-        return drawn.reshape(potentials_t_b_l.shape)
 
     def end_sim(self) -> None:
         """Let go of all graphs."""

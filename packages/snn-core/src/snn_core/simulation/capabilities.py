@@ -188,6 +188,15 @@ def draws_softmax(network: Network) -> bool:
     return is_softmax and network.readout == "counts"
 
 
+def only_integrates(network: Network, layer: Layer) -> bool:
+    """Return whether a layer is an output without a threshold: its potential is read or drawn from.
+
+    It is read under the membrane read-out; a softmax draws stochastic spikes from it.
+    """
+    is_read = network.readout == "membrane" or draws_softmax(network)
+    return layer is network.output and is_read
+
+
 def setting_problems(can: Capabilities, network: Network, settings: Settings) -> list[str]:
     """Return a line for each setting that is not supported."""
     refused = [

@@ -21,7 +21,7 @@ from snn_core.simulation.capabilities import ANY, clamp_steps
 from snn_core.simulation.codes import ENGINES, Engine, NumPySums, Sums
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.typing import Array, Float32, Shape
 
 
@@ -173,7 +173,7 @@ class ReferenceSNN(OriginalNames):
         if is_output and self.network.readout == "membrane":
             carried = np.zeros(drive_b_l.shape, np.float32)
         elif is_output and self.draws_softmax:
-            carried = self._drawn(layer, neurons, index)
+            carried = self._draw(layer, neurons, index)
         else:
             carried = neurons.fire()
         recorder.spikes(layer.name, index, np.sign(carried)[None])
@@ -181,11 +181,10 @@ class ReferenceSNN(OriginalNames):
             recorder.membrane(layer.name, index, (neurons.v_b_l / layer.threshold)[None])
         return carried
 
-    def _drawn(self, layer: Spiking, neurons: Neurons, index: int) -> Float32[Array, "b *l"]:
-        """Return the spikes that a softmax output draws; they reset nothing."""
-        v_b_l = neurons.v_b_l
-        probability = layer.activation(v_b_l.reshape(len(v_b_l), -1)).reshape(v_b_l.shape)
-        drawn = self._uniforms_t_b_o[index].reshape(v_b_l.shape) <= probability
+    def _draw(self, layer: Spiking, neurons: Neurons, index: int) -> Float32[Array, "b *l"]:
+        """Draw the spikes of a softmax output; they reset nothing."""
+        uniforms = self._uniforms_t_b_o[index : index + 1]
+        drawn = draw_softmax(layer, neurons.v_b_l[None], uniforms)[0]
         fired: Array = drawn & (neurons.blocked_b_l == 0)
         neurons.rest(fired)
         return fired.astype(np.float32)

@@ -15,10 +15,11 @@ import numpy as np
 from snn_core.data.events import CellEvents, Schedule, schedule
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError
+from snn_core.ir import Layer, Network, Spiking
 from snn_core.ir.shapes import count
 from snn_core.recording.spike_trains import Events
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float32, Int64
+from snn_core.typing import Array, Bool, Float32, Int64
 
 INPUT_STREAM = 0
 OUTPUT_STREAM = 1
@@ -331,3 +332,39 @@ def output_uniforms(
         for i in sample_ids
     ]
     return np.stack(draws, axis=1)
+
+
+def draw_softmax(
+    layer: Spiking, v_t_b_l: Float32[Array, "t b *l"], uniforms_t_b_o: Float32[Array, "t b o"]
+) -> Bool[Array, "t b *l"]:
+    """Draw the spikes of a softmax output: each with the softmax of the potentials after a step.
+
+    Parameters
+    ----------
+    uniforms_t_b_o
+        Random numbers of the same steps; see `output_uniforms`.
+    """
+    probability = layer.activation(v_t_b_l.reshape(uniforms_t_b_o.shape))
+    drawn: Array = uniforms_t_b_o <= probability
+    return drawn.reshape(v_t_b_l.shape)
+
+
+def layers_with_steady_sums(
+    network: Network, *, but: tuple[type[Layer], ...] = ()
+) -> tuple[str, ...]:
+    """Return the layers whose sums are the same in every step if the input is.
+
+    They read only from the input, at most through relays.
+
+    Parameters
+    ----------
+    but
+        Kinds of layers whose sums depend on the step.
+    """
+    steady, passing_on = [], {network.input.name}
+    for layer in network.layers[1:]:
+        if passing_on.issuperset(layer.inputs) and not isinstance(layer, but):
+            steady.append(layer.name)
+            if not network.has_neurons(layer):
+                passing_on.add(layer.name)
+    return tuple(steady)
