@@ -71,6 +71,7 @@ def test_rates_of_each_code_by_hand():
         return spiketrains_to_rates(rows, spike_code=code, **options).tolist()
 
     assert rates("temporal_mean_rate", dt_ms=0.5) == [0.5, 0.5, 0, 1.5]
+    assert rates("temporal_mean_rate", np.array([[1, -1, -1, 0]], np.int8)) == [-0.25]
     assert rates("temporal_pattern") == [0.25, 0.0625, 0, 0.6875]
     assert rates("ttfs") == rates("ttfs_dyn_thresh") == [0.5, 0.25, 0, 1]
     # Two windows of two steps: the first step of a window stands for 1, the second for 1/2.

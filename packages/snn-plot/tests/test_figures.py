@@ -18,11 +18,11 @@ from snn_core.errors import DataError
 from snn_plot import style
 from snn_plot.activity import arranged, plot_activations, plot_layer_activity
 from snn_plot.correlation import (
+    pearson,
     plot_layer_correlation,
     plot_network_correlations,
     plot_pearson_coefficients,
 )
-from snn_plot.rates import pearson
 from snn_plot.spikes import plot_spikecount_vs_time, plot_spiketrains
 from snn_plot.units import Units
 from snn_plot.weights import plot_hist_combined

@@ -66,7 +66,8 @@ def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
         (f"Within {CLOSE:.0%} of analog", _reached(result, units), "first time that it stays so"),
         ("Operations per sample", format_operations(spiking),
          f"analog: {format_operations(analog)} ({spiking / max(analog, 1):.2f} times as many)"),
-        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}", f"{units.rate} and neuron"),
+        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}",
+         f"{units.firing_rate} and neuron"),
     ]  # fmt: skip
     energy = energy_per_sample_j(run)
     if energy is not None:
