@@ -66,7 +66,7 @@ def check_compiled(few_populations, tmp_path):
     """
     import brian2
 
-    def check(target, *, encoding, log_vars):
+    def check(target, *, encoding, log_vars, delay=0.0):
         settings = Settings.of(
             {
                 "simulation": {"duration": 12, "batch_size": 4},
@@ -74,7 +74,8 @@ def check_compiled(few_populations, tmp_path):
                 "output": {"log_vars": log_vars},
             }
         )
-        options = Brian2Options(target=target, copies=2, cache_dir=str(tmp_path / "cache"))
+        cache = str(tmp_path / "cache")
+        options = Brian2Options(target=target, copies=2, delay=delay, cache_dir=cache)
         snn = SNN(few_populations, settings, options)
         rng = np.random.default_rng(1)
         # The program is started twice: for four samples, and for one that leaves room.
