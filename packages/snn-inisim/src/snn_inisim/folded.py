@@ -29,7 +29,7 @@ EXACT = 2**24
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What to return of one layer with neurons, besides the number of spikes.
+    """Values to return of one layer with neurons, besides the number of spikes.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class FoldedNetwork:
         *,
         num_steps: int,
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Return what a layer adds up in each step, and the states after that."""
+        """Return the sums of a layer in each step, and the states after that."""
         layer = self._layers[name]
         if isinstance(layer, SpikeMaxPooling2D):
             pool, drive_t_b_l = layer.gate(states[name]["pool"], _unfold(inputs, num_steps), first)

@@ -51,7 +51,7 @@ class SteppedNetwork(ReferenceSNN):
 
 
 class KerasSums(Sums):
-    """What layers add up, by Keras layers.
+    """Sums of layers by Keras layers.
 
     Parameters
     ----------

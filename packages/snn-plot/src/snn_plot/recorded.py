@@ -1,4 +1,4 @@
-"""What figures need of a run, collected batch by batch, so that memory does not grow with samples.
+"""Views of runs for figures, collected batch by batch: memory does not grow with samples.
 
 Of every batch of recorded spike trains only sums are kept, and a fixed number of neurons for
 scatter plots; whole trains are kept of the one sample that is looked at closely.
@@ -28,7 +28,7 @@ POINTS = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class LayerView:
-    """What was recorded of one layer; ``None`` where it was not.
+    """Recorded values of one layer; ``None`` where there are none.
 
     Rates and activations are in spikes per step: an activation is the rate that the neuron should
     have. Under a code whose spikes stand for numbers without a unit, they are those numbers.
@@ -73,7 +73,7 @@ class LayerView:
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """A run as figures see it.
+    """Run with everything that figures need of it.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class RunView:
 
 
 def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> RunView:
-    """Collect what figures need.
+    """Collect from a run what figures need.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def _row(ids: Array, sample_id: int | None) -> int | None:
 
 @dataclass
 class _Sums:
-    """What is added up over the batches."""
+    """Sums over the batches."""
 
     rates_l: Any = 0.0
     activations_l: Any = 0.0
@@ -250,7 +250,7 @@ class _Sums:
 
 
 class _Layer:
-    """Collects a `LayerView`."""
+    """Collector of a `LayerView`."""
 
     def __init__(
         self,
@@ -308,11 +308,11 @@ class _Layer:
         if rates is not None:
             sums.rates_l = sums.rates_l + rates.sum(axis=0)
             sums.rated += len(rates)
-            sums.points.append(self._few(rates))
+            sums.points.append(self._choose(rates))
         if expected is not None:
             sums.activations_l = sums.activations_l + expected.sum(axis=0)
             sums.expected += len(expected)
-            sums.expectations.append(self._few(expected))
+            sums.expectations.append(self._choose(expected))
             sums.maxima.append(expected.reshape(len(expected), -1).max(axis=1))
         if rates is not None and expected is not None:
             sums.pearson.append(
@@ -321,14 +321,14 @@ class _Layer:
             sums.saturated += int((expected > 1).sum())
             sums.compared += expected.size
 
-    def _few(self, values_b_l: Array) -> Array:
+    def _choose(self, values_b_l: Array) -> Array:
         """Return a share of a batch's neurons that adds up to `POINTS` over the run."""
         share = -(-POINTS * len(values_b_l) // max(self._samples, 1))
         flat: Array = values_b_l.reshape(-1)
         return flat[evenly(flat.size, share)]
 
     def finish(self) -> LayerView:
-        """Return what was collected."""
+        """Return the collected view."""
         sums = self._sums
         return LayerView(
             name=self.name,

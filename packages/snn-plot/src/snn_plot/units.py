@@ -14,7 +14,7 @@ CHOICES = ("steps", "ms")
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """How times and rates are shown.
+    """Units of times and rates in figures.
 
     Data come in steps and in spikes per step, whatever is shown.
 

@@ -1,4 +1,4 @@
-"""What a simulator can do, and the check of networks and settings against it.
+"""Capabilities of simulators, and the check of networks and settings against them.
 
 A simulator claims what it can do in `Capabilities`. What it does not name is what contract 1 asks
 of every simulator, whatever is added to this package later: a setting that it does not name is
@@ -51,7 +51,7 @@ ALL_LAYERS = CONTRACT_1_LAYERS
 
 
 class _AnyValue:
-    """Holds every value."""
+    """Container of every value."""
 
     def __contains__(self, value: object) -> bool:
         return True
@@ -81,7 +81,7 @@ OF_ALL_CODES = frozenset(CONTRACT_1_SETTINGS)
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a simulator can do; everything else is refused before it starts.
+    """Claims of a simulator; everything else is refused before it starts.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -50,7 +50,7 @@ CONTRACT = 1
 
 
 class StopSimulation(Exception):  # noqa: N818 - a request, not an error
-    """Raised inside a simulator when the user asked to stop."""
+    """Request of the user to stop, raised inside a simulator."""
 
 
 class AbstractSNN(ABC):
@@ -96,14 +96,14 @@ class AbstractSNN(ABC):
         stop: Callable[[], bool] | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.options: Any = self.options_type() if options is None else options
+        self.options: Options = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
         self.stop_requested: Callable[[], bool] = stop or (lambda: False)
         self.expected_samples: int | None = None
         self._take(network)
 
     def _take(self, network: Network) -> None:
-        """Make a network the one to simulate, unless there is something the simulator cannot do."""
+        """Adopt a network to simulate, if the simulator can do everything in it."""
         problems = self.problems(network)
         if problems:
             name = type(self).__module__.split(".")[0]
@@ -157,12 +157,12 @@ class AbstractSNN(ABC):
 
     @classmethod
     def capabilities_for(cls, options: Options) -> Capabilities:
-        """Return what the simulator can do with given options: by default always the same."""
+        """Return the capabilities under given options: by default always the same."""
         return cls.capabilities
 
     @property
     def can(self) -> Capabilities:
-        """What this simulator can do, given its options."""
+        """Capabilities of this simulator under its options."""
         return self.capabilities_for(self.options)
 
     @classmethod
@@ -308,7 +308,7 @@ class AbstractSNN(ABC):
             if not is_sequel:
                 self.reset()
             events = None if events_b is None else [events_b[i] for i in samples]
-            return self._simulated(x_b_l[samples], [ids[i] for i in samples], events)
+            return self._simulate_on(x_b_l[samples], [ids[i] for i in samples], events)
 
         return run_sequences(
             simulate,
@@ -316,7 +316,7 @@ class AbstractSNN(ABC):
             length=self.settings.simulation.reset_between_nth_sample,
         )
 
-    def _simulated(
+    def _simulate_on(
         self, x_b_l: Array, sample_ids: Sequence[int], events_b: Sequence[CellEvents] | None
     ) -> Recording:
         """Simulate a batch from the present state on."""

@@ -69,7 +69,7 @@ class ReferenceSNN(OriginalNames):
         self.layers.append(layer)
 
     def make_sums(self) -> Sums:
-        """Return what computes the sums of layers.
+        """Return the object that computes the sums of layers.
 
         A simulator that has these neurons and computes sums elsewhere derives from this class and
         overrides this method.
@@ -118,7 +118,7 @@ class ReferenceSNN(OriginalNames):
                 values[layer.name] = drive_b_l
 
     def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Float32[Array, "b *l"]:
-        """Return what a layer adds up in this step: weighted spikes and bias times dt."""
+        """Return the sum of a layer in this step: weighted spikes and bias times dt."""
         self._inputs = inputs
         if isinstance(layer, MaxPooling2D):
             pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
@@ -134,7 +134,7 @@ class ReferenceSNN(OriginalNames):
         return y
 
     def _bias_scale(self, layer: Layer, index: int) -> np.float32:
-        """Return what a bias is multiplied by in a step."""
+        """Return the factor of a bias in a step."""
         dt = np.float32(self.settings.simulation.dt)
         if not self.settings.cell.bias_relaxation:
             return dt
@@ -164,7 +164,7 @@ class ReferenceSNN(OriginalNames):
     def _update(
         self, layer: Spiking, drive_b_l: Float32[Array, "b *l"], index: int, recorder: Recorder
     ) -> Float32[Array, "b *l"]:
-        """Integrate, compare, reset; return what the spikes carry."""
+        """Integrate, compare, reset; return the values that spikes carry."""
         if layer.name not in self._neurons:
             self._neurons[layer.name] = self._new_neurons(layer)
         neurons = self._neurons[layer.name]

@@ -14,7 +14,7 @@ RATE = "temporal_mean_rate"
 
 
 def scores_over_time(output_b_c_t: Array, *, readout: str, spike_code: str = RATE) -> Array:
-    """Return per class and step the number that decides: spikes so far, or the potential.
+    """Return the score of each class after each step: from its spikes so far, or its potential.
 
     `SpikeCode.scores` says what counts. Silent classes score minus infinity under the counts
     read-out, so that they are never credited.
