@@ -1,3 +1,5 @@
+import pytest
+
 from snn_brian2 import SNN
 from snn_core.testing import SimulatorConformance
 
@@ -7,6 +9,7 @@ class TestBrian2(SimulatorConformance):
     heavy_modules = ("brian2",)
 
 
+@pytest.mark.exhaustive
 class TestDelayed(SimulatorConformance):
     """Spikes take a step from layer to layer, which must not change anything."""
 
