@@ -4,24 +4,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snn_core.codes import (
-    code_problems,
-    pattern_range,
-    require_free_duration,
-    spike_windows,
+    CODES,
+    code_of,
+    set_duration,
+    set_timesteps,
     spikecounts_to_rates,
     spiketrains_to_rates,
-    timed,
     to_binary,
     to_binary_numpy,
-    undecided,
 )
+from snn_core.codes.pattern import pattern_range
+from snn_core.codes.windows import spike_windows
 from snn_core.errors import SettingsError
 from snn_core.ir import BinarySigmoid, Linear, ReLU
 from snn_core.operations import code_operations, connectivity_statistics
 from snn_core.running.run import run
-from snn_core.settings import Settings
+from snn_core.settings import SPIKE_CODES, Settings
 from snn_core.simulation.scoring import UNDECIDED, decisions
 from snn_core.testing.builder import NetworkBuilder
+
+
+def test_every_code_of_the_settings_is_there():
+    assert tuple(CODES) == SPIKE_CODES
 
 
 def settings_of(code, **conversion):
@@ -67,6 +71,7 @@ def test_rates_of_each_code_by_hand():
         return spiketrains_to_rates(rows, spike_code=code, **options).tolist()
 
     assert rates("temporal_mean_rate", dt_ms=0.5) == [0.5, 0.5, 0, 1.5]
+    assert rates("temporal_mean_rate", np.array([[1, -1, -1, 0]], np.int8)) == [-0.25]
     assert rates("temporal_pattern") == [0.25, 0.0625, 0, 0.6875]
     assert rates("ttfs") == rates("ttfs_dyn_thresh") == [0.5, 0.25, 0, 1]
     # Two windows of two steps: the first step of a window stands for 1, the second for 1/2.
@@ -77,9 +82,9 @@ def test_rates_of_each_code_by_hand():
 
 def test_unknown_codes_and_continuous_times_cannot_be_read_from_trains():
     trains = np.zeros((1, 2))
-    for code, steps in (("ttfs_exact", 0), ("morse", 1)):
-        with pytest.raises(SettingsError, match="window_steps"):
-            spiketrains_to_rates(trains, spike_code=code, window_steps=steps)
+    for code, named in (("ttfs_exact", "window_steps = 0"), ("morse", "'morse'; known: temporal")):
+        with pytest.raises(SettingsError, match=named):
+            spiketrains_to_rates(trains, spike_code=code, window_steps=0)
 
 
 def test_rates_from_cumulative_counts():
@@ -111,15 +116,15 @@ def test_a_pool_that_scales_has_a_window_of_its_own():
 
 def test_some_codes_determine_the_number_of_steps():
     network = branches()
-    assert timed(settings_of("temporal_pattern", num_bits=6), network).num_steps == 6
-    assert timed(settings_of("ttfs_exact", window_steps=8), network).num_steps == 4 * 8
-    assert timed(settings_of("ttfs_exact", window_steps=0), network).num_steps == 4
-    assert timed(settings_of("ttfs"), network).num_steps == 200
+    assert set_duration(settings_of("temporal_pattern", num_bits=6), network).num_steps == 6
+    assert set_duration(settings_of("ttfs_exact", window_steps=8), network).num_steps == 4 * 8
+    assert set_duration(settings_of("ttfs_exact", window_steps=0), network).num_steps == 4
+    assert set_duration(settings_of("ttfs"), network).num_steps == 200
     with pytest.raises(SettingsError, match="num_bits"):
-        require_free_duration(settings_of("temporal_pattern"))
+        set_timesteps(settings_of("temporal_pattern"), 8, stage="run")
     with pytest.raises(SettingsError, match="window_steps"):
-        require_free_duration(settings_of("ttfs_exact"))
-    require_free_duration(settings_of("ttfs"))
+        set_timesteps(settings_of("ttfs_exact"), 8, stage="run")
+    assert set_timesteps(settings_of("ttfs"), 8, stage="run").num_steps == 8
 
 
 def test_the_earliest_output_spike_decides():
@@ -139,7 +144,7 @@ def test_a_sample_is_simulated_until_enough_outputs_have_fired():
     settings = settings_of("ttfs").updated({"simulation": {"duration": 4.0, "top_k": 2}})
     network = branches().replace(readout="counts")
     output = np.array([[[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], np.zeros((3, 4))])
-    assert undecided(output, settings, network).tolist() == [
+    assert code_of(settings).undecided(output, network).tolist() == [
         [True, True, True, False],
         [True, True, True, True],
     ]
@@ -151,7 +156,7 @@ def test_a_sample_is_simulated_until_enough_outputs_have_fired():
 
 def test_neurons_of_the_exact_code_work_in_their_windows():
     network = branches()
-    settings = timed(settings_of("ttfs_exact", window_steps=1), network)
+    settings = set_duration(settings_of("ttfs_exact", window_steps=1), network)
     operations = code_operations(
         connectivity_statistics(network), network, settings, np.zeros((1, 3, 4))
     )
@@ -162,7 +167,7 @@ def test_neurons_of_the_exact_code_work_in_their_windows():
 
 def test_patterns_update_biased_neurons_and_compute_nothing_at_once():
     network = branches()
-    settings = timed(settings_of("temporal_pattern", num_bits=2), network)
+    settings = set_duration(settings_of("temporal_pattern", num_bits=2), network)
     operations = code_operations(
         connectivity_statistics(network), network, settings, np.zeros((1, 3, 2))
     )
@@ -173,7 +178,7 @@ def test_what_spikes_of_a_code_cannot_express_is_refused():
     def problems(code, activation):
         net = NetworkBuilder((2,)).dense(np.ones((2, 2)), activation=activation, name="hidden")
         network = net.dense(np.ones((2, 2))).build(readout="membrane")
-        return code_problems(network, settings_of(code))
+        return code_of(settings_of(code)).problems(network)
 
     for code in ("temporal_pattern", "ttfs", "ttfs_exact"):
         (problem,) = problems(code, BinarySigmoid())

@@ -16,13 +16,13 @@ from matplotlib.text import Text
 
 from snn_core.errors import DataError
 from snn_plot import style
-from snn_plot.activity import arranged, plot_activations, plot_layer_activity
+from snn_plot.activity import arrange, plot_activations, plot_layer_activity
 from snn_plot.correlation import (
+    pearson,
     plot_layer_correlation,
     plot_network_correlations,
     plot_pearson_coefficients,
 )
-from snn_plot.rates import pearson
 from snn_plot.spikes import plot_spikecount_vs_time, plot_spiketrains
 from snn_plot.units import Units
 from snn_plot.weights import plot_hist_combined
@@ -272,14 +272,14 @@ def test_a_correlation_shows_some_of_many_neurons_but_counts_all():
 
 def test_feature_maps_keep_their_order():
     maps = np.arange(2 * 3 * 4).reshape(2, 3, 4)
-    picture, remark = arranged(maps.astype(float))
+    picture, remark = arrange(maps.astype(float))
     np.testing.assert_array_equal(picture[:2, :3], maps[..., 0])
     np.testing.assert_array_equal(picture[:2, 4:7], maps[..., 1])
     assert remark == "4 feature maps, row by row"
 
 
 def test_many_feature_maps_are_thinned_out_and_said():
-    picture, remark = arranged(np.zeros((2, 2, 512)))
+    picture, remark = arrange(np.zeros((2, 2, 512)))
     assert remark == "64 of 512 feature maps, evenly chosen"
     assert np.count_nonzero(~np.isnan(picture)) == 64 * 4
 

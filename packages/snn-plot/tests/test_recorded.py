@@ -3,8 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from snn_core import run
+from snn_core.codes import to_binary_numpy
 from snn_core.errors import ArtifactError
 from snn_core.evaluation.forward import activations
+from snn_core.settings import RECORDABLE, Settings
+from snn_plot.correlation import plot_layer_correlation
 from snn_plot.recorded import view
 
 STEPS, SAMPLES = 20, 7
@@ -21,16 +25,15 @@ def test_a_folder_and_a_result_in_memory_give_the_same(run_dir, make_run):
 
 
 def test_averages_cover_all_samples(run_dir, make_run, network, data):
-    run = view(run_dir)
+    viewed = view(run_dir)
     result = make_run()
     trains, wanted = result.logged("spiketrains"), activations(network, data[0])
-    for layer in run.layers:
+    for layer in viewed.layers:
         assert layer.spikes_b_t.shape == (SAMPLES, STEPS)
         assert layer.spikes_b_t.sum() == (trains[layer.name] != 0).sum()
+        rates = trains[layer.name].mean(axis=-1).astype(np.float32)
         # Sums of float64 in another order.
-        np.testing.assert_allclose(
-            layer.mean_rates_l, trains[layer.name].mean(axis=(0, -1)), rtol=1e-12
-        )
+        np.testing.assert_allclose(layer.mean_rates_l, rates.mean(axis=0, dtype=float), rtol=1e-12)
         np.testing.assert_allclose(
             layer.mean_activations_l,
             wanted[layer.name].mean(axis=0, dtype=float),
@@ -51,10 +54,10 @@ def test_batches_do_not_matter(run_dir, make_run):
 
 
 def test_a_sample_is_chosen_by_its_index_in_the_data(run_dir, make_run):
-    run = view(run_dir, sample_id=4)
+    viewed = view(run_dir, sample_id=4)
     trains = make_run().logged("spiketrains")
-    assert run.sample == 4
-    for layer in run.layers:
+    assert viewed.sample == 4
+    for layer in viewed.layers:
         np.testing.assert_array_equal(layer.spiketrains_l_t, trains[layer.name][4])
 
 
@@ -65,16 +68,63 @@ def test_activations_are_the_rates_that_neurons_should_have_in_one_step(make_run
         np.testing.assert_array_equal(first.activations_l, second.activations_l / 2)
 
 
+def coded_run(network, data, *, dt=0.5, **conversion):
+    """Run under a spike code, with everything recorded."""
+    settings = Settings.of(
+        {
+            "conversion": {"readout": "membrane", **conversion},
+            "simulation": {"dt": dt, "batch_size": 3},
+            "output": {"log_vars": list(RECORDABLE)},
+        }
+    )
+    return run(network.replace(readout="membrane"), "reference", data=data, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("conversion", "rounded"),
+    [
+        (
+            {"spike_code": "temporal_pattern", "num_bits": 6},
+            lambda a: to_binary_numpy(a, 6).sum(axis=-1),
+        ),
+        (
+            {"spike_code": "ttfs_exact", "window_steps": 16},
+            lambda a: np.clip(np.floor(a * 16 + 0.5), 0, 16) / 16,
+        ),
+    ],
+    ids=["temporal_pattern", "ttfs_exact"],
+)
+def test_numbers_without_a_unit_are_the_activations_but_for_rounding(
+    network, data, conversion, rounded
+):
+    found = view(coded_run(network, data, **conversion))
+    wanted = activations(network, data[0][:1])
+    first = found.layers[0]
+    np.testing.assert_array_equal(first.activations_l, wanted[first.name][0])
+    np.testing.assert_array_equal(first.rates_l, rounded(wanted[first.name][0]))
+    assert np.nanmin(first.pearson_b) > 0.9
+    assert found.units("ms").rate == "1"
+    figure = plot_layer_correlation(
+        first.points_p, first.expected_p, label=first.name, units=found.units("ms")
+    )
+    assert figure.axes[0].get_xlabel() == "activation (1)"
+
+
+def test_spike_times_in_continuous_time_cannot_be_read_from_trains(network, data):
+    found = view(coded_run(network, data, spike_code="ttfs_exact", window_steps=0))
+    assert all(layer.rates_l is None and layer.pearson_b is None for layer in found.layers)
+
+
 def test_an_unknown_sample_is_named(run_dir):
     with pytest.raises(ArtifactError, match="no sample 99; it has 7 samples from 0 to 6"):
         view(run_dir, sample_id=99)
 
 
 def test_what_was_not_recorded_is_none(plain_dir):
-    run = view(plain_dir)
-    assert run.recorded == frozenset()
-    assert run.input_l is None
-    assert all(layer.rates_l is None and layer.pearson_b is None for layer in run.layers)
+    viewed = view(plain_dir)
+    assert viewed.recorded == frozenset()
+    assert viewed.input_l is None
+    assert all(layer.rates_l is None and layer.pearson_b is None for layer in viewed.layers)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -83,7 +133,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 
 def test_layers_are_found_by_label(run_dir):
-    run = view(run_dir)
-    assert run[run.layers[0].name] is run.layers[0]
+    viewed = view(run_dir)
+    assert viewed[viewed.layers[0].name] is viewed.layers[0]
     with pytest.raises(KeyError, match="No layer 'x'; the run has 01Conv2D"):
-        run["x"]
+        viewed["x"]

@@ -8,7 +8,7 @@ import pytest
 from snn_core.errors import DataError
 from snn_plot.recorded import view
 from snn_plot.report import LARGEST, asset, report_html, write_report
-from snn_plot.report_data import headline, reached, report_data
+from snn_plot.report_data import find_close_step, headline, report_data
 from snn_plot.units import Units
 
 SECTIONS = (
@@ -90,8 +90,8 @@ def test_time_until_close_is_the_step_from_which_accuracy_stays(run_dir):
     labels = np.zeros(4, np.int64)
     decisions = np.array([[1, 0, 1, 0, 0]] + [[0, 0, 0, 0, 0]] * 3)
     changed = replace(result, labels_b=labels, decision_b_t=decisions, ann_decision_b=labels)
-    assert reached(changed) == 4
-    assert reached(replace(changed, decision_b_t=decisions[:, ::-1] + 1)) is None
+    assert find_close_step(changed) == 4
+    assert find_close_step(replace(changed, decision_b_t=decisions[:, ::-1] + 1)) is None
 
 
 def test_energy_is_shown_where_it_was_measured(make_run, tmp_path):

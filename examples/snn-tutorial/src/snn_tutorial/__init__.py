@@ -10,7 +10,7 @@ from snn_core.ir import Spiking
 from snn_core.ir.connectivity import Synapses
 from snn_core.neurons.arithmetic import initial_potential
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.capabilities import CONTRACT_1_LAYERS, Capabilities
+from snn_core.simulation.capabilities import CONTRACT_1_LAYERS, Capabilities, only_integrates
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.typing import Array, Float32, Shape
@@ -69,8 +69,7 @@ class SNN(SynapseListSNN):
         for source, matrix in self.weights[layer.name].items():
             spikes = values[source].reshape(len(v), -1)
             v = v + (spikes @ matrix).reshape(v.shape)
-        only_integrates = layer is self.network.output and self.network.readout == "membrane"
-        threshold = np.inf if only_integrates else layer.threshold
+        threshold = np.inf if only_integrates(self.network, layer) else layer.threshold
         spikes = (v >= threshold).astype(np.float32)
         self.v[layer.name] = v - spikes * layer.threshold
         return spikes

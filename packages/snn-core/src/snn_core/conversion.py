@@ -8,16 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from snn_core.codes import (
-    EXACT,
-    FIRST_SPIKE,
-    MEAN_RATE,
-    PATTERN,
-    code_problems,
-    levels,
-    passes_spikes_on,
-    with_timesteps,
-)
+from snn_core.codes import code_of, set_timesteps
+from snn_core.codes.windows import passes_spikes_on
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
@@ -133,10 +125,11 @@ def convert(
         source = read(source, input_shape=input_shape)
     settings = preset("fast") if settings is None else settings
     if timesteps is not None:
-        settings = with_timesteps(settings, timesteps, stage="convert")
+        settings = set_timesteps(settings, timesteps, stage="convert")
     network = source.network if isinstance(source, Parsed) else source
     x_b_l = _check_samples(network, data, settings)
-    problems = code_problems(network.replace(readout=settings.conversion.readout), settings)
+    code = code_of(settings)
+    problems = code.problems(network.replace(readout=settings.conversion.readout))
     if problems:
         raise UnsupportedError(problems, what="These settings do not go together")
     exactness = Exactness(reason="not asked for")
@@ -148,15 +141,9 @@ def convert(
     )
     network = _choose_pooling(network, settings)
     network = _normalize(network, x_b_l, settings)
-    if isinstance(settings.cell.v_init, float) and not _sets_own_start(settings):
+    if isinstance(settings.cell.v_init, float) and code.uses_v_init:
         network = set_v_init(network, v_init=settings.cell.v_init)
     return network.replace(note=str(exactness)) if exactness.compared else network
-
-
-def _sets_own_start(settings: Settings) -> bool:
-    """Return whether the spike code sets the initial potentials, so that ``v_init`` is not used."""
-    code = settings.conversion.spike_code
-    return code in (PATTERN, EXACT) or (code in FIRST_SPIKE and settings.conversion.ttfs_ramp)
 
 
 def _check_samples(
@@ -225,7 +212,7 @@ def _weight_passes(settings: Settings) -> list[Pass]:
 
 def _choose_pooling(network: Network, settings: Settings) -> Network:
     """Choose the spiking realisation of pooling layers."""
-    if settings.conversion.spike_code == MEAN_RATE:
+    if code_of(settings).is_rate:
         # The other codes take the maximum of patterns, or the first of the spikes.
         network = max_pool_method(network, method=settings.conversion.maxpool_type)
     return spiking_pools(network) if settings.conversion.pool_spiking else relay_pools(network)
@@ -237,10 +224,10 @@ reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
 def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
-    chosen = settings.normalization
-    if settings.conversion.spike_code == EXACT and settings.conversion.window_steps == 0:
+    chosen, code = settings.normalization, code_of(settings)
+    if code.scaling == "headroom":
         return _scale_with_headroom(network, x_b_l, settings)
-    if settings.conversion.spike_code in FIRST_SPIKE and settings.conversion.ttfs_ramp:
+    if code.scaling == "first_spikes":
         return _scale_for_first_spikes(network, x_b_l, settings)
     scales: dict[str, Array] = {}
     what = "none"
@@ -254,10 +241,10 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
         )
         what = f"percentile {chosen.percentile:g}"
     elif chosen.method == "mse":
-        timesteps = levels(settings)
+        timesteps = code.levels
         scales = mse_scales(network, x_b_l, timesteps=timesteps, per_channel=chosen.per_channel)
         what = f"mse at {timesteps} steps"
-    if settings.conversion.spike_code != MEAN_RATE:
+    if not code.is_rate:
         # A maximum of what its inputs send needs no scale of its own.
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"

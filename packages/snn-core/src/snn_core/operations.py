@@ -16,14 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.codes import (
-    FIRST_SPIKE,
-    MEAN_RATE,
-    PATTERN,
-    source_populations,
-    spike_windows,
-    undecided,
-)
+from snn_core.codes import code_of
 from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Add, Layer, Network, Spiking, Weighted
 from snn_core.ir.connectivity import fanout
@@ -173,8 +166,13 @@ def neuron_operations(
     updated = statistics.num_neurons[1:] if leaking else statistics.num_neurons_with_bias
     operations_t = np.full(num_steps, sum(updated), np.int64)
     if encoding == "constant":
-        operations_t[:1] += 2 * int(statistics.fanout[0].sum())
+        operations_t[:1] += _input_operations(statistics)
     return operations_t
+
+
+def _input_operations(statistics: ConnectivityStatistics) -> int:
+    """Return the operations of multiplying the input by its weights and adding that up."""
+    return 2 * int(statistics.fanout[0].sum())
 
 
 def code_operations(
@@ -182,45 +180,21 @@ def code_operations(
 ) -> Int64[Array, "b t"]:
     """Return the state updates of each sample and step under the spike code of the settings.
 
-    Mean rates and patterns update neurons with a constant input; a pattern enters as spikes, so
-    nothing is computed at once. Where a spike switches a current on, every neuron integrates in
-    every step: all neurons until the sample is decided (`snn_core.codes.undecided`), or, in the
-    exact code, those whose sources' windows or own window last.
+    `SpikeCode.neuron_updates` says which neurons each code updates. A constant input is multiplied
+    and added up once, in the first step, unless it enters as spikes.
 
     Parameters
     ----------
     output_b_c_t
         Output spikes or potentials.
     """
-    code, steps = settings.conversion.spike_code, settings.num_steps
-    encoding = settings.input.encoding if code != PATTERN else "pattern"
-    leaking = code == MEAN_RATE and (settings.cell.leak > 0 or settings.cell.tau_m is not None)
-    operations_t = neuron_operations(
-        statistics, num_steps=steps, encoding=encoding, leaking=leaking
-    )
-    shape = (len(output_b_c_t), steps)
-    if code in (MEAN_RATE, PATTERN):
-        return np.broadcast_to(operations_t, shape)
-    operations_t = operations_t - sum(statistics.num_neurons_with_bias)
-    if code in FIRST_SPIKE:
-        going = undecided(output_b_c_t, settings, network)
-        operations_b_t: Array = operations_t + going * sum(statistics.num_neurons[1:])
-        return operations_b_t
-    return np.broadcast_to(operations_t + _window_updates(network, steps), shape)
-
-
-def _window_updates(network: Network, num_steps: int) -> Int64[Array, "t"]:
-    """Return how many neurons of the exact first-spike code are active in each step."""
-    windows = spike_windows(network)
-    last = max(windows.values())
-    updates_w = np.zeros(last + 1, np.int64)
-    for layer in network.spiking_layers:
-        active = {windows[name] for name in source_populations(network, layer.name)}
-        if layer is not network.output:
-            active.add(windows[layer.name])
-        for window in active:
-            updates_w[window] += count(layer.output_shape)
-    return np.repeat(updates_w, num_steps // (last + 1))
+    code = code_of(settings)
+    num_biased = sum(statistics.num_neurons_with_bias)
+    updates = code.neuron_updates(network, output_b_c_t, num_biased=num_biased)
+    operations_b_t = np.zeros((len(output_b_c_t), settings.num_steps), np.int64) + updates
+    if settings.input.encoding == "constant" and not code.has_input_spikes:
+        operations_b_t[:, :1] += _input_operations(statistics)
+    return operations_b_t
 
 
 def get_layer_synaptic_operations(
@@ -283,7 +257,7 @@ _UNITS = ((1e12, "TOps"), (1e9, "GOps"), (1e6, "MOps"), (1e3, "kOps"))
 
 
 def format_operations(operations: float) -> str:
-    """Return a number of operations for people, for example ``52.0 kOps``."""
+    """Return a number of operations with its unit, for example ``52.0 kOps``."""
     for size, unit in _UNITS:
         if operations >= size:
             return f"{operations / size:.1f} {unit}"

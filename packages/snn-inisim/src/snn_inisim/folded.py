@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from snn_core.ir import Layer, Network
+from snn_core.ir import Layer, MaxPooling2D, Network
+from snn_core.simulation.signal import layers_with_steady_sums
 from snn_core.typing import Array, Int
 from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer, inbound
@@ -28,7 +29,7 @@ EXACT = 2**24
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What to return of one layer with neurons, besides the number of spikes.
+    """Values to return of one layer with neurons, besides the number of spikes.
 
     Parameters
     ----------
@@ -83,7 +84,9 @@ class FoldedNetwork:
         self._network = network
         self._layers = layers
         self._wanted = wanted
-        self._steady = _layers_with_steady_sums(network, layers) if is_constant else ()
+        self._steady: tuple[str, ...] = ()
+        if is_constant:
+            self._steady = layers_with_steady_sums(network, but=(MaxPooling2D,))
         self.prelude = tf.function(self._prelude, autograph=False)
         self.chunk = tf.function(self._chunk, autograph=False)
 
@@ -141,17 +144,17 @@ class FoldedNetwork:
         values: dict[str, Tensor] = {}  # time is folded into the first axis
         if x_t_b_l is not None:
             del steady[self._network.input.name]
-            values[self._network.input.name] = _folded(x_t_b_l)
+            values[self._network.input.name] = _fold(x_t_b_l)
         for name, layer in self._layers.items():
             if name in steady:
                 drive_t_b_l = steady[name]
                 if layer.neurons is None:
                     continue
             else:
-                inputs = _varying(self._network[name], values, steady, num_steps=num_steps)
+                inputs = _fold_inputs(self._network[name], values, steady, num_steps=num_steps)
                 drive_t_b_l, states = self._sums(name, inputs, states, first, num_steps=num_steps)
                 if layer.neurons is None:
-                    values[name] = _folded(drive_t_b_l)
+                    values[name] = _fold(drive_t_b_l)
                     continue
             wanted = self._wanted[name]
             v, spikes_t_b_l, counts, potentials = layer.neurons.advance(
@@ -161,7 +164,7 @@ class FoldedNetwork:
                 keep_potentials=wanted.potentials,
             )
             states[name] = states[name] | {"neurons": v}
-            values[name] = _folded(spikes_t_b_l)
+            values[name] = _fold(spikes_t_b_l)
             steady.pop(name, None)  # its sum was steady, its spikes are not
             found[name] = _report(wanted, spikes_t_b_l, counts, potentials)
         return states, found
@@ -175,28 +178,15 @@ class FoldedNetwork:
         *,
         num_steps: int,
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Return what a layer adds up in each step, and the states after that."""
+        """Return the sums of a layer in each step, and the states after that."""
         layer = self._layers[name]
         if isinstance(layer, SpikeMaxPooling2D):
-            pool, drive_t_b_l = layer.gate(
-                states[name]["pool"], _unfolded(inputs, num_steps), first
-            )
+            pool, drive_t_b_l = layer.gate(states[name]["pool"], _unfold(inputs, num_steps), first)
             return drive_t_b_l, states | {name: states[name] | {"pool": pool}}
-        return _unfolded(layer.drive(inputs), num_steps), states
+        return _unfold(layer.drive(inputs), num_steps), states
 
 
-def _layers_with_steady_sums(network: Network, layers: Mapping[str, SpikeLayer]) -> tuple[str, ...]:
-    """Return the layers whose sums are the same in all steps if the input is."""
-    steady, passing_on = [], {network.input.name}
-    for name, layer in layers.items():
-        if passing_on.issuperset(network[name].inputs) and not isinstance(layer, SpikeMaxPooling2D):
-            steady.append(name)
-            if layer.neurons is None:
-                passing_on.add(name)
-    return tuple(steady)
-
-
-def _varying(
+def _fold_inputs(
     layer: Layer, values: Mapping[str, Tensor], steady: Mapping[str, Tensor], *, num_steps: int
 ) -> Tensor:
     """Return a layer's inputs with time folded in; steady ones are repeated."""
@@ -208,12 +198,12 @@ def _varying(
     return inbound({**values, **repeated}, layer)
 
 
-def _folded(x_t_b_l: Tensor) -> Tensor:
+def _fold(x_t_b_l: Tensor) -> Tensor:
     steps, batch, *shape = x_t_b_l.shape
     return tf.reshape(x_t_b_l, (steps * batch, *shape))
 
 
-def _unfolded(x_n_l: Tensor, num_steps: int) -> Tensor:
+def _unfold(x_n_l: Tensor, num_steps: int) -> Tensor:
     n, *shape = x_n_l.shape
     return tf.reshape(x_n_l, (num_steps, n // num_steps, *shape))
 

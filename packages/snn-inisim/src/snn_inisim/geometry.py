@@ -11,7 +11,7 @@ from snn_inisim.typing import Tensor
 NO_PADDING = ((0, 0), (0, 0))
 
 
-def padded(x_b_hwc: Tensor, padding: tuple[Pair, Pair], *, fill: float = 0.0) -> Tensor:
+def pad(x_b_hwc: Tensor, padding: tuple[Pair, Pair], *, fill: float = 0.0) -> Tensor:
     """Return images with a border; there may be several axes in front of theirs."""
     if padding == NO_PADDING:
         return x_b_hwc
@@ -19,7 +19,7 @@ def padded(x_b_hwc: Tensor, padding: tuple[Pair, Pair], *, fill: float = 0.0) ->
     return tf.pad(x_b_hwc, (*front, *padding, (0, 0)), constant_values=fill)
 
 
-def fitted(x_b_hwc: Tensor, crop: Pair, size: Shape) -> Tensor:
+def fit(x_b_hwc: Tensor, crop: Pair, size: Shape) -> Tensor:
     """Return images cut to a size, or continued with zeros.
 
     Parameters
@@ -33,10 +33,10 @@ def fitted(x_b_hwc: Tensor, crop: Pair, size: Shape) -> Tensor:
     height, width = size
     x_b_hwc = x_b_hwc[:, top : top + height, left : left + width]
     missing = (height - x_b_hwc.shape[1], width - x_b_hwc.shape[2])
-    return padded(x_b_hwc, ((0, missing[0]), (0, missing[1])))
+    return pad(x_b_hwc, ((0, missing[0]), (0, missing[1])))
 
 
-def dilated(weight: Float32[Array, "..."], dilation: tuple[int, ...]) -> Float32[Array, "..."]:
+def dilate(weight: Float32[Array, "..."], dilation: tuple[int, ...]) -> Float32[Array, "..."]:
     """Return a kernel with zeros between its taps.
 
     TensorFlow refuses dilation together with strides, and for transposed convolutions altogether.

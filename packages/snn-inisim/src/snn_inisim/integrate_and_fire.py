@@ -118,11 +118,11 @@ def through_steps(
     keep_potentials
         Whether to return the state after each step; an empty tensor otherwise.
     """
-    go = _unrolled if num_steps <= UNROLLED else _looped
+    go = _unroll if num_steps <= UNROLLED else _loop
     return go(step, v_b_l, num_steps, keep_potentials=keep_potentials)
 
 
-def _unrolled(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:
+def _unroll(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:
     spikes_t, potentials_t = [], []
     for t in range(num_steps):
         v_b_l, spikes_b_l = step(t, v_b_l)
@@ -132,7 +132,7 @@ def _unrolled(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: boo
     return v_b_l, tf.stack(spikes_t), tf.add_n(spikes_t), kept
 
 
-def _looped(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:
+def _loop(step: Step, v_b_l: Tensor, num_steps: int, *, keep_potentials: bool) -> Advanced:
     shape = v_b_l.shape
     spikes_t = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
     kept = tf.TensorArray(tf.float32, num_steps if keep_potentials else 0, element_shape=shape)

@@ -19,7 +19,7 @@ from snn_core import ir
 from snn_core.evaluation.operators import image_paddings, pool_windows
 from snn_core.ir.shapes import axis_padding, transposed_crop
 from snn_core.typing import Array, Float32, Pair
-from snn_inisim.geometry import NO_PADDING, dilated, fitted, padded, window_sums
+from snn_inisim.geometry import NO_PADDING, dilate, fit, pad, window_sums
 from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer
 from snn_inisim.typing import Tensor
@@ -52,7 +52,7 @@ class _SpikeConvolution(SpikeLayer):
         )
 
     def _spread(self, weight: Array) -> Array:
-        return dilated(weight, self._dilation) if self._spreads else weight
+        return dilate(weight, self._dilation) if self._spreads else weight
 
     def weights_of_keras(self) -> Float32[Array, "..."]:
         """Return the kernel, with zeros between the taps where Keras cannot dilate."""
@@ -84,7 +84,7 @@ class SpikeConv2D(_SpikeConvolution, keras.layers.Conv2D):
     def weighted_sum(self, inputs: Tensor) -> Tensor:
         """Pad as the layer says, then convolve."""
         padding = self.source.padding
-        return super().weighted_sum(padded(inputs, _explicit(padding)))
+        return super().weighted_sum(pad(inputs, _explicit(padding)))
 
 
 class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):
@@ -93,7 +93,7 @@ class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):
     def __init__(self, layer: ir.DepthwiseConv2D, **common: Any) -> None:
         # TensorFlow wants equal strides along both axes, and none together with dilation.
         self._subsampling = layer.strides if layer.strides[0] != layer.strides[1] else (1, 1)
-        self._kernel = dilated(layer.weight_hwcm, layer.dilation)
+        self._kernel = dilate(layer.weight_hwcm, layer.dilation)
         super().__init__(
             layer,
             kernel_size=self._kernel.shape[:2],
@@ -114,7 +114,7 @@ class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):
         border = image_paddings(
             layer, layer.weight_hwcm.shape[:2], layer.dilation, inputs.shape[1:3]
         )
-        y = super().weighted_sum(padded(inputs, border))
+        y = super().weighted_sum(pad(inputs, border))
         return y[:, :: self._subsampling[0], :: self._subsampling[1]]
 
 
@@ -123,7 +123,7 @@ class SpikeConv2DTranspose(SpikeLayer, keras.layers.Conv2DTranspose):
 
     def __init__(self, layer: ir.Conv2DTranspose, **common: Any) -> None:
         # TensorFlow does not dilate transposed convolutions on all devices.
-        self._kernel = dilated(layer.weight_hwoi, layer.dilation)
+        self._kernel = dilate(layer.weight_hwoi, layer.dilation)
         super().__init__(
             layer,
             filters=layer.weight_hwoi.shape[2],
@@ -151,7 +151,7 @@ class SpikeConv2DTranspose(SpikeLayer, keras.layers.Conv2DTranspose):
 
     def weighted_sum(self, inputs: Tensor) -> Tensor:
         """Convolve and cut."""
-        return fitted(super().weighted_sum(inputs), self._crop, self.source.output_shape[:2])
+        return fit(super().weighted_sum(inputs), self._crop, self.source.output_shape[:2])
 
 
 class SpikeUpSampling2D(SpikeLayer, keras.layers.UpSampling2D):
@@ -177,7 +177,7 @@ class SpikeAveragePooling2D(SpikeLayer, keras.layers.AveragePooling2D):
         image = np.ones((1, *inputs.shape[1:]), np.float32)
         share = layer.weight_c / pool_windows(image, layer, fill=0.0).sum(axis=-1)
         border = image_paddings(layer, layer.pool_size, (1, 1), inputs.shape[1:3])
-        sums = window_sums(padded(inputs, border), layer.pool_size, layer.strides)
+        sums = window_sums(pad(inputs, border), layer.pool_size, layer.strides)
         return sums * share.astype(np.float32)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from snn_core import ir
 from snn_core.evaluation.operators import image_paddings
 from snn_core.typing import Array, Float32
-from snn_inisim.geometry import cells_of_windows, padded
+from snn_inisim.geometry import cells_of_windows, pad
 from snn_inisim.integrate_and_fire import through_steps
 from snn_inisim.spike_layer import SpikeLayer
 from snn_inisim.typing import Tensor
@@ -51,7 +51,7 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         """Return the maximum of each window, weighted; cells outside the image do not count."""
         border = image_paddings(self.source, self.source.pool_size, (1, 1), x_b_hwc.shape[1:3])
         first, *rest = cells_of_windows(
-            padded(x_b_hwc, border, fill=-np.inf), self.source.pool_size, self.source.strides
+            pad(x_b_hwc, border, fill=-np.inf), self.source.pool_size, self.source.strides
         )
         for cell in rest:
             first = tf.maximum(first, cell)
@@ -96,8 +96,8 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         layer = self.source
         border = image_paddings(layer, layer.pool_size, (1, 1), x.shape[-3:-1])
         candidates = zip(
-            cells_of_windows(padded(rates, border, fill=-np.inf), layer.pool_size, layer.strides),
-            cells_of_windows(padded(x, border), layer.pool_size, layer.strides),
+            cells_of_windows(pad(rates, border, fill=-np.inf), layer.pool_size, layer.strides),
+            cells_of_windows(pad(x, border), layer.pool_size, layer.strides),
             strict=True,
         )
         highest, chosen = next(candidates)

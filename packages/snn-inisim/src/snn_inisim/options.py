@@ -1,4 +1,4 @@
-"""Options of INIsim: how it computes, not what."""
+"""Options of INIsim: speed and memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class INIsimOptions(Options):
 def steps_per_chunk(
     options: INIsimOptions, *, num_steps: int, batch_size: int, largest_layer: int
 ) -> int:
-    """Return how many steps to fold.
+    """Return the number of steps to fold into the batch.
 
     Chunks of equal size are preferred, since each size is compiled once: a divisor of
     ``num_steps`` is taken if one lies between half the limit and the limit.

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from snn_core.codes import code_of
 from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.shapes import count
 from snn_core.neurons.max_pooling import pool_coefficient
 from snn_core.recording.recorder import Recorder
 from snn_core.settings import Options
-from snn_core.simulation.capabilities import ANY, needs_stepping
+from snn_core.simulation.capabilities import ANY, needs_stepping, only_integrates
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.typing import Array, Shape
 from snn_inisim.options import INIsimOptions, steps_per_chunk
 from snn_inisim.startup import import_tensorflow
@@ -100,17 +101,14 @@ class SNN(OriginalNames):
     def _neurons(self, layer: Spiking) -> Any:
         from snn_inisim.integrate_and_fire import Accumulator, IntegrateAndFire
 
-        only_sums = layer is self.network.output and (
-            self.network.readout == "membrane" or self.draws_softmax
-        )
-        kind = Accumulator if only_sums else IntegrateAndFire
+        kind = Accumulator if only_integrates(self.network, layer) else IntegrateAndFire
         return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
 
     @property
     def _is_stepped(self) -> bool:
         """Whether the neurons are those of the reference simulator."""
-        is_coded = self.settings.conversion.spike_code != "temporal_mean_rate"
-        return is_coded or needs_stepping(self.network, self.settings)
+        is_rate = code_of(self.settings).is_rate
+        return not is_rate or needs_stepping(self.network, self.settings)
 
     def compile(self) -> None:
         """Create the kernels; the graphs are made for each batch size when it occurs."""
@@ -192,7 +190,7 @@ class SNN(OriginalNames):
                 layer.name: Wanted(
                     spikes=recorder.wants_spikes(layer.name),
                     potentials=recorder.wants_membrane(layer.name)
-                    or (layer is self.network.output and self.draws_softmax),
+                    or only_integrates(self.network, layer),
                     fanout_l_s=fanout_columns(fanout[layer.name]),
                 )
                 for layer in self.network.spiking_layers
@@ -205,8 +203,10 @@ class SNN(OriginalNames):
     def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""
         layer: Any = self.network[name]
-        if layer is self.network.output and self.draws_softmax:
-            found = {**found, "spikes": self._drawn(layer, start, found["potentials"])}
+        if name == self.network.output.name and self.draws_softmax:
+            uniforms = self._uniforms_t_b_o[start : start + len(found["potentials"])]
+            spikes = draw_softmax(layer, found["potentials"], uniforms)
+            found = {**found, "spikes": spikes}
         if "spikes" in found:
             recorder.spikes(name, start, found["spikes"])
         else:
@@ -218,13 +218,6 @@ class SNN(OriginalNames):
             )
         if "potentials" in found and recorder.wants_membrane(name):
             recorder.membrane(name, start, found["potentials"] / layer.threshold)
-
-    def _drawn(self, layer: Any, start: int, potentials_t_b_l: Array) -> Array:
-        """Return the stochastic spikes of a softmax output; NumPy decides as in the reference."""
-        steps, batch = potentials_t_b_l.shape[:2]
-        probability = layer.activation(potentials_t_b_l.reshape(steps, batch, -1))
-        drawn: Array = self._uniforms_t_b_o[start : start + steps] <= probability
-        return drawn.reshape(potentials_t_b_l.shape)
 
     def end_sim(self) -> None:
         """Let go of all graphs."""

@@ -1,4 +1,4 @@
-"""What all Keras layers with integrate-and-fire neurons share."""
+"""Base class of all Keras layers with integrate-and-fire neurons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from snn_inisim.typing import Tensor
 
 
 class SpikeLayer(keras.layers.Layer):
-    """What all layers share: weights and bias of the representation, and perhaps neurons.
+    """Keras layer with the weights and the bias of a layer, and perhaps its neurons.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class SpikeLayer(keras.layers.Layer):
             self.build_state(batch_size)
 
     def build_state(self, batch_size: int) -> None:
-        """Create what a layer remembers from one call to the next."""
+        """Create the state that a layer keeps from one call to the next."""
         if self.neurons is not None:
             shape = (batch_size, *self.source.output_shape)
             self.v_b_l = self.add_weight(shape=shape, initializer="zeros", trainable=False)
@@ -77,7 +77,7 @@ class SpikeLayer(keras.layers.Layer):
         return super().call(inputs)
 
     def drive(self, inputs: Tensor) -> Tensor:
-        """Return what the layer adds up in one step: weights times inputs, and bias times dt."""
+        """Return the sum of the layer in one step: weights times inputs, and bias times dt."""
         y = self.weighted_sum(inputs)
         return y if self.bias_o is None else y + self.bias_o
 
@@ -95,7 +95,7 @@ class SpikeLayer(keras.layers.Layer):
 
 
 def inbound(values: Mapping[str, Any], layer: ir.Layer) -> Any:
-    """Return what the Keras layer for ``layer`` is called or built with.
+    """Return the inputs or shapes that the Keras layer for ``layer`` takes.
 
     Parameters
     ----------

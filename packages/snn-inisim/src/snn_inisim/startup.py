@@ -53,7 +53,7 @@ def _start_quietly() -> None:
 
     TensorFlow may be there already without having compiled anything, as after a conversion.
     """
-    with _without_messages():
+    with _hold_messages():
         _import()
         _compile_something()
 
@@ -66,15 +66,15 @@ def _import() -> None:
 
 
 def _compile_something() -> None:
-    """Have the announcement of a process's first compilation over, whatever level it has."""
+    """Compile once, so that the process has announced its first compilation."""
     import tensorflow as tf
 
     tf.function(lambda: tf.zeros(()), autograph=False, jit_compile=True)()
 
 
 @contextmanager
-def _without_messages() -> Iterator[None]:
-    """Keep what the process writes to its standard error; show it only if something fails.
+def _hold_messages() -> Iterator[None]:
+    """Hold back the standard error of the process; show it only if something fails.
 
     Before it reads any log level TensorFlow writes to the file descriptor itself, so there is no
     other way.

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from snn_core.codes import magnitudes
+from snn_core.codes.first_spike import magnitudes
 from snn_core.ir import Layer, Network
 from snn_core.settings import Settings
 from snn_core.simulation.codes import Sums
@@ -51,7 +51,7 @@ class SteppedNetwork(ReferenceSNN):
 
 
 class KerasSums(Sums):
-    """What layers add up, by Keras layers.
+    """Sums of layers by Keras layers.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ def plot_input_image(
     if x.ndim == 3 and x.shape[-1] == 3:
         low, high = min(0.0, float(x.min())), max(1.0, float(x.max()))
         axes.imshow((x - low) / (high - low), interpolation="nearest")
-        _without_ticks(axes)
+        _remove_ticks(axes)
         axes.set_title(", ".join(said) or "input")
         return figure
     image = draw_activity(axes, x, label=", ".join(said) or "input", colours="gray")
@@ -148,7 +148,7 @@ def draw_activity(
     colours: str = style.SEQUENTIAL,
 ) -> AxesImage:
     """Draw a layer into a panel."""
-    picture, remark = arranged(np.asarray(activity_l, np.float64))
+    picture, remark = arrange(np.asarray(activity_l, np.float64))
     low, high = limits or (float(np.nanmin(picture)), float(np.nanmax(picture)))
     image = axes.imshow(
         picture,
@@ -157,15 +157,15 @@ def draw_activity(
         cmap=style.grey_under(colours),
         interpolation="nearest",
     )
-    _without_ticks(axes)
+    _remove_ticks(axes)
     style.name_panel(axes, label, loc="center")
     if remark:
         axes.set_xlabel(remark, fontsize=6, color=style.NEUTRAL)
     return image
 
 
-def arranged(activity_l: Array) -> tuple[Array, str]:
-    """Return a layer as one picture, NaN where there is no neuron, and what to say about it.
+def arrange(activity_l: Array) -> tuple[Array, str]:
+    """Arrange a layer as one picture, NaN where there is no neuron, and say how it is arranged.
 
     Raises
     ------
@@ -178,16 +178,16 @@ def arranged(activity_l: Array) -> tuple[Array, str]:
             f"three axes, one sample, channels last."
         )
     if activity_l.ndim <= 1:
-        return _wrapped(activity_l.reshape(-1))
+        return _wrap(activity_l.reshape(-1))
     if activity_l.ndim == 2:
         rows, columns = activity_l.shape
         # Positions along the longer side of the picture.
         turned = activity_l if columns >= rows else activity_l.T
         return turned, "position × channel" if columns < rows else "channel × position"
-    return _tiled(activity_l)
+    return _tile(activity_l)
 
 
-def _wrapped(activity_l: Array) -> tuple[Array, str]:
+def _wrap(activity_l: Array) -> tuple[Array, str]:
     neurons = len(activity_l)
     if neurons <= MOST_IN_A_LINE:
         return activity_l[None], f"neurons 0–{neurons - 1}, left to right"
@@ -198,11 +198,11 @@ def _wrapped(activity_l: Array) -> tuple[Array, str]:
     return picture.reshape(rows, columns), f"neurons 0–{neurons - 1}, row by row"
 
 
-def _tiled(activity_h_w_c: Array) -> tuple[Array, str]:
+def _tile(activity_h_w_c: Array) -> tuple[Array, str]:
     height, width, channels = activity_h_w_c.shape
     shown = style.evenly(channels, MOST_MAPS)
     if height == width == 1:
-        return _wrapped(activity_h_w_c.reshape(-1))
+        return _wrap(activity_h_w_c.reshape(-1))
     if channels == 1:
         return activity_h_w_c[..., 0], ""
     columns = math.ceil(math.sqrt(len(shown) * 1.5 * height / width))
@@ -218,7 +218,7 @@ def _tiled(activity_h_w_c: Array) -> tuple[Array, str]:
     return picture, remark
 
 
-def _without_ticks(axes: Axes) -> None:
+def _remove_ticks(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

@@ -71,7 +71,7 @@ def plot(
     with status(f"reading {runs[0]}"):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
-        scene = graphs.Scene(run=run, units=Units(time=unit, dt_ms=run.dt_ms), network=network)
+        scene = graphs.Scene(run=run, units=run.units(unit), network=network)
         makers = graphs.makers(scene, only=only)
     folder = output or runs[0] / "figures"
     with progress(len(makers)) as advance:

@@ -1,4 +1,4 @@
-"""How well firing rates follow activations."""
+"""Correlation of firing rates with activations: coefficients and scatter plots."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
-from snn_core.typing import Array
+from snn_core.typing import Array, Float64
 from snn_plot import style
-from snn_plot.rates import pearson
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
     Parameters
     ----------
     pearson_n_b
-        Layer label to one coefficient per sample (see `snn_plot.rates.pearson_b`); NaN where it is
+        Layer label to one coefficient per sample (see `pearson_b`); NaN where it is
         not defined.
     """
     labels = list(pearson_n_b)
@@ -138,6 +137,47 @@ def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
     axes.set_xlabel("rates and activations: Pearson's r (1)")
     figure.suptitle(f"median, quartiles, 5 % and 95 % of {samples} samples", fontsize=7)
     return figure
+
+
+def pearson_b(
+    rates_b_l: Array, activations_b_l: Array, *, saturation: float = np.inf, keep_silent: bool
+) -> Float64[Array, "b"]:
+    """Return Pearson's correlation coefficient of rates and activations, sample by sample.
+
+    Parameters
+    ----------
+    rates_b_l, activations_b_l
+        Two arrays of one shape, in one unit, samples first.
+    saturation
+        Largest possible rate; neurons whose activation reaches it are left out, since no rate can
+        follow.
+    keep_silent
+        Whether neurons count that are silent in both networks. In a hidden layer most are, and
+        would make any two networks look alike.
+
+    Returns
+    -------
+    One coefficient per sample, NaN where fewer than two neurons are left or one side is constant.
+    """
+    samples = len(rates_b_l)
+    a = np.asarray(rates_b_l, np.float64).reshape(samples, -1)
+    b = np.asarray(activations_b_l, np.float64).reshape(samples, -1)
+    kept = b < saturation
+    if not keep_silent:
+        kept &= (a > 0) | (b > 0)
+    number = np.maximum(kept.sum(axis=1), 1)
+    a = np.where(kept, a - ((a * kept).sum(axis=1) / number)[:, None], 0)
+    b = np.where(kept, b - ((b * kept).sum(axis=1) / number)[:, None], 0)
+    spread = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # A spread of rounding errors alone is none.
+        r: Array = np.where(spread > 1e-12, (a * b).sum(axis=1) / spread, np.nan)
+    return np.clip(r, -1, 1)
+
+
+def pearson(a: Array, b: Array) -> float:
+    """Return Pearson's correlation of two arrays of one shape; NaN if one is constant."""
+    return float(pearson_b(np.ravel(a)[None], np.ravel(b)[None], keep_silent=True)[0])
 
 
 def draw_correlation(

@@ -56,7 +56,7 @@ PROBES = "probes"
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What all figures of one run are drawn from: the run, the units, and the network if given."""
+    """Source of all figures of a run: the run, the units, and the network if given."""
 
     run: RunView
     units: Units = STEPS
@@ -151,14 +151,14 @@ def probe_files(run: RunView) -> list[Path]:
 
 
 def _single(name: str, draw: Callable[[Scene], Figure]) -> Callable[[Scene], Mapping[str, Maker]]:
-    """Return what makes one figure of a run."""
+    """Return the maker of one figure of a run."""
     return lambda scene: {name: partial(draw, scene)}
 
 
 def _per_layer(
     name: str, draw: Callable[[Scene, LayerView], Figure], *, has: str
 ) -> Callable[[Scene], Mapping[str, Maker]]:
-    """Return what makes one figure of each layer of which ``has`` was recorded."""
+    """Return the makers of one figure of each layer of which ``has`` was recorded."""
     return lambda scene: {
         f"{name}/{layer.name}": partial(draw, scene, layer)
         for layer in scene.run.layers

@@ -1,4 +1,4 @@
-"""Operations over time, and what an accuracy costs."""
+"""Operations over time, and the operations that an accuracy costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chip or a meter measured while it ran, read from a small table and drawn.
+"""Probes: measurements of a chip or a meter, read from a small table and drawn.
 
 A probe file is CSV with one line of names, or ``.npz`` with one array per name. Each name ends with
 its unit: ``spiking_ms``, ``total_mw``, ``synapses_uj``. One column tells the time: ``step``

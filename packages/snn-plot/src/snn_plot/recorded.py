@@ -1,4 +1,4 @@
-"""What figures need of a run, collected batch by batch, so that memory does not grow with samples.
+"""Views of runs for figures, collected batch by batch: memory does not grow with samples.
 
 Of every batch of recorded spike trains only sums are kept, and a fixed number of neurons for
 scatter plots; whole trains are kept of the one sample that is looked at closely.
@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ArtifactError
+from snn_core.codes import CODES, SpikeCode, spiketrains_to_rates
+from snn_core.errors import ArtifactError, SettingsError
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import Array, Float64, Int64, PathLikeStr
-from snn_plot.rates import pearson_b, spikes_of_all, spiketrains_to_rates
+from snn_plot.correlation import pearson_b
+from snn_plot.spikes import count_spikes
 from snn_plot.style import evenly
+from snn_plot.units import Units
 
 POINTS = 5000
 """Neurons of each layer, over all samples together, that scatter plots and histograms show."""
@@ -25,10 +28,10 @@ POINTS = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class LayerView:
-    """What was recorded of one layer; ``None`` where it was not.
+    """Recorded values of one layer; ``None`` where there are none.
 
     Rates and activations are in spikes per step: an activation is the rate that the neuron should
-    have.
+    have. Under a code whose spikes stand for numbers without a unit, they are those numbers.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ class LayerView:
 
 @dataclass(frozen=True, kw_only=True)
 class RunView:
-    """A run as figures see it.
+    """Run with everything that figures need of it.
 
     Parameters
     ----------
@@ -109,6 +112,11 @@ class RunView:
         """Length of a step in ms."""
         return float(self.settings["simulation"]["dt"])
 
+    def units(self, time: str) -> Units:
+        """Return the units in which figures show this run, given that of time."""
+        is_rate = CODES[self.settings["conversion"]["spike_code"]].is_per_ms
+        return Units(time=time, dt_ms=self.dt_ms, has_rates=is_rate)
+
     def __getitem__(self, name: str) -> LayerView:
         """Return a layer by its label."""
         for layer in self.layers:
@@ -119,7 +127,7 @@ class RunView:
 
 
 def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> RunView:
-    """Collect what figures need.
+    """Collect from a run what figures need.
 
     Parameters
     ----------
@@ -172,8 +180,7 @@ def _collect(
         _Layer(
             label,
             neurons,
-            code=settings["conversion"]["spike_code"],
-            dt_ms=settings["simulation"]["dt"],
+            settings=settings,
             is_output=label == metadata["layers"][-1],
             fires=label != metadata["layers"][-1]
             or settings["conversion"].get("readout") != "membrane",
@@ -227,7 +234,7 @@ def _row(ids: Array, sample_id: int | None) -> int | None:
 
 @dataclass
 class _Sums:
-    """What is added up over the batches."""
+    """Sums over the batches."""
 
     rates_l: Any = 0.0
     activations_l: Any = 0.0
@@ -243,21 +250,20 @@ class _Sums:
 
 
 class _Layer:
-    """Collects a `LayerView`."""
+    """Collector of a `LayerView`."""
 
     def __init__(
         self,
         name: str,
         neurons: int,
         *,
-        code: str,
-        dt_ms: float,
+        settings: Mapping[str, Any],
         is_output: bool,
         fires: bool,
         samples: int,
     ) -> None:
         self.name, self.neurons, self._fires = name, neurons, fires
-        self._code, self._dt_ms, self._is_output, self._samples = code, dt_ms, is_output, samples
+        self._settings, self._is_output, self._samples = settings, is_output, samples
         self._sums = _Sums()
         self._chosen: dict[str, Array] = {}
 
@@ -269,27 +275,44 @@ class _Layer:
         activations = log.get(f"activations/{self.name}")
         rates = expected = None
         if trains is not None:
-            rates = spiketrains_to_rates(trains, code=self._code)
-            self._sums.spikes.append(spikes_of_all(trains))
+            rates = self._read(trains)
+            self._sums.spikes.append(count_spikes(trains))
         if activations is not None:
-            # A rate of one spike per ms stands for an activation of 1 in a normalized network.
-            expected = np.asarray(activations, np.float64) * self._dt_ms
+            expected = np.asarray(activations, np.float64) * self._unit
         if row is not None:
             named = {"spiketrains_l_t": trains, "mem_l_t": mem, "rates_l": rates,
                      "activations_l": expected}  # fmt: skip
             self._chosen = {key: np.array(a[row]) for key, a in named.items() if a is not None}
         self._add_up(rates, expected)
 
+    @property
+    def _code(self) -> type[SpikeCode]:
+        return CODES[self._settings["conversion"]["spike_code"]]
+
+    @property
+    def _unit(self) -> float:
+        """What stands for an activation of 1 in a normalized network: a spike per ms, or 1."""
+        return float(self._settings["simulation"]["dt"]) if self._code.is_per_ms else 1.0
+
+    def _read(self, trains: Array) -> Array | None:
+        """Return the numbers that spike trains stand for, ``None`` if they do not tell."""
+        steps = self._settings["conversion"].get("window_steps", 1)
+        try:
+            rates = spiketrains_to_rates(trains, spike_code=self._code.name, window_steps=steps)
+        except SettingsError:  # spike times in continuous time
+            return None
+        return rates.astype(np.float64)
+
     def _add_up(self, rates: Array | None, expected: Array | None) -> None:
         sums = self._sums
         if rates is not None:
             sums.rates_l = sums.rates_l + rates.sum(axis=0)
             sums.rated += len(rates)
-            sums.points.append(self._few(rates))
+            sums.points.append(self._choose(rates))
         if expected is not None:
             sums.activations_l = sums.activations_l + expected.sum(axis=0)
             sums.expected += len(expected)
-            sums.expectations.append(self._few(expected))
+            sums.expectations.append(self._choose(expected))
             sums.maxima.append(expected.reshape(len(expected), -1).max(axis=1))
         if rates is not None and expected is not None:
             sums.pearson.append(
@@ -298,29 +321,29 @@ class _Layer:
             sums.saturated += int((expected > 1).sum())
             sums.compared += expected.size
 
-    def _few(self, values_b_l: Array) -> Array:
+    def _choose(self, values_b_l: Array) -> Array:
         """Return a share of a batch's neurons that adds up to `POINTS` over the run."""
         share = -(-POINTS * len(values_b_l) // max(self._samples, 1))
         flat: Array = values_b_l.reshape(-1)
         return flat[evenly(flat.size, share)]
 
     def finish(self) -> LayerView:
-        """Return what was collected."""
+        """Return the collected view."""
         sums = self._sums
         return LayerView(
             name=self.name,
             neurons=self.neurons,
-            spikes_b_t=_joined(sums.spikes),
-            pearson_b=_joined(sums.pearson),
-            points_p=_joined(sums.points),
-            expected_p=_joined(sums.expectations),
+            spikes_b_t=_join(sums.spikes),
+            pearson_b=_join(sums.pearson),
+            points_p=_join(sums.points),
+            expected_p=_join(sums.expectations),
             mean_rates_l=sums.rates_l / sums.rated if sums.rated else None,
             mean_activations_l=sums.activations_l / sums.expected if sums.expected else None,
-            max_activations_b=_joined(sums.maxima),
+            max_activations_b=_join(sums.maxima),
             saturated=sums.saturated / sums.compared if sums.compared else None,
             **self._chosen,
         )
 
 
-def _joined(parts: list[Array]) -> Array | None:
+def _join(parts: list[Array]) -> Array | None:
     return np.concatenate(parts) if parts else None

@@ -16,7 +16,6 @@ from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot import report_data
 from snn_plot.recorded import RunView, view
-from snn_plot.units import Units
 
 LARGEST = 5_000_000
 """Bytes that a report may have."""
@@ -61,7 +60,7 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
     """Return the report as one page that asks for nothing from outside."""
     if isinstance(run, RunResult):
         run = view(run)
-    units = Units(time=unit, dt_ms=run.dt_ms)
+    units = run.units(unit)
     data = report_data.report_data(run, units=units)
     # Within a script element only "<" could end it or begin a comment.
     values = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -77,7 +76,7 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
         "headline": "".join(_card(*row) for row in report_data.headline(run, units=units)),
         "notes": "".join(f'<p class="note">{html.escape(n)}</p>' for n in report_data.notes(run)),
         "layer_rows": "".join(_layer_row(layer) for layer in data["layers"]),
-        "rate_unit": html.escape(units.rate),
+        "rate_unit": html.escape(units.firing_rate),
         "settings": "".join(_rows(_flat(run.settings))),
         "provenance": "".join(_rows(report_data.provenance(run).items())),
     }

@@ -1,4 +1,4 @@
-"""What the report shows, as plain values that fit into a page: rounded, and few enough."""
+"""Contents of the report as plain values that fit into a page: rounded, and few enough."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion, wilson_interval
-from snn_plot.activity import arranged
+from snn_plot.activity import arrange
 from snn_plot.graphs import advice, probe_files
 from snn_plot.operations import cumulative_operations
 from snn_plot.probes import read_probe, total_energy_j, unit
@@ -45,7 +45,7 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
     steps = evenly(result.timesteps, MOST_STEPS)
     return {
         "time": {"label": units.time_label, "rate": units.rate,
-                 "t": rounded(units.times(result.timesteps)[steps])},
+                 "t": round_values(units.times(result.timesteps)[steps])},
         "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
         "operations": _operations(result, steps),
         "layers": [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers],
@@ -63,10 +63,12 @@ def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
         ("Spiking accuracy", f"{result.accuracy:.2%}", _interval(result.accuracy, result.samples)),
         ("Analog accuracy", f"{result.ann_accuracy:.2%}",
          f"same decision for {result.agreement:.2%}"),
-        (f"Within {CLOSE:.0%} of analog", _reached(result, units), "first time that it stays so"),
+        (f"Within {CLOSE:.0%} of analog", _describe_close_step(result, units),
+         "first time that it stays so"),
         ("Operations per sample", format_operations(spiking),
          f"analog: {format_operations(analog)} ({spiking / max(analog, 1):.2f} times as many)"),
-        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}", f"{units.rate} and neuron"),
+        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}",
+         f"{units.firing_rate} and neuron"),
     ]  # fmt: skip
     energy = energy_per_sample_j(run)
     if energy is not None:
@@ -79,8 +81,8 @@ def _interval(share: float, samples: int) -> str:
     return f"95 % interval {float(low):.2%} to {float(high):.2%}, {samples} samples"
 
 
-def reached(result: RunResult, *, close: float = CLOSE) -> int | None:
-    """Return the number of the step from which on the accuracy is close to the analog one.
+def find_close_step(result: RunResult, *, close: float = CLOSE) -> int | None:
+    """Find the step from which on the accuracy is close to the analog one.
 
     ``None`` if it is not close after the last step.
     """
@@ -92,8 +94,8 @@ def reached(result: RunResult, *, close: float = CLOSE) -> int | None:
     return 1 if not len(far) else int(far[-1]) + 2
 
 
-def _reached(result: RunResult, units: Units) -> str:
-    step = reached(result)
+def _describe_close_step(result: RunResult, units: Units) -> str:
+    step = find_close_step(result)
     if step is None:
         return "not reached"
     return f"{step * units.step:g} {units.time}"
@@ -117,21 +119,21 @@ def engineering(value: float, unit: str) -> str:
     return f"{value:.3g} {unit}"
 
 
-def rounded(values: Array, digits: int = 4) -> list[Any]:
-    """Return an array as lists; what is not a number becomes ``None``."""
+def round_values(values: Array, digits: int = 4) -> list[Any]:
+    """Round an array to lists; what is not a number becomes ``None``."""
     array = np.asarray(values, np.float64)
     if array.ndim > 1:
-        return [rounded(row, digits) for row in array]
+        return [round_values(row, digits) for row in array]
     return [round(float(v), digits) if math.isfinite(v) else None for v in array]
 
 
 def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
     low_t, high_t = wilson_interval(result.accuracy_t, result.samples)
     return {
-        "snn": rounded(100 * result.accuracy_t[steps], 3),
-        "low": rounded(100 * low_t[steps], 3),
-        "high": rounded(100 * high_t[steps], 3),
-        "top_k": rounded(100 * (1 - result.topkerr_b_t.mean(axis=0))[steps], 3),
+        "snn": round_values(100 * result.accuracy_t[steps], 3),
+        "low": round_values(100 * low_t[steps], 3),
+        "high": round_values(100 * high_t[steps], 3),
+        "top_k": round_values(100 * (1 - result.topkerr_b_t.mean(axis=0))[steps], 3),
         "ann": 100 * result.ann_accuracy,
         "k": k,
         "samples": result.samples,
@@ -142,9 +144,9 @@ def _operations(result: RunResult, steps: Array) -> dict[str, Any]:
     total_b_t = (result.synaptic_operations_b_t + result.neuron_operations_b_t).cumsum(axis=1)
     low_t, high_t = np.percentile(total_b_t, (5, 95), axis=0)
     return {
-        "snn": rounded(cumulative_operations(result)[steps], 1),
-        "low": rounded(low_t[steps], 1),
-        "high": rounded(high_t[steps], 1),
+        "snn": round_values(cumulative_operations(result)[steps], 1),
+        "low": round_values(low_t[steps], 1),
+        "high": round_values(high_t[steps], 1),
         "ann": result.ann_operations_per_sample,
     }
 
@@ -175,16 +177,16 @@ def _layer(
     found: dict[str, Any] = {"name": layer.name, "neurons": layer.neurons}
     if layer.spikes_b_t is not None:
         mean_t = layer.spikes_b_t.mean(axis=0).cumsum()
-        found["spikes_t"] = rounded(mean_t[steps], 2)
+        found["spikes_t"] = round_values(mean_t[steps], 2)
         found["mean_rate"] = float(layer.spikes_b_t.mean() / layer.neurons / units.step)
     if layer.pearson_b is not None and not np.isnan(layer.pearson_b).all():
         quartiles = np.nanpercentile(layer.pearson_b, (25, 50, 75))
-        found["r"] = rounded(quartiles, 5)
+        found["r"] = round_values(quartiles, 5)
         found["saturated"] = layer.saturated
     for key, values in (("rates", layer.points_p), ("activations", layer.expected_p)):
         if values is not None:
             shown = evenly(len(values), MOST_DOTS)
-            found[key] = rounded(units.rates(values[shown]))
+            found[key] = round_values(units.rates(values[shown]))
     for key, picture in (
         ("rate_picture", layer.rates_l),
         ("activation_picture", layer.activations_l),
@@ -223,16 +225,16 @@ def _picture(activity_l: Array, cells: int) -> dict[str, Any]:
         array = array[::stride, ::stride]
         maps = max(1, cells // (array.shape[0] * array.shape[1]))
         kept = evenly(array.shape[2], maps)
-        picture, remark = arranged(array[..., kept])
+        picture, remark = arrange(array[..., kept])
         if len(kept) < activity_l.shape[2]:
             remark = f"{len(kept)} of {activity_l.shape[2]} feature maps"
-        return {"z": rounded(picture, 3), "remark": remark}
-    picture, remark = arranged(array)
-    return {"z": rounded(picture[:, : max(1, cells // len(picture))], 3), "remark": remark}
+        return {"z": round_values(picture, 3), "remark": remark}
+    picture, remark = arrange(array)
+    return {"z": round_values(picture[:, : max(1, cells // len(picture))], 3), "remark": remark}
 
 
 def notes(run: RunView) -> list[str]:
-    """Return what the page cannot show, and why."""
+    """Return remarks on what the page cannot show, and why."""
     wanted = ("spiketrains", "activations", "input")
     missing = [name for name in wanted if name not in run.recorded]
     said = [f"Not recorded: {', '.join(missing)}; {advice(missing)}."] if missing else []
@@ -245,7 +247,7 @@ def notes(run: RunView) -> list[str]:
 
 
 def provenance(run: RunView) -> dict[str, Any]:
-    """Return where the numbers come from, as rows of a table."""
+    """Return the origin of the numbers, as rows of a table."""
     metadata = run.result.metadata
     identity = metadata["identity"]
     versions: Mapping[str, Any] = metadata.get("versions", {})

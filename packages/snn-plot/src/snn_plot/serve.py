@@ -56,11 +56,11 @@ def find_runs(root: Path) -> list[Listed]:
         folder = file.parent
         parts = folder.relative_to(root).parts
         if len(parts) <= DEEPEST:
-            found.append(_listed("/".join(parts) or root.resolve().name, folder))
+            found.append(_list_run("/".join(parts) or root.resolve().name, folder))
     return found
 
 
-def _listed(name: str, folder: Path) -> Listed:
+def _list_run(name: str, folder: Path) -> Listed:
     try:
         metadata = RunFolder(folder).metadata()
         identity = metadata["identity"]
@@ -153,7 +153,7 @@ class RunsServer(ThreadingHTTPServer):
 
 
 def _state(folder: Path) -> str:
-    """Return what changes when a run goes on."""
+    """Return a value that changes when a run goes on."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     text = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
     return hashlib.sha256(text.encode()).hexdigest()

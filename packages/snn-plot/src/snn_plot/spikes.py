@@ -11,7 +11,6 @@ from matplotlib.ticker import NullLocator, StrMethodFormatter
 
 from snn_core.typing import Array, Int64
 from snn_plot import style
-from snn_plot.rates import spikes_of_all
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -123,9 +122,17 @@ def plot_spikecount_vs_time(spikes_n_b_t: Mapping[str, Array], *, units: Units =
     return figure
 
 
+def count_spikes(spiketrains_b_l_t: Array) -> Int64[Array, "b t"]:
+    """Count the neurons of a layer that spike in each step."""
+    samples, steps = len(spiketrains_b_l_t), spiketrains_b_l_t.shape[-1]
+    flat = spiketrains_b_l_t.reshape(samples, -1, steps)
+    total: Array = (flat != 0).sum(axis=1, dtype=np.int32).astype(np.int64)
+    return total
+
+
 def spikes_per_step(spiketrains_n_b_l_t: Mapping[str, Array]) -> dict[str, Int64[Array, "b t"]]:
     """Return the spikes of all neurons of a layer together, by label."""
-    return {label: spikes_of_all(trains) for label, trains in spiketrains_n_b_l_t.items()}
+    return {label: count_spikes(trains) for label, trains in spiketrains_n_b_l_t.items()}
 
 
 def draw_cumulative(

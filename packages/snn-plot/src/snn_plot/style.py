@@ -1,4 +1,4 @@
-"""How every figure looks: size, letters, colours, and panels that fit a printed column.
+"""Style of all figures: size, letters, colours, and panels that fit a printed column.
 
 No function here or elsewhere in this package touches ``pyplot``: a figure belongs to its caller,
 who saves it with ``figure.savefig(path)``, and no global setting is left changed.

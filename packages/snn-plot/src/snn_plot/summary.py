@@ -1,4 +1,4 @@
-"""What is known of one layer in one figure."""
+"""Summary of one layer in one figure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @style.styled
 def plot_layer_summaries(layer: LayerView, *, units: Units = STEPS) -> Figure:
-    """Draw what is known of one layer: activations, rates, their difference, correlation, spikes.
+    """Draw a summary of one layer: activations, rates, their difference, correlation, spikes.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ def _summary(layer: LayerView, units: Units) -> Iterator[Callable[..., object]]:
     for values, what in ((wanted, "activation"), (rates, "rate")):
         if values is not None:
             label = f"{what} ({units.rate})"
-            yield partial(_pictured, activity_l=units.rates(values), label=label, limits=limits)
+            yield partial(_draw_image, activity_l=units.rates(values), label=label, limits=limits)
     if rates is not None and wanted is not None:
         said = f"rate − activation ({units.rate})"
-        yield partial(_differing, activations_l=wanted, rates_l=rates, label=said, units=units)
+        yield partial(_draw_error, activations_l=wanted, rates_l=rates, label=said, units=units)
         yield partial(draw_correlation, rates=rates, activations=wanted, label="", units=units)
     if layer.spiketrains_l_t is not None:
         yield partial(draw_raster, spiketrains_l_t=layer.spiketrains_l_t, label="", units=units)
@@ -67,13 +67,13 @@ def _summary(layer: LayerView, units: Units) -> Iterator[Callable[..., object]]:
         yield partial(draw_histogram, data=data, quantity=f"rate ({units.rate})", filled=True)
 
 
-def _pictured(axes: Axes, *, activity_l: Array, label: str, limits: tuple[float, float]) -> None:
+def _draw_image(axes: Axes, *, activity_l: Array, label: str, limits: tuple[float, float]) -> None:
     image = draw_activity(axes, activity_l, label="", limits=limits)
     axes.set_xlabel("")
     style.add_colour_bar(image, [axes], label, below=True)
 
 
-def _differing(
+def _draw_error(
     axes: Axes, *, activations_l: Array, rates_l: Array, label: str, units: Units
 ) -> None:
     image = draw_difference(axes, activations_l, rates_l, label="", units=units)

@@ -14,7 +14,7 @@ CHOICES = ("steps", "ms")
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """How times and rates are shown.
+    """Units of times and rates in figures.
 
     Data come in steps and in spikes per step, whatever is shown.
 
@@ -24,6 +24,8 @@ class Units:
         ``"steps"`` or ``"ms"``.
     dt_ms
         Length of a step in ms.
+    has_rates
+        Whether what spike trains stand for are rates; otherwise numbers without a unit.
 
     Raises
     ------
@@ -33,6 +35,7 @@ class Units:
 
     time: str = "steps"
     dt_ms: float = 1.0
+    has_rates: bool = True
 
     def __post_init__(self) -> None:
         if self.time not in CHOICES:
@@ -51,17 +54,22 @@ class Units:
         return f"time ({self.time})"
 
     @property
-    def rate(self) -> str:
+    def firing_rate(self) -> str:
         """Unit of a firing rate."""
         return "spikes/step" if self.time == "steps" else "spikes/ms"
+
+    @property
+    def rate(self) -> str:
+        """Unit of what spike trains stand for."""
+        return self.firing_rate if self.has_rates else "1"
 
     def times(self, num_steps: int) -> Float64[Array, "t"]:
         """Return when each step ends: what is measured after step 1 stands at 1."""
         return np.arange(1, num_steps + 1) * self.step
 
     def rates(self, per_step: Array) -> Array:
-        """Return rates in the unit shown."""
-        return np.asarray(per_step, np.float64) / self.step
+        """Return rates in the unit shown; numbers without a unit as they are."""
+        return np.asarray(per_step, np.float64) / (self.step if self.has_rates else 1)
 
 
 STEPS = Units()

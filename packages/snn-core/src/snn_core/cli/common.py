@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from snn_core.codes import with_timesteps
+from snn_core.codes import set_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
 from snn_core.running.result import RunResult
@@ -106,7 +106,7 @@ def with_flags(
         "seed": seed,
     }
     if timesteps is not None:
-        settings = with_timesteps(settings, timesteps, stage=stage, dt_ms=dt)
+        settings = set_timesteps(settings, timesteps, stage=stage, dt_ms=dt)
     given = {key: value for key, value in changes.items() if value is not None}
     return settings.updated({"simulation": given})
 

@@ -15,7 +15,7 @@ import snn_core
 from snn_core.artifact import save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
-from snn_core.codes import timed
+from snn_core.codes import set_duration
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
@@ -109,7 +109,7 @@ def convert(
         network = convert_network(parsed, calibration.x_b_l, settings=settings, check="off")
         if exactness.compared:
             network = network.replace(note=str(exactness))
-        settings = timed(settings, network)
+        settings = set_duration(settings, network)
         provenance = _provenance(source, parsed, calibration, exactness)
         save(network, output, settings=settings, provenance=provenance)
     if simulator is None and as_json:

@@ -16,7 +16,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from snn_core.codes import magnitudes, passes_spikes_on
+from snn_core.codes.first_spike import magnitudes
+from snn_core.codes.windows import passes_spikes_on
 from snn_core.data.lazy import LazySamples
 from snn_core.evaluation.forward import forward
 from snn_core.evaluation.operators import drive

@@ -60,7 +60,7 @@ class BatchArrays:
 
     @classmethod
     def of(cls, batch: BatchResult) -> BatchArrays:
-        """Return what is kept of a simulated batch."""
+        """Return the stored arrays of a simulated batch."""
         recording = batch.recording
         spikes = list(recording.num_spikes_n_b.values())
         values = {
@@ -104,7 +104,7 @@ class RunFolder:
         return not self.path.exists() or not any(self.path.iterdir())
 
     def start(self, metadata: Mapping[str, Any]) -> None:
-        """Create the folder and write what is run.
+        """Create the folder and write the description of the run.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class RunFolder:
         self.describe(metadata)
 
     def describe(self, metadata: Mapping[str, Any]) -> None:
-        """Write what is run.
+        """Write the description of the run, ``run.json``.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class RunFolder:
         self._write_json("run.json", {"format_version": VERSION, **metadata})
 
     def metadata(self) -> dict[str, Any]:
-        """Return what was run.
+        """Return the description of the run, from ``run.json``.
 
         Raises
         ------
@@ -193,7 +193,7 @@ def _read_batch(path: Path) -> BatchArrays:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What a run measured.
+    """Measurements of a run.
 
     Parameters
     ----------
@@ -278,11 +278,11 @@ class RunResult:
         folder.start(self.metadata)
         values = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         values["simulate_s"] = values["simulate_s"].reshape(1)
-        folder.append(0, BatchArrays(values=values, log=self._joined_log()))
+        folder.append(0, BatchArrays(values=values, log=self._join_logs()))
         if not self.interrupted:
             folder.finish(self.summary())
 
-    def _joined_log(self) -> dict[str, Array]:
+    def _join_logs(self) -> dict[str, Array]:
         names = self.logs[0] if self.logs else {}
         return {name: np.concatenate([log[name] for log in self.logs]) for name in names}
 
@@ -296,7 +296,7 @@ class RunResult:
         """
         found = {
             name.removeprefix(variable).removeprefix("/"): array
-            for name, array in self._joined_log().items()
+            for name, array in self._join_logs().items()
             if name == variable or name.startswith(f"{variable}/")
         }
         if not found:

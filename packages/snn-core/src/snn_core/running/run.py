@@ -12,7 +12,7 @@ import numpy as np
 
 import snn_core
 from snn_core import artifact
-from snn_core.codes import with_timesteps
+from snn_core.codes import set_timesteps
 from snn_core.data import Dataset, load_dataset
 from snn_core.errors import ArtifactError
 from snn_core.ir import Network
@@ -82,8 +82,8 @@ def run(
     StopSimulation
         If it was stopped before the first batch was finished.
     """
-    network, settings = _loaded(network_or_path, settings)
-    settings = _with(settings, timesteps=timesteps, seed=seed)
+    network, settings = _load(network_or_path, settings)
+    settings = _override(settings, timesteps=timesteps, seed=seed)
     simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
@@ -92,16 +92,17 @@ def run(
     metadata = _metadata(snn, simulator, dataset)
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
     batches, interrupted = _simulate(snn, dataset, folder, progress)
-    metadata = _with_details(metadata, snn, folder)
+    metadata = _add_details(metadata, snn, folder)
     result = RunResult.of(metadata, batches, interrupted=interrupted)
     if folder is not None and not interrupted:
         folder.finish(result.summary())
     return result
 
 
-def _loaded(
+def _load(
     network_or_path: Network | PathLikeStr, settings: Settings | None
 ) -> tuple[Network, Settings]:
+    """Load a network and the settings to run it with."""
     if isinstance(network_or_path, Network):
         return network_or_path, settings or Settings()
     stored = artifact.load_artifact(network_or_path)
@@ -110,9 +111,10 @@ def _loaded(
     return stored.network, settings.with_conversion(stored.settings)
 
 
-def _with(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
+def _override(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
+    """Set the number of steps and the seed, where they are given."""
     if timesteps is not None:
-        settings = with_timesteps(settings, timesteps, stage="run")
+        settings = set_timesteps(settings, timesteps, stage="run")
     return settings if seed is None else settings.updated({"simulation": {"seed": seed}})
 
 
@@ -136,7 +138,7 @@ def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
 
 
 def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, Any]:
-    """Return what is run; ``identity`` decides whether a stopped run may be resumed."""
+    """Return the description of a run; ``identity`` tells whether a stopped one may be resumed."""
     ids = np.asarray(dataset.sample_ids, np.int64)
     identity = {
         "simulator": simulator,
@@ -163,10 +165,10 @@ def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, A
     }
 
 
-def _with_details(
+def _add_details(
     metadata: dict[str, Any], snn: AbstractSNN, folder: RunFolder | None
 ) -> dict[str, Any]:
-    """Add what only a built network knows, also in the result folder."""
+    """Add the facts that only a built network knows, also in the result folder."""
     if snn.is_built:
         metadata = {**metadata, "details": dict(snn.details)}
         if folder is not None:
@@ -218,7 +220,7 @@ def _simulate(
     hits = done = 0
     try:
         for batch in BatchPlan.of(snn, dataset.sample_ids):
-            arrays = None if folder is None else _finished(folder, batch)
+            arrays = None if folder is None else _read_finished(folder, batch)
             if arrays is None:
                 snn.checkpoint()
                 snn.build(expected_samples=len(dataset))
@@ -241,8 +243,8 @@ def _simulate(
     return batches, False
 
 
-def _finished(folder: RunFolder, batch: Batch) -> BatchArrays | None:
-    """Return a batch that is there already."""
+def _read_finished(folder: RunFolder, batch: Batch) -> BatchArrays | None:
+    """Return a batch that is in the result folder already, or ``None``."""
     arrays = folder.batch(batch.index)
     if arrays is not None and not np.array_equal(arrays.values["sample_ids_b"], batch.sample_ids):
         raise ArtifactError(

@@ -1,4 +1,4 @@
-"""What a simulator can do, and the check of networks and settings against it.
+"""Capabilities of simulators, and the check of networks and settings against them.
 
 A simulator claims what it can do in `Capabilities`. What it does not name is what contract 1 asks
 of every simulator, whatever is added to this package later: a setting that it does not name is
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias, get_origin
 
+from snn_core.codes import code_of
 from snn_core.errors import SettingsError
 from snn_core.ir import (
     BinarySigmoid,
@@ -50,7 +51,7 @@ ALL_LAYERS = CONTRACT_1_LAYERS
 
 
 class _AnyValue:
-    """Holds every value."""
+    """Container of every value."""
 
     def __contains__(self, value: object) -> bool:
         return True
@@ -80,7 +81,7 @@ OF_ALL_CODES = frozenset(CONTRACT_1_SETTINGS)
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a simulator can do; everything else is refused before it starts.
+    """Claims of a simulator; everything else is refused before it starts.
 
     Parameters
     ----------
@@ -187,6 +188,15 @@ def draws_softmax(network: Network) -> bool:
     return is_softmax and network.readout == "counts"
 
 
+def only_integrates(network: Network, layer: Layer) -> bool:
+    """Return whether a layer is an output without a threshold: its potential is read or drawn from.
+
+    It is read under the membrane read-out; a softmax draws stochastic spikes from it.
+    """
+    is_read = network.readout == "membrane" or draws_softmax(network)
+    return layer is network.output and is_read
+
+
 def setting_problems(can: Capabilities, network: Network, settings: Settings) -> list[str]:
     """Return a line for each setting that is not supported."""
     refused = [
@@ -208,7 +218,7 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
         clamp_steps(network, settings)
     except SettingsError as error:
         found.append(str(error))
-    if settings.conversion.spike_code != "temporal_mean_rate":
+    if not code_of(settings).is_rate:
         found += [
             f"{setting} is for the spike code temporal_mean_rate only"
             for setting in changed_settings(settings)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from snn_core import artifact
-from snn_core.codes import code_problems, operations_per_synapse, timed
+from snn_core.codes import code_of, set_duration
 from snn_core.data.events import CellEvents
 from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import check_shape
@@ -50,7 +50,7 @@ CONTRACT = 1
 
 
 class StopSimulation(Exception):  # noqa: N818 - a request, not an error
-    """Raised inside a simulator when the user asked to stop."""
+    """Request of the user to stop, raised inside a simulator."""
 
 
 class AbstractSNN(ABC):
@@ -96,20 +96,20 @@ class AbstractSNN(ABC):
         stop: Callable[[], bool] | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self.options: Any = self.options_type() if options is None else options
+        self.options: Options = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
         self.stop_requested: Callable[[], bool] = stop or (lambda: False)
         self.expected_samples: int | None = None
         self._take(network)
 
     def _take(self, network: Network) -> None:
-        """Make a network the one to simulate, unless there is something the simulator cannot do."""
+        """Adopt a network to simulate, if the simulator can do everything in it."""
         problems = self.problems(network)
         if problems:
             name = type(self).__module__.split(".")[0]
             raise UnsupportedError(problems, what=f"{name} cannot simulate this network")
         self.network = network
-        self.settings = timed(self.settings, network)
+        self.settings = set_duration(self.settings, network)
         # Steps that a recorder is told count from the first step of the layer, so that what is
         # recorded and scored does not depend on delays.
         self.timing: Timing = timing(
@@ -157,12 +157,12 @@ class AbstractSNN(ABC):
 
     @classmethod
     def capabilities_for(cls, options: Options) -> Capabilities:
-        """Return what the simulator can do with given options: by default always the same."""
+        """Return the capabilities under given options: by default always the same."""
         return cls.capabilities
 
     @property
     def can(self) -> Capabilities:
-        """What this simulator can do, given its options."""
+        """Capabilities of this simulator under its options."""
         return self.capabilities_for(self.options)
 
     @classmethod
@@ -186,7 +186,7 @@ class AbstractSNN(ABC):
         code = self.settings.conversion.spike_code
         if not self.can.accepts("conversion.spike_code", code):
             return []  # which is a problem of its own
-        return code_problems(network, self.settings)
+        return code_of(self.settings).problems(network)
 
     def _layer_problems(self, network: Network, layer: Layer) -> list[str]:
         reason = self.refuses(layer) if layer.kind in self.can.layers else None
@@ -308,7 +308,7 @@ class AbstractSNN(ABC):
             if not is_sequel:
                 self.reset()
             events = None if events_b is None else [events_b[i] for i in samples]
-            return self._simulated(x_b_l[samples], [ids[i] for i in samples], events)
+            return self._simulate_on(x_b_l[samples], [ids[i] for i in samples], events)
 
         return run_sequences(
             simulate,
@@ -316,7 +316,7 @@ class AbstractSNN(ABC):
             length=self.settings.simulation.reset_between_nth_sample,
         )
 
-    def _simulated(
+    def _simulate_on(
         self, x_b_l: Array, sample_ids: Sequence[int], events_b: Sequence[CellEvents] | None
     ) -> Recording:
         """Simulate a batch from the present state on."""
@@ -327,7 +327,7 @@ class AbstractSNN(ABC):
             seed=self.seed,
             events_b=events_b,
         )
-        cost = operations_per_synapse(self.settings.conversion.spike_code)
+        cost = code_of(self.settings).operations_per_synapse
         recorder = Recorder(
             self.network,
             batch_size=len(x_b_l),

@@ -1,4 +1,4 @@
-"""The names that snn_toolbox gave to running a network and to what was measured of it."""
+"""Names of snn_toolbox for running a network and for what was measured of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from snn_core.typing import Array, Float, Float32, Int, Int64
 
 
 class OriginalNames(AbstractSNN):
-    """Adds the names of snn_toolbox to a simulator: building methods, `run`, attributes of results.
+    """Simulator with the names of snn_toolbox: building methods, `run`, attributes of results.
 
     Nothing in this package needs them. Derive from this class in front of the base class:
     ``class SNN(OriginalNames, SynapseListSNN)``.
@@ -129,12 +129,12 @@ class OriginalNames(AbstractSNN):
 
     # What was recorded of the last batch.
 
-    def _recorded(self) -> Recording:
+    def _require_recording(self) -> Recording:
         if self.recording is None:
             raise SimulationError("Nothing has been simulated yet; call run or run_batch first.")
         return self.recording
 
-    def _scored(self) -> BatchResult:
+    def _require_result(self) -> BatchResult:
         if self.result is None:
             raise SimulationError("Nothing has been scored yet; call run(x_test, y_test) first.")
         return self.result
@@ -142,58 +142,58 @@ class OriginalNames(AbstractSNN):
     @property
     def spiketrains_n_b_l_t(self) -> Mapping[str, Array]:
         """Spike trains of all layers, if recorded."""
-        return self._recorded().spiketrains_n_b_l_t
+        return self._require_recording().spiketrains_n_b_l_t
 
     @property
     def mem_n_b_l_t(self) -> Mapping[str, Array]:
         """Membrane potentials of all layers in units of the threshold, if recorded."""
-        return self._recorded().mem_n_b_l_t
+        return self._require_recording().mem_n_b_l_t
 
     @property
     def input_b_l_t(self) -> Float32[Array, "b *l t"]:
         """Input of every step, if recorded."""
-        return self._logged(self._recorded().input_b_l_t, "input")
+        return self._require_logged(self._require_recording().input_b_l_t, "input")
 
     @property
     def activations_n_b_l(self) -> Mapping[str, Array]:
         """Activations of the analog network for the samples of the last batch."""
-        self._recorded()
+        self._require_recording()
         return activations(self.network, np.asarray(self._x_b_l))
 
     @property
     def synaptic_operations_b_t(self) -> Int64[Array, "b t"]:
         """Synaptic operations of each step."""
-        return self._recorded().synaptic_operations_b_t
+        return self._require_recording().synaptic_operations_b_t
 
     @property
     def neuron_operations_b_t(self) -> Int64[Array, "b t"]:
         """State updates of each step."""
-        return self._scored().neuron_operations_b_t
+        return self._require_result().neuron_operations_b_t
 
     @property
     def top1err_b_t(self) -> Array:
         """Whether the decision is wrong, after each step."""
-        return self._scored().top1err_b_t
+        return self._require_result().top1err_b_t
 
     @property
     def top5err_b_t(self) -> Array:
         """Whether the label is missing among the `top_k` best classes, after each step."""
-        return self._scored().topkerr_b_t
+        return self._require_result().topkerr_b_t
 
     @property
     def top1err_ann(self) -> float:
         """Share of wrong decisions of the analog network."""
-        result = self._scored()
+        result = self._require_result()
         return float((result.ann_decision_b != result.labels_b).mean())
 
     @property
     def top5err_ann(self) -> float:
         """Share of samples whose label the analog network has not among its `top_k` classes."""
-        return float(self._scored().ann_topkerr_b.mean())
+        return float(self._require_result().ann_topkerr_b.mean())
 
     def get_spiketrains(self, name: str) -> Array:
         """Return the recorded spike trains of a layer, shape ``(b, *l, t)``."""
-        return self._logged(self.spiketrains_n_b_l_t.get(name), "spiketrains")
+        return self._require_logged(self.spiketrains_n_b_l_t.get(name), "spiketrains")
 
     def get_spiketrains_input(self) -> Array:
         """Return the recorded input of every step."""
@@ -201,13 +201,13 @@ class OriginalNames(AbstractSNN):
 
     def get_spiketrains_output(self) -> Array:
         """Return the output: spikes, or potentials under the membrane read-out."""
-        return self._recorded().output_b_l_t
+        return self._require_recording().output_b_l_t
 
     def get_vmem(self, name: str) -> Array:
         """Return the recorded membrane potentials of a layer in units of the threshold."""
-        return self._logged(self.mem_n_b_l_t.get(name), "mem")
+        return self._require_logged(self.mem_n_b_l_t.get(name), "mem")
 
-    def _logged(self, values: Array | None, name: str) -> Array:
+    def _require_logged(self, values: Array | None, name: str) -> Array:
         if values is None:
             raise SimulationError(
                 f"{name!r} was not recorded; add it to output.log_vars and simulate again."

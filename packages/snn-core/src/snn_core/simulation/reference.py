@@ -22,7 +22,7 @@ from snn_core.simulation.capabilities import ANY, clamp_steps
 from snn_core.simulation.codes import ENGINES, Engine, NumPySums, Sums
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.typing import Array, Float32, Shape
 
 
@@ -70,7 +70,7 @@ class ReferenceSNN(OriginalNames):
         self.layers.append(layer)
 
     def make_sums(self) -> Sums:
-        """Return what computes the sums of layers.
+        """Return the object that computes the sums of layers.
 
         A simulator that has these neurons and computes sums elsewhere derives from this class and
         overrides this method.
@@ -119,7 +119,7 @@ class ReferenceSNN(OriginalNames):
                 values[layer.name] = drive_b_l
 
     def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Float32[Array, "b *l"]:
-        """Return what a layer adds up in this step: weighted spikes and bias times dt."""
+        """Return the sum of a layer in this step: weighted spikes and bias times dt."""
         self._inputs = inputs
         if isinstance(layer, MaxPooling2D):
             pool = self._pools.setdefault(layer.name, MaxPool(layer, inputs[0]))
@@ -135,7 +135,7 @@ class ReferenceSNN(OriginalNames):
         return y
 
     def _bias_scale(self, layer: Layer, index: int) -> np.float32:
-        """Return what a bias is multiplied by in a step."""
+        """Return the factor of a bias in a step."""
         dt = np.float32(self.settings.simulation.dt)
         if not self.settings.cell.bias_relaxation:
             return dt
@@ -165,7 +165,7 @@ class ReferenceSNN(OriginalNames):
     def _update(
         self, layer: Spiking, drive_b_l: Float32[Array, "b *l"], index: int, recorder: Recorder
     ) -> Float32[Array, "b *l"]:
-        """Integrate, compare, reset; return what the spikes carry."""
+        """Integrate, compare, reset; return the values that spikes carry."""
         if layer.name not in self._neurons:
             self._neurons[layer.name] = self._new_neurons(layer)
         neurons = self._neurons[layer.name]
@@ -174,7 +174,7 @@ class ReferenceSNN(OriginalNames):
         if is_output and self.network.readout == "membrane":
             carried = np.zeros(drive_b_l.shape, np.float32)
         elif is_output and self.draws_softmax:
-            carried = self._drawn(layer, neurons, index)
+            carried = self._draw(layer, neurons, index)
         else:
             carried = neurons.fire()
         recorder.spikes(layer.name, index, np.sign(carried)[None])
@@ -182,11 +182,10 @@ class ReferenceSNN(OriginalNames):
             recorder.membrane(layer.name, index, (neurons.v_b_l / layer.threshold)[None])
         return carried
 
-    def _drawn(self, layer: Spiking, neurons: Neurons, index: int) -> Float32[Array, "b *l"]:
-        """Return the spikes that a softmax output draws; they reset nothing."""
-        v_b_l = neurons.v_b_l
-        probability = layer.activation(v_b_l.reshape(len(v_b_l), -1)).reshape(v_b_l.shape)
-        drawn = self._uniforms_t_b_o[index].reshape(v_b_l.shape) <= probability
+    def _draw(self, layer: Spiking, neurons: Neurons, index: int) -> Float32[Array, "b *l"]:
+        """Draw the spikes of a softmax output; they reset nothing."""
+        uniforms = self._uniforms_t_b_o[index : index + 1]
+        drawn = draw_softmax(layer, neurons.v_b_l[None], uniforms)[0]
         fired: Array = drawn & (neurons.blocked_b_l == 0)
         neurons.rest(fired)
         return fired.astype(np.float32)

@@ -79,13 +79,13 @@ def get(name: str) -> type[AbstractSNN]:
     wanted = current_name(name)
     found = [entry for entry in entry_points(group=GROUP) if entry.name == wanted]
     if not found:
-        raise UnknownSimulatorError(_unknown(wanted, names()))
+        raise UnknownSimulatorError(_describe_unknown(wanted, names()))
     if len(found) > 1:
         claims = " and ".join(_origin(entry) for entry in found)
         raise ContractError(
             f"The simulator name {wanted!r} is registered by {claims}; uninstall one of them."
         )
-    return _loaded(found[0])
+    return _load(found[0])
 
 
 def describe() -> list[Description]:
@@ -116,7 +116,7 @@ def version_of(name: str) -> str:
     return next(_origin(entry) for entry in entry_points(group=GROUP) if entry.name == wanted)
 
 
-def _loaded(entry: EntryPoint) -> type[AbstractSNN]:
+def _load(entry: EntryPoint) -> type[AbstractSNN]:
     try:
         found = entry.load()
     except Exception as error:
@@ -143,7 +143,7 @@ def _origin(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def _describe_unknown(name: str, known: Sequence[str]) -> str:
     home = HOMES.get(name)
     if home:
         advice = f" Install it with `pip install {home}`."

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.codes import FIRST_SPIKE, MEAN_RATE
+from snn_core.codes import CODES
 from snn_core.evaluation.forward import top_k_hits
 from snn_core.typing import Array, Bool, Int
 
 UNDECIDED = -1
 
+RATE = "temporal_mean_rate"
 
-def scores_over_time(output_b_c_t: Array, *, readout: str, spike_code: str = MEAN_RATE) -> Array:
-    """Return per class and step the number that decides: spikes so far, or the potential.
 
-    Where the time of a spike carries the information, the steps since it are counted, so that the
-    earliest spike wins; a corrective spike stops the count. Silent classes score minus infinity
-    under the counts read-out, so that they are never credited.
+def scores_over_time(output_b_c_t: Array, *, readout: str, spike_code: str = RATE) -> Array:
+    """Return the score of each class after each step: from its spikes so far, or its potential.
+
+    `SpikeCode.scores` says what counts. Silent classes score minus infinity under the counts
+    read-out, so that they are never credited.
     """
     if readout == "membrane":
         return output_b_c_t
-    counts = output_b_c_t.cumsum(axis=-1, dtype=np.float32)
-    if spike_code in FIRST_SPIKE:
-        counts = counts.cumsum(axis=-1, dtype=np.float32)
-    counts[counts <= 0] = -np.inf
-    return counts
+    scores_b_c_t = CODES[spike_code].scores(output_b_c_t)
+    scores_b_c_t[scores_b_c_t <= 0] = -np.inf
+    return scores_b_c_t
 
 
-def decisions(
-    output_b_c_t: Array, *, readout: str, spike_code: str = MEAN_RATE
-) -> Int[Array, "b t"]:
+def decisions(output_b_c_t: Array, *, readout: str, spike_code: str = RATE) -> Int[Array, "b t"]:
     """Return the decided class of each sample after each step.
 
     The largest score wins, the lowest index on ties; `UNDECIDED` while the output is silent.
@@ -46,7 +43,7 @@ def errors_over_time(
     *,
     readout: str,
     k: int,
-    spike_code: str = MEAN_RATE,
+    spike_code: str = RATE,
 ) -> Bool[Array, "b t"]:
     """Return per sample and step whether the label is missing among the ``k`` best classes."""
     scores_b_c_t = scores_over_time(output_b_c_t, readout=readout, spike_code=spike_code)

@@ -15,10 +15,11 @@ import numpy as np
 from snn_core.data.events import CellEvents, Schedule, schedule
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError
+from snn_core.ir import Layer, Network, Spiking
 from snn_core.ir.shapes import count
 from snn_core.recording.spike_trains import Events
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float32, Int64
+from snn_core.typing import Array, Bool, Float32, Int64
 
 INPUT_STREAM = 0
 OUTPUT_STREAM = 1
@@ -29,7 +30,7 @@ EVENTS_BYTES = 16_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class InputSignal:
-    """What the input layer delivers during a run.
+    """Input of a run: what the input layer delivers in each step.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class InputSignal:
     events_b: Sequence[CellEvents] | None = None
 
     def __post_init__(self) -> None:
-        """Make sure that there is something to send."""
+        """Require the events that the encoding sends."""
         if self.settings.input.encoding == "events":
             require_events(self.events_b, self.x_b_l)
 
@@ -166,7 +167,7 @@ class InputSignal:
                 "Take the current from `constant_b_l` or `chunks`."
             )
         if self.settings.input.encoding == "events":
-            return self._scheduled()
+            return self._schedule_events()
         shape, parts = (-1, len(self.x_b_l), count(self.x_b_l.shape[1:])), []
         start, size = 0, max(1, EVENTS_BYTES // max(self.x_b_l.nbytes, 1))
         for x_t_b_l in self.chunks(size):
@@ -175,9 +176,9 @@ class InputSignal:
             value_e = x_t_b_i[step_e, sample_e, cell_e]
             parts.append((sample_e, step_e + start, cell_e, value_e))
             start += len(x_t_b_l)
-        return _joined_events(parts)
+        return _join_events(parts)
 
-    def _scheduled(self) -> Events:
+    def _schedule_events(self) -> Events:
         """Return the events of a camera as they are scheduled."""
         stop_b = self.num_active_steps_b
         last = self.num_steps if stop_b is None else int(stop_b.max(initial=0))
@@ -187,7 +188,7 @@ class InputSignal:
             part = slice(int(np.searchsorted(plan.step_e, last)))
             step_e, value_e = plan.step_e[part], plan.sign_e[part] * amplitude_b[b]
             parts.append((np.full(len(step_e), b), step_e, plan.cell_e[part], value_e))
-        return _joined_events(parts)
+        return _join_events(parts)
 
     def _chunks(self, size: int) -> Iterator[Float32[Array, "t b *l"]]:
         """Yield the input of all steps.
@@ -295,7 +296,7 @@ class InputSignal:
             yield chunk_t_b_l.reshape(stop - start, *self.x_b_l.shape)
 
 
-def _joined_events(parts: Sequence[tuple[Array, Array, Array, Array]]) -> Events:
+def _join_events(parts: Sequence[tuple[Array, Array, Array, Array]]) -> Events:
     """Return lists of samples, steps, cells and values as one."""
     sample_e, step_e, cell_e, value_e = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Events(
@@ -331,3 +332,39 @@ def output_uniforms(
         for i in sample_ids
     ]
     return np.stack(draws, axis=1)
+
+
+def draw_softmax(
+    layer: Spiking, v_t_b_l: Float32[Array, "t b *l"], uniforms_t_b_o: Float32[Array, "t b o"]
+) -> Bool[Array, "t b *l"]:
+    """Draw the spikes of a softmax output: each with the softmax of the potentials after a step.
+
+    Parameters
+    ----------
+    uniforms_t_b_o
+        Random numbers of the same steps; see `output_uniforms`.
+    """
+    probability = layer.activation(v_t_b_l.reshape(uniforms_t_b_o.shape))
+    drawn: Array = uniforms_t_b_o <= probability
+    return drawn.reshape(v_t_b_l.shape)
+
+
+def layers_with_steady_sums(
+    network: Network, *, but: tuple[type[Layer], ...] = ()
+) -> tuple[str, ...]:
+    """Return the layers whose sums are the same in every step if the input is.
+
+    They read only from the input, at most through relays.
+
+    Parameters
+    ----------
+    but
+        Kinds of layers whose sums depend on the step.
+    """
+    steady, passing_on = [], {network.input.name}
+    for layer in network.layers[1:]:
+        if passing_on.issuperset(layer.inputs) and not isinstance(layer, but):
+            steady.append(layer.name)
+            if not network.has_neurons(layer):
+                passing_on.add(layer.name)
+    return tuple(steady)

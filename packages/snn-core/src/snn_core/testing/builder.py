@@ -1,4 +1,4 @@
-"""Builds small networks of the intermediate representation, with all shapes and labels computed."""
+"""Builder of small networks of the intermediate representation, shapes and labels included."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from snn_core.typing import Array, Pair, Shape
 
 
 class NetworkBuilder:
-    """Builds a network layer by layer.
+    """Builder of a network, layer by layer.
 
     Every method appends a layer that reads from the one before it and returns the builder::
 

@@ -1,4 +1,4 @@
-"""Compares what two simulators recorded and says where they part."""
+"""Comparison of what two simulators recorded, down to the first difference."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class Declaration(Suite):
             if self.undeclared(network, self.settings()) is None:
                 continue
             with pytest.raises(UnsupportedError, match=kind):
-                self.created(network, self.settings())
+                self.create(network, self.settings())
 
     @smoke
     def test_refuses_undeclared_options(self) -> None:
@@ -180,7 +180,7 @@ class Declaration(Suite):
                 }
                 sections.setdefault(section, {})[key] = value
                 with pytest.raises(UnsupportedError, match=setting):
-                    self.created(networks.dense(), self.settings(**sections))
+                    self.create(networks.dense(), self.settings(**sections))
 
     @smoke
     def test_module_is_light(self) -> None:
@@ -235,5 +235,5 @@ class Declaration(Suite):
             else:
                 sections.setdefault(section, {})[key] = [value] if key == "log_vars" else value
         with pytest.raises(UnsupportedError) as refused:
-            self.created(network, self.settings(**sections))
+            self.create(network, self.settings(**sections))
         return refused.value.problems

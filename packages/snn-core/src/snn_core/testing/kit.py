@@ -1,4 +1,4 @@
-"""What the conformance kits share: a suite is derived from a kit, and cannot leave tests out."""
+"""Base class of the conformance kits: a suite derives from a kit and cannot leave tests out."""
 
 from __future__ import annotations
 

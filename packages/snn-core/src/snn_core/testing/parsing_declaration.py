@@ -1,4 +1,4 @@
-"""Conformance of parsers: what a parser says about itself, and which sources it claims."""
+"""Conformance of parsers: the attributes of a parser, and the sources that it claims."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class ParserDeclaration(ParserSuite):
     def test_declaration(self) -> None:
         """The parser can be made without arguments and says its name and what it reads.
 
-        If this fails: give the class ``name``, a short word, and ``reads``, what it reads in words
-        for people, for example ``Keras models (.keras, .h5)``; `snn_core.parsing.Parser` tells
-        the methods.
+        If this fails: give the class ``name``, a short word, and ``reads``, what it reads in
+        human-readable words, for example ``Keras models (.keras, .h5)``;
+        `snn_core.parsing.Parser` tells the methods.
         """
         parser = self.parser()
         assert isinstance(parser, Parser), "lacks name, reads, accepts or parse"

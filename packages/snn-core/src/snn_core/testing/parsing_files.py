@@ -155,7 +155,7 @@ class ParserFiles(ParserSuite):
 
 
 class _Hostile:
-    """Touches a file when it is unpickled."""
+    """Object that touches a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace

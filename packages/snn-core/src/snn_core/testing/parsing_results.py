@@ -1,4 +1,4 @@
-"""Conformance of parsers: what comes out for sources that can be converted, and for others."""
+"""Conformance of parsers: networks of sources that can be converted, refusals of others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ParserResults(ParserSuite):
             with self.each(name) as source:
                 network = run_structural(self.read(name, source))
                 x_b_l = samples(network)
-                expected, engine = self._expected(name, source, x_b_l)
+                expected, engine = self._run_framework(name, source, x_b_l)
                 assert np.abs(expected).max() > 0, "all outputs are 0, which would prove nothing"
                 found = predict(network, x_b_l)
                 assert found.shape == expected.shape, (
@@ -106,7 +106,10 @@ class ParserResults(ParserSuite):
         If this fails: work on copies, and draw nothing from the global generators.
         """
         for name in self.sources:
-            with self.each(name) as source, unchanged("random state, folder or environment"):
+            with (
+                self.each(name) as source,
+                require_unchanged("random state, folder or environment"),
+            ):
                 self.read(name, source)
 
     def test_all_problems_at_once(self) -> None:
@@ -119,7 +122,7 @@ class ParserResults(ParserSuite):
             pytest.skip("names no refusals")
         for name, refusal in self.refusals.items():
             with self.made(name, refusal.make) as source:
-                problems = self._refused(name, source)
+                problems = self._find_refusals(name, source)
                 for layer, kind in refusal.problems.items():
                     lines = [line for line in problems if layer in line]
                     assert lines, f"{layer} is missing among {problems}"
@@ -141,7 +144,7 @@ class ParserResults(ParserSuite):
                     self.parser().parse(source)
                 check_consistent(run_structural(self.parser().parse(source, input_shape=shape)))
 
-    def _refused(self, name: str, source: Any) -> tuple[str, ...]:
+    def _find_refusals(self, name: str, source: Any) -> tuple[str, ...]:
         """Return the problems for which a source is refused."""
         try:
             run_structural(self.read(name, source))
@@ -151,8 +154,8 @@ class ParserResults(ParserSuite):
             raise AssertionError(f"expected an UnsupportedError; found {error!r}") from error
         raise AssertionError("was not refused")
 
-    def _expected(self, name: str, source: Any, x_b_l: Array) -> tuple[Array, str]:
-        """Return what the framework computes, and skip the test where it is missing."""
+    def _run_framework(self, name: str, source: Any, x_b_l: Array) -> tuple[Array, str]:
+        """Return the framework's output; skip the test where the framework is missing."""
         found = self.framework(source, x_b_l)
         if found is not None:
             return np.asarray(found), "the framework"
@@ -169,7 +172,7 @@ class ParserResults(ParserSuite):
 
 
 @contextmanager
-def unchanged(what: str) -> Iterator[None]:
+def require_unchanged(what: str) -> Iterator[None]:
     """Assert that the global state is the same afterwards."""
     random.random(), np.random.random()  # noqa: NPY002, S311 - so that seeding shows
     before = _state()

@@ -1,4 +1,4 @@
-"""What all groups of the conformance kit for parsers share: making sources and reading them."""
+"""Base class of the groups of tests for parsers: making sources and reading them."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ class ParserSuite:
     @contextmanager
     def each(self, name: str) -> Iterator[Any]:
         """Yield a source, freshly made; errors say which one it was."""
-        with tempfile.TemporaryDirectory() as folder, _named(name):
+        with tempfile.TemporaryDirectory() as folder, _name_source(name):
             yield self.sources[name](Path(folder))
 
     @contextmanager
     def made(self, name: str, make: Make) -> Iterator[Any]:
         """Yield what a function makes in a folder of its own."""
-        with tempfile.TemporaryDirectory() as folder, _named(name):
+        with tempfile.TemporaryDirectory() as folder, _name_source(name):
             yield make(Path(folder))
 
     def read(self, name: str, source: Any) -> Network:
@@ -108,8 +108,8 @@ class ParserSuite:
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Let failures say which source they are about."""
+def _name_source(name: str) -> Iterator[None]:
+    """Add the name of the source to failures."""
     try:
         yield
     except AssertionError as error:

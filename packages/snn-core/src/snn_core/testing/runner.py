@@ -1,4 +1,4 @@
-"""Runs a conformance suite without pytest's collection and gathers the outcomes.
+"""Runner of a conformance suite without pytest's collection, which gathers the outcomes.
 
 This is how the kit itself is tested, and how a suite can be run from a notebook.
 """
@@ -18,7 +18,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one test.
+    """Outcome of one test.
 
     Parameters
     ----------

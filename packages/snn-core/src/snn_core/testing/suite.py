@@ -1,4 +1,4 @@
-"""What all groups of the conformance kit share: running a simulator beside the reference."""
+"""Base class of the groups of the conformance kit: a simulator runs beside the reference."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Suite:
 
     simulator: ClassVar[type[AbstractSNN]]
     heavy_modules: ClassVar[tuple[str, ...]] = ()
-    options: ClassVar[Mapping[str, Any]] = {}
+    options: ClassVar[Mapping[str, object]] = {}
     oracle: ClassVar[type[AbstractSNN]] = ReferenceSNN
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the simulator declares for the options of the suite."""
+        """Capabilities that the simulator declares for the options of the suite."""
         return self.simulator.capabilities_for(self.simulator.options_type(**self.options))
 
-    def settings(self, **sections: Mapping[str, Any]) -> Settings:
+    def settings(self, **sections: Mapping[str, object]) -> Settings:
         """Return settings that the simulator supports, changed by the given sections."""
         can = self.capabilities
         steps = networks.NUM_STEPS * (LONG if can.rate_tolerance else 1)
-        defaults: dict[str, dict[str, Any]] = {
+        defaults: dict[str, dict[str, object]] = {
             "simulation": {"duration": float(steps), "batch_size": 2},
             "input": {"encoding": _first(can, "input.encoding", "constant", "regular", "poisson")},
             "cell": {"reset": _first(can, "cell.reset", "subtraction", "zero", "modulo")},
@@ -67,19 +67,26 @@ class Suite:
         *,
         seed: int = 0,
         stop: Callable[[], bool] | None = None,
-        **sections: Mapping[str, Any],
+        **sections: Mapping[str, object],
     ) -> AbstractSNN:
         """Return a simulator, or skip the test if it declares not to support what is asked."""
         settings = self.settings(**sections)
         reason = self.undeclared(network, settings)
         if reason:
             pytest.skip(reason)
-        return self.created(network, settings, seed=seed, stop=stop)
+        return self.create(network, settings, seed=seed, stop=stop)
 
-    def created(self, network: Network, settings: Settings, **common: Any) -> AbstractSNN:
-        """Return a simulator with the options of the suite."""
+    def create(
+        self,
+        network: Network,
+        settings: Settings,
+        *,
+        seed: int | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> AbstractSNN:
+        """Create a simulator with the options of the suite."""
         options = self.simulator.options_type(**self.options)
-        return self.simulator(network, settings, options, **common)
+        return self.simulator(network, settings, options, seed=seed, stop=stop)
 
     def undeclared(self, network: Network, settings: Settings) -> str | None:
         """Return why the declaration excludes a network or settings, or ``None``."""
@@ -93,7 +100,7 @@ class Suite:
         sample_ids: Sequence[int] | None = None,
         events_b: Sequence[CellEvents] | None = None,
         seed: int = 0,
-        **sections: Mapping[str, Any],
+        **sections: Mapping[str, object],
     ) -> Recording:
         """Simulate one batch on a new simulator."""
         snn = self.make(network, seed=seed, stop=None, **sections)
@@ -109,7 +116,7 @@ class Suite:
         sample_ids: Sequence[int] | None = None,
         events_b: Sequence[CellEvents] | None = None,
         seed: int = 0,
-        **sections: Mapping[str, Any],
+        **sections: Mapping[str, object],
     ) -> Recording:
         """Simulate one batch on the oracle, which records everything."""
         sections["output"] = {"log_vars": ["spiketrains", "mem", "input"]}

@@ -57,7 +57,7 @@ class ToyParser:
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str]:
-        """Return what the model computes by itself; a real parser asks its framework."""
+        """Return the output of the model; a real parser asks its framework."""
         self.parse(source, input_shape=input_shape)  # refuses what must not be run
         y = np.asarray(x_b_l, np.float64)
         for entry in self._model(Path(source))["layers"]:

@@ -1,4 +1,4 @@
-"""What the engines of spike codes share: a network, its settings, and how sums are computed."""
+"""Base class of the engines of spike codes, and the sums that they compute."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snn_core.codes import magnitudes
+from snn_core.codes.first_spike import magnitudes
 from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Layer, Network
 from snn_core.recording.recorder import Recorder
@@ -16,7 +16,7 @@ from snn_core.typing import Array
 
 
 class Sums(ABC):
-    """Computes what layers add up; where the time goes, so a simulator may bring its own."""
+    """Sums of layers; they take the time, so a simulator may bring its own."""
 
     @abstractmethod
     def weighted(self, layer: Layer, inputs_n_b_l: list[Array]) -> Array:
@@ -48,7 +48,7 @@ class NumPySums(Sums):
 
 
 class Engine(ABC):
-    """A network under a spike code.
+    """Simulation of a network under a spike code.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Codes whose spikes stand for a number exactly: one pass through the layers decides them all.
+"""Exact spike codes: one pass through the layers finds all spikes.
 
 Each layer adds up the numbers that its sources' spikes stand for, and its neurons encode the sum.
 No neuron has to be followed step by step, because nothing it does depends on the order in which
@@ -26,7 +26,7 @@ recorded: 16 MB."""
 
 
 class OnePass(Engine):
-    """A network under such a code."""
+    """Simulation of a network under an exact code, in one pass through its layers."""
 
     # What a code decides.
 
@@ -149,7 +149,7 @@ class OnePass(Engine):
 
 
 def _bound(layer: Spiking, rate_b_l: Array) -> Array:
-    """Return rates after the layer's own upper bound; spikes rectify by themselves."""
+    """Limit rates to the layer's own upper bound; spikes need no rectifying."""
     activation = layer.activation
     if isinstance(activation, ReLU) and activation.max_value is not None:
         return np.minimum(rate_b_l, np.float32(activation.max_value) / layer.threshold)

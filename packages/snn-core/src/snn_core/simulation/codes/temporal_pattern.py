@@ -2,15 +2,16 @@
 
 Rueckauer and Liu, "Temporal pattern coding in deep spiking neural networks", IJCNN 2021. In step
 i = 1 .. B a spike delivers the weight times ``2**-i``, and the bias is spread evenly over the
-steps. Numbers are rounded to the nearest level; see `snn_core.codes.pattern_levels`. The input is
-encoded like a layer, with the sample's own range and with signed spikes for negative values.
+steps. Numbers are rounded to the nearest level; see `snn_core.codes.pattern.pattern_levels`. The
+input is encoded like a layer, with the sample's own range and with signed spikes for negative
+values.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from snn_core.codes import pattern_levels, pattern_range, pattern_weights, to_binary
+from snn_core.codes.pattern import pattern_levels, pattern_range, pattern_weights, to_binary
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.codes.one_pass import OnePass
 from snn_core.simulation.signal import InputSignal

@@ -17,12 +17,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from snn_core.codes import decided_by_first_spikes, passes_spikes_on, ramp_duration
-from snn_core.ir import Layer, Network, Spiking, Weighted
+from snn_core.codes import code_of
+from snn_core.codes.first_spike import ramp_duration
+from snn_core.codes.windows import passes_spikes_on
+from snn_core.ir import Layer, Spiking, Weighted
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.codes.engine import Engine
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.signal import InputSignal, layers_with_steady_sums
 from snn_core.typing import Array
 
 State: TypeAlias = dict[str, Array]
@@ -93,7 +95,7 @@ class FirstSpike(Engine):
         batch, steps = len(signal.x_b_l), signal.num_steps
         states = {layer.name: self.start(layer, batch) for layer in self.network.spiking_layers}
         steady = self._steady_sums(signal.constant_b_l)
-        exits_early = decided_by_first_spikes(self.settings, self.network)
+        exits_early = code_of(self.settings).is_decided_early(self.network)
         going_b = np.ones(batch, bool)
         for step, x_t_b_l in enumerate(signal.chunks(1)):
             checkpoint()
@@ -136,13 +138,13 @@ class FirstSpike(Engine):
                 values[name] = self._sum(layer, self.inbound(values, layer))
             if not isinstance(layer, Spiking) or not self.network.has_neurons(layer):
                 continue
-            new = self._updated(layer, values, states[name])
-            states[name] = self._kept(states[name], new, going_b)
+            new = self._update(layer, values, states[name])
+            states[name] = self._keep_decided(states[name], new, going_b)
             states[name]["events"] = self.events(states[name], before[name])
             values[name] = states[name]["on"] * self._dt
         return states
 
-    def _updated(self, layer: Spiking, values: dict[str, Array], state: State) -> State:
+    def _update(self, layer: Spiking, values: dict[str, Array], state: State) -> State:
         name = layer.name
         if layer is self.network.output and self.network.readout == "membrane":
             return {**state, "v": state["v"] + values[name], "spikes": np.zeros_like(state["v"])}
@@ -151,7 +153,7 @@ class FirstSpike(Engine):
             return {**state, "on": on, "spikes": on - state["on"]}
         return {**state, **self.fire(name, state, values[name])}
 
-    def _kept(self, old: State, new: State, going_b: Array) -> State:
+    def _keep_decided(self, old: State, new: State, going_b: Array) -> State:
         """Return the new state of the samples that go on, and the old one of the others."""
         if going_b.all():
             return new
@@ -175,14 +177,3 @@ class FirstSpike(Engine):
         if recorder.wants_membrane(name):
             potentials = state["v"] / self._threshold[name]
             recorder.membrane(name, step, potentials[None])
-
-
-def layers_with_steady_sums(network: Network) -> tuple[str, ...]:
-    """Return the layers that read only from the input, at most through relays."""
-    steady, passing_on = [], {network.input.name}
-    for layer in network.layers[1:]:
-        if passing_on.issuperset(layer.inputs):
-            steady.append(layer.name)
-            if not network.has_neurons(layer):
-                passing_on.add(layer.name)
-    return tuple(steady)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.codes import passes_spikes_on
+from snn_core.codes.windows import passes_spikes_on
 from snn_core.ir import Spiking
 from snn_core.simulation.codes.ttfs import FirstSpike, State
 from snn_core.typing import Array

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from snn_core.codes import passes_spikes_on, spike_windows
+from snn_core.codes.windows import passes_spikes_on, spike_windows
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.codes.one_pass import OnePass
 from snn_core.simulation.signal import InputSignal

@@ -10,7 +10,7 @@ from snn_core.evaluation.operators import pool_windows
 from snn_core.ir import Flatten, MaxPooling2D, Network, Spiking
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.ir.shapes import count
-from snn_core.simulation.capabilities import draws_softmax
+from snn_core.simulation.capabilities import only_integrates
 from snn_core.simulation.synapses.tables import (
     CELLS,
     INTEGRATORS,
@@ -25,8 +25,7 @@ from snn_core.typing import Array, Float32
 
 def neurons(network: Network, layer: Spiking, bias_l: Float32[Array, "*l"]) -> Population:
     """Return the neurons of a layer other than max pooling, given their constant input per ms."""
-    is_read = network.readout == "membrane" or draws_softmax(network)
-    role = INTEGRATORS if layer is network.output and is_read else NEURONS
+    role = INTEGRATORS if only_integrates(network, layer) else NEURONS
     return _population(layer, role, current_l=bias_l.reshape(-1))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -12,7 +13,8 @@ from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.capabilities import only_integrates
+from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.simulation.synapses import build
 from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.simulation.synapses.currents import parts
@@ -153,7 +155,7 @@ class SynapseTableSNN(SynapseListSNN):
         names = set()
         if "mem" in self.settings.output.log_vars:
             names = {layer.name for layer in self.network.spiking_layers}
-        if self.network.readout == "membrane" or self.draws_softmax:
+        if only_integrates(self.network, self.network.output):
             names.add(self.network.output.name)
         return tuple(sorted(names))
 
@@ -174,14 +176,7 @@ class SynapseTableSNN(SynapseListSNN):
         """Return the function that draws a softmax output's spikes, if it has one."""
         if not self.draws_softmax:
             return None
-        uniforms_t_b_o = self.output_uniforms(signal)
-
-        def draw(layer: Spiking, v_t_b_l: Array) -> Array:
-            probability = layer.activation(v_t_b_l.reshape(*v_t_b_l.shape[:2], -1))
-            drawn: Array = uniforms_t_b_o <= probability.reshape(uniforms_t_b_o.shape)
-            return drawn.reshape(v_t_b_l.shape)
-
-        return draw
+        return partial(draw_softmax, uniforms_t_b_o=self.output_uniforms(signal))
 
     # Saving.
 
