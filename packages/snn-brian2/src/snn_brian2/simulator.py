@@ -12,10 +12,9 @@ from snn_brian2.groups import Objects, Plan
 from snn_brian2.memory import FOOTPRINT, copies_of
 from snn_brian2.options import Brian2Options
 from snn_brian2.targets import Choice, choose, import_brian2
-from snn_core.ir import Network
 from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
 from snn_core.settings import Options
-from snn_core.simulation.capabilities import ANY, draws_softmax
+from snn_core.simulation.capabilities import ANY
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
@@ -118,17 +117,6 @@ class SNN(OriginalNames, SynapseTableSNN):
         return steps
 
     # Building.
-
-    def problems(self, network: Network) -> list[str]:
-        """Return everything about a network and the settings that cannot be simulated."""
-        found = super().problems(network)
-        if draws_softmax(network) and self.settings.cell.tau_refrac > 0:
-            # The spikes are drawn from the potentials that Brian2 recorded.
-            found.append(
-                f"{network.output.name}: stochastic softmax spikes do not go with cell.tau_refrac; "
-                f"convert with softmax_to_relu or the membrane read-out"
-            )
-        return found
 
     @property
     def copies(self) -> int:

@@ -89,7 +89,7 @@ def run(
     options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
     dataset = _dataset(data, network, settings)
-    metadata = _metadata(snn, simulator, dataset)
+    metadata = describe_run(snn, simulator, dataset)
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
     batches, interrupted = _simulate(snn, dataset, folder, progress)
     metadata = _add_details(metadata, snn, folder)
@@ -137,8 +137,22 @@ def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
     return dataset
 
 
-def _metadata(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, Any]:
-    """Return the description of a run; ``identity`` tells whether a stopped one may be resumed."""
+def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, Any]:
+    """Return what a run is, as `RunResult` keeps it.
+
+    Parameters
+    ----------
+    snn
+        The network on its simulator.
+    simulator
+        Name under which the simulator is registered.
+    dataset
+        All samples of the run.
+
+    Returns
+    -------
+    Versions, sizes, and under ``identity`` what decides whether a stopped run may be resumed.
+    """
     ids = np.asarray(dataset.sample_ids, np.int64)
     identity = {
         "simulator": simulator,

@@ -47,7 +47,9 @@ class CellSettings(Section):
         }
     )
 
-    v_thresh: float = Field(1.0, gt=0, description="firing threshold; a spike carries this value")
+    v_thresh: float = Field(
+        1.0, gt=0, description="firing threshold, divided out of the weights: a spike has no size"
+    )
     v_init: Annotated[float, Field(ge=0, lt=1)] | Literal["uniform", "bias"] = Field(
         0.0, examples=["uniform"],
         description="initial membrane potential in units of the threshold; `uniform`: "

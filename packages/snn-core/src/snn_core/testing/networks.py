@@ -367,9 +367,15 @@ def overshoot() -> Float32[Array, "i o"]:
     return np.diag([720 / 1024, 2.25, 1.40625]).astype(np.float32)
 
 
-def overshooting() -> Network:
-    """Return neurons of which each input makes them pass the threshold by another part."""
-    return weights((1100, 1500, 2304, 540))
+def overshooting(*, bias: int = 0) -> Network:
+    """Return neurons of which each input makes them pass the threshold by another part.
+
+    Parameters
+    ----------
+    bias
+        Bias of every neuron in units of 1/1024.
+    """
+    return weights((1100, 1500, 2304, 540), bias_o=np.full(4, bias * WEIGHT_UNIT))
 
 
 def leaking(drive: float) -> Network:

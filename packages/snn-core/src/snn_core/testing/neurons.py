@@ -133,14 +133,19 @@ class Neurons(Suite):
         network = networks.chain((networks.overshoot(),))
         self.check(network, networks.clock_samples((3,), seed=1), cell={"reset": case})
 
-    @cases("1 step", "3 steps", "3 half steps")
+    @cases("1 step", "3 steps", "3 half steps", "current and bias")
     def test_refractory_time(self, case: str) -> None:
         """A refractory time of k steps silences a neuron for exactly k steps after its spike.
 
         If this fails: count the steps after the one of the spike; in them the neuron ignores its
-        input and does not fire, however much is left of its potential. A time in ms has
-        tau_refrac / dt steps.
+        input, currents and biases among it, and does not fire, however much is left of its
+        potential. A time in ms has tau_refrac / dt steps.
         """
+        if case == "current and bias":
+            self.needs_setting("input.encoding", "constant")
+            cell, encoding = {"tau_refrac": 2.0}, {"encoding": "constant"}
+            self.check(networks.overshooting(bias=300), ONE, cell=cell, input=encoding)
+            return
         number, dt = int(case[0]), 0.5 if "half" in case else 1.0
         network = networks.overshooting()
         self._check_cell({"tau_refrac": number * dt}, dt=dt, network=network)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from snn_core.data.events import scaled_frame
+from snn_core.errors import UnsupportedError
 from snn_core.ir import Network
 from snn_core.testing import comparison, networks
 from snn_core.testing.runner import cases
@@ -127,6 +128,21 @@ class Signals(Suite):
         drawn where the number is at most the probability, and resets nothing.
         """
         self.check(networks.softmax(), networks.samples((4,)))
+
+    def test_softmax_rests(self) -> None:
+        """Drawn spikes begin a refractory time, or the combination is refused by the layer's name.
+
+        If this fails: a neuron that rests draws no spike. Where spikes are drawn once the
+        simulation is over, refuse ``cell.tau_refrac`` for such a network in ``problems``.
+        """
+        network, cell = networks.softmax(), {"tau_refrac": 2.0}
+        reason = self.undeclared(network, self.settings(cell=cell))
+        if reason:
+            pytest.skip(reason)
+        try:
+            self.check(network, networks.samples((4,)), cell=cell)
+        except UnsupportedError as error:
+            assert network.output.name in str(error), f"refused without the layer: {error}"
 
     def test_input_scales_with_dt(self) -> None:
         """A step of half a millisecond adds half the input.

@@ -264,6 +264,27 @@ class BlocksOneStepLess(_Celled):
         return {"tau_refrac": max(cell["tau_refrac"] - dt, 0)}
 
 
+@fails("test_refractory_time")
+class AddsBiasWhileResting(ReferenceSNN):
+    """Lets the bias reach neurons that rest."""
+
+    def _update(self, layer: Spiking, drive_b_l: Array, index: int, recorder: Recorder) -> Array:
+        neurons = self._neurons.get(layer.name)
+        if neurons is not None and isinstance(layer, Weighted):
+            bias_o = layer.bias_o * np.float32(self.settings.simulation.dt)
+            neurons.v_b_l = neurons.v_b_l + np.where(neurons.blocked_b_l > 0, bias_o, np.float32(0))
+        return super()._update(layer, drive_b_l, index, recorder)
+
+
+@fails("test_softmax_rests")
+class DrawsWhileResting(_Celled):
+    """Draws spikes of a softmax from neurons that rest."""
+
+    def changed(self, cell: dict[str, Any], dt: float) -> dict[str, Any]:
+        """Return no refractory time for a softmax."""
+        return {"tau_refrac": 0 if self.draws_softmax else cell["tau_refrac"]}
+
+
 @fails("test_leak")
 class LeaksPerStep(_Celled):
     """Takes the leak per ms for one per step."""

@@ -6,14 +6,15 @@ import hashlib
 from abc import abstractmethod
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from snn_core import artifact
-from snn_core.ir import Layer, MaxPooling2D, Spiking, Weighted
+from snn_core.errors import ContractError
+from snn_core.ir import Layer, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
-from snn_core.simulation.capabilities import only_integrates
+from snn_core.simulation.capabilities import draws_softmax, only_integrates
 from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.simulation.synapses import build
 from snn_core.simulation.synapses.base import SynapseListSNN
@@ -41,6 +42,25 @@ class SynapseTableSNN(SynapseListSNN):
     footprint: ClassVar[Footprint] = Footprint(synapse_bytes=40, cell_bytes=100)
 
     _tables: Tables | None = None
+
+    def __init__(self, network: Network, *arguments: Any, **keywords: Any) -> None:
+        if not getattr(self, "name", ""):
+            raise ContractError(
+                f"{type(self).__name__} has no `name`; expected the one under which it is "
+                f"registered, as a class variable."
+            )
+        super().__init__(network, *arguments, **keywords)
+
+    def problems(self, network: Network) -> list[str]:
+        """Return everything about a network and the settings that cannot be simulated."""
+        found = super().problems(network)
+        if draws_softmax(network) and self.settings.cell.tau_refrac > 0:
+            # The spikes are drawn once all potentials are known.
+            found.append(
+                f"{network.output.name}: stochastic softmax spikes do not go with cell.tau_refrac; "
+                f"convert with softmax_to_relu or the membrane read-out"
+            )
+        return found
 
     # Building.
 
