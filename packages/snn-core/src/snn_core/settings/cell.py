@@ -48,7 +48,7 @@ class CellSettings(Section):
     )
 
     v_thresh: float = Field(
-        1.0, gt=0, description="firing threshold, divided out of the weights: a spike has no size"
+        1.0, gt=0, description="firing threshold; weights are scaled to it, as a spike has no size"
     )
     v_init: Annotated[float, Field(ge=0, lt=1)] | Literal["uniform", "bias"] = Field(
         0.0, examples=["uniform"],
