@@ -1,6 +1,7 @@
 import pytest
 import wrong_codes  # noqa: F401
 import wrong_declaring  # noqa: F401 - importing these modules fills the list
+import wrong_deep  # noqa: F401
 import wrong_numbers  # noqa: F401
 import wrong_reading
 import wrong_running  # noqa: F401

@@ -52,12 +52,6 @@ class Codes(Suite):
                 what="output",
                 tolerance=comparison.MEMBRANE_TOLERANCE,
             )
-            comparison.assert_same_values(
-                expected.synaptic_operations_b_t,
-                actual.synaptic_operations_b_t,
-                name="all layers",
-                what="operations",
-            )
 
     @cases(*CODES)
     def test_spike_code_in_batches(self, case: str) -> None:

@@ -29,14 +29,15 @@ def assert_same(
     expected, actual
         Recordings of the reference, with spike trains, and of the simulator.
     capabilities
-        With ``rate_tolerance`` 0 the spikes must be equal, otherwise the firing rates within the
-        tolerance.
+        With ``rate_tolerance`` 0 the spikes and the synaptic operations must be equal, otherwise
+        the firing rates within the tolerance.
     """
     __tracebackhide__ = True
     if capabilities.rate_tolerance:
         assert_same_rates(expected, actual, tolerance=capabilities.rate_tolerance)
     else:
         assert_same_spikes(expected, actual, network)
+        assert_same_operations(expected, actual)
 
 
 def assert_same_spikes(
@@ -50,6 +51,18 @@ def assert_same_spikes(
         actual_b_l_t = _trains(actual, network).get(name)
         if actual_b_l_t is not None:
             assert_same_values(expected_b_l_t, actual_b_l_t, name=name, what="spikes")
+
+
+def assert_same_operations(expected: Recording, actual: Recording) -> None:
+    """Assert that every population caused the same synaptic operations in every step.
+
+    A population of which nothing was recorded counts as one without spikes.
+    """
+    __tracebackhide__ = True
+    found_n_b_t = actual.synaptic_operations_n_b_t
+    for name, expected_b_t in expected.synaptic_operations_n_b_t.items():
+        found_b_t = found_n_b_t.get(name, np.zeros_like(expected_b_t))
+        assert_same_values(expected_b_t, found_b_t, name=name, what="operations")
 
 
 def assert_same_rates(expected: Recording, actual: Recording, *, tolerance: float) -> None:

@@ -127,7 +127,8 @@ class Layers(Suite):
         """A spike passes through all layers within its step, each layer's steps being its own.
 
         If this fails: if your simulator needs a delay, declare ``delay_steps``, begin each layer at
-        ``self.timing.first_step`` and record its steps from there on.
+        ``self.timing.first_step`` and record its steps from there on. If only operations differ, a
+        spike costs one for each synapse it meets, whatever the weight (`snn_core.operations`).
         """
         weights = tuple(networks.passing_on(5, seed=seed) for seed in range(22, 26))
         self.check(networks.chain(weights), networks.clock_samples((5,)))

@@ -129,7 +129,7 @@ class Suite:
         x_b_l: Float[Array, "b *l"],
         **run: Any,
     ) -> None:
-        """Assert that the simulator gives the spikes of the reference."""
+        """Assert that the simulator gives the spikes and synaptic operations of the reference."""
         __tracebackhide__ = True
         expected = self.reference(network, x_b_l, **run)
         actual = self.run(network, x_b_l, **run)
