@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.ir.layers import MAX_POOL_METHODS
-from snn_core.testing import networks
+from snn_core.testing import deep_networks, networks
 from snn_core.testing.runner import cases, smoke
 from snn_core.testing.suite import Suite
 
@@ -87,6 +87,30 @@ class Layers(Suite):
             network = networks.max_pooling(case, overlapping=overlapping)
             self.check(network, networks.clock_samples(network.input.output_shape))
 
+    @cases(*MAX_POOL_METHODS)
+    def test_max_pooling_readout(self, case: str) -> None:
+        """Max pooling as the output integrates without spiking under the membrane read-out.
+
+        If this fails while `test_max_pooling` passes: neurons behind a pool have no threshold, too,
+        if their potentials are read, and their pool goes on as before.
+        """
+        network = deep_networks.pooled_readout(case)
+        x_b_l = networks.clock_samples((4, 4, 1))
+        expected, actual = self.reference(network, x_b_l), self.run(network, x_b_l)
+        name = network.output.name
+        self.compare_potentials(expected.output_b_l_t, actual.output_b_l_t, name)
+        spikes = actual.spikecounts_n_b_l[name]
+        assert not spikes.any(), f"{int(spikes.sum())} output spikes"
+
+    @cases("three sources", "same source twice")
+    def test_addition(self, case: str) -> None:
+        """An addition has any number of inputs, and may name one repeatedly.
+
+        If this fails: go through all of ``layer.inputs``; a source that occurs twice has two
+        synapses onto each neuron, which a table by name or by pair of cells would merge or lose.
+        """
+        self.check(deep_networks.addition(case), networks.clock_samples((5,)))
+
     @cases("Concatenate", "Add")
     def test_branches(self, case: str) -> None:
         """Branches join in the order of a layer's inputs, each with its own scale.
@@ -141,3 +165,15 @@ class Layers(Suite):
         one that skips layers has to wait for those that do not.
         """
         self.check(networks.skip_connection(case), networks.clock_samples((5,)))
+
+    @cases("Add, constant", "Add, regular", "Concatenate, constant", "Concatenate, regular")
+    def test_skip_from_input(self, case: str) -> None:
+        """What comes straight from the input arrives together with what passes two layers.
+
+        If this fails while `test_skip_connection` passes: the input is a population like others,
+        whose spikes, and the start of its current, wait for those that pass more layers.
+        """
+        join, encoding = case.split(", ")
+        self.needs_setting("input.encoding", encoding)
+        network = deep_networks.skip_from_input(join)
+        self.check(network, networks.clock_samples((5,), seed=2), input={"encoding": encoding})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 import numpy as np
 import pytest
 
 from snn_core.simulation.contract import StopSimulation
 from snn_core.testing import comparison, networks
+from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
 
 
@@ -62,6 +64,51 @@ class Runs(Suite):
         single = self.run(networks.dense(), x_b_l).output_b_l_t
         for sample_l_t in batch:
             self.compare_outputs(single, sample_l_t[None], network)
+
+    def test_larger_batch(self) -> None:
+        """Each of five different samples gives the spikes of the reference for it.
+
+        If this fails: samples beyond the second share state or input with others, or come back in
+        another order.
+        """
+        self.needs_batches()
+        network = networks.chain((networks.averaging(5, seed=67),))
+        x_b_l = networks.clock_samples((5,), count=5, seed=67)
+        self.check(network, x_b_l, simulation={"batch_size": 5})
+
+    @cases("constant input", "Poisson events")
+    def test_stopped_samples(self, case: str) -> None:
+        """Nothing happens in a sample once it has had all its input spikes.
+
+        If this fails: ``signal.num_active_steps_b`` says when each sample stops. The recorder
+        leaves out later spikes if it gets those of every step: ask ``recorder.wants_spikes`` before
+        handing it ``totals``. Take random input from ``signal.chunks``, which keeps to the limits.
+        """
+        sections: dict[str, Any] = {"input": {"encoding": "constant", "max_num_input_spikes": 12}}
+        if case == "constant input":
+            self.needs_setting("cell.reset", "subtraction")
+            sections["cell"] = {"reset": "subtraction"}
+        else:
+            sections["input"] = {"encoding": "poisson", "num_poisson_events_per_sample": 12}
+            sections["simulation"] = {"early_stopping": True}
+        self.needs_setting("input.encoding", sections["input"]["encoding"])
+        network = networks.chain((networks.averaging(5, seed=68),))
+        x_b_l = np.array([[15, 10, 6, 15, 10], [3, 5, 3, 3, 6]], np.float32)
+        x_b_l *= np.float32(networks.INPUT_UNIT)  # the second sample stops later
+        x_b_l = x_b_l if self.capabilities.batched else x_b_l[:1]
+        expected = self.reference(network, x_b_l, **sections)
+        self.compare(expected, self.run(network, x_b_l, **sections), network)
+        plain = self.run(network, x_b_l, **sections, output={"log_vars": []})
+        self.compare(expected, plain, network)
+        if self.capabilities.rate_tolerance:
+            return
+        for name, counts_b_l in expected.spikecounts_n_b_l.items():
+            comparison.assert_same_values(
+                counts_b_l[..., None],
+                plain.spikecounts_n_b_l[name][..., None],
+                name=name,
+                what="spikes in all",
+            )
 
     def test_smaller_batch(self) -> None:
         """The last batch may be smaller than the ones before.

@@ -10,7 +10,7 @@ import pytest
 from snn_core.data.events import scaled_frame
 from snn_core.errors import UnsupportedError
 from snn_core.ir import Network
-from snn_core.testing import comparison, networks
+from snn_core.testing import comparison, deep_networks, networks
 from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
 from snn_core.typing import Array
@@ -125,9 +125,11 @@ class Signals(Suite):
         """A softmax output draws its spikes against the core's random numbers.
 
         If this fails: take them from `snn_core.simulation.signal.output_uniforms`; a spike is
-        drawn where the number is at most the probability, and resets nothing.
+        drawn where the number is at most the probability, and resets nothing. If only the deeper
+        network fails, the numbers are those of other steps than the layer's own.
         """
         self.check(networks.softmax(), networks.samples((4,)))
+        self.check(deep_networks.softmax(), networks.clock_samples((5,)))
 
     def test_softmax_rests(self) -> None:
         """Drawn spikes begin a refractory time, or the combination is refused by the layer's name.

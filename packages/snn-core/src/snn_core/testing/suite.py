@@ -161,6 +161,23 @@ class Suite:
             tolerance=self.capabilities.rate_tolerance,
         )
 
+    def compare_potentials(
+        self,
+        expected_b_l_t: Array,
+        actual_b_l_t: Array,
+        name: str,
+        *,
+        tolerance: float | None = None,
+    ) -> None:
+        """Compare potentials; those of an inexact simulator within its tolerance at every step."""
+        __tracebackhide__ = True
+        allowed = comparison.MEMBRANE_TOLERANCE if tolerance is None else tolerance
+        if self.capabilities.rate_tolerance:
+            allowed = self.capabilities.rate_tolerance * expected_b_l_t.shape[-1]
+        comparison.assert_same_values(
+            expected_b_l_t, actual_b_l_t, name=name, what="potential", tolerance=allowed
+        )
+
     def needs_exact_times(self) -> None:
         """Skip the test if the simulator declares that its spike times are not exact."""
         if self.capabilities.rate_tolerance:
