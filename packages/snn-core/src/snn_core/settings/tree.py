@@ -251,7 +251,8 @@ class Settings(Section):
     def of_conversion(self) -> dict[str, Any]:
         """The settings that have their effect in a conversion, by ``section.key``.
 
-        A number as initial potential becomes part of the network, so it is one of them.
+        A number as initial potential becomes part of the network, so it is one of them; where a
+        word chooses the potentials of a run, those of the network are 0.
         """
         found = {
             f"{name}.{key}": getattr(section, key)
@@ -259,9 +260,12 @@ class Settings(Section):
             if isinstance(section, Section)
             for key in section.keys_of("convert")
         }
-        if isinstance(self.cell.v_init, float):
-            found["cell.v_init"] = self.cell.v_init
+        found["cell.v_init"] = self.cell.v_init if self._starts_by_number else 0.0
         return found
+
+    @property
+    def _starts_by_number(self) -> bool:
+        return not isinstance(self.cell.v_init, str)
 
     def with_conversion(self, converted: Settings) -> Settings:
         """Return settings for running a network that was converted with other ones.
@@ -284,7 +288,7 @@ class Settings(Section):
         tree: dict[str, dict[str, Any]] = {}
         for setting, value in stored.items():
             section, key = setting.split(".")
-            if setting != "cell.v_init" or setting in self.of_conversion:
+            if setting != "cell.v_init" or self._starts_by_number:
                 tree.setdefault(section, {})[key] = value
         return self.updated(tree)
 
@@ -296,7 +300,10 @@ class Settings(Section):
         SettingsError
             Lists the settings that would have no effect.
         """
-        _require_same_conversion(self.of_conversion, converted.of_conversion)
+        given = self.of_conversion
+        if not self._starts_by_number:
+            del given["cell.v_init"]
+        _require_same_conversion(given, converted.of_conversion)
 
     def to_tree(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
@@ -366,7 +373,13 @@ class Settings(Section):
                 values["options"][section] = {**own, **items}
                 continue
             if section == "options":
-                values["options"].update({name: dict(own) for name, own in items.items()})
+                for name, own in items.items():
+                    if not isinstance(own, Mapping):
+                        raise SettingsError(
+                            f"Found options.{name} = {own!r}; expected a section with keys and "
+                            f"values."
+                        )
+                    values["options"][name] = {**values["options"].get(name, {}), **own}
                 continue
             items = _translate_keys(section, items)
             for key in items:
@@ -385,7 +398,7 @@ def _require_same_conversion(given: Mapping[str, Any], stored: Mapping[str, Any]
     lines = [
         f"  - {setting} = {value!r}; the network was converted with {stored[setting]!r}"
         for setting, value in given.items()
-        if value != stored.get(setting, value)
+        if value != stored[setting]
     ]
     if lines:
         raise SettingsError(
