@@ -7,9 +7,6 @@ after a simulator hold that simulator's own options and are checked by it.
 
 from __future__ import annotations
 
-import ast
-import configparser
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,15 +16,11 @@ from typing_extensions import Self
 
 from snn_core.errors import SettingsError
 from snn_core.settings.cell import CellSettings
+from snn_core.settings.files import read_tree
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
 from snn_core.settings.section import Section, Stage, describe_errors, require_known
 from snn_core.typing import PathLikeStr
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = [
     "RECORDABLE",
@@ -330,14 +323,7 @@ class Settings(Section):
             If the file is missing or not readable, or holds anything unknown or impossible.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"Cannot read the settings file {path}: {error}") from error
-        try:
-            tree = _from_toml(text) if path.suffix == ".toml" else _from_ini(text)
-        except (ValueError, configparser.Error) as error:
-            raise SettingsError(f"{path} is not a valid settings file: {error}") from error
+        tree = read_tree(path)
         read = with_clamp_indices(tree, folder=path.parent)
         return (base or cls()).updated(read, simulators=simulators)
 
@@ -414,26 +400,3 @@ def _translate_keys(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
     if section == "input" and "poisson_input" in items:
         items["encoding"] = "poisson" if items.pop("poisson_input") else "constant"
     return items
-
-
-def _from_toml(text: str) -> dict[str, Any]:
-    return tomllib.loads(text)
-
-
-def _from_ini(text: str) -> dict[str, Any]:
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
-    return {
-        section: {key: _literal(value) for key, value in parser[section].items()}
-        for section in parser.sections()
-    }
-
-
-def _literal(text: str) -> Any:
-    """Return the Python literal that an INI value spells, or the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        words = {"true": True, "yes": True, "false": False, "no": False}
-        return words.get(text.lower(), text)
