@@ -106,6 +106,9 @@ def test_the_reference_page_lists_every_setting():
             assert f"## [{section}]" in page
             for key in info.annotation.model_fields:
                 assert f"| `{key}` |" in page, key
+    assert "| `v_thresh` | float | `1.0` | convert |" in page
+    assert "| `tau_refrac` | float | `0.0` | claimed |" in page
+    assert "| `seed` | int | `0` | run |" in page
 
 
 def test_the_original_leak_is_a_tenth_of_the_threshold_per_ms(tmp_path):
