@@ -107,7 +107,7 @@ def test_the_reference_page_lists_every_setting():
             for key in info.annotation.model_fields:
                 assert f"| `{key}` |" in page, key
     assert "| `v_thresh` | float | `1.0` | convert |" in page
-    assert "| `tau_refrac` | float | `0.0` | claimed |" in page
+    assert "| `tau_refrac` | float | `0.0` | run, claimed |" in page
     assert "| `seed` | int | `0` | run |" in page
 
 

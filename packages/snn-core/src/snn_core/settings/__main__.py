@@ -16,10 +16,10 @@ def document() -> str:
         "",
         "Generated from the models in `snn_core.settings`; do not edit. Files may be TOML or INI.",
         "",
-        "The stage says when a setting has its effect. `convert`: while a model is converted; a run",
-        "refuses another value than the network was converted with. `run`: in each run. `claimed`:",
-        "in each run, on simulators that claim it; others accept no more than the default. Presets",
-        "(`snn convert --preset`) have other defaults for some settings of the conversion.",
+        "The stage says when a setting has its effect. `convert`: while a model is converted; a",
+        "run refuses another value than the network was converted with. `run`: in each run. Those",
+        "`claimed` are for simulators that claim them; others accept no more than the default.",
+        "Presets (`snn convert --preset`) have other defaults for some settings of the conversion.",
         "A section named after a simulator holds its own options.",
     ]
     for section, info in Settings.model_fields.items():
@@ -38,7 +38,7 @@ def document() -> str:
             if default == frozenset() or isinstance(default, Section):
                 default = "{}"
             stage = "convert" if key in model.keys_of("convert") else "run"
-            stage = "claimed" if key in model.claimed else stage
+            stage += ", claimed" if key in model.claimed else ""
             lines.append(f"| `{key}` | {kind} | `{default}` | {stage} | {item.description} |")
     return "\n".join(lines) + "\n"
 
