@@ -11,6 +11,7 @@ from snn_core.settings import Settings
 from snn_core.simulation.contract import ALL_LAYERS
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
+from snn_core.testing.builder import NetworkBuilder
 
 STEPS = 12
 
@@ -226,3 +227,16 @@ def test_stochastic_softmax_with_a_refractory_time_is_refused():
     problems = SNN(networks.dense(), settings_of(tau_refrac=1.0)).problems(network)
     assert len(problems) == 1
     assert problems[0].startswith(f"{network.output.name}: stochastic softmax spikes")
+
+
+@pytest.mark.parametrize("weights", [(0.0, 1.0), (1.0, 0.0)], ids=["first", "second"])
+def test_layers_without_synapses_are_driven_by_their_bias(weights):
+    first, second = weights
+    builder = NetworkBuilder((2,)).dense(np.full((2, 3), first), bias_o=[0.5] * 3)
+    network = builder.dense(np.full((3, 2), second), bias_o=[0.25, 0.5]).build()
+    settings = Settings.of({"simulation": {"duration": 8}, "input": {"encoding": "regular"}})
+    x_b_l = np.full((1, 2), 0.5, np.float32)
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+    assert expected.output_b_l_t.any()
+    found = SNN(network, settings, Brian2Options(target="numpy")).run_batch(x_b_l)
+    np.testing.assert_array_equal(found.output_b_l_t, expected.output_b_l_t)

@@ -1,6 +1,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from snn_core.evaluation.forward import predict
 from snn_core.ir import Linear, ReLU
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
+
+FINGERPRINT = "5be439886e8b794002034248681bb71d3d40054ff73ddd7a8124355a4bd3d64d"
 
 OLD = Path(__file__).parent / "files" / "format1.snn"
 
@@ -205,3 +208,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         artifact.save(network(), path)
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["model.snn"]
+
+
+def test_a_fingerprint_names_what_a_network_computes(tmp_path):
+    name = artifact.fingerprint(network())
+    assert artifact.fingerprint(network().replace(note="another history")) == name
+    assert artifact.fingerprint(artifact.load(saved(tmp_path))) == name
+    assert artifact.fingerprint(network().replace(readout="counts")) != name
+    output = network().output
+    other = replace(output, v_init=np.float32(0.5))
+    assert artifact.fingerprint(network().replace(other)) != name
+
+
+def test_fingerprints_stay():
+    """Tables of a network and stopped runs are found again by it, also after an update."""
+    old = artifact.load(OLD.with_name("format2.snn"))
+    assert artifact.fingerprint(old) == FINGERPRINT

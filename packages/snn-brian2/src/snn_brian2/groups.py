@@ -126,7 +126,8 @@ class Objects:
         for number, population in enumerate(tables.populations, start=1):
             self._add_population(number, population)
         for connection in tables.connections:
-            if not self.is_current(connection):
+            # Brian2 refuses synapses that there are none of.
+            if len(connection) and not self.is_current(connection):
                 self._connect(connection)
         self.network = brian2.Network(*self.groups.values(), *self.connections, name="snn")
         if checkpoint is not None:

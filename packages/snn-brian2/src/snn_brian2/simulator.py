@@ -12,6 +12,7 @@ from snn_brian2.groups import Objects, Plan
 from snn_brian2.memory import FOOTPRINT, copies_of
 from snn_brian2.options import Brian2Options
 from snn_brian2.targets import Choice, choose, import_brian2
+from snn_core import artifact
 from snn_core.neurons.arithmetic import decay_per_step, refractory_steps
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY
@@ -157,7 +158,7 @@ class SNN(OriginalNames, SynapseTableSNN):
             return RuntimeEngine(
                 tables, plan, rounds=rounds, target=target, cache=cache, checkpoint=self.checkpoint
             )
-        what = f"{self.network_sha256()} {plan} {rounds}"
+        what = f"{artifact.fingerprint(self.network)} {plan} {rounds}"
         key = hashlib.sha256(what.encode()).hexdigest()[:16]
         return StandaloneEngine(tables, plan, rounds=rounds, cache=cache, key=key)
 

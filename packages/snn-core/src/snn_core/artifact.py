@@ -7,6 +7,7 @@ format is described in ``docs/artifact-format.md``.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -113,6 +114,23 @@ def dumps(
             np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
             _write(archive, name, buffer.getvalue())
     return file.getvalue()
+
+
+def fingerprint(network: Network) -> str:
+    """Return a SHA-256 that names what a network computes.
+
+    It does not change with the version of the format, with settings, or with the history.
+    """
+    arrays: dict[str, Array] = {}
+    content = {
+        "readout": network.readout,
+        "layers": [_describe(layer, arrays) for layer in network.layers],
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name, array in arrays.items():
+        digest.update(f"{name}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def load(path: PathLikeStr) -> Network:

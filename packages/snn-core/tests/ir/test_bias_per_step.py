@@ -40,7 +40,7 @@ def test_it_adds_to_the_constant_bias():
 
 @pytest.mark.parametrize("shape", [(3,), (3, 3), (0, 5), (1, 1, 2)])
 def test_another_shape_is_refused(shape):
-    with pytest.raises(ParseError, match=r"expected \(steps, 2\) or \(steps, 1\)"):
+    with pytest.raises(ParseError, match=r"expected \(steps, 1\) or \(steps, 2\)"):
         network(np.zeros(shape))
 
 

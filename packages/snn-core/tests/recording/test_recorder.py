@@ -249,7 +249,61 @@ def test_impossible_events_are_errors(events, message):
         recorder().events("hidden", *(np.array(part) for part in events))
 
 
-def test_spikes_of_both_signs_in_a_step_are_an_error():
-    part = recorder(record=("spiketrains",))
-    with pytest.raises(SimulationError, match="positively and negatively in the same step"):
-        part.events("hidden", *(np.array(both) for both in ([0, 0], [1, 1], [2, 2], [1, -1])))
+def recorder_of(*, record=(), steps=4):
+    """Return a recorder of two samples for a layer of three neurons with two synapses each."""
+    network = NetworkBuilder((2,)).dense(np.ones((2, 3))).dense(np.ones((3, 2))).build()
+    fanout = {name: np.full(size, 10) for name, size in (("00Input_2", 2), ("01Dense_3", 3))}
+    return Recorder(network, batch_size=2, num_steps=steps, record=record, fanout_n_l=fanout)
+
+
+def finish(recorder):
+    recorder.events("02Dense_2", *[np.zeros(0, int)] * 3)
+    return recorder.finish()
+
+
+def test_input_spikes_of_a_cell_in_one_step_add_up():
+    recorder = recorder_of(record=("input",))
+    both = np.array([1, 1])
+    recorder.input_events(both * 0, both, both, np.float32([0.5, 0.25]))
+    recorder.input_events(both * 0, both, both)
+    found = finish(recorder)
+    assert found.input_b_l_t[0, 1].tolist() == [0, 2.75, 0, 0]
+    assert found.synaptic_operations_n_b_t["00Input_2"][0].tolist() == [0, 40, 0, 0]
+
+
+def test_an_input_value_of_0_is_no_spike():
+    recorder = recorder_of()
+    recorder.input_events(np.array([0]), np.array([1]), np.array([1]), np.float32([0]))
+    assert not finish(recorder).synaptic_operations_b_t.any()
+
+
+@pytest.mark.parametrize("record", [(), ("spiketrains",)])
+def test_spikes_of_both_signs_in_one_step_are_refused_whatever_is_recorded(record):
+    both = np.array([1, 1])
+    with pytest.raises(SimulationError, match=r"layer '01Dense_3' in the same step"):
+        recorder_of(record=record).events("01Dense_3", both, both, both, np.array([1, -1]))
+    # other neurons, steps and samples have signs of their own
+    recorder_of(record=record).events("01Dense_3", both, both, np.array([1, 2]), np.array([1, -1]))
+
+
+def test_operations_add_up_as_counts_do():
+    recorder = recorder_of(record=("spiketrains",))
+    one = np.array([0])
+    recorder.events("01Dense_3", one, one, one)
+    recorder.spikes("01Dense_3", 0, np.ones((1, 2, 3), np.int8))
+    found = finish(recorder)
+    assert found.spikecounts_n_b_l["01Dense_3"].tolist() == [[2, 1, 1], [1, 1, 1]]
+    assert found.synaptic_operations_n_b_t["01Dense_3"][:, 0].tolist() == [40, 30]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u8", "i8"])
+def test_events_may_have_any_whole_numbers(dtype):
+    recorder = recorder_of()
+    recorder.events("01Dense_3", *np.array([[1], [2], [2]], dtype))
+    assert finish(recorder).spikecounts_n_b_l["01Dense_3"].tolist() == [[0, 0, 0], [0, 0, 1]]
+
+
+def test_an_empty_list_is_no_spike():
+    recorder = recorder_of()
+    recorder.events("01Dense_3", np.array([]), np.array([]), np.array([]))
+    assert not finish(recorder).spikecounts_n_b_l["01Dense_3"].any()

@@ -106,6 +106,9 @@ def test_the_reference_page_lists_every_setting():
             assert f"## [{section}]" in page
             for key in info.annotation.model_fields:
                 assert f"| `{key}` |" in page, key
+    assert "| `v_thresh` | float | `1.0` | convert |" in page
+    assert "| `tau_refrac` | float | `0.0` | run, claimed |" in page
+    assert "| `seed` | int | `0` | run |" in page
 
 
 def test_the_original_leak_is_a_tenth_of_the_threshold_per_ms(tmp_path):
@@ -178,3 +181,23 @@ def test_a_mode_of_the_initial_potential_belongs_to_the_run():
     found = Settings.of({"cell": {"v_init": "uniform"}}).with_conversion(CONVERTED)
     assert found.cell.v_init == "uniform"
     CONVERTED.updated({"cell": {"v_init": "bias"}}).require_conversion(CONVERTED)
+
+
+def test_a_number_as_initial_potential_has_no_effect_where_the_network_has_none():
+    converted = Settings.of({"cell": {"v_init": "uniform"}})
+    with pytest.raises(SettingsError, match=r"cell\.v_init = 0\.5; the network was .* 0\.0"):
+        Settings.of({"cell": {"v_init": 0.5}}).with_conversion(converted)
+    with pytest.raises(SettingsError, match=r"cell\.v_init"):
+        converted.updated({"cell": {"v_init": 0.5}}).require_conversion(converted)
+    converted.require_conversion(converted)
+
+
+def test_options_of_a_simulator_are_a_section():
+    with pytest.raises(SettingsError, match=r"options\.brian2 = 3; expected a section"):
+        Settings.of({"options": {"brian2": 3}})
+
+
+def test_options_are_merged_under_both_names():
+    first = Settings.of({"brian2": {"copies": 2}}, simulators=("brian2",))
+    second = first.updated({"options": {"brian2": {"delay": 1.0}}})
+    assert second.options == {"brian2": {"copies": 2, "delay": 1.0}}

@@ -77,3 +77,15 @@ def test_labels_are_needed():
     unlabelled = Dataset.of(DATASET.x_b_l)
     with pytest.raises(DataError, match="has no labels"):
         simulate_batch(snn, unlabelled, BatchPlan.of(snn, unlabelled.sample_ids)[0])
+
+
+def test_simulators_can_be_pickled():
+    snn = pickle.loads(pickle.dumps(simulator()))  # noqa: S301 - our own bytes
+    batch = BatchPlan.of(snn, DATASET.sample_ids)[1]
+    found = arrays_of(snn, batch)["decision_b_t"]
+    np.testing.assert_array_equal(found, arrays_of(simulator(), batch)["decision_b_t"])
+
+
+def test_a_batch_needs_samples():
+    with pytest.raises(DataError, match="without samples"):
+        simulator().run_batch(np.zeros((0, 5), np.float32))

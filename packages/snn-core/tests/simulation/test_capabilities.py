@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from snn_core.errors import UnsupportedError
+from snn_core.errors import ContractError, UnsupportedError
+from snn_core.ir import Linear
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import (
     ANY,
@@ -89,3 +91,28 @@ def test_every_claimable_setting_is_looked_at():
     settings = Settings.of({"cell": {"tau_m": 5.0}, "simulation": {"reset_between_nth_sample": 0}})
     assert changed_settings(settings) == ["simulation.reset_between_nth_sample", "cell.tau_m"]
     assert set(changed_settings(settings)) < set(CLAIMABLE)
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        ({"cell.leek": ANY}, "Claimed the setting 'cell.leek'"),
+        ({"conversion.spike_code": "ttfs_exact"}, "expected a set of values, or ANY"),
+    ],
+)
+def test_impossible_claims_are_refused_when_they_are_made(claims, message):
+    with pytest.raises(ContractError, match=message):
+        Capabilities(settings=claims)
+
+
+def test_a_table_of_values_is_in_no_set():
+    can = Capabilities(settings={"cell.clamp_indices": {"1"}})
+    assert not can.accepts("cell.clamp_indices", {"1": 3})
+
+
+def test_a_relay_has_no_bias_for_each_step():
+    relay = NetworkBuilder((2,)).dense(
+        np.ones((2, 2)), activation=Linear(), bias_t_c=np.ones((3, 1))
+    )
+    with pytest.raises(UnsupportedError, match=r"01Dense_2: .* needs neurons"):
+        ReferenceSNN(relay.dense(np.ones((2, 1))).build())

@@ -14,8 +14,9 @@ Arrays are float32 and read-only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -37,6 +38,11 @@ def _freeze(value: object) -> Array:
     array = np.array(array, dtype=np.float32, order="C")
     array.setflags(write=False)
     return array
+
+
+def rebuild(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """Return an object by its constructor's arguments, when it is unpickled."""
+    return kind(**values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,6 +70,10 @@ class Layer:
             value = getattr(self, item.name)
             if isinstance(value, (np.ndarray, np.generic)):
                 object.__setattr__(self, item.name, _freeze(value))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by construction, so that arrays are read-only again."""
+        return rebuild, (type(self), {item.name: getattr(self, item.name) for item in fields(self)})
 
     @property
     def kind(self) -> str:
@@ -154,9 +164,15 @@ class Spiking(Layer):
         if self.bias_t_c is not None:
             channels = self.output_shape[-1]
             if self.bias_t_c.ndim != 2 or self.bias_t_c.shape[1] not in (1, channels):
+                also = f" or (steps, {channels})" if channels > 1 else ""
                 raise ParseError(
                     f"Layer {self.name!r} has a bias of shape {self.bias_t_c.shape} for single "
-                    f"steps; expected (steps, {channels}) or (steps, 1)."
+                    f"steps; expected (steps, 1){also}."
+                )
+            if not np.isfinite(self.bias_t_c).all():
+                raise ParseError(
+                    f"Layer {self.name!r} has a bias for single steps that is infinite or not a "
+                    f"number; calibrate it again."
                 )
 
     def bias_of_step(self, index: int) -> Float32[Array, "c"] | None:

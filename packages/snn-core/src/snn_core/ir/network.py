@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from snn_core.errors import ParseError
-from snn_core.ir.layers import Input, Layer, Spiking
+from snn_core.ir.layers import Input, Layer, Spiking, rebuild
 from snn_core.typing import Array, PathLikeStr, Shape
 
 READOUTS = ("counts", "membrane")
@@ -66,6 +66,11 @@ class Network:
             raise ParseError(f"Found outputs {exits}; expected exactly one output layer.")
         if self.readout not in READOUTS:
             raise ParseError(f"Unknown readout {self.readout!r}; expected one of {READOUTS}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by construction; processes hand networks to each other."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return rebuild, (type(self), {**values, "scale_facs": dict(self.scale_facs)})
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:

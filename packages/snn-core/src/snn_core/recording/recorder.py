@@ -26,7 +26,7 @@ from snn_core.recording.spike_trains import (
     compact,
     of_events,
 )
-from snn_core.typing import Array, Float32, Int, Int64
+from snn_core.typing import Array, Float32, Int, Int64, Shaped
 
 
 class Recorder:
@@ -101,9 +101,9 @@ class Recorder:
     def events(
         self,
         name: str,
-        sample_e: Int[Array, "e"],
-        step_e: Int[Array, "e"],
-        cell_e: Int[Array, "e"],
+        sample_e: Shaped[Array, "e"],
+        step_e: Shaped[Array, "e"],
+        cell_e: Shaped[Array, "e"],
         sign_e: Int[Array, "e"] | None = None,
     ) -> None:
         """Take spikes of a layer with neurons as a list, in any order.
@@ -125,7 +125,8 @@ class Recorder:
         Raises
         ------
         SimulationError
-            If a sample, step or cell does not exist, or a sign is no sign.
+            If a sample, step or cell does not exist, a sign is no sign, or a neuron spikes with
+            both signs in a step.
         """
         events = self._checked(name, Events(sample_e, step_e, cell_e, sign_e))
         if sign_e is not None and (np.abs(sign_e) != 1).any():
@@ -133,6 +134,7 @@ class Recorder:
                 f"The simulator recorded signs other than 1 and -1 for layer {name!r}; list a cell "
                 f"repeatedly where it spikes more than once in a step."
             )
+        self._check_signs(name, events)
         shape_b_l = self._counts[name].shape
         place_e = _flat(events.sample_e, self._counts[name][0].size, events.cell_e)
         # float64 sums are exact up to 2**53.
@@ -211,14 +213,15 @@ class Recorder:
 
     def input_events(
         self,
-        sample_e: Int[Array, "e"],
-        step_e: Int[Array, "e"],
-        cell_e: Int[Array, "e"],
+        sample_e: Shaped[Array, "e"],
+        step_e: Shaped[Array, "e"],
+        cell_e: Shaped[Array, "e"],
         value_e: Float32[Array, "e"] | None = None,
     ) -> None:
         """Take input spikes as a list, as `InputSignal.events` returns them; they cost operations.
 
-        Without values, all carry 1.
+        Without values, all carry 1. What a cell carries that is listed repeatedly in a step adds
+        up; a value of 0 is no spike.
 
         Raises
         ------
@@ -227,11 +230,13 @@ class Recorder:
         """
         name = self.network.input.name
         events = self._checked(name, Events(sample_e, step_e, cell_e, value_e))
+        if events.value_e is not None and not events.value_e.all():
+            events = events.taken(events.value_e != 0)
         self._count_event_operations(name, events)
         if "input" in self.record:
             flat_b_i_t = self._recorded_input().reshape(self.batch_size, -1, self.num_steps)
-            carried = 1 if events.value_e is None else events.value_e
-            flat_b_i_t[events.sample_e, events.cell_e, events.step_e] = carried
+            carried = np.float32(1) if events.value_e is None else events.value_e
+            np.add.at(flat_b_i_t, (events.sample_e, events.cell_e, events.step_e), carried)
 
     def _recorded_input(self) -> Array:
         if self._input is None:
@@ -311,6 +316,11 @@ class Recorder:
 
     def _checked(self, name: str, events: Events) -> Events:
         """Return events without those of stopped samples, once all are known to exist."""
+        # An empty list is one of floating numbers for NumPy.
+        sample_e, step_e, cell_e = (
+            np.asarray(part_e) if len(part_e) else np.zeros(0, np.int64) for part_e in events[:3]
+        )
+        events = Events(sample_e, step_e, cell_e, events.value_e)
         size = int(np.prod(self.network[name].output_shape))
         limits = {"sample": self.batch_size, "step": self.num_steps, "cell": size}
         for (what, limit), part_e in zip(limits.items(), events[:3], strict=True):
@@ -323,6 +333,19 @@ class Recorder:
             return events
         return events.taken(events.step_e < self._num_active_steps_b[events.sample_e])
 
+    def _check_signs(self, name: str, events: Events) -> None:
+        """Raise if a neuron spikes positively and negatively in the same step."""
+        if events.value_e is None or not (events.value_e < 0).any():
+            return
+        cell_e = _flat(events.sample_e, self._counts[name][0].size, events.cell_e)
+        place_e = _flat(cell_e, self.num_steps, events.step_e)
+        is_negative_e = events.value_e < 0
+        if len(np.intersect1d(place_e[is_negative_e], place_e[~is_negative_e])):
+            raise SimulationError(
+                f"The simulator recorded a positive and a negative spike of one neuron of layer "
+                f"{name!r} in the same step; expected spikes of one sign."
+            )
+
     def _count_operations(self, name: str, start: int, spikes_t_b_l: Array) -> None:
         fanout_l = self._fanout_n_l.get(name)
         if fanout_l is None:
@@ -331,8 +354,8 @@ class Recorder:
         # float64 sums are exact up to 2**53 operations per step.
         number_n_l = spikes_t_b_l.reshape(steps * self.batch_size, -1).astype(np.float64)
         operations = np.abs(number_n_l, out=number_n_l) @ fanout_l.reshape(-1).astype(np.float64)
-        total = self._operations_of(name)
-        total[:, start : start + steps] = operations.reshape(steps, self.batch_size).T
+        total = self._operations_of(name)[:, start : start + steps]
+        total += operations.reshape(steps, self.batch_size).T.astype(np.int64)
 
     def _count_event_operations(self, name: str, events: Events) -> None:
         fanout_l = self._fanout_n_l.get(name)
@@ -354,5 +377,6 @@ def _flat(row_e: Array, length: int, column_e: Array) -> Int64[Array, "e"]:
     """Return the places of some elements in a flattened matrix with rows of a length."""
     place_e: Int64[Array, "e"] = row_e.astype(np.int64)
     place_e *= length
-    place_e += column_e
+    # Nothing is lost: numbers of cells and steps fit, whatever integers hold them.
+    np.add(place_e, column_e, out=place_e, casting="unsafe")
     return place_e

@@ -157,7 +157,7 @@ def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str
     identity = {
         "simulator": simulator,
         "simulator_version": registry.version_of(simulator),
-        "network_sha256": hashlib.sha256(artifact.dumps(snn.network)).hexdigest(),
+        "network_sha256": artifact.fingerprint(snn.network),
         "data_sha256": dataset.sha256,
         "samples": len(dataset),
         "sample_ids_sha256": hashlib.sha256(ids.tobytes()).hexdigest(),

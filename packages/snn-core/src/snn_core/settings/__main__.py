@@ -15,6 +15,12 @@ def document() -> str:
         "# Settings",
         "",
         "Generated from the models in `snn_core.settings`; do not edit. Files may be TOML or INI.",
+        "",
+        "The stage says when a setting has its effect. `convert`: while a model is converted; a",
+        "run refuses another value than the network was converted with. `run`: in each run. Those",
+        "`claimed` are for simulators that claim them; others accept no more than the default.",
+        "Presets (`snn convert --preset`) have other defaults for some settings of the conversion.",
+        "A section named after a simulator holds its own options.",
     ]
     for section, info in Settings.model_fields.items():
         model = info.annotation
@@ -22,7 +28,7 @@ def document() -> str:
         if get_origin(model) or not (isinstance(model, type) and issubclass(model, Section)):
             continue
         lines += ["", f"## [{section}]", "", (model.__doc__ or "").splitlines()[0], ""]
-        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += ["| key | type | default | stage | meaning |", "|---|---|---|---|---|"]
         for key, item in model.model_fields.items():
             kind = getattr(item.annotation, "__name__", None)
             if kind is None or kind in ("Literal", "Optional", "tuple", "frozenset"):
@@ -31,7 +37,9 @@ def document() -> str:
             default = item.default
             if default == frozenset() or isinstance(default, Section):
                 default = "{}"
-            lines.append(f"| `{key}` | {kind} | `{default}` | {item.description} |")
+            stage = "convert" if key in model.keys_of("convert") else "run"
+            stage += ", claimed" if key in model.claimed else ""
+            lines.append(f"| `{key}` | {kind} | `{default}` | {stage} | {item.description} |")
     return "\n".join(lines) + "\n"
 
 

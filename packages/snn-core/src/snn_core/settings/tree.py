@@ -7,9 +7,6 @@ after a simulator hold that simulator's own options and are checked by it.
 
 from __future__ import annotations
 
-import ast
-import configparser
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,15 +16,11 @@ from typing_extensions import Self
 
 from snn_core.errors import SettingsError
 from snn_core.settings.cell import CellSettings
+from snn_core.settings.files import read_tree
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
 from snn_core.settings.section import Section, Stage, describe_errors, require_known
 from snn_core.typing import PathLikeStr
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = [
     "RECORDABLE",
@@ -251,7 +244,8 @@ class Settings(Section):
     def of_conversion(self) -> dict[str, Any]:
         """The settings that have their effect in a conversion, by ``section.key``.
 
-        A number as initial potential becomes part of the network, so it is one of them.
+        A number as initial potential becomes part of the network, so it is one of them; where a
+        word chooses the potentials of a run, those of the network are 0.
         """
         found = {
             f"{name}.{key}": getattr(section, key)
@@ -259,9 +253,12 @@ class Settings(Section):
             if isinstance(section, Section)
             for key in section.keys_of("convert")
         }
-        if isinstance(self.cell.v_init, float):
-            found["cell.v_init"] = self.cell.v_init
+        found["cell.v_init"] = self.cell.v_init if self._starts_by_number else 0.0
         return found
+
+    @property
+    def _starts_by_number(self) -> bool:
+        return not isinstance(self.cell.v_init, str)
 
     def with_conversion(self, converted: Settings) -> Settings:
         """Return settings for running a network that was converted with other ones.
@@ -284,7 +281,7 @@ class Settings(Section):
         tree: dict[str, dict[str, Any]] = {}
         for setting, value in stored.items():
             section, key = setting.split(".")
-            if setting != "cell.v_init" or setting in self.of_conversion:
+            if setting != "cell.v_init" or self._starts_by_number:
                 tree.setdefault(section, {})[key] = value
         return self.updated(tree)
 
@@ -296,7 +293,10 @@ class Settings(Section):
         SettingsError
             Lists the settings that would have no effect.
         """
-        _require_same_conversion(self.of_conversion, converted.of_conversion)
+        given = self.of_conversion
+        if not self._starts_by_number:
+            del given["cell.v_init"]
+        _require_same_conversion(given, converted.of_conversion)
 
     def to_tree(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
@@ -323,14 +323,7 @@ class Settings(Section):
             If the file is missing or not readable, or holds anything unknown or impossible.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"Cannot read the settings file {path}: {error}") from error
-        try:
-            tree = _from_toml(text) if path.suffix == ".toml" else _from_ini(text)
-        except (ValueError, configparser.Error) as error:
-            raise SettingsError(f"{path} is not a valid settings file: {error}") from error
+        tree = read_tree(path)
         read = with_clamp_indices(tree, folder=path.parent)
         return (base or cls()).updated(read, simulators=simulators)
 
@@ -366,7 +359,13 @@ class Settings(Section):
                 values["options"][section] = {**own, **items}
                 continue
             if section == "options":
-                values["options"].update({name: dict(own) for name, own in items.items()})
+                for name, own in items.items():
+                    if not isinstance(own, Mapping):
+                        raise SettingsError(
+                            f"Found options.{name} = {own!r}; expected a section with keys and "
+                            f"values."
+                        )
+                    values["options"][name] = {**values["options"].get(name, {}), **own}
                 continue
             items = _translate_keys(section, items)
             for key in items:
@@ -385,7 +384,7 @@ def _require_same_conversion(given: Mapping[str, Any], stored: Mapping[str, Any]
     lines = [
         f"  - {setting} = {value!r}; the network was converted with {stored[setting]!r}"
         for setting, value in given.items()
-        if value != stored.get(setting, value)
+        if value != stored[setting]
     ]
     if lines:
         raise SettingsError(
@@ -401,26 +400,3 @@ def _translate_keys(section: str, items: Mapping[str, Any]) -> dict[str, Any]:
     if section == "input" and "poisson_input" in items:
         items["encoding"] = "poisson" if items.pop("poisson_input") else "constant"
     return items
-
-
-def _from_toml(text: str) -> dict[str, Any]:
-    return tomllib.loads(text)
-
-
-def _from_ini(text: str) -> dict[str, Any]:
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
-    return {
-        section: {key: _literal(value) for key, value in parser[section].items()}
-        for section in parser.sections()
-    }
-
-
-def _literal(text: str) -> Any:
-    """Return the Python literal that an INI value spells, or the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        words = {"true": True, "yes": True, "false": False, "no": False}
-        return words.get(text.lower(), text)

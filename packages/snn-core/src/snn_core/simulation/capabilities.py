@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, get_origin
 
 from snn_core.codes import code_of
-from snn_core.errors import SettingsError
+from snn_core.errors import ContractError, SettingsError
 from snn_core.ir import (
     BinarySigmoid,
     BinaryTanh,
@@ -130,6 +130,18 @@ class Capabilities:
     rate_tolerance: float = 0.0
     hardware: str | None = None
 
+    def __post_init__(self) -> None:
+        for setting, values in self.settings.items():
+            if setting not in CLAIMABLE:
+                raise ContractError(
+                    f"Claimed the setting {setting!r}, which simulators do not claim; known: "
+                    f"{', '.join(CLAIMABLE)}."
+                )
+            if isinstance(values, str) or not isinstance(values, Container):
+                raise ContractError(
+                    f"Claimed {setting} = {values!r}; expected a set of values, or ANY."
+                )
+
     def accepted(self, setting: str) -> Container[Any]:
         """Return the accepted values of a setting, given as ``section.key``, for listing.
 
@@ -143,8 +155,12 @@ class Capabilities:
 
     def accepts(self, setting: str, value: object) -> bool:
         """Return whether a value of a setting, given as ``section.key``, is accepted."""
-        is_plain = setting not in CONTRACT_1_SETTINGS and value == CLAIMABLE[setting]
-        return is_plain or value in self.accepted(setting)
+        if setting not in CONTRACT_1_SETTINGS and value == CLAIMABLE[setting]:
+            return True
+        try:
+            return value in self.accepted(setting)
+        except TypeError:  # a table of values is in no set
+            return False
 
 
 def _claimable() -> Iterator[tuple[str, Any]]:
@@ -291,8 +307,11 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
             found.append(
                 f"{layer.name}: neurons for {name} are not supported; supported: {supported}"
             )
-    if isinstance(layer, Spiking) and layer.bias_t_c is not None and not can.bias_per_step:
-        found.append(f"{layer.name}: a bias for each step is not supported; convert without it")
+    if isinstance(layer, Spiking) and layer.bias_t_c is not None:
+        if not can.bias_per_step:
+            found.append(f"{layer.name}: a bias for each step is not supported; convert without it")
+        elif not network.has_neurons(layer):
+            found.append(f"{layer.name}: a bias for each step needs neurons; this layer has none")
     if layer is network.output and draws_softmax(network) and not can.softmax:
         found.append(
             f"{layer.name}: stochastic softmax spikes are not supported; convert with "

@@ -17,7 +17,7 @@ import numpy as np
 from snn_core import artifact
 from snn_core.codes import code_of, set_duration
 from snn_core.data.events import CellEvents
-from snn_core.errors import UnsupportedError
+from snn_core.errors import DataError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
 from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
@@ -47,6 +47,11 @@ __all__ = [
 
 CONTRACT = 1
 """Version of this contract; raised only when a simulator written for the last one would break."""
+
+
+def _go_on() -> bool:
+    """Never ask to stop; a function of the module, so that simulators can be pickled."""
+    return False
 
 
 class StopSimulation(Exception):  # noqa: N818 - a request, not an error
@@ -98,7 +103,7 @@ class AbstractSNN(ABC):
         self.settings = settings or Settings()
         self.options: Options = self.options_type() if options is None else options
         self.seed = self.settings.simulation.seed if seed is None else seed
-        self.stop_requested: Callable[[], bool] = stop or (lambda: False)
+        self.stop_requested: Callable[[], bool] = stop or _go_on
         self.expected_samples: int | None = None
         self._take(network)
 
@@ -301,6 +306,8 @@ class AbstractSNN(ABC):
         """
         x_b_l = np.asarray(x_b_l, np.float32)
         check_shape(self.network, x_b_l)
+        if not len(x_b_l):
+            raise DataError("Found a batch without samples; expected at least one.")
         self.build()
         ids = range(len(x_b_l)) if sample_ids is None else sample_ids
 

@@ -60,7 +60,7 @@ def pooling_neurons(network: Network, layer: MaxPooling2D) -> Population:
     scale = np.broadcast_to(layer.weight_c, layer.output_shape).reshape(-1)
     return _population(
         layer,
-        POOL,
+        INTEGRATORS if only_integrates(network, layer) else POOL,
         current_l=scale,
         window_l_k=window.reshape(len(scale), -1).astype(np.int32),
         method=layer.method,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from functools import partial
 from pathlib import Path
@@ -209,7 +208,9 @@ class SynapseTableSNN(SynapseListSNN):
         options = {self.name: self.options.model_dump()}
         settings = self.settings.updated({"options": options})
         artifact.save(self.network, Path(path) / f"{filename}.snn", settings=settings)
-        self.tables.save(self._file(path, filename), network_sha256=self.network_sha256())
+        self.tables.save(
+            self._file(path, filename), network_sha256=artifact.fingerprint(self.network)
+        )
 
     def load(self, path: PathLikeStr, filename: str) -> None:
         """Take a saved network; its tables, too, if they lie beside it.
@@ -223,7 +224,7 @@ class SynapseTableSNN(SynapseListSNN):
         self._tables = None
         file = self._file(path, filename)
         if file.exists():
-            self._tables = Tables.load(file, network_sha256=self.network_sha256())
+            self._tables = Tables.load(file, network_sha256=artifact.fingerprint(self.network))
             self.check_memory()
 
     @classmethod
@@ -239,7 +240,3 @@ class SynapseTableSNN(SynapseListSNN):
 
     def _file(self, path: PathLikeStr, filename: str) -> Path:
         return Path(path) / f"{filename}.{self.name}.npz"
-
-    def network_sha256(self) -> str:
-        """Return what names the network: a hash of its artifact."""
-        return hashlib.sha256(artifact.dumps(self.network)).hexdigest()
