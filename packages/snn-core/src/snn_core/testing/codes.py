@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.testing import comparison, networks
+from snn_core.testing import comparison, deep_networks, networks
 from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
 
@@ -37,8 +37,8 @@ class Codes(Suite):
         __tracebackhide__ = True
         self.needs_setting("input.encoding", "constant")
         self.needs_exact_times()
-        for readout in networks.READOUTS_OF_CODES[case]:
-            network = networks.coded(readout)
+        for readout in deep_networks.READOUTS_OF_CODES[case]:
+            network = deep_networks.coded(readout)
             x_b_l = networks.samples(network.input.output_shape, count=2, seed=80)
             sections = self._sections(case)
             expected = self.reference(network, x_b_l, **sections)
@@ -61,7 +61,7 @@ class Codes(Suite):
         """
         self.needs_setting("input.encoding", "constant")
         self.needs_batches()
-        network = networks.coded(networks.READOUTS_OF_CODES[case][0])
+        network = deep_networks.coded(deep_networks.READOUTS_OF_CODES[case][0])
         x_b_l = networks.samples(network.input.output_shape, count=2, seed=81)
         x_b_l = x_b_l * np.array([1, 0.25], np.float32).reshape(-1, 1, 1, 1)
         batch = self.run(network, x_b_l, **self._sections(case)).output_b_l_t

@@ -6,20 +6,24 @@ one. Numbers are exact as those of `snn_core.testing.networks`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from snn_core.ir import Network, Softmax
+from snn_core.ir import Linear, Network, Softmax
 from snn_core.testing.builder import NetworkBuilder
 from snn_core.testing.networks import (
+    CLOCK_WEIGHT,
     PASS_ON,
     WEIGHT_UNIT,
     averaging,
     clocks,
     dyadic,
     generator,
+    gentle_weights,
     passing_on,
+    symmetric,
 )
 
 
@@ -82,3 +86,83 @@ def pooled_readout(method: str) -> Network:
     """Return clocks and max pooling, whose potentials are read."""
     common: dict[str, Any] = {"method": method, "weight_c": PASS_ON}
     return clocks((4, 4, 1)).max_pooling((2, 2), **common).build(readout="membrane")
+
+
+def _two_populations() -> tuple[NetworkBuilder, list[str]]:
+    """Return clocks and, beside them, neurons that spike once; both with two channels."""
+    builder = NetworkBuilder((4, 4, 1))
+    source = builder.last
+    first = builder.conv2d([[[[CLOCK_WEIGHT, CLOCK_WEIGHT]]]]).last
+    kernel_hwio = symmetric(gentle_weights((3, 3, 1, 2), fan_in=5, seed=14))
+    second = builder.conv2d(kernel_hwio, padding="same", inputs=[source]).last
+    return builder, [first, second]
+
+
+def branches(join: str) -> Network:
+    """Return two populations side by side, joined and read by a third."""
+    builder, sides = _two_populations()
+    if join == "Concatenate":
+        builder.concatenate(sides)
+        return builder.conv2d(dyadic((1, 1, 4, 3), generator(15), low=0.15, high=0.4)).build()
+    # 3 * 344 = 6 * 172 = 1032 just passes the threshold of 1024.
+    weight_nc = np.array([[344, 172], [512, 768]]) * WEIGHT_UNIT
+    builder.add(sides, weight_nc=weight_nc)
+    return builder.conv2d(dyadic((1, 1, 2, 3), generator(15), low=0.4, high=0.9)).build()
+
+
+def relays(kind: str) -> Network:
+    """Return clocks, a layer without neurons, and a layer with neurons behind it."""
+    linear: dict[str, Any] = {"activation": Linear()}
+    if kind == "Add":
+        builder, sides = _two_populations()
+        builder.add(sides, weight_nc=[[0.25, 0.5], [0.25, 0.5]], **linear)
+        return builder.conv2d(dyadic((1, 1, 2, 3), generator(18), low=0.3, high=0.7)).build()
+    builder = clocks((4, 4, 2))
+    if kind == "UpSampling2D":
+        builder.up_sampling((2, 2), weight_c=0.5, **linear)
+    else:
+        builder.average_pooling((2, 2), **linear)
+    if kind == "several":
+        builder.zero_padding(((0, 1), (1, 0)))
+        builder.conv2d(dyadic((1, 1, 2, 2), generator(17), low=0.5, high=1), **linear)
+    return builder.conv2d(dyadic((1, 1, 2, 2), generator(18), low=0.3, high=0.7)).build()
+
+
+def relayed_bias() -> Network:
+    """Return a biased layer without neurons in front of neurons that get nothing else."""
+    builder = NetworkBuilder((3,))
+    bias_o = [0.25, 0.5, 0.125]
+    builder.dense(np.eye(3), bias_o=bias_o, activation=Linear())
+    return builder.dense(dyadic((3, 4), generator(19), low=0.08, high=0.14)).build()
+
+
+READOUTS_OF_CODES: Mapping[str, tuple[str, ...]] = {
+    "temporal_pattern": ("membrane",),
+    "ttfs": ("counts", "membrane"),
+    "ttfs_dyn_thresh": ("counts",),
+    "ttfs_corrective": ("counts",),
+    "ttfs_exact": ("membrane",),
+}
+"""Spike code to the read-outs that `coded` is tried with."""
+
+
+def coded(readout: str) -> Network:
+    """Return convolutions, a max pool, an average, a branch and dense layers for spike codes.
+
+    Every layer spikes and is biased; some neurons stay silent, some take a spike back.
+    """
+    rng = generator(129)
+
+    def biased(size: int, low: float = -0.1) -> dict[str, Any]:
+        return {"bias_o": dyadic((size,), rng, low=low, high=0.2), "v_init": 0.25}
+
+    builder = NetworkBuilder((4, 5, 2))
+    builder.conv2d(dyadic((3, 3, 2, 4), rng, low=-0.25, high=0.3), padding="same", **biased(4))
+    first = builder.max_pooling((2, 2), strides=(2, 1), v_init=0.25).last
+    second = builder.conv2d(dyadic((1, 1, 4, 4), rng, low=-0.5, high=0.7), **biased(4)).last
+    builder.concatenate([first, second])
+    builder.average_pooling((2, 2), strides=(1, 2), activation=Linear()).flatten()
+    weight_io = dyadic((builder.shape[0], 8), rng, low=-0.6, high=0.7)
+    builder.dense(weight_io, threshold=2.0, **biased(8))
+    builder.dense(dyadic((8, 4), rng, low=-0.6, high=0.8), **biased(4, low=0.1))
+    return builder.build(readout=readout)

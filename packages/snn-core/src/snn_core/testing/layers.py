@@ -118,7 +118,7 @@ class Layers(Suite):
         If this fails: `Concatenate` keeps the order of ``layer.inputs``, and row n of
         ``Add.weight_nc`` scales input n, channel by channel.
         """
-        self.check(networks.branches(case), networks.clock_samples((4, 4, 1)))
+        self.check(deep_networks.branches(case), networks.clock_samples((4, 4, 1)))
 
     @cases("AveragePooling2D", "UpSampling2D", "Add", "several")
     def test_relays(self, case: str) -> None:
@@ -127,7 +127,7 @@ class Layers(Suite):
         If this fails: ask ``network.has_neurons(layer)``. What a relay adds up reaches the next
         neurons in the same step.
         """
-        network = networks.relays(case)
+        network = deep_networks.relays(case)
         self.check(network, networks.clock_samples(network.input.output_shape))
 
     def test_relayed_bias(self) -> None:
@@ -136,7 +136,7 @@ class Layers(Suite):
         If this fails: pass the relay's bias through the weights between it and the next neurons
         (`snn_core.ir.projections.drive_bias`).
         """
-        self.check(networks.relayed_bias(), np.zeros((1, 3), np.float32))
+        self.check(deep_networks.relayed_bias(), np.zeros((1, 3), np.float32))
 
     def test_update_order(self) -> None:
         """Layers are updated in topological order, whatever their names.
