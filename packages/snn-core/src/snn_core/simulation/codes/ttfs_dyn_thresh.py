@@ -65,4 +65,5 @@ class DynamicThreshold(FirstSpike):
 
     def events(self, state: State, before: State) -> Array:
         """Return spikes and changes of the flag: both have to reach all targets."""
-        return super().events(state, before) + np.abs(state["driven"] - before["driven"])
+        changed: Array = np.abs(state["driven"] - before["driven"])
+        return super().events(state, before) + changed

@@ -46,7 +46,8 @@ class ExactFirstSpike(OnePass):
         """Return the share of the window that is left at the spike, 0 for no spike."""
         if self.window_steps:
             steps = np.float32(self.window_steps)
-            return np.clip(np.floor(rate_b_l * steps + np.float32(0.5)), 0, steps) / steps
+            levels: Array = np.clip(np.floor(rate_b_l * steps + np.float32(0.5)), 0, steps)
+            return levels / steps
         return np.clip(rate_b_l, np.float32(0), np.float32(1))
 
     def record_input(self, signal: InputSignal, recorder: Recorder) -> None:
