@@ -11,9 +11,10 @@ import numpy as np
 
 from snn_brian2.groups import Objects, Plan
 from snn_brian2.targets import compiled_in, locked_folder, on_runtime, on_standalone
+from snn_core.neurons.max_pooling import pool_coefficients
 from snn_core.recording.spike_trains import Events
 from snn_core.simulation.signal import InputSignal
-from snn_core.simulation.synapses.currents import constant_drive, pool_coefficients
+from snn_core.simulation.synapses.currents import constant_drive
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.tables import CELLS, Population, Tables
 from snn_core.typing import Array, Float32
@@ -55,7 +56,10 @@ class Engine(ABC):
         for population in self.tables.populations:
             if population.role == CELLS:
                 name = self.objects.coefficient_name(population)
-                found[name] = (np.tile(pool_coefficients(population, self.plan.steps), rounds), 1)
+                found[name] = (
+                    np.tile(pool_coefficients(population.method, self.plan.steps), rounds),
+                    1,
+                )
             if self.objects.driven_by_input(population):
                 current = self._current(population, signal, rounds)
                 found[self.objects.current_name(population)] = (current, self.plan.period)

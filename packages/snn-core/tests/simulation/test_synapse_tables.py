@@ -5,12 +5,13 @@ import pytest
 
 from snn_core.errors import ArtifactError, SimulationError
 from snn_core.ir import Linear
+from snn_core.neurons.max_pooling import pool_coefficients
 from snn_core.recording.spike_trains import Events
 from snn_core.settings import Options, Settings
 from snn_core.simulation.capabilities import Capabilities
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import InputSignal
-from snn_core.simulation.synapses.currents import constant_drive, parts, pool_coefficients
+from snn_core.simulation.synapses.currents import constant_drive, parts
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.memory import Footprint
 from snn_core.simulation.synapses.tabled import SynapseTableSNN
@@ -137,7 +138,9 @@ def test_constant_drive_is_the_weighted_sample_and_the_bias(dt):
 
 def test_running_rates_of_max_pooling_weigh_each_step(network):
     cells = Scripted(network).tables.populations[1]
-    np.testing.assert_array_equal(pool_coefficients(cells, 4), np.float32([1, 1 / 2, 1 / 3, 1 / 4]))
+    np.testing.assert_array_equal(
+        pool_coefficients(cells.method, 4), np.float32([1, 1 / 2, 1 / 3, 1 / 4])
+    )
 
 
 def test_parts_of_an_input_keep_their_random_numbers():

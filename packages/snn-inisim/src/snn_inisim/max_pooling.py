@@ -24,7 +24,7 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
     Parameters
     ----------
     coefficients_t
-        `snn_core.neurons.max_pooling.pool_coefficient` of every step of the simulation.
+        `snn_core.neurons.max_pooling.pool_coefficients` of the simulation.
     jit
         Compile with XLA what the layer does to several steps.
     """

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from snn_core.codes import code_of
 from snn_core.ir import Layer, MaxPooling2D, Spiking
 from snn_core.ir.shapes import count
-from snn_core.neurons.max_pooling import pool_coefficient
+from snn_core.neurons.max_pooling import pool_coefficients
 from snn_core.recording.recorder import Recorder
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY, needs_stepping, only_integrates
@@ -92,10 +90,8 @@ class SNN(OriginalNames):
             arguments["neurons"] = self._neurons(layer)
         if isinstance(layer, MaxPooling2D):
             arguments["jit"] = self.options.jit
-            arguments["coefficients_t"] = np.array(
-                [pool_coefficient(layer.method, t + 1) for t in range(self.settings.num_steps)],
-                np.float32,
-            )
+            steps = self.settings.num_steps
+            arguments["coefficients_t"] = pool_coefficients(layer.method, steps)
         return LAYERS[layer.kind](layer, **arguments)
 
     def _neurons(self, layer: Spiking) -> Any:
@@ -144,6 +140,7 @@ class SNN(OriginalNames):
                 self.network,
                 self.settings,
                 layers=self.spike_layers,
+                connectivity=self.connectivity,
                 seed=self.seed,
                 stop=self.stop_requested,
             )

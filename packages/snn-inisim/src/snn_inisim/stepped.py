@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from snn_core.codes.first_spike import magnitudes
 from snn_core.ir import Layer, Network
+from snn_core.operations import ConnectivityStatistics
 from snn_core.settings import Settings
 from snn_core.simulation.codes import Sums
 from snn_core.simulation.reference import ReferenceSNN
@@ -31,6 +32,8 @@ class SteppedNetwork(ReferenceSNN):
         As for any simulator.
     layers
         Layer name to the Keras layer that computes its sums.
+    connectivity
+        Numbers of synapses of the network; counting them twice would take as long as they are many.
     """
 
     def __init__(
@@ -39,11 +42,18 @@ class SteppedNetwork(ReferenceSNN):
         settings: Settings,
         *,
         layers: Mapping[str, SpikeLayer],
+        connectivity: ConnectivityStatistics,
         seed: int,
         stop: Callable[[], bool],
     ) -> None:
         super().__init__(network, settings, seed=seed, stop=stop)
         self._layers = layers
+        self._counted = connectivity
+
+    @property
+    def connectivity(self) -> ConnectivityStatistics:
+        """Numbers of neurons and synapses, as they were given."""
+        return self._counted
 
     def make_sums(self) -> Sums:
         """Return sums by the Keras layers."""

@@ -38,10 +38,6 @@ class Taps:
         np.add.at(counts, (self.inputs_e, self.taps_e), 1)
         return counts
 
-    def output_counts(self) -> Int[Array, "o"]:
-        """Return how many entries each output cell has."""
-        return np.bincount(self.outputs_e, minlength=self.sizes[2])
-
 
 def correlation_taps(
     inputs: int,

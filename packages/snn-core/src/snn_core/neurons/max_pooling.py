@@ -27,6 +27,11 @@ def pool_coefficient(method: str, t: int) -> np.float32:
     return np.float32(1)
 
 
+def pool_coefficients(method: str, num_steps: int) -> Float32[Array, "t"]:
+    """Return `pool_coefficient` of every step of a run."""
+    return np.array([pool_coefficient(method, t) for t in range(1, num_steps + 1)], np.float32)
+
+
 class MaxPool:
     """State of one spiking max-pooling layer.
 

@@ -275,7 +275,7 @@ class Settings(Section):
         given = {
             setting: value
             for setting, value in self.of_conversion.items()
-            if value != default.get(setting)
+            if value != default[setting]
         }
         _require_same_conversion(given, stored)
         tree: dict[str, dict[str, Any]] = {}

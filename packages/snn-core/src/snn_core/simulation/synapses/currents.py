@@ -1,4 +1,4 @@
-"""Constant currents, running-rate coefficients and parts of an input, for tables of a network."""
+"""Constant currents and parts of an input, for tables of a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from snn_core.neurons.max_pooling import pool_coefficient
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.tables import Population, Tables
 from snn_core.typing import Array, Float32
@@ -28,12 +27,6 @@ def constant_drive(
                 drive_b_l += connection.drive(x_b_i)
     drive_b_l += population.current_l * np.float32(signal.settings.simulation.dt)
     return drive_b_l
-
-
-def pool_coefficients(population: Population, num_steps: int) -> Float32[Array, "t"]:
-    """Return the weight of each step's input in the running rates of max pooling."""
-    steps = range(1, num_steps + 1)
-    return np.array([pool_coefficient(population.method, t) for t in steps], np.float32)
 
 
 def parts(signal: InputSignal, size: int) -> Iterator[InputSignal]:
