@@ -1,0 +1,98 @@
+"""Routes from populations to a layer whose weights can be kept as they are.
+
+Layers that only rearrange values lie on a route, and average pooling without neurons: all synapses
+through a window have the same weight, so the chip's synapses are the layer's kernel, each weight
+divided by the number of cells in a window, and a window adds up spikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from snn_core.evaluation.operators import drive, pool_windows
+from snn_core.ir import AveragePooling2D, Layer, Network
+from snn_core.ir.layers import REARRANGING, ZeroPadding2D
+from snn_core.ir.projections import is_population
+from snn_core.typing import Array, Float32
+
+
+def sources(network: Network, layer: Layer) -> tuple[str, ...]:
+    """Return the populations, the input among them, that a layer reads from, each once."""
+    return tuple(dict.fromkeys(_sources(network, layer)))
+
+
+def _sources(network: Network, layer: Layer) -> Iterator[str]:
+    for inbound in network.inbound(layer.name):
+        if is_population(network, inbound):
+            yield inbound.name
+        else:
+            yield from _sources(network, inbound)
+
+
+def window_cells(network: Network, layer: AveragePooling2D) -> int | None:
+    """Return the number of cells in each pooling window, ``None`` if it differs."""
+    (shape,) = network.input_shapes(layer.name)
+    ones = np.ones((1, *shape), np.float32)
+    cells = np.unique(pool_windows(ones, layer, fill=0.0).sum(axis=-1))
+    return int(cells[0]) if len(cells) == 1 else None
+
+
+def route(network: Network, name: str) -> tuple[Float32[Array, "*l"], int] | None:
+    """Return the factor of each cell on the way from the populations, and spikes that add up.
+
+    Returns
+    -------
+    What a spike that arrives at each cell of the layer is worth, and the largest number of spikes
+    that arrive there in a step; ``None`` if the layer is no part of a route.
+    """
+    layer = network[name]
+    if is_population(network, layer):
+        return np.ones(layer.output_shape, np.float32), 1
+    if not isinstance(layer, (*REARRANGING, AveragePooling2D)):
+        return None
+    behind = [route(network, source) for source in layer.inputs]
+    found = [item for item in behind if item is not None]
+    if len(found) < len(behind):
+        return None
+    together = max(number for _, number in found)
+    if isinstance(layer, ZeroPadding2D):
+        return np.pad(found[0][0], (*layer.padding, (0, 0)), mode="edge"), together
+    if isinstance(layer, REARRANGING):
+        return drive(layer, [factor[None] for factor, _ in found])[0], together
+    cells = window_cells(network, layer) if layer.strides == layer.pool_size else None
+    factor = found[0][0]
+    if cells is None or (factor != factor[:1, :1]).any():
+        return None
+    scaled = np.broadcast_to(factor[0, 0] * layer.weight_c / cells, layer.output_shape)
+    return scaled.astype(np.float32), together * cells
+
+
+def gather(network: Network, name: str, values: Mapping[str, Array]) -> Array:
+    """Return what arrives at a layer on a route: spikes, or their number where windows add up."""
+    layer = network[name]
+    if name in values:
+        return values[name]
+    inputs = [gather(network, source, values) for source in layer.inputs]
+    if isinstance(layer, AveragePooling2D):
+        return _added(inputs[0], layer)
+    return drive(layer, inputs)
+
+
+def _added(x_b_hwc: Array, layer: AveragePooling2D) -> Array:
+    """Return the sums over windows that lie side by side and within the image."""
+    (kh, kw), (h, w) = layer.pool_size, layer.output_shape[:2]
+    cells = [x_b_hwc[:, i : h * kh : kh, j : w * kw : kw] for i in range(kh) for j in range(kw)]
+    total: Array = cells[0].copy()
+    for part in cells[1:]:
+        total += part
+    return total
+
+
+def relay(network: Network, name: str, values: Mapping[str, Array]) -> Array:
+    """Return the analog values of a layer without neurons, relays computed as they are."""
+    layer = network[name]
+    if name in values:
+        return values[name]
+    return drive(layer, [relay(network, source, values) for source in layer.inputs])

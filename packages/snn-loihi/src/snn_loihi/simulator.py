@@ -1,0 +1,209 @@
+"""Loihi: its side of the contract of snn-core."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from snn_core.data import load_dataset
+from snn_core.errors import DataError, UnsupportedError
+from snn_core.ir import Layer, Network
+from snn_core.ir.shapes import count
+from snn_core.recording.recorder import Recorder
+from snn_core.settings import Options
+from snn_core.simulation.capabilities import CONTRACT_1_LAYERS
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
+from snn_core.simulation.signal import InputSignal
+from snn_core.typing import Array, Shape
+from snn_loihi.discretize import (
+    ChipNetwork,
+    discretize,
+    equalise,
+    normalize_thresholds,
+    summary,
+)
+from snn_loihi.emulator import emulate
+from snn_loihi.options import LoihiOptions
+from snn_loihi.parts import Parts
+
+PART_VALUES = 1_000_000
+"""Neurons, times steps and samples, that are computed at once: more do not fit into a cache."""
+
+CHUNK = 16
+"""Steps of a constant input that are handed over at a time."""
+
+RATE_TOLERANCE = 0.02
+"""Spikes per step by which integers may change a rate of the conformance kit's networks."""
+
+
+class SNN(OriginalNames):
+    """A converted network in the chip's integers.
+
+    Attributes
+    ----------
+    saved_output
+        With the option ``save_output``: the output's spikes and membranes of the last batch.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        layers=CONTRACT_1_LAYERS - {"MaxPooling2D"},
+        settings={
+            "input.encoding": {"constant", "poisson", "regular", "events"},
+            "cell.reset": {"subtraction", "zero"},
+        },
+        delay_steps=1,
+        rate_tolerance=RATE_TOLERANCE,
+        hardware="Loihi",
+    )
+    options_type: ClassVar[type[Options]] = LoihiOptions
+    options: LoihiOptions
+
+    _chip: ChipNetwork | None = None
+    _chip_of: Network | None = None
+
+    @classmethod
+    def capabilities_for(cls, options: Options) -> Capabilities:
+        """Return the capabilities: without rounding, spikes are exact."""
+        assert isinstance(options, LoihiOptions), "made by options_type"  # noqa: S101
+        can = cls.capabilities
+        return replace(can, rate_tolerance=0.0) if options.arithmetic == "float" else can
+
+    # What it can do.
+
+    def problems(self, network: Network) -> list[str]:
+        """Return everything that cannot be simulated, what does not fit into integers included."""
+        found = super().problems(network)
+        given = self.settings.input.event_amplitude
+        if self.settings.input.encoding == "events" and given is None:
+            found.append(
+                "input.event_amplitude is not given; the chip's weights need the value of an event"
+            )
+        if found:
+            return found
+        try:
+            self._chip = self._discretized(network)
+        except UnsupportedError as error:
+            return list(error.problems)
+        self._chip_of = network
+        return []
+
+    def _discretized(self, network: Network) -> ChipNetwork:
+        options = self.options
+        if options.normalize_thresholds or options.equalise:
+            if not options.x_norm:
+                wanted = "normalize_thresholds" if options.normalize_thresholds else "equalise"
+                raise UnsupportedError(
+                    [f"loihi.{wanted} needs typical samples; name a data set in loihi.x_norm"]
+                )
+            x_b_l = np.asarray(load_dataset(options.x_norm).x_b_l, np.float32)
+            if options.equalise:
+                network = equalise(network, x_b_l)
+            if options.normalize_thresholds:
+                ratio = options.desired_threshold_to_input_ratio
+                network = normalize_thresholds(network, x_b_l, ratio=ratio)
+        return discretize(network, self.settings, options)
+
+    # Building.
+
+    def add_input_layer(self, input_shape: Shape) -> None:
+        """Nothing is built before all layers are known."""
+
+    def build_layer(self, layer: Layer) -> None:
+        """Nothing is built before all layers are known."""
+
+    def compile(self) -> None:
+        """Nothing is left to do: the integers were chosen when the network was taken."""
+
+    @property
+    def chip(self) -> ChipNetwork:
+        """The network as the chip holds it."""
+        if self._chip is None or self._chip_of is not self.network:
+            self._chip, self._chip_of = self._discretized(self.network), self.network
+        return self._chip
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Engine, and which layer loses most by rounding."""
+        found = {**super().details, "engine": "emulator"}
+        if self.options.arithmetic == "fixed":
+            found["rounding"] = summary(self.chip.losses)
+        return found
+
+    # Simulating.
+
+    def reset(self) -> None:
+        """Nothing is left to do: every sample starts from the initial state."""
+
+    @property
+    def part_size(self) -> int:
+        """Number of samples that are computed at once."""
+        cells = max(count(layer.output_shape) for layer in self.network.layers)
+        return max(1, PART_VALUES // (cells * self.settings.num_steps))
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate one batch, part by part."""
+        x_b_l, spikes_t_b_l = (
+            (self._current(signal, recorder), None)
+            if signal.is_constant
+            else (None, self._input_spikes(signal, recorder))
+        )
+        batch = Parts(self.chip, recorder, dict(self.connectivity.fanout_of))
+        for first in range(0, len(signal.x_b_l), self.part_size):
+            self.checkpoint()
+            part = slice(first, first + self.part_size)
+            self._run_part(
+                None if x_b_l is None else x_b_l[part],
+                None if spikes_t_b_l is None else spikes_t_b_l[:, part],
+                batch,
+                first=first,
+            )
+        batch.finish()
+        if self.options.save_output:
+            self.saved_output = batch.output()
+
+    def _run_part(
+        self, x_b_l: Array | None, spikes_t_b_l: Array | None, batch: Parts, *, first: int
+    ) -> None:
+        emulate(
+            self.chip,
+            x_b_l,
+            spikes_t_b_l,
+            found=lambda name, trace: batch.take(name, trace, first=first),
+            membranes=batch.membranes,
+            beyond=self._is_beyond(x_b_l, spikes_t_b_l),
+        )
+
+    def _is_beyond(self, x_b_l: Array | None, spikes_t_b_l: Array | None) -> bool:
+        """Return whether the input is larger than what bounds were proved for."""
+        if spikes_t_b_l is not None:
+            return float(np.abs(spikes_t_b_l).max(initial=0)) > 1
+        assert x_b_l is not None, "the input is a current or spikes"  # noqa: S101
+        largest = float(np.abs(x_b_l).max(initial=0)) / self.settings.simulation.dt
+        return largest > self.chip.input_max * (1 + 1e-6)
+
+    def _current(self, signal: InputSignal, recorder: Recorder) -> Array:
+        """Return the constant input of a step, and hand it to the recorder."""
+        for index, x_t_b_l in enumerate(signal.chunks(CHUNK)):
+            recorder.input(index * CHUNK, x_t_b_l, spiking=False)
+        return signal.constant_b_l
+
+    def _input_spikes(self, signal: InputSignal, recorder: Recorder) -> Array:
+        """Return the input spikes of all steps, 1 or -1, and hand them to the recorder."""
+        shape = (signal.num_steps, *signal.x_b_l.shape)
+        spikes_t_b_l = np.zeros(shape, np.float32)
+        for index, x_t_b_l in enumerate(signal.chunks(CHUNK)):
+            start = index * CHUNK
+            recorder.input(start, x_t_b_l, spiking=True)
+            spikes_t_b_l[start : start + len(x_t_b_l)] = x_t_b_l
+        spikes_t_b_l /= np.float32(self.chip.input_unit)
+        if self.options.arithmetic == "fixed" and (spikes_t_b_l % 1).any():
+            worst = float(spikes_t_b_l[spikes_t_b_l % 1 != 0][0])
+            raise DataError(
+                f"Found an input spike that counts {worst:g} times; the chip's spikes have no "
+                f"size, they can only be sent a whole number of times. Scale the samples to at "
+                f"most 1."
+            )
+        return spikes_t_b_l
