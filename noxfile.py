@@ -114,9 +114,16 @@ def group(name: str, project: dict = TOOLS) -> tuple[str, ...]:
     return nox.project.dependency_groups(project, name)
 
 
+def extras(package: str) -> str:
+    """Return the extras that a package's tests need, in brackets; ``tool.snn`` names them."""
+    names = PROJECTS[package]["tool"].get("snn", {}).get("test-extras", [])
+    return f"[{','.join(names)}]" if names else ""
+
+
 def install(session: nox.Session, package: str, *extra: str) -> None:
-    """Install a package and its siblings from the source tree."""
-    editable = [arg for name in with_siblings(package) for arg in ("-e", str(FOLDERS[name]))]
+    """Install a package, with what its tests need, and its siblings from the source tree."""
+    folders = [f"{FOLDERS[name]}{extras(name)}" for name in with_siblings(package)]
+    editable = [arg for folder in folders for arg in ("-e", folder)]
     session.install(*editable, *extra)
 
 

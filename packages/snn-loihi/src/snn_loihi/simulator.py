@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from snn_loihi.emulator import emulate
 from snn_loihi.options import LoihiOptions
 from snn_loihi.parts import Parts
 
+if TYPE_CHECKING:
+    from snn_loihi.lava.runner import LavaNetwork
+
 PART_VALUES = 1_000_000
 """Neurons, times steps and samples, that are computed at once: more do not fit into a cache."""
 
@@ -44,6 +48,8 @@ class SNN(OriginalNames):
 
     Attributes
     ----------
+    engine
+        ``"emulator"`` or ``"lava"``, once the network is built.
     saved_output
         With the option ``save_output``: the output's spikes and membranes of the last batch.
     """
@@ -61,6 +67,8 @@ class SNN(OriginalNames):
     options_type: ClassVar[type[Options]] = LoihiOptions
     options: LoihiOptions
 
+    engine: str = ""
+    _lava: LavaNetwork | None = None
     _chip: ChipNetwork | None = None
     _chip_of: Network | None = None
 
@@ -115,7 +123,24 @@ class SNN(OriginalNames):
         """Nothing is built before all layers are known."""
 
     def compile(self) -> None:
-        """Nothing is left to do: the integers were chosen when the network was taken."""
+        """Choose the engine; the integers were chosen when the network was taken."""
+        self.end_sim()
+        self.engine = self.options.engine
+        if self.engine == "auto":
+            self.engine = "lava" if has_lava() else "emulator"
+
+    def _started(self, batch: Parts) -> LavaNetwork:
+        from snn_loihi.lava.runner import LavaNetwork
+
+        return LavaNetwork(
+            self.chip, self.timing, target=self.options.target, membranes=batch.membranes
+        )
+
+    def end_sim(self) -> None:
+        """End the processes of lava; they are started again where they are needed."""
+        if self._lava is not None:
+            self._lava.stop()
+            self._lava = None
 
     @property
     def chip(self) -> ChipNetwork:
@@ -127,10 +152,15 @@ class SNN(OriginalNames):
     @property
     def details(self) -> dict[str, str]:
         """Engine, and which layer loses most by rounding."""
-        found = {**super().details, "engine": "emulator"}
+        found = {**super().details, "engine": self._engine_and_why()}
         if self.options.arithmetic == "fixed":
             found["rounding"] = summary(self.chip.losses)
         return found
+
+    def _engine_and_why(self) -> str:
+        if self.options.engine != "auto":
+            return f"{self.engine}, as asked for"
+        return f"{self.engine}, lava is {'' if self.engine == 'lava' else 'not '}installed"
 
     # Simulating.
 
@@ -167,6 +197,17 @@ class SNN(OriginalNames):
     def _run_part(
         self, x_b_l: Array | None, spikes_t_b_l: Array | None, batch: Parts, *, first: int
     ) -> None:
+        if self.engine == "lava":
+            if self._lava is None:
+                self._lava = self._started(batch)
+            try:
+                traces = self._lava.run(x_b_l, spikes_t_b_l)
+            except BaseException:
+                self.end_sim()
+                raise
+            for name, trace in traces.items():
+                batch.take(name, trace, first=first)
+            return
         emulate(
             self.chip,
             x_b_l,
@@ -207,3 +248,8 @@ class SNN(OriginalNames):
                 f"most 1."
             )
         return spikes_t_b_l
+
+
+def has_lava() -> bool:
+    """Return whether lava is installed, without importing it."""
+    return find_spec("lava") is not None and find_spec("lava.magma") is not None
