@@ -1,4 +1,9 @@
 import json
+import sys
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+
+from snn_core.simulation import targets
 
 
 def test_shows_the_layers_of_an_artifact(snn, artifact):
@@ -59,3 +64,44 @@ def test_a_module_that_does_not_exist_is_named(snn):
     done = snn("inspect", "no_such_module:network")
     assert done.exit_code == 2
     assert "'no_such_module' cannot be imported" in done.stderr
+
+
+def installed(monkeypatch, **found):
+    entries = [
+        EntryPoint(name=name, value=value, group=targets.GROUP) for name, value in found.items()
+    ]
+    monkeypatch.setattr(targets, "entry_points", lambda group: entries)
+
+
+def count_layers(network, settings):
+    number = len(network.spiking_layers)
+    return targets.TargetReport(
+        columns=["layer", "cores"],
+        rows=[[layer.name, "1"] for layer in network.spiking_layers],
+        lines=[f"{number} cores for {settings.num_steps} steps"],
+        data={"cores": number},
+    )
+
+
+def test_a_target_describes_the_network(snn, artifact, monkeypatch):
+    installed(monkeypatch, toy=f"{__name__}:count_layers")
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(count_layers=count_layers))
+    shown = snn("inspect", artifact, "--target", "toy").stdout
+    assert "00Conv2D_4x4x3" in shown
+    assert "2 cores for" in shown
+    assert json.loads(snn("inspect", artifact, "--target", "toy", "--json").stdout) == {"cores": 2}
+
+
+def test_a_target_that_is_not_installed_names_its_package(snn, artifact, monkeypatch):
+    installed(monkeypatch)
+    done = snn("inspect", artifact, "--target", "loihi1")
+    assert done.exit_code == 2
+    assert "`pip install snn-loihi`" in done.stderr.replace("\n", " ")
+    done = snn("inspect", artifact, "--target", "abacus")
+    assert "There is no target 'abacus'. Installed: none." in done.stderr.replace("\n", " ")
+
+
+def test_a_model_is_converted_before_it_is_mapped(snn, classifier):
+    done = snn("inspect", classifier(), "--target", "loihi1")
+    assert done.exit_code == 2
+    assert "convert it to a .snn file first" in done.stderr.replace("\n", " ")

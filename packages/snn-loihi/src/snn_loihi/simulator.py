@@ -27,6 +27,8 @@ from snn_loihi.discretize import (
     summary,
 )
 from snn_loihi.emulator import emulate
+from snn_loihi.limits import TARGETS
+from snn_loihi.mapping import map_network
 from snn_loihi.options import LoihiOptions
 from snn_loihi.parts import Parts
 
@@ -96,7 +98,9 @@ class SNN(OriginalNames):
         except UnsupportedError as error:
             return list(error.problems)
         self._chip_of = network
-        return []
+        if not self.options.validate_partitions:
+            return []
+        return map_network(self._chip, TARGETS[self.options.target]).problems()
 
     def _discretized(self, network: Network) -> ChipNetwork:
         options = self.options

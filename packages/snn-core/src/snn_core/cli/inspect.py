@@ -25,6 +25,7 @@ from snn_core.operations import (
     format_operations,
 )
 from snn_core.parsing import parse
+from snn_core.simulation import targets
 
 COLUMNS = (
     "layer",
@@ -43,9 +44,19 @@ WIDTH = 160
 @click.command()
 @click.argument("source")
 @common.model_options
+@click.option(
+    "--target",
+    metavar="CHIP",
+    help="Show what a converted network takes on a chip, such as loihi1.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(
-    *, source: str, input_shape: tuple[int, ...] | None, weights: Path | None, as_json: bool
+    *,
+    source: str,
+    input_shape: tuple[int, ...] | None,
+    weights: Path | None,
+    target: str | None,
+    as_json: bool,
 ) -> None:
     """Show SOURCE, a converted network or a model that can be converted.
 
@@ -56,8 +67,19 @@ def inspect(
         raise ArtifactError(f"There is no file {model}; expected a .snn file or a model.")
     if isinstance(model, str) and Path(model).suffix == ".snn":
         stored = load_artifact(model)
+    elif target is not None:
+        raise ArtifactError(
+            f"{source} is no converted network; convert it to a .snn file first (snn convert)."
+        )
     else:
         stored = Artifact(network=parse(model, input_shape=input_shape))
+    if target is not None:
+        report = targets.get(target)(stored.network, stored.settings)
+        if as_json:
+            click.echo(json.dumps(report.data))
+        else:
+            _show_target(report)
+        return
     description = describe(stored)
     if as_json:
         click.echo(json.dumps(description))
@@ -117,10 +139,27 @@ def _span(values: Any) -> list[Any]:
     return [values.min().item(), values.max().item()]
 
 
-def _show(description: dict[str, Any]) -> None:
+def _console() -> Console:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH  # files and pipes have no width
+    return console
+
+
+def _show_target(report: targets.TargetReport) -> None:
+    console = _console()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(report.columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for row in report.rows:
+        table.add_row(*row)
+    console.print(table)
+    for line in report.lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _show(description: dict[str, Any]) -> None:
+    console = _console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
         is_text = column in ("layer", "shape", "function")

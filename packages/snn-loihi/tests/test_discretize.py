@@ -1,0 +1,245 @@
+"""Choice of integers: ranges, bounds, refusals, and the report of what rounding costs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from chip_networks import TEN, samples, weights
+
+from snn_core.errors import SettingsError, UnsupportedError
+from snn_core.evaluation.forward import forward
+from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing import networks
+from snn_core.testing.builder import NetworkBuilder
+from snn_loihi import SNN, LoihiOptions, discretize, equalise, normalize_thresholds
+from snn_loihi.discretize import fold_thresholds, worst_layer
+from snn_loihi.emulator import run_population
+from snn_loihi.ranges import STATE_MAX, THRESHOLD_MAX, weight_limit, weight_step
+
+
+def settings_of(*, steps=16, encoding="regular", **sections):
+    return Settings.of(
+        {
+            "simulation": {"duration": steps, "batch_size": 4},
+            "input": {"encoding": encoding},
+            "output": {"log_vars": ["spiketrains", "mem"]},
+            **sections,
+        }
+    )
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", TEN)
+def test_all_integers_lie_within_the_chips_ranges(name):
+    chip = discretize(TEN[name](), settings_of())
+    for item in chip.populations:
+        for connection in item.connections:
+            mixed = connection.mixed
+            assert np.abs(connection.weights).max() <= weight_limit(8, mixed=mixed)
+            assert not (connection.weights % weight_step(8, mixed=mixed)).any()
+            assert -8 <= connection.exponent <= 7
+        mantissa = item.threshold_c / 64
+        assert not (mantissa % 1).any()
+        assert (mantissa <= THRESHOLD_MAX).all()
+        assert 0 <= item.bias_exponent <= 7
+        held = item.bias_l / 2.0**item.bias_exponent
+        assert not (held % 1).any()
+        assert np.abs(held).max() <= 4095
+
+
+def extremes(network, chip, item):
+    """Yield spikes of all sources under which a population receives most, or least."""
+    for sign in (1, -1):
+        values = {}
+        for connection in item.connections:
+            for name in connection.sources:
+                shape = network[name].output_shape
+                on = np.zeros(shape, np.float32)
+                synapses = connection.lists()[name]
+                target = int(np.bincount(synapses.post, sign * synapses.weight).argmax())
+                into = synapses.post == target
+                cells = synapses.pre[into][sign * synapses.weight[into] > 0]
+                on.reshape(-1)[cells] = 1
+                values[name] = np.repeat(on[None], chip.num_steps, axis=0)
+        yield values
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_the_worst_input_leaves_no_range_or_changes_no_spike(name):
+    """Against the same integers on a chip with far more bits."""
+    network, settings = TEN[name](), settings_of(steps=64)
+    chip = discretize(network, settings)
+    for item in chip.populations:
+        assert item.bounds.holds
+        wide = replace(item, bounds=replace(item.bounds, low_o=np.zeros(1)))
+        for values in extremes(chip.network, chip, item):
+            # All steps excited, then inhibited, and the other way round.
+            halves = {k: np.concatenate([v[:32], 0 * v[32:]]) for k, v in values.items()}
+            for sent in (values, halves, {k: v[::-1] for k, v in halves.items()}):
+                options = {"reset": chip.reset, "num_steps": 64, "num_samples": 1, "keeps": True}
+                found = run_population(item, sent, None, **options)
+                exact = run_population(wide, sent, None, **options)
+                np.testing.assert_array_equal(found.spikes_t_b_l, exact.spikes_t_b_l)
+                assert np.abs(found.membrane_t_b_l).max() <= STATE_MAX
+                assert exact.membrane_t_b_l.max() <= item.bounds.high_o.max()
+                assert exact.membrane_t_b_l.min() >= item.bounds.low_o.min()
+
+
+def test_thresholds_per_channel_keep_more_of_channels_that_differ():
+    kernel = weights((3, 3, 2, 4), seed=1) * np.array([1, 0.1, 0.01, 0.001], np.float32)
+    builder = NetworkBuilder((6, 6, 2)).conv2d(weights((1, 1, 2, 2), seed=2))
+    network = builder.conv2d(kernel).build()
+    by_layer, by_channel = (
+        discretize(network, settings_of(), LoihiOptions(thresholds=way)).losses
+        for way in ("layer", "channel")
+    )
+    name = network.output.name
+    assert by_layer[name].worst_channel == 1  # all of the last channel's weights became 0
+    assert by_channel[name].worst_channel < 0.02
+
+
+def test_folded_thresholds_change_no_spike():
+    network = TEN["channels"]()
+    folded = fold_thresholds(network)
+    assert all((layer.threshold == 1).all() for layer in folded.spiking_layers)
+    # Thresholds that are powers of two, so that nothing is rounded; the last one is not.
+    network, folded = (
+        net.replace(replace(net.output, threshold=np.float32(1), weight_io=net.output.weight_io))
+        for net in (network, fold_thresholds(network))
+    )
+    first = network.spiking_layers[0].name
+    x_b_l = samples(network, 3)
+    trains = [
+        ReferenceSNN(net, settings_of()).run_batch(x_b_l).spiketrains_n_b_l_t[first]
+        for net in (network, folded)
+    ]
+    assert trains[0].any()
+    np.testing.assert_array_equal(*trains)
+
+
+def test_equalised_channels_reach_the_same_rate_and_the_output_stays():
+    network = TEN["convolutions"]()
+    x_b_l = samples(network, 40)
+    even = equalise(network, x_b_l)
+    name = network.spiking_layers[0].name
+    ranges = [
+        np.quantile(forward(net, x_b_l)[name].max(axis=(1, 2)), 0.99, axis=0)
+        for net in (network, even)
+    ]
+    assert ranges[0].max() / ranges[0].min() > 1.3
+    assert ranges[1].max() / ranges[1].min() < 1.001
+    before, after = (forward(net, x_b_l)[network.output.name] for net in (network, even))
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)  # float32 sums
+
+
+def test_thresholds_are_a_multiple_of_the_largest_input():
+    network = TEN["dense"]()
+    x_b_l = samples(network, 40)
+    normalized = normalize_thresholds(network, x_b_l, ratio=2.0)
+    first = network.spiking_layers[0].name
+    assert forward(normalized, x_b_l)[first].max() == pytest.approx(0.5)
+
+
+def test_typical_samples_are_read_where_they_are_needed(tmp_path):
+    network = TEN["dense"]()
+    with pytest.raises(UnsupportedError, match="x_norm"):
+        SNN(network, settings_of(), LoihiOptions(normalize_thresholds=True))
+    path = tmp_path / "norm.npz"
+    np.savez(path, x=samples(network, 20), y=np.zeros(20, int))
+    options = LoihiOptions(normalize_thresholds=True, equalise=True, x_norm=str(path))
+    snn = SNN(network, settings_of(), options)
+    first = snn.chip.network.spiking_layers[0]
+    original = network.spiking_layers[0]
+    assert not np.array_equal(first.weight_io, original.weight_io)
+
+
+def test_a_damaged_layer_is_named():
+    network = networks.chain((networks.averaging(5, seed=1), networks.averaging(5, seed=2)))
+    damaged = network.layers[2]
+    weight_io = np.array(damaged.weight_io)
+    weight_io[0, 0] = 40  # one weight takes the range of all
+    broken = network.replace(replace(damaged, weight_io=weight_io))
+    losses = discretize(broken, settings_of()).losses
+    assert worst_layer(losses) == damaged.name
+    assert losses[damaged.name].weight_error > 10 * losses[network.layers[3].name].weight_error
+    snn = SNN(broken, settings_of(), LoihiOptions(engine="emulator"))
+    snn.build()
+    assert damaged.name in snn.details["rounding"]
+
+
+# Settings of the original's page.
+
+
+def test_a_given_threshold_mantissa_is_taken_or_refused():
+    network = TEN["dense"]()
+    fitting = LoihiOptions(compartment_kwargs={"vThMant": 100})
+    chip = discretize(network, settings_of(), fitting)
+    assert {float(item.threshold_c.max()) for item in chip.populations} == {6400.0}
+    with pytest.raises(UnsupportedError, match=r"the largest that fits is \d+") as refused:
+        discretize(network, settings_of(steps=400), fitting_of(2000))
+    limit = int(str(refused.value).rpartition("largest that fits is ")[2].split(";")[0])
+    discretize(network, settings_of(steps=400), fitting_of(limit // 2))
+
+
+def fitting_of(mantissa):
+    return LoihiOptions(compartment_kwargs={"vThMant": mantissa})
+
+
+def test_a_given_weight_exponent_is_taken_or_refused():
+    network = TEN["dense"]()
+    options = LoihiOptions(connection_kwargs={"weightExponent": 0})
+    chip = discretize(network, settings_of(), options)
+    assert {c.exponent for item in chip.populations for c in item.connections} == {0}
+    with pytest.raises(UnsupportedError, match="drops bits of 8-bit weights; the smallest"):
+        discretize(network, settings_of(), LoihiOptions(connection_kwargs={"weightExponent": -5}))
+
+
+def test_fewer_bits_leave_fewer_levels():
+    network = TEN["dense"]()
+    options = LoihiOptions(connection_kwargs={"numWeightBits": 4, "numBiasBits": 6})
+    chip = discretize(network, settings_of(), options)
+    for item in chip.populations:
+        (connection,) = item.connections
+        assert len(np.unique(connection.weights)) <= 15
+        assert np.abs(item.bias_l / 2.0**item.bias_exponent).max() <= 63
+
+
+def test_a_given_bias_exponent_is_taken():
+    options = LoihiOptions(compartment_kwargs={"biasExp": 3})
+    chip = discretize(TEN["dense"](), settings_of(), options)
+    assert {item.bias_exponent for item in chip.populations} == {3}
+
+
+def test_hard_reset_is_chosen_by_either_setting():
+    network = TEN["dense"]()
+    assert discretize(network, settings_of()).reset == "soft"
+    hard = [
+        discretize(network, settings_of(cell={"reset": "zero"})),
+        discretize(network, settings_of(), LoihiOptions(reset_mode="hard")),
+    ]
+    assert [chip.reset for chip in hard] == ["hard", "hard"]
+
+
+def test_runs_too_long_for_any_threshold_are_refused_with_a_shorter_one():
+    network = NetworkBuilder((4000,)).dense(np.full((4000, 2), -1.0)).build()
+    with pytest.raises(UnsupportedError, match=r"lower simulation\.duration, to about"):
+        discretize(network.replace(readout="membrane"), settings_of(steps=1000))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compartment_kwargs": {"vThMant": THRESHOLD_MAX + 1}},
+        {"compartment_kwargs": {"biasExp": 8}},
+        {"compartment_kwargs": {"vth": 1}},
+        {"connection_kwargs": {"numWeightBits": 9}},
+        {"connection_kwargs": {"weightExponent": 8}},
+        {"engine": "nxsdk"},
+        {"reset_mode": "modulo"},
+        {"desired_threshold_to_input_ratio": 0.0},
+    ],
+)
+def test_impossible_options_are_refused(options):
+    with pytest.raises(SettingsError):
+        LoihiOptions(**options)
