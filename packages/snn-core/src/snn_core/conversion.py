@@ -21,6 +21,7 @@ from snn_core.normalization import (
     largest_activations,
     mse_scales,
     percentile_scales,
+    share_output_scale,
 )
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
@@ -249,7 +250,7 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
-    scales = bound_scales(network, scales)
+    scales = bound_scales(network, share_output_scale(network, scales))
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))
 
@@ -265,6 +266,7 @@ def _scale_with_headroom(
         if not passes_spikes_on(network, name)
     }
     note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
+    scales = share_output_scale(network, scales)
     scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
     return scaled.replace(history=(*network.history, note))
 
