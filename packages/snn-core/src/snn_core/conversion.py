@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from snn_core.codes import code_of, set_timesteps
+from snn_core.codes import code_of, set_duration, set_timesteps
 from snn_core.codes.windows import passes_spikes_on
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError, UnsupportedError
@@ -37,7 +38,9 @@ from snn_core.passes.spiking import (
     spiking_pools,
 )
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float, Shape
+from snn_core.simulation import registry
+from snn_core.trial import TrialWarning, try_out
+from snn_core.typing import Array, Float, Int, Shape
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "seed": {
@@ -81,10 +84,12 @@ def convert(
     source: Any,
     data: Float[Array | LazySamples, "b *l"],
     *,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     input_shape: Shape | None = None,
     check: Literal["error", "warn", "off"] = "error",
+    labels: Int[Array, "b"] | None = None,
+    trial: bool = True,
 ) -> Network:
     """Convert a trained network into a spiking one.
 
@@ -97,7 +102,7 @@ def convert(
         Calibration samples, channels last, scaled as the network expects them. A few hundred
         typical ones do. Those in files are read several times, some samples at a time.
     settings
-        How to convert; the preset ``fast`` if not given.
+        How to convert; the preset ``fast`` if not given. Nested dictionaries change that preset.
     timesteps
         Number of steps to convert for, instead of the one in the settings.
     input_shape
@@ -105,10 +110,16 @@ def convert(
     check
         What to do if the parsed network does not compute what the model computes, where its
         framework is installed: raise an error, warn, or not even look.
+    labels
+        Class of each calibration sample, where known; what is tried out is then scored, too.
+    trial
+        Try the converted network out in a short simulation. The last line of its history is what
+        came of it; `snn_core.trial.try_out` tells more.
 
     Returns
     -------
-    The converted network; ``history`` tells what was done to it.
+    The converted network. ``history`` tells what was done to it, and ``settings`` what was decided:
+    they stay with it, and simulations of it start from them.
 
     Raises
     ------
@@ -121,10 +132,13 @@ def convert(
     -----
     ExactnessWarning
         If ``check`` asks for it and the network differs from its source.
+    TrialWarning
+        If the spiking network does not decide as the analog one, with the likely reason.
     """
     if not isinstance(source, (Network, Parsed)):
         source = read(source, input_shape=input_shape)
-    settings = preset("fast") if settings is None else settings
+    if not isinstance(settings, Settings):
+        settings = preset("fast").updated(settings or {}, simulators=tuple(registry.names()))
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage="convert")
     network = source.network if isinstance(source, Parsed) else source
@@ -137,6 +151,7 @@ def convert(
     if isinstance(source, Parsed) and check != "off":
         exactness = compare(source, x_b_l)
         require_exact(exactness, warn=check == "warn")
+    analog = network
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
         readout=settings.conversion.readout
     )
@@ -144,7 +159,20 @@ def convert(
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:
         network = set_v_init(network, v_init=settings.cell.v_init)
-    return network.replace(note=str(exactness)) if exactness.compared else network
+    network = network.replace(settings=set_duration(settings, network))
+    if exactness.compared:
+        network = network.replace(note=str(exactness))
+    return _try_out(network, x_b_l, labels, analog) if trial else network
+
+
+def _try_out(
+    network: Network, x_b_l: Array | LazySamples, labels: Array | None, analog: Network
+) -> Network:
+    """Return a converted network whose history says what came of a trial."""
+    result = try_out(network, x_b_l, labels, source=analog)
+    for line in result.warnings:
+        warnings.warn(line, TrialWarning, stacklevel=3)
+    return network.replace(note=str(result))
 
 
 def _check_samples(

@@ -34,10 +34,10 @@ Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array]
 
 def run(
     network_or_path: Network | PathLikeStr,
-    simulator: str = "inisim",
+    simulator: str | None = None,
     *,
     data: Data,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     seed: int | None = None,
     output_dir: PathLikeStr | None = None,
@@ -52,12 +52,13 @@ def run(
     network_or_path
         The network, or the path of its artifact.
     simulator
-        Name of a registered simulator.
+        Name of a registered simulator; that of the settings (``simulation.simulator``) if not
+        given.
     data
         Samples and labels: arrays, a data set, or the path of one.
     settings
-        Settings of the run; those in the artifact if not given. What belongs to the conversion
-        is always taken from the artifact.
+        Settings of the run, also as nested dictionaries. What they leave open is as the network
+        was converted: steps, spike code, read-out and everything else.
     timesteps
         Number of steps, instead of the duration in the settings.
     seed
@@ -82,9 +83,13 @@ def run(
     StopSimulation
         If it was stopped before the first batch was finished.
     """
-    network, settings = _load(network_or_path, settings)
-    settings = _override(settings, timesteps=timesteps, seed=seed)
-    simulator = registry.current_name(simulator)
+    network = network_or_path
+    if not isinstance(network, Network):
+        network = artifact.load(network)
+    if isinstance(settings, Mapping):
+        settings = Settings.of(settings, simulators=tuple(registry.names()))
+    settings = _override(network.settings_for(settings), timesteps=timesteps, seed=seed)
+    simulator = registry.current_name(simulator or settings.simulation.simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
@@ -97,18 +102,6 @@ def run(
     if folder is not None and not interrupted:
         folder.finish(result.summary())
     return result
-
-
-def _load(
-    network_or_path: Network | PathLikeStr, settings: Settings | None
-) -> tuple[Network, Settings]:
-    """Load a network and the settings to run it with."""
-    if isinstance(network_or_path, Network):
-        return network_or_path, settings or Settings()
-    stored = artifact.load_artifact(network_or_path)
-    if settings is None:
-        return stored.network, stored.settings
-    return stored.network, settings.with_conversion(stored.settings)
 
 
 def _override(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
