@@ -13,7 +13,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,21 @@ from snn_core.evaluation.forward import check_consistent
 from snn_core.files import atomic_write
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
+from snn_core.ir.input_data import UINT8_SCALE, InputData
 from snn_core.ir.layers import Layer
 from snn_core.ir.network import Network
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
 
 FORMAT = "snn-artifact"
-VERSION = 2
+VERSION = 3
 """Format version that is written; older ones are migrated when read, newer ones refused."""
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     # Version 2 brought `Spiking.bias_t_c`, which is absent where there is none.
     1: lambda manifest: manifest,
+    # Version 3 brought `Network.input_data`; before, 8-bit integers were always divided by 255.
+    2: lambda manifest: {**manifest, "input_data": asdict(InputData())},
 }
 """Version to the function that turns its manifest into one of the next version."""
 
@@ -100,6 +103,7 @@ def dumps(
         "settings": (settings or Settings()).to_tree(),
         "history": list(network.history),
         "readout": network.readout,
+        "input_data": asdict(network.input_data),
         "scale_facs": {
             name: _put(arrays, f"scale_{name}", np.asarray(factor, np.float32))
             for name, factor in network.scale_facs.items()
@@ -122,10 +126,12 @@ def fingerprint(network: Network) -> str:
     It does not change with the version of the format, with settings, or with the history.
     """
     arrays: dict[str, Array] = {}
-    content = {
+    content: dict[str, Any] = {
         "readout": network.readout,
         "layers": [_describe(layer, arrays) for layer in network.layers],
     }
+    if network.input_data.uint8_scale != UINT8_SCALE:
+        content["uint8_scale"] = network.input_data.uint8_scale
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name, array in arrays.items():
         digest.update(f"{name}{array.shape}".encode())
@@ -164,6 +170,7 @@ def load_artifact(path: PathLikeStr) -> Artifact:
                     str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
                 },
                 readout=manifest["readout"],
+                input_data=InputData(**manifest["input_data"]),
             )
             arrays.require_all_used()
             check_consistent(network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, Stage
+from snn_core.settings.input import parse_fraction
 from snn_core.simulation import registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,6 +36,14 @@ def shape(text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() and int(part) for part in parts):
         raise click.BadParameter(f"{text!r} is no shape; expected sizes such as 3,32,32")
     return tuple(int(part) for part in parts)
+
+
+def number(text: str) -> float:
+    """Return a number such as ``0.5`` or ``1/255``."""
+    try:
+        return parse_fraction(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def model_options(command: Command) -> Command:
@@ -68,7 +77,8 @@ def stderr_console() -> Console:
 def simulation_options(command: Command) -> Command:
     """Add the options that a simulation takes."""
     options = [
-        click.option("--samples", type=click.IntRange(min=1), help="Use only the first N samples."),
+        click.option("--samples", type=click.IntRange(min=1), help="Use only N samples, of each "
+                     "class in turn."),
         click.option("--dt", type=click.FloatRange(min=0, min_open=True), metavar="MS",
                      help="Length of a step in ms."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
@@ -175,6 +185,11 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def class_line(classes: Sequence[str]) -> str:
+    """Return the names of classes with their numbers in one line."""
+    return f"classes: {', '.join(f'{i} {name}' for i, name in enumerate(classes))}"
 
 
 def print_result(result: RunResult, *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -24,7 +23,7 @@ from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
+from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.simulation import registry
 
 
@@ -52,6 +51,13 @@ from snn_core.simulation import registry
     help="Scale layers by this percentile of their activations.",
 )
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
+@click.option(
+    "--uint8-scale",
+    type=common.number,
+    metavar="FACTOR",
+    help="Factor for 8-bit integers, such as 1 or 1/255, in all data of the network. By default "
+    "1/255, or 1 where the model rescales by itself.",
+)
 @click.option("--simulator", help="Simulate afterwards, on this simulator.")
 @click.option("--test", type=common.PATH, help="Test data for the simulation, with labels.")
 @click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
@@ -73,6 +79,7 @@ def convert(
     timesteps: int | None,
     percentile: float | None,
     settings_file: Path | None,
+    uint8_scale: float | None,
     simulator: str | None,
     test: Path | None,
     results: Path | None,
@@ -96,6 +103,8 @@ def convert(
         settings = settings.updated(
             {"normalization": {"method": "percentile", "percentile": percentile}}
         )
+    if uint8_scale is not None:
+        settings = settings.updated({"input": {"uint8_scale": uint8_scale}})
     if simulator is not None:
         registry.get(simulator)
     require_writable(output)
@@ -106,7 +115,7 @@ def convert(
             num_classes=count(parsed.network.output.output_shape),
         )
         exactness = _exactness(parsed, calibration, check=check)
-        network = convert_network(parsed, calibration.x_b_l, settings=settings, check="off")
+        network = convert_network(parsed, calibration, settings=settings, check="off")
         if exactness.compared:
             network = network.replace(note=str(exactness))
         settings = set_duration(settings, network)
@@ -119,6 +128,9 @@ def convert(
             f"{output}: {len(network.spiking_layers)} layers with neurons, preset {preset_name}, "
             f"{settings.num_steps} steps"
         )
+        click.echo(f"input: {network.input_data.calibrated_range}; {network.input_data}")
+        if network.input_data.classes:
+            click.echo(common.class_line(network.input_data.classes))
         for line in costs(network):
             click.echo(line)
         click.echo(str(exactness), err=not exactness.compared)
@@ -137,11 +149,7 @@ def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness
     if check == "off":
         return Exactness(reason="--check off")
     exactness = compare(parsed, calibration.x_b_l)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ExactnessWarning)
-        require_exact(exactness, warn=check == "warn")
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
+    require_exact(exactness, warn=check == "warn")
     return exactness
 
 
@@ -176,6 +184,7 @@ def _figures(network: Network, output: Path, exactness: Exactness) -> dict[str, 
         "layers_with_neurons": len(network.spiking_layers),
         "readout": network.readout,
         "exactness": known,
+        "input": asdict(network.input_data),
         "lossy": costs(network),
         "history": list(network.history),
     }

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from snn_core.errors import ParseError
+from snn_core.ir.input_data import InputData
 from snn_core.ir.layers import Input, Layer, Spiking, rebuild
 from snn_core.typing import Array, PathLikeStr, Shape
 
@@ -31,6 +32,8 @@ class Network:
     readout
         ``"counts"``: the decision is the class with most output spikes; ``"membrane"``: the output
         neurons integrate without spiking and the largest potential decides.
+    input_data
+        How samples enter, and what samples it was calibrated on.
 
     Raises
     ------
@@ -43,6 +46,7 @@ class Network:
     history: tuple[str, ...] = ()
     scale_facs: Mapping[str, Array] = field(default_factory=dict)
     readout: str = "counts"
+    input_data: InputData = field(default_factory=InputData)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
@@ -159,7 +163,7 @@ class Network:
         note
             A line for the history.
         changes
-            Other fields to change (``scale_facs``, ``readout``).
+            Other fields to change (``scale_facs``, ``readout``, ``input_data``).
         """
         new = {layer.name: layer for layer in layers}
         for name in new:

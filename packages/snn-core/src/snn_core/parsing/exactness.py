@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 import textwrap
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from snn_core import errors
 from snn_core.data.lazy import LazySamples
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, SNNWarning
 from snn_core.evaluation.forward import predict
 from snn_core.parsing.base import Parsed, RunningParser
-from snn_core.typing import Array, Float
+from snn_core.typing import Array, Float, Shaped
 
 TOLERANCE = 1e-4
 """Largest difference that counts as rounding, relative to the largest output."""
@@ -27,7 +27,7 @@ SAMPLES = 8
 """How many samples tell enough."""
 
 
-class ExactnessWarning(UserWarning):
+class ExactnessWarning(SNNWarning):
     """A parsed network does not compute what its source computes."""
 
 
@@ -78,13 +78,14 @@ class Exactness:
         )
 
 
-def compare(parsed: Parsed, x_b_l: Float[Array | LazySamples, "b *l"]) -> Exactness:
+def compare(parsed: Parsed, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Exactness:
     """Run a source and the network that was read from it on the same samples.
 
     Parameters
     ----------
     x_b_l
-        Samples in the axis order of the network; the first `SAMPLES` are used.
+        Samples in the axis order of the network, scaled as its `InputData` says; the first
+        `SAMPLES` are used.
 
     Returns
     -------
@@ -93,7 +94,7 @@ def compare(parsed: Parsed, x_b_l: Float[Array | LazySamples, "b *l"]) -> Exactn
     parser = parsed.parser
     if not isinstance(parser, RunningParser):
         return Exactness(reason=f"the parser {parser.name!r} cannot run models")
-    x_b_l = np.asarray(x_b_l[:SAMPLES], np.float32)
+    x_b_l = parsed.network.input_data.as_floats(x_b_l[:SAMPLES])
     try:
         found = parser.run(parsed.source, x_b_l, input_shape=parsed.input_shape)
     except Exception as error:  # noqa: BLE001 - frameworks raise anything; none of it stops parsing
@@ -144,7 +145,7 @@ def require_exact(
         f"most {tolerance:g} of the largest output."
     )
     if warn:
-        warnings.warn(message, ExactnessWarning, stacklevel=3)
+        errors.warn(message, ExactnessWarning)
     else:
         raise ParseError(
             f"{message} A model that computes in half precision explains such a difference; "

@@ -13,8 +13,10 @@ import numpy as np
 import snn_core
 from snn_core import artifact
 from snn_core.codes import set_timesteps
-from snn_core.data import Dataset, load_dataset
-from snn_core.errors import ArtifactError
+from snn_core.data import Dataset
+from snn_core.data.loading import Data, as_dataset
+from snn_core.data.ranges import check_range
+from snn_core.errors import ArtifactError, SettingsError
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
@@ -24,12 +26,10 @@ from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, require_labels, simulate_batch
 from snn_core.simulation.contract import AbstractSNN, StopSimulation
 from snn_core.simulation.signal import require_events
-from snn_core.typing import Array, PathLikeStr
+from snn_core.typing import PathLikeStr
 
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Called after each batch with the samples done, all samples and the accuracy so far."""
-
-Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array]
 
 
 def run(
@@ -54,7 +54,8 @@ def run(
     simulator
         Name of a registered simulator.
     data
-        Samples and labels: arrays, a data set, or the path of one.
+        Samples and labels: arrays, a data set, or the path of one. 8-bit integers are scaled as the
+        network's ``input_data`` says: divided by 255, unless the model rescales by itself.
     settings
         Settings of the run; those in the artifact if not given. What belongs to the conversion
         is always taken from the artifact.
@@ -81,8 +82,14 @@ def run(
         If anything about network, settings, data or folder does not fit, before simulating.
     StopSimulation
         If it was stopped before the first batch was finished.
+
+    Warns
+    -----
+    DataWarning
+        If samples lie far outside what the network was calibrated on; see `snn_core.data.ranges`.
     """
     network, settings = _load(network_or_path, settings)
+    _require_input_scale(network, settings)
     settings = _override(settings, timesteps=timesteps, seed=seed)
     simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
@@ -111,6 +118,16 @@ def _load(
     return stored.network, settings.with_conversion(stored.settings)
 
 
+def _require_input_scale(network: Network, settings: Settings) -> None:
+    """Raise if settings of a run would scale 8-bit integers in another way than the conversion."""
+    wanted, known = settings.input.uint8_scale, network.input_data.uint8_scale
+    if wanted not in (None, known):
+        raise SettingsError(
+            f"Found input.uint8_scale = {wanted:g}; the network was converted with {known:g} "
+            f"({network.input_data}). Convert the model with it, or leave it out."
+        )
+
+
 def _override(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
     """Set the number of steps and the seed, where they are given."""
     if timesteps is not None:
@@ -120,20 +137,25 @@ def _override(settings: Settings, *, timesteps: int | None, seed: int | None) ->
 
 def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
     """Return the samples to simulate."""
-    if isinstance(data, tuple):
-        dataset = Dataset.of(*data)
-    elif isinstance(data, Dataset):
-        dataset = data
-    else:
-        dataset = load_dataset(data, settings=settings.input)
-    dataset = dataset.fit_to(
-        input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
-    ).select(
-        number=settings.simulation.num_to_test, indices=settings.simulation.sample_idxs_to_test
+    known = network.input_data.classes
+    dataset = (
+        as_dataset(data, settings=settings.input, classes=known)
+        .fit_to(
+            input_shape=network.input.output_shape,
+            num_classes=count(network.output.output_shape),
+            classes=known,
+        )
+        .select(
+            number=settings.simulation.num_to_test,
+            indices=settings.simulation.sample_idxs_to_test,
+            consecutive=settings.simulation.reset_between_nth_sample != 1,
+        )
     )
     require_labels(dataset)
     if settings.input.encoding == "events":
         require_events(dataset.events_b, dataset.x_b_l)
+    else:
+        check_range(dataset, network.input_data)
     return dataset
 
 
@@ -166,6 +188,8 @@ def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str
     return {
         "identity": json.loads(json.dumps(identity)),
         "data": dataset.name,
+        "input": str(snn.network.input_data) if dataset.x_b_l.dtype == np.uint8 else "",
+        "classes": list(dataset.classes),
         "versions": {
             "snn-core": snn_core.__version__,
             "numpy": np.__version__,
