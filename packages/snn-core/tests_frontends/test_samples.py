@@ -3,11 +3,13 @@
 import warnings
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from snn_core import convert, run
+from snn_core import convert, predict, run
 from snn_core.errors import DataWarning
 from snn_core.parsing import parse, read
 from snn_core.parsing.untrained import find_signs
@@ -67,6 +69,27 @@ def test_a_model_that_rescales_takes_bytes_as_they_are(function):
 def test_other_models_divide_bytes_by_255(function):
     network = parse(First(function, plain()), input_shape=SHAPE)
     assert network.input_data.uint8_scale == 1 / 255
+
+
+def test_a_program_for_bytes_takes_them_as_they_are(tmp_path):
+    """Its declaration is enough; here nothing rescales."""
+    model, x = First(lambda x: x.float(), plain()), torch.zeros(2, *SHAPE, dtype=torch.uint8)
+    torch.export.save(torch.export.export(model, (x,)), tmp_path / "model.pt2")
+    assert parse(tmp_path / "model.pt2").input_data.uint8_scale == 1
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+         helper.make_node("MatMul", ["f", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n", 16])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.ones((16, 3), np.float32), "w")],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset), tmp_path / "model.onnx")
+    network = parse(tmp_path / "model.onnx")
+    assert network.input_data.uint8_scale == 1
+    raw = np.full((2, 16), 10, np.uint8)
+    np.testing.assert_array_equal(predict(network, raw), np.full((2, 3), 160))
 
 
 def test_bytes_and_floats_give_the_answers_of_pytorch():

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
+from snn_core.ir import ActivationLayer, Add, InputData, Network, ReLU, Softmax
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import CHANNELS_LAST, View
 from snn_core.parsing.problems import collect_problems
@@ -322,7 +322,8 @@ def finish(
         history.append("read log-softmax as softmax: the decisions are the same")
     if entry.axes != tuple(range(entry.rank)):
         history.append("channels-first source: reordered; the samples must be channels last")
-    network = Network(layers=tuple(b.layers), history=tuple(history))
+    data = InputData(uint8_scale=1.0, decided_by="model") if b.takes_uint8 else InputData()
+    network = Network(layers=tuple(b.layers), history=tuple(history), input_data=data)
     if log_softmax and not _ends_in_softmax(network):
         problem = "log-softmax inside the network; only the output can have it"
         raise UnsupportedError([problem], what=what)

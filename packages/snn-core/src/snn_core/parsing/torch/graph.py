@@ -21,7 +21,7 @@ from snn_core.parsing.emit.walk import (
 )
 from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
-from snn_core.parsing.torch.archive import Program, read_sizes
+from snn_core.parsing.torch.archive import BYTE, Program, read_sizes
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.typing import Array, Shape
 
@@ -57,8 +57,9 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     problems += more
     needed = trace_back([list(n.reads()) for n in nodes], [n.outputs for n in nodes], targets)
     source, *others = sources
-    shape = _input_shape(graph["tensor_values"][source]["sizes"], input_shape, source)
-    b = Builder(channels_first=True)
+    declared = graph["tensor_values"][source]
+    shape = _input_shape(declared["sizes"], input_shape, source)
+    b = Builder(channels_first=True, takes_uint8=declared.get("dtype") == BYTE)
     channels_first = _channels_first(nodes, source, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
     walk = _Walk(b, graph["tensor_values"], {**constants, source: entry})
