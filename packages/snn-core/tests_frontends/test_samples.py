@@ -149,5 +149,5 @@ def test_models_trained_in_memory_are_left_alone(make, optimizer, rate, steps):
 
 
 def test_converting_a_new_model_warns():
-    with pytest.warns(DataWarning, match="look freshly initialised.* Load them into the model"):
+    with pytest.warns(DataWarning, match="look freshly initialised.* load them into the model"):
         convert(plain(), np.random.default_rng(0).random((9, 8, 8, 1)), input_shape=SHAPE)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from snn_core import convert, load, run
+from snn_core.cli import common
 from snn_core.conversion import preset
 from snn_core.running.result import RunResult
 
@@ -140,3 +141,17 @@ def test_a_run_of_some_samples_resumes(snn, classifier, images, converted, tmp_p
     (tmp_path / "r" / "batches" / "00001.npz").unlink()
     again = snn(*run_it, "--resume")
     assert json.loads(again.stdout)["accuracy"] == json.loads(first.stdout)["accuracy"]
+
+
+def test_inspect_shows_how_samples_enter(snn, classifier, images, converted):
+    path, _ = converted(classifier(), images(x=RAW))
+    lines = snn("inspect", path).stdout.splitlines()
+    low, mean = RAW.min() / 255, RAW.mean() / 255  # 1 grey level at least
+    assert f"  uint8 ÷ 255, calibrated on values of {low:.4g} to 1 (mean {mean:.3g})" in lines
+    assert json.loads(snn("inspect", path, "--json").stdout)["input"]["decided_by"] == "rule"
+
+
+def test_many_classes_are_cut_short():
+    names = [f"n{i}" for i in range(1000)]
+    assert common.class_line(names[:2]) == "classes: 0 n0, 1 n1"
+    assert common.class_line(names).endswith("18 n18, 19 n19, and 980 more")

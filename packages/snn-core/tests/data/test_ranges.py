@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,10 @@ def test_ordinary_samples_are_fine(x_b_l, data):
         ),
         (np.vstack([SCALED, -2 * np.ones((3, 6))]), SEEN_SCALED, "3 of 53 samples .* found -2 to"),
         (SCALED, SEEN_RAW, r"all values are tiny .*calibration saw 0 to 255.*multiplied by 255"),
+        (
+            RAW, replace(SEEN_RAW, uint8_scale=1 / 255, decided_by="rule"),
+            r"all values are tiny .* 8-bit integers enter as uint8 ÷ 255; .*--uint8-scale 1",
+        ),
         (np.zeros((5, 6)), SEEN_SCALED, "all values of the 5 samples are 0"),
         (SCALED, SEEN_NOTHING, "50 of 50 samples have values far outside"),
         (RAW.astype("f4"), RULE, "as raw 8-bit images have"),

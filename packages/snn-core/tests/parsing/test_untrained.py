@@ -1,5 +1,7 @@
 """Weights as frameworks draw them are told from trained ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -120,9 +122,9 @@ def test_few_weights_tell_nothing():
 @pytest.mark.parametrize(
     ("source", "advice"),
     [
-        (ModelName("net:Net"), "Give them with --weights FILE"),
-        ("net.pt2", "Save the model, or its weights, after training"),
-        (object(), "Load them into the model before converting it"),
+        (ModelName("net:Net", Path("weights.pth")), "Save them after training"),
+        ("net.pt2", "Save them after training"),
+        (object(), "Give them with --weights FILE, or load them into the model"),
     ],
 )
 def test_the_warning_says_what_to_do(source, advice):

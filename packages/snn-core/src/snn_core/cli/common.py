@@ -27,6 +27,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
 """Exit status of a run that Ctrl-C stopped, as shells report it."""
 
+MOST_CLASSES = 20
+"""Names of classes that are printed."""
+
 PATH = click.Path(path_type=Path)
 
 
@@ -188,8 +191,11 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
 
 
 def class_line(classes: Sequence[str]) -> str:
-    """Return the names of classes with their numbers in one line."""
-    return f"classes: {', '.join(f'{i} {name}' for i, name in enumerate(classes))}"
+    """Return the names of classes with their numbers in one line, the first of many."""
+    names = [f"{i} {name}" for i, name in enumerate(classes)]
+    rest = len(names) - MOST_CLASSES
+    more = [f"and {rest} more"] if rest > 0 else []
+    return f"classes: {', '.join([*names[:MOST_CLASSES], *more])}"
 
 
 def print_result(result: RunResult, *, as_json: bool) -> None:

@@ -20,7 +20,6 @@ from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
-from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, require_exact
@@ -111,8 +110,7 @@ def convert(
     with common.stderr_console().status("Converting ..."):
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
         calibration = load_dataset(data, part="calibration", settings=settings.input).fit_to(
-            input_shape=parsed.network.input.output_shape,
-            num_classes=count(parsed.network.output.output_shape),
+            input_shape=parsed.network.input.output_shape
         )
         exactness = _exactness(parsed, calibration, check=check)
         network = convert_network(parsed, calibration, settings=settings, check="off")

@@ -182,10 +182,13 @@ def _outside(found: Range, data: InputData) -> Iterator[str]:
             f"for calibration were{_factor(found.high, data.high)}, or convert with such samples."
         )
     elif max(abs(found.low), abs(found.high)) < SHRUNK * max(abs(data.low), abs(data.high)):
-        yield (
-            f"all values are tiny beside those of the calibration: {seen}. Scale the samples as "
-            f"those for calibration were{_factor(found.high, data.high)}."
-        )
+        advice = f"Scale the samples as those for calibration were{_factor(found.high, data.high)}."
+        if found.is_uint8:
+            advice = (
+                f"8-bit integers enter as {data}; convert with input.uint8_scale = 1 "
+                f"(--uint8-scale 1) if the model was trained on raw values."
+            )
+        yield f"all values are tiny beside those of the calibration: {seen}. {advice}"
 
 
 def _factor(found: float, expected: float) -> str:

@@ -51,13 +51,10 @@ def warn_if_untrained(parsed: Parsed) -> None:
     evidence = find_signs(parsed.dialect)
     if not evidence:
         return
-    source = parsed.source
-    if isinstance(source, ModelName) and source.weights is None:
-        advice = "Give them with --weights FILE"
-    elif isinstance(source, (str, PathLike, ModelName)):
-        advice = "Save the model, or its weights, after training"
+    if isinstance(parsed.source, (str, PathLike, ModelName)):  # the latter with a file of weights
+        advice = "Save them after training"
     else:
-        advice = "Load them into the model before converting it"
+        advice = "Give them with --weights FILE, or load them into the model before converting it"
     warn(
         f"The weights look freshly initialised: {evidence}. Decisions of such a network are "
         f"random; expected trained weights. {advice}."
