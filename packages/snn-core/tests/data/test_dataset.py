@@ -10,8 +10,9 @@ X = np.arange(12, dtype=np.float32).reshape(3, 4) / 12
 
 
 def test_samples_and_labels_are_read(tmp_path):
-    np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1])
+    np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1], classes=["ant", "bee", "cat"])
     found = load_dataset(tmp_path / "data.npz")
+    assert found.classes == ("ant", "bee", "cat")
     np.testing.assert_array_equal(found.x_b_l, X)
     assert found.labels_b.tolist() == [2, 0, 1]
     assert list(found.sample_ids) == [0, 1, 2]

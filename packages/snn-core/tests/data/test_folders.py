@@ -75,6 +75,7 @@ def test_a_folder_in_a_hidden_place_is_read(kind, filled, tmp_path):
 def test_names_that_a_network_knows_give_the_numbers(kind, filled):
     """A class of which there are no samples here, not even a folder, shifts nothing."""
     folder = filled("cat/1", "dog/1")
+    (folder / "unknown and empty").mkdir()
     data = kind[2](folder, classes=("ant", "cat", "bird", "dog"))
     assert data.labels_b.tolist() == [1, 3]
     assert data.classes == ("ant", "cat", "bird", "dog")

@@ -57,7 +57,7 @@ def find_files(
         Sub-folders in the order of their classes, instead of the order of names.
     known
         Names of the classes that a network knows, in their order. They give the numbers where
-        settings don't, if all sub-folders are among them.
+        settings don't, if all sub-folders with files are among them.
 
     Raises
     ------
@@ -79,7 +79,9 @@ def find_files(
         by_class = {name: paths for name, paths in by_class.items() if paths or name in labels}
         _require_named(by_class, labels, folder)
     else:
-        labels = _numbered(known if set(by_class) <= set(known) else by_class)
+        filled = {name: paths for name, paths in by_class.items() if paths}
+        by_class = filled if set(filled) <= set(known) else by_class
+        labels = _numbered(known if by_class is filled else by_class)
     labels_b = [labels[name] for name, paths in by_class.items() for _ in paths]
     return Files(
         paths=[path for paths in by_class.values() for path in paths],

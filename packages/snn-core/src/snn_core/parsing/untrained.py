@@ -30,6 +30,9 @@ from snn_core.typing import Array
 FEWEST = 100
 """Weights of a network below which their distribution tells too little."""
 
+MOST = 10_000
+"""Weights of a layer whose distribution is tested; the bounds hold for all."""
+
 SLACK = 1e-4
 """How far beyond its bounds rounding, or a folded new batch normalization, may bring a weight."""
 
@@ -72,14 +75,17 @@ def find_signs(dialect: Network) -> str:
         return ""
     if norms:
         return f"{len(norms)} of {len(norms)} batch normalizations have the statistics 0 and 1"
-    shares = [_within_bounds(layer) for layer in dialect if _is_learned(layer)]
-    found = [share for share in shares if share is not None]
-    if len(found) < len(shares) or not found:
-        return ""
-    drawn = np.concatenate(found)
+    found: list[Array] = []
+    for layer in dialect:
+        if _is_learned(layer):
+            shares = _within_bounds(layer)
+            if shares is None:
+                return ""
+            found.append(shares)
+    drawn = np.concatenate(found) if found else np.zeros(0, np.float32)
     if len(drawn) < FEWEST or not _is_even(drawn):
         return ""
-    return f"all {len(drawn)} weights are spread evenly within the bounds of new layers"
+    return f"all {len(found)} layers have weights spread evenly within the bounds of new ones"
 
 
 def _is_new_norm(network: Network, layer: Layer) -> bool | None:
@@ -109,16 +115,16 @@ def _is_learned(layer: Layer) -> bool:
 
 
 def _within_bounds(layer: Layer) -> Array | None:
-    """Return the weights of a new layer as shares of their bound; ``None`` if it is not new."""
+    """Return weights of a new layer as shares of their bound; ``None`` if it is not new."""
     if not isinstance(layer, (Dense, Conv1D, Conv2D, DepthwiseConv2D)):
         return None
     weights = layer.weight.reshape(-1)
-    largest = float(np.abs(weights).max())
+    largest = max(float(weights.max()), -float(weights.min()))
     bias = float(np.abs(layer.bias_o).max(initial=0.0))
     for bound, bias_bound in _bounds(layer):
         is_full = bound * (1 - MISS / weights.size) <= largest <= bound * (1 + SLACK)
         if is_full and bias <= bias_bound * (1 + SLACK):
-            return weights / np.float32(bound)
+            return weights[:: 1 + weights.size // MOST] / np.float32(bound)
     return None
 
 
