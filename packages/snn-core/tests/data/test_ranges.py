@@ -22,6 +22,7 @@ RULE = InputData()
 MODEL = InputData(uint8_scale=1.0, decided_by="model")
 USER = InputData(uint8_scale=1.0, decided_by="user")
 SEEN_SCALED = InputData(low=0.0, high=1.0, mean=0.5)
+SEEN_DARK = InputData(low=0.0, high=1.0, mean=0.125)
 SEEN_RAW = InputData(uint8_scale=1.0, decided_by="model", low=0.0, high=255.0, mean=127.0)
 SEEN_NOTHING = InputData(low=0.0, high=0.0, mean=0.0)
 
@@ -94,6 +95,7 @@ def test_calibration_data_that_cannot_be_right_are_named(x_b_l, data, message):
         (SCALED, SEEN_SCALED), (RAW, SEEN_SCALED), (RAW, SEEN_RAW), (SCALED[:1], SEEN_SCALED),
         (1.5 * SCALED, SEEN_SCALED), (SCALED / 4, SEEN_SCALED), (RAW.astype("i4"), SEEN_RAW),
         (np.ones((1, 1)), SEEN_SCALED), (SCALED, RULE), (CENTRED, RULE),
+        (1 - SCALED**9, SEEN_DARK),  # too few to tell
     ],
 )  # fmt: skip
 def test_ordinary_samples_are_fine(x_b_l, data):
@@ -114,6 +116,7 @@ def test_ordinary_samples_are_fine(x_b_l, data):
             r"all values are tiny .* 8-bit integers enter as uint8 ÷ 255; .*--uint8-scale 1",
         ),
         (np.zeros((5, 6)), SEEN_SCALED, "all values of the 5 samples are 0"),
+        (np.tile(1 - SCALED**9, (4, 1)), SEEN_DARK, "the mean is far .* 0.9.* inverted"),
         (SCALED, SEEN_NOTHING, "50 of 50 samples have values far outside"),
         (RAW.astype("f4"), RULE, "as raw 8-bit images have"),
         (SCALED, MODEL, "expects larger ones"),

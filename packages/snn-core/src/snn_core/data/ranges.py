@@ -29,6 +29,9 @@ LARGEST_UNSCALED = 32.0
 SHRUNK = 1 / 16
 """Samples below this share of the largest calibration value were scaled in another way."""
 
+ENOUGH = 1000
+"""Values whose mean tells something."""
+
 _TYPICAL = "Calibrate on a few hundred typical samples of all classes."
 
 
@@ -109,7 +112,8 @@ def check_range(dataset: Dataset, data: InputData) -> None:
     Warns
     -----
     DataWarning
-        If their values lie far outside, are tiny beside those, or are all the same.
+        If their values lie far outside, are tiny beside those, have a mean far from theirs, or are
+        all the same.
     """
     x_b_l = dataset.x_b_l
     if isinstance(x_b_l, LazySamples):
@@ -169,7 +173,7 @@ def _misfits(found: Range, data: InputData) -> Iterator[str]:
 
 
 def _outside(found: Range, data: InputData) -> Iterator[str]:
-    """Yield a line if samples lie far outside what calibration saw, or are tiny beside it."""
+    """Yield a line if samples are far outside, tiny or shifted beside those of calibration."""
     if data.low is None or data.high is None:
         return
     span = data.high - data.low
@@ -189,6 +193,11 @@ def _outside(found: Range, data: InputData) -> Iterator[str]:
                 f"(--uint8-scale 1) if the model was trained on raw values."
             )
         yield f"all values are tiny beside those of the calibration: {seen}. {advice}"
+    elif data.mean is not None and found.size >= ENOUGH and abs(found.mean - data.mean) > span / 2:
+        yield (
+            f"the mean is far from that of the calibration: {seen}. Check whether the samples are "
+            f"inverted, or shifted."
+        )
 
 
 def _factor(found: float, expected: float) -> str:
