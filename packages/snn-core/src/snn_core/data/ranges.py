@@ -158,9 +158,10 @@ def _misfits(found: Range, data: InputData) -> Iterator[str]:
             f"model was trained on values from 0 to 1, pass x.astype('uint8') or divide by 255. "
             f"If it was trained on these, input.uint8_scale = 1 (--uint8-scale 1) says so."
         )
-    if data.decided_by == "rule" and found.is_uint8 and 255 * found.high <= LARGEST_UNSCALED:
+    levels = 255 * found.high
+    if data.decided_by == "rule" and found.is_uint8 and 0 < levels <= LARGEST_UNSCALED:
         yield (
-            f"found 8-bit integers up to {255 * found.high:.0f}, which become {found} when divided "
+            f"found 8-bit integers up to {levels:.0f}, which become {found} when divided "
             f"by 255. If the model was trained on the integers, input.uint8_scale = 1 "
             f"(--uint8-scale 1) says so."
         )
