@@ -31,12 +31,14 @@ from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
 
 FORMAT = "snn-artifact"
-VERSION = 2
+VERSION = 3
 """Format version that is written; older ones are migrated when read, newer ones refused."""
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     # Version 2 brought `Spiking.bias_t_c`, which is absent where there is none.
     1: lambda manifest: manifest,
+    # Version 3 brought bounds per channel and `MaxPooling2D.sign_c`, absent where there are none.
+    2: lambda manifest: manifest,
 }
 """Version to the function that turns its manifest into one of the next version."""
 
@@ -271,7 +273,7 @@ def _value(value: Any, arrays: _Arrays) -> Any:
     if isinstance(value, Mapping):
         if "array" in value:
             return arrays.read(value)
-        own = dict(value)
+        own = {name: _value(item, arrays) for name, item in value.items()}
         return activations.KINDS[own.pop("activation")](**own)
     if isinstance(value, list):
         return tuple(_value(item, arrays) for item in value)
