@@ -211,12 +211,6 @@ def test_variable_input_shapes_are_refused(tmp_path: Path) -> None:
         parsed(chain(kl.Conv2D(2, 3), shape=(None, None, 3)), tmp_path)
 
 
-def test_max_pooling_of_signed_values_is_refused(tmp_path: Path) -> None:
-    model = randomized(head(kl.Conv2D(4, 3), kl.MaxPooling2D(name="peak")))
-    with pytest.raises(UnsupportedError, match=r"peak \(MaxPooling2D\).*negative"):
-        parsed(model, tmp_path)
-
-
 def test_hidden_softmax_is_refused(tmp_path: Path) -> None:
     model = chain(kl.Dense(4, activation="softmax", name="hidden"), kl.Dense(3), shape=(6,))
     with pytest.raises(UnsupportedError, match=r"hidden \(Dense\).*softmax"):
