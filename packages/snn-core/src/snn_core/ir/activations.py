@@ -7,13 +7,15 @@ name.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from snn_core.typing import Array, Float
 
-PerChannel: TypeAlias = float | tuple[float, ...]
+# Not tuple[float, ...]: of such, checks of annotations look at a random item, and reading a model
+# must draw no random numbers.
+PerChannel: TypeAlias = float | tuple[Any, ...]
 """One number, or one for each channel (the last axis)."""
 
 
