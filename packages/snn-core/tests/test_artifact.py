@@ -10,7 +10,7 @@ import pytest
 from snn_core import artifact
 from snn_core.errors import ArtifactError, DataError
 from snn_core.evaluation.forward import predict
-from snn_core.ir import InputData, Linear, ReLU
+from snn_core.ir import InputData, Linear, QuantizedReLU, ReLU
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -224,6 +224,29 @@ def test_damaged_files_are_refused(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ArtifactError, match=r"is no complete \.snn file"):
         artifact.load(path)
+
+
+def test_values_per_channel_survive(tmp_path):
+    builder = NetworkBuilder((2, 2, 2)).conv2d(
+        np.ones((1, 1, 2, 2)), activation=ReLU(max_value=(1 / 3, 2.0))
+    )
+    builder.max_pooling((2, 2), sign_c=[1, -1])
+    form = QuantizedReLU(step=(0.25, 0.1), max_value=(1.0, 0.7))
+    expected = builder.conv2d(np.ones((1, 1, 2, 2)), activation=form).build()
+    artifact.save(expected, tmp_path / "model.snn")
+    found = artifact.load(tmp_path / "model.snn")
+    assert [getattr(layer, "activation", None) for layer in found] == [
+        getattr(layer, "activation", None) for layer in expected
+    ]
+    assert found.layers[2].sign_c.tolist() == [1, -1]
+    assert artifact.fingerprint(found) == artifact.fingerprint(expected)
+
+
+def test_bounds_for_other_channels_are_refused(tmp_path):
+    builder = NetworkBuilder((2,)).dense(np.eye(2), activation=ReLU(max_value=(1.0, 2.0, 3.0)))
+    artifact.save(builder.build(), tmp_path / "model.snn")
+    with pytest.raises(ArtifactError, match="do not fit together"):
+        artifact.load(tmp_path / "model.snn")
 
 
 def test_a_flipped_byte_is_noticed(tmp_path):

@@ -347,6 +347,14 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
     "max pool same": (
         after_conv("MaxPool", features=4 * 3 * 2, kernel_shape=[3, 3], strides=[2, 2],
                    auto_pad="SAME_LOWER"), IMAGE, (11,)),
+    "max pool of sums": (
+        lambda net: net.head(net.node("MaxPool", net.conv(), kernel_shape=[3, 3]), 32),
+        IMAGE, (11,)),
+    "normalization between ReLU and max pool": (
+        lambda net: net.head(net.relu(net.conv(net.node(
+            "MaxPool", normalized(net, net.relu(net.conv()), 4), kernel_shape=[3, 2],
+            strides=[2, 2], pads=[1, 0, 0, 0]), inputs=4, pads=[1, 1, 1, 1])), 24),
+        IMAGE, (11, 15)),
     "max pool, indices unused": (unused_indices, IMAGE, (11,)),
     "average pool": (
         after_conv("AveragePool", features=4 * 3 * 2, kernel_shape=[2, 2], strides=[2, 2]),

@@ -86,8 +86,13 @@ def pooling(draw: Draw, shape: torch.Size) -> nn.Module | None:
     stride, ceil_mode = draw(pairs(1, 2)), draw(st.booleans())
     if draw(st.booleans()):
         return nn.AvgPool2d(kernel, stride, padding, ceil_mode, draw(st.booleans()))
-    # Maxima need values that are not negative.
-    return nn.Sequential(nn.ReLU(), nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode))
+    maximum = nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode)
+    before = draw(
+        st.sampled_from(
+            [(), (nn.ReLU(),), (nn.ReLU(), nn.BatchNorm2d(shape[1])), (nn.BatchNorm2d(shape[1]),)]
+        )
+    )
+    return nn.Sequential(*before, maximum)
 
 
 def normalization(draw: Draw, shape: torch.Size) -> nn.Module:

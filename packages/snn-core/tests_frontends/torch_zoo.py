@@ -418,6 +418,26 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
         lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1)), IMAGE),
     "max pool ceil": (
         lambda: head(nn.Conv2d(3, 4, 4), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)), IMAGE),
+    "max pool of sums": (lambda: head(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), IMAGE),
+    "max pool before a sum": (
+        lambda: Function(
+            lambda net, x: net.last(F.relu(net.pool(net.a(x)) + net.b(x)).flatten(1)),
+            a=nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)),
+            pool=nn.MaxPool2d(3, 2, 1), b=nn.Conv2d(3, 4, 1, 2), last=nn.LazyLinear(3)), IMAGE),
+    "minimum pool": (lambda: after_conv(lambda y: -F.max_pool2d(-y.relu(), 2)), IMAGE),
+    "bn between relu and max pool": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1),
+                     nn.Conv2d(4, 3, 3, padding=1), nn.ReLU()), IMAGE),
+    "bn between relu and max pool of sequences": (
+        lambda: head(nn.Conv1d(4, 3, 3), nn.ReLU(), nn.BatchNorm1d(3), nn.MaxPool1d(2, padding=1),
+                     nn.Conv1d(3, 3, 3, padding=1)), SEQUENCE),
+    "bn between relu and average pool": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.AvgPool2d(2),
+                     nn.Conv2d(4, 3, 3, padding=1)), IMAGE),
+    "bn before a maximum over rows": (
+        lambda: Function(
+            lambda net, x: net.last(net.bn(net.conv(x).relu()).amax(dim=2).flatten(1)),
+            conv=nn.Conv2d(3, 4, (9, 3)), bn=nn.BatchNorm2d(4), last=nn.LazyLinear(3)), IMAGE),
     "average pool": (lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d((2, 3))), IMAGE),
     "average pool padded": (
         lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(3, 2, 1)), IMAGE),

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as kl
-from keras_zoo import IMAGE, LAYERS, MODELS, chain, head, lenet, randomized
+from keras_zoo import IMAGE, LAYERS, MODELS, chain, lenet, randomized
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluation.forward import predict
@@ -209,12 +209,6 @@ def test_several_inputs_are_refused(tmp_path: Path) -> None:
 def test_variable_input_shapes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="not fixed"):
         parsed(chain(kl.Conv2D(2, 3), shape=(None, None, 3)), tmp_path)
-
-
-def test_max_pooling_of_signed_values_is_refused(tmp_path: Path) -> None:
-    model = randomized(head(kl.Conv2D(4, 3), kl.MaxPooling2D(name="peak")))
-    with pytest.raises(UnsupportedError, match=r"peak \(MaxPooling2D\).*negative"):
-        parsed(model, tmp_path)
 
 
 def test_hidden_softmax_is_refused(tmp_path: Path) -> None:

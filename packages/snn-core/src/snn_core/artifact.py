@@ -39,6 +39,7 @@ MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     # Version 2 brought `Spiking.bias_t_c`, which is absent where there is none.
     1: lambda manifest: manifest,
     # Version 3 brought `Network.input_data`; before, 8-bit integers were always divided by 255.
+    # Bounds per channel and `MaxPooling2D.sign_c` are absent where there are none.
     2: lambda manifest: {**manifest, "input_data": asdict(InputData())},
 }
 """Version to the function that turns its manifest into one of the next version."""
@@ -278,7 +279,7 @@ def _value(value: Any, arrays: _Arrays) -> Any:
     if isinstance(value, Mapping):
         if "array" in value:
             return arrays.read(value)
-        own = dict(value)
+        own = {name: _value(item, arrays) for name, item in value.items()}
         return activations.KINDS[own.pop("activation")](**own)
     if isinstance(value, list):
         return tuple(_value(item, arrays) for item in value)

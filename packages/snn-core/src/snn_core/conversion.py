@@ -20,7 +20,6 @@ from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
     apply_scales,
-    bound_scales,
     first_spike_scales,
     largest_activations,
     mse_scales,
@@ -290,9 +289,13 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
-    scales = bound_scales(network, scales)
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
+
+
+def _apply_scales(network: Network, scales: Mapping[str, Array], settings: Settings) -> Network:
+    highest = code_of(settings).highest
+    return apply_scales(network, scales, v_thresh=settings.cell.v_thresh, highest=highest)
 
 
 def _scale_with_headroom(
@@ -306,7 +309,7 @@ def _scale_with_headroom(
         if not passes_spikes_on(network, name)
     }
     note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
 
 
@@ -315,7 +318,7 @@ def _scale_for_first_spikes(
 ) -> Network:
     """Scale layers for spike times with a ramp, whatever the method."""
     scales, v_init = first_spike_scales(network, x_b_l, settings)
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     started = [
         replace(layer, v_init=v_init[layer.name])
         for layer in scaled.spiking_layers

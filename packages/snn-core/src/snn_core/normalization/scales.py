@@ -25,7 +25,11 @@ _PER_LAYER = "use one scale per layer (normalization.per_channel = false)"
 
 
 def apply_scales(
-    network: Network, scales: Mapping[str, Array], *, v_thresh: float = 1.0
+    network: Network,
+    scales: Mapping[str, Array],
+    *,
+    v_thresh: float = 1.0,
+    highest: float | None = None,
 ) -> Network:
     """Return the network with scaled weights.
 
@@ -36,6 +40,10 @@ def apply_scales(
         the scale of their input (pooling) or 1 (the output); relays work in source units.
     v_thresh
         Threshold of all neurons; a spike then carries this value, as in the original.
+    highest
+        Largest number that spikes can stand for (`SpikeCode.highest`). Where an activation has an
+        upper bound, scales are changed so that this number stands for the bound at most: neurons
+        that spike as much as they can then clip it exactly. ``None``: scales stay as they are.
 
     Raises
     ------
@@ -49,25 +57,13 @@ def apply_scales(
         inputs = [carried[name] for name in layer.inputs]
         theta = v_thresh if network.has_neurons(layer) else 1.0
         own = _own_scale(layer, scales.get(layer.name), inputs, theta)
+        if isinstance(layer, ir.Spiking) and highest and network.has_neurons(layer):
+            own = _keep_bound(layer, own * theta, highest) / theta
         carried[layer.name] = own * theta
         if isinstance(layer, ir.Spiking):
             new.append(_scale(layer, inputs, own, theta))
             factors[layer.name] = _reduce(carried[layer.name])
     return network.replace(*new, scale_facs=factors)
-
-
-def bound_scales(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
-    """Return scales in which no neuron can pass the upper bound of its activation.
-
-    A neuron fires once per step at most, which stands for its scale. Scales from calibration data
-    stay below the bound anyway; where there is none, a bound below 1 becomes the scale.
-    """
-    found = dict(scales)
-    for layer in network.spiking_layers:
-        bound = getattr(layer.activation, "max_value", None)
-        if bound is not None and bound < 1 and layer.name not in found:
-            found[layer.name] = np.asarray(bound, np.float32)
-    return found
 
 
 def _own_scale(
@@ -86,6 +82,20 @@ def _own_scale(
     )
 
 
+def _keep_bound(
+    layer: ir.Spiking, scale_l: Float64[Array, "*l"], highest: float
+) -> Float64[Array, "*l"]:
+    """Return scales with which ``highest`` stands for the activation's upper bound at most.
+
+    It stands for the bound itself where activations reach that.
+    """
+    bound = layer.activation.upper_bound
+    if bound is None:
+        return scale_l
+    reached = scale_l >= bound.astype(np.float32)
+    return np.where(reached, bound / highest, np.minimum(scale_l, bound / highest))
+
+
 def _scale(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> ir.Spiking:
     """Return a layer with inputs scaled by ``inputs`` and an output scaled by ``own``."""
     changes: dict[str, Any] = {
@@ -96,11 +106,7 @@ def _scale(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> 
         changes["bias_o"] = layer.bias_o / _channels(layer, own)
     if layer.bias_t_c is not None:
         changes["bias_t_c"] = layer.bias_t_c / _channels(layer, own)
-    activation = layer.activation
-    rescaled = {activation.rescale(float(scale)) for scale in np.unique(own)}
-    if len(rescaled) > 1:
-        raise UnsupportedError([f"{layer.name}: its upper bound differs by channel; {_PER_LAYER}"])
-    changes["activation"] = rescaled.pop()
+    changes["activation"] = layer.activation.rescale(_channels(layer, own))
     return replace(layer, **changes)
 
 
