@@ -85,8 +85,9 @@ class RunningParser(Parser, Protocol):
 
         Returns
         -------
-        The outputs, shape ``(samples, *network.output.output_shape)``, and the name and version of
-        the framework; ``None`` where it is not installed.
+        The outputs, shape ``(samples, *network.output.output_shape)``, in the type in which they
+        were computed where that is half precision, and the name and version of the framework;
+        ``None`` where it is not installed.
         """
         ...
 
