@@ -171,8 +171,9 @@ def _apply_lossy_passes(
     Those on weights change the source's own, before anything is merged into them.
     """
     network = source if isinstance(source, Network) else source.network
-    dialect = source if isinstance(source, Network) else source.dialect
-    for on_weights in _weight_passes(settings):
+    on_all_weights = _weight_passes(settings)
+    dialect = source.dialect if on_all_weights and isinstance(source, Parsed) else network
+    for on_weights in on_all_weights:
         changed = on_weights(dialect)
         if changed is not dialect:
             note, after = changed.history[-1], run_structural(changed)

@@ -152,8 +152,6 @@ class Parsed:
         What read it.
     input_shape
         The shape that was given for it.
-    dialect
-        Its network in the source dialect, for the passes on weights as they were trained.
     network
         Its network ready for conversion.
     """
@@ -161,8 +159,15 @@ class Parsed:
     source: Any
     parser: Parser
     input_shape: Shape | None
-    dialect: Network
     network: Network
+
+    @property
+    def dialect(self) -> Network:
+        """Its network in the source dialect, for the passes on weights as they were trained.
+
+        It is read again, as few need it and its weights take as much memory as the network's.
+        """
+        return self.parser.parse(self.source, input_shape=self.input_shape)
 
 
 def parse(
@@ -204,14 +209,8 @@ def read(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    dialect = parser.parse(source, input_shape=input_shape)
-    return Parsed(
-        source=source,
-        parser=parser,
-        input_shape=input_shape,
-        dialect=dialect,
-        network=run_structural(dialect),
-    )
+    network = run_structural(parser.parse(source, input_shape=input_shape))
+    return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

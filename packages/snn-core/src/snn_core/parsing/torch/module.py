@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,7 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
         example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
         try:
             program = torch.export.export(module, (example,), strict=False)
+            weights = _take_weights(torch, program)
             torch.export.save(program, buffer)
         except Exception as error:  # export runs the module, which may raise anything
             first = next((line for line in str(error).splitlines() if line.strip()), "")
@@ -185,7 +187,24 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
                 f"{tuple(input_shape)} ({type(error).__name__}: {first}). Check the input shape."
             ) from error
     buffer.seek(0)
-    return read_program(buffer, what=type(module).__name__)
+    found = read_program(buffer, what=type(module).__name__)
+    return replace(found, arrays={**found.arrays, **weights})
+
+
+def _take_weights(torch: Any, program: Any) -> dict[str, Array]:
+    """Return the weights of a program as arrays that share their memory, and leave none in it.
+
+    Written to a file and read from it, they would take two more times the memory of the module.
+    """
+    kinds = (torch.float16, torch.float32, torch.float64, torch.bfloat16)
+    found: dict[str, Array] = {}
+    for name, values in program.state_dict.items():
+        if values.dtype in kinds and values.layout == torch.strided:
+            found[name] = to_array(torch, values.detach())
+            empty = torch.empty(0, dtype=values.dtype)
+            parameter = isinstance(values, torch.nn.Parameter)
+            program.state_dict[name] = torch.nn.Parameter(empty) if parameter else empty
+    return found
 
 
 def _remove_parametrizations(torch: Any, module: Any) -> Any:
