@@ -27,6 +27,7 @@ from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
 from snn_core.ir.layers import Layer
 from snn_core.ir.network import Network
+from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
 
@@ -70,6 +71,7 @@ class Artifact:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+@phase("writing")
 def save(
     network: Network,
     path: PathLikeStr,

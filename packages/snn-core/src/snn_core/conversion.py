@@ -35,6 +35,7 @@ from snn_core.passes.spiking import (
     softmax_to_relu,
     spiking_pools,
 )
+from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float, Shape
 
@@ -163,6 +164,7 @@ def _check_samples(
     return x_b_l
 
 
+@phase("applying lossy passes")
 def _apply_lossy_passes(
     source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
 ) -> Network:
@@ -224,6 +226,7 @@ HEADROOM = 2.0
 reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
+@phase("normalizing")
 def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen, code = settings.normalization, code_of(settings)
     if code.scaling == "headroom":

@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import run_structural
+from snn_core.phases import phase
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -183,6 +184,7 @@ def parse(
     return read(source, input_shape=input_shape, parsers=parsers).network
 
 
+@phase("reading the model")
 def read(
     source: Any,
     *,

@@ -18,6 +18,7 @@ from snn_core.data.lazy import LazySamples
 from snn_core.errors import ParseError
 from snn_core.evaluation.forward import predict
 from snn_core.parsing.base import Parsed, RunningParser
+from snn_core.phases import phase
 from snn_core.typing import Array, Float
 
 TOLERANCE = 1e-4
@@ -84,6 +85,7 @@ class Exactness:
         )
 
 
+@phase("comparing with its framework")
 def compare(parsed: Parsed, x_b_l: Float[Array | LazySamples, "b *l"]) -> Exactness:
     """Run a source and the network that was read from it on the same samples.
 
