@@ -265,11 +265,31 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifact, "dumps", fail)
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(DataError, match="No space left on device"):
         artifact.save(network(), path)
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["model.snn"]
+
+
+@pytest.mark.parametrize(
+    ("share", "method"), [(1.0, zipfile.ZIP_STORED), (0.1, zipfile.ZIP_DEFLATED)]
+)
+def test_only_weights_that_shrink_are_compressed(tmp_path, share, method):
+    """Compressing trained weights takes longer than all the rest, for 7% of their size."""
+    rng = np.random.default_rng(0)
+    weight_io = rng.normal(size=(300, 200)) * (rng.random((300, 200)) < share)
+    builder = NetworkBuilder((300,))
+    builder.dense(weight_io)
+    made = builder.build()
+    artifact.save(made, tmp_path / "model.snn")
+    with zipfile.ZipFile(tmp_path / "model.snn") as archive:
+        (info,) = (item for item in archive.infolist() if item.file_size > weight_io.size)
+        assert info.compress_type == method
+        assert archive.getinfo("manifest.json").compress_type == zipfile.ZIP_DEFLATED
+    found = artifact.load(tmp_path / "model.snn")
+    np.testing.assert_array_equal(found.output.weight, made.output.weight)
+    assert (tmp_path / "model.snn").read_bytes() == artifact.dumps(made)
 
 
 def test_a_fingerprint_names_what_a_network_computes(tmp_path):

@@ -39,6 +39,7 @@ from snn_core.passes.spiking import (
     softmax_to_relu,
     spiking_pools,
 )
+from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.typing import Array, Shape
 
@@ -203,6 +204,7 @@ def _as_floats(x_b_l: Array | LazySamples, data: InputData) -> Array | LazySampl
     return x_b_l.map(data.as_floats) if isinstance(x_b_l, LazySamples) else data.as_floats(x_b_l)
 
 
+@phase("applying lossy passes")
 def _apply_lossy_passes(
     source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
 ) -> Network:
@@ -211,8 +213,9 @@ def _apply_lossy_passes(
     Those on weights change the source's own, before anything is merged into them.
     """
     network = source if isinstance(source, Network) else source.network
-    dialect = source if isinstance(source, Network) else source.dialect
-    for on_weights in _weight_passes(settings):
+    on_all_weights = _weight_passes(settings)
+    dialect = source.dialect if on_all_weights and isinstance(source, Parsed) else network
+    for on_weights in on_all_weights:
         changed = on_weights(dialect)
         if changed is not dialect:
             note, after = changed.history[-1], run_structural(changed)
@@ -263,6 +266,7 @@ HEADROOM = 2.0
 reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
+@phase("normalizing")
 def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen, code = settings.normalization, code_of(settings)
     if code.scaling == "headroom":

@@ -19,6 +19,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import Network
 from snn_core.ir import layers as ir
+from snn_core.ir.blocks import fill_by_blocks
 from snn_core.typing import Array, Float, Float64
 
 _PER_LAYER = "use one scale per layer (normalization.per_channel = false)"
@@ -132,7 +133,12 @@ def _(layer: ir.Add, inputs: list[Array], out_o: Array) -> dict[str, Array]:
 
 @_weights.register
 def _(layer: ir.Dense, inputs: list[Array], out_o: Array) -> dict[str, Array]:
-    return {"weight_io": layer.weight_io * _channels(layer, inputs[0])[:, None] / out_o}
+    weight_io, in_i = layer.weight_io, _channels(layer, inputs[0])
+    return {
+        "weight_io": fill_by_blocks(
+            weight_io.shape, lambda rows: weight_io[rows] * in_i[rows, None] / out_o
+        )
+    }
 
 
 @_weights.register(ir.Conv1D)
@@ -140,7 +146,10 @@ def _(layer: ir.Dense, inputs: list[Array], out_o: Array) -> dict[str, Array]:
 def _(layer: ir.Conv1D | ir.Conv2D, inputs: list[Array], out_o: Array) -> dict[str, Array]:
     in_g_i = _channels(layer, inputs[0]).reshape(layer.groups, -1)
     group_o = np.arange(len(out_o)) // (len(out_o) // layer.groups)
-    return {layer.weight_name: layer.weight * in_g_i[group_o].T / out_o}
+    weight, in_i_o = layer.weight, in_g_i[group_o].T
+    return {
+        layer.weight_name: fill_by_blocks(weight.shape, lambda rows: weight[rows] * in_i_o / out_o)
+    }
 
 
 @_weights.register

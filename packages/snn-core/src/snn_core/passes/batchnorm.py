@@ -32,6 +32,7 @@ from snn_core.ir import (
     UpSampling2D,
     Weighted,
 )
+from snn_core.ir.blocks import blocks, fill_by_blocks
 from snn_core.ir.shapes import axis_padding, count, resolve_padding
 from snn_core.passes.edit import exchange, keeps_channels, reads_alone, remove
 from snn_core.passes.spiking import nonnegative_layers
@@ -258,15 +259,12 @@ def _scale_output(layer: Weighted, affine: _Affine) -> Weighted:
         gain = gain.reshape(layer.weight_hwcm.shape[2:])
     if isinstance(layer, Conv2DTranspose):
         gain = gain[:, None]
-    weight, bias_o = layer.weight * gain, layer.bias_o * affine.gain_c + affine.offset_c
-    return _with_weights(layer, weight, bias_o)
+    weight = fill_by_blocks(layer.weight.shape, lambda rows: layer.weight[rows] * gain)
+    return _with_weights(layer, weight, layer.bias_o * affine.gain_c + affine.offset_c)
 
 
 def _with_weights(layer: Weighted, weight: Array, bias_o: Array) -> Weighted:
-    arrays: dict[str, Any] = {
-        layer.weight_name: weight.astype(np.float32),
-        "bias_o": bias_o.astype(np.float32),
-    }
+    arrays: dict[str, Any] = {layer.weight_name: weight, "bias_o": bias_o.astype(np.float32)}
     return replace(layer, **arrays)
 
 
@@ -283,15 +281,24 @@ def _per_group(layer: Conv1D | Conv2D, values_c: Array) -> Array:
 def _scale_input(layer: Weighted, affine: _Affine) -> Weighted:
     """Return the layer applied to the mapped input."""
     spread = _SPREAD[type(layer)]
-    scaled = layer.weight * spread(layer, affine.gain_c)
-    shift = layer.weight.astype(np.float64) * spread(layer, affine.offset_c)
+    weight, gain, offset = (
+        layer.weight, *(spread(layer, values) for values in (affine.gain_c, affine.offset_c))
+    )  # fmt: skip
+    scaled = fill_by_blocks(weight.shape, lambda rows: weight[rows] * _part(gain, weight, rows))
     if isinstance(layer, Conv2DTranspose):
-        bias_o = layer.bias_o.astype(np.float64)  # the offset is zero, see _takes
-    elif isinstance(layer, DepthwiseConv2D):
-        bias_o = layer.bias_o + shift.sum(axis=(0, 1)).reshape(-1)
-    else:
-        bias_o = layer.bias_o + shift.sum(axis=tuple(range(shift.ndim - 1)))
+        return _with_weights(layer, scaled, layer.bias_o)  # the offset is zero, see _takes_offset
+    kept = 2 if isinstance(layer, DepthwiseConv2D) else 1
+    summed = tuple(range(weight.ndim - kept))
+    bias_o = layer.bias_o.astype(np.float64)
+    for rows in blocks(weight.shape):
+        shift = weight[rows].astype(np.float64) * _part(offset, weight, rows)
+        bias_o = bias_o + shift.sum(axis=summed).reshape(-1)
     return _with_weights(layer, scaled, bias_o)
+
+
+def _part(values: Array, weight: Array, rows: slice) -> Array:
+    """Return what belongs to a range of the first axis of a weight array."""
+    return values[rows] if values.ndim == weight.ndim else values
 
 
 _SPREAD: dict[type[Layer], _Spread] = {
