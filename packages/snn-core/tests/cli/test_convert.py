@@ -24,11 +24,12 @@ def convert(snn, classifier, images, tmp_path):
 def test_writes_an_artifact_that_python_reads(convert, tmp_path):
     done = convert()
     assert done.exit_code == 0
-    first, second, last = done.stdout.splitlines()
+    first, second, third, last = done.stdout.splitlines()
     assert first == f"{tmp_path / 'out.snn'}: 2 layers with neurons, preset fast, 32 steps"
-    assert second == load(tmp_path / "out.snn").history[-1]
-    assert second.startswith("spiking network on 20 calibration samples, 32 steps: 20 of 20 decis")
-    assert second.endswith("7 of 20 right")
+    assert second == "input: 0.002057 to 0.999 (mean 0.498); uint8 ÷ 255"
+    assert third == load(tmp_path / "out.snn").history[-1]
+    assert third.startswith("spiking network on 20 calibration samples, 32 steps: 20 of 20 decisi")
+    assert third.endswith("7 of 20 right")
     assert last == (
         "Left out: not compared with its source: for that, install keras and tensorflow."
     )
@@ -154,7 +155,9 @@ def test_samples_limit_the_calibration_alone(convert, snn, images, tmp_path):
 def test_samples_are_those_that_python_takes(convert, classifier, images, tmp_path):
     convert("--samples", 5)
     with np.load(images()) as data:
-        expected = convert_network(classifier(), data["x"][:5], labels=data["y"][:5], check="off")
+        settings = {"normalization": {"num_samples": 5}}
+        samples = data["x"], data["y"]
+        expected = convert_network(classifier(), samples, settings=settings, check="off")
     found = load(tmp_path / "out.snn")
     assert fingerprint(found) == fingerprint(expected)
     assert found.history == expected.history

@@ -23,6 +23,7 @@ KEYS = [
     "ann_operations_per_sample",
     "simulate_s",
     "us_per_sample_step",
+    "classes",
 ]
 TIMES = ("simulate_s", "us_per_sample_step")
 

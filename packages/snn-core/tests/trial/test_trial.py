@@ -42,12 +42,13 @@ def deep():
     return chain(*weights, rng.normal(0, 0.5, (16, 8)))
 
 
-def trial_of(network, x_b_l=X, labels_b=None, *, base=None, events=None, **sections):
+def trial_of(network, x_b_l=X, labels_b=None, *, base=None, **sections):
     """Convert and try out; without scales and in 8 steps, unless the sections say otherwise."""
     plain = Settings.of({"normalization": {"method": "none"}, "simulation": {"duration": 8}})
     settings = (base or plain).updated(sections)
     converted = convert(network, x_b_l, settings=settings, trial=False)
-    return try_out(converted, x_b_l, labels_b, source=network, events_b=events)
+    data = x_b_l if labels_b is None else (x_b_l, labels_b)
+    return try_out(converted, data, source=network)
 
 
 def test_a_network_that_is_exact():
@@ -247,7 +248,7 @@ def test_no_samples_of_another_batch_decide():
 
 
 def test_convert_says_what_came_of_it(tmp_path):
-    network = convert(chain(EYE, EYE), X, labels=Y)
+    network = convert(chain(EYE, EYE), (X, Y))
     assert network.history[-1].startswith("spiking network on 20 calibration samples, 32 steps: 20")
     assert network.history[-1].endswith("20 of 20 right")
     network.save(tmp_path / "model.snn")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,14 +17,22 @@ from rich.table import Table
 from snn_core.codes import set_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
+from snn_core.phases import watch
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, Stage
+from snn_core.settings.input import parse_fraction
 from snn_core.simulation import registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
 """Exit status of a run that Ctrl-C stopped, as shells report it."""
+
+MOST_CLASSES = 20
+"""Names of classes that are printed."""
+
+LONG_S = 5
+"""From how many seconds on a command says where they went."""
 
 PATH = click.Path(path_type=Path)
 
@@ -35,6 +43,14 @@ def shape(text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() and int(part) for part in parts):
         raise click.BadParameter(f"{text!r} is no shape; expected sizes such as 3,32,32")
     return tuple(int(part) for part in parts)
+
+
+def number(text: str) -> float:
+    """Return a number such as ``0.5`` or ``1/255``."""
+    try:
+        return parse_fraction(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def model_options(command: Command) -> Command:
@@ -153,6 +169,17 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
+def show_phases() -> Iterator[None]:
+    """Show what is going on, and in the end where the time went if there was much of it."""
+    console = stderr_console()
+    status = console.status("Starting ...")
+    with status, watch(lambda what: status.update(f"{what.capitalize()} ...")) as watched:
+        yield
+    if sum(watched.seconds.values()) >= LONG_S:
+        console.print(str(watched))
+
+
+@contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
     """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
     console = stderr_console()
@@ -195,6 +222,14 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def class_line(classes: Sequence[str]) -> str:
+    """Return the names of classes with their numbers in one line, the first of many."""
+    names = [f"{i} {name}" for i, name in enumerate(classes)]
+    rest = len(names) - MOST_CLASSES
+    more = [f"and {rest} more"] if rest > 0 else []
+    return f"classes: {', '.join([*names[:MOST_CLASSES], *more])}"
 
 
 def print_result(result: RunResult, *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,10 +19,9 @@ from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
-from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
+from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.trial import Trial, try_out
@@ -53,6 +51,13 @@ from snn_core.trial import Trial, try_out
     help="Scale layers by this percentile of their activations.",
 )
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
+@click.option(
+    "--uint8-scale",
+    type=common.number,
+    metavar="FACTOR",
+    help="Factor for 8-bit integers, such as 1 or 1/255, in all data of the network. By default "
+    "1/255, or 1 where the model rescales by itself.",
+)
 @click.option(
     "--test", type=common.PATH, help="Simulate afterwards, on these test data, with labels."
 )
@@ -84,6 +89,7 @@ def convert(
     timesteps: int | None,
     percentile: float | None,
     settings_file: Path | None,
+    uint8_scale: float | None,
     simulator: str | None,
     test: Path | None,
     results: Path | None,
@@ -108,11 +114,13 @@ def convert(
         settings = settings.updated(
             {"normalization": {"method": "percentile", "percentile": percentile}}
         )
+    if uint8_scale is not None:
+        settings = settings.updated({"input": {"uint8_scale": uint8_scale}})
     simulator = simulator or settings.simulation.simulator
     if test is not None:
         registry.get(simulator)
     require_writable(output)
-    with common.stderr_console().status("Converting ..."):
+    with common.show_phases():
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
         calibration = _load(data, parsed, settings)
         done = _convert(parsed, calibration, settings, check=check, trial=trial)
@@ -160,8 +168,7 @@ class _Conversion:
 def _load(data: Path, parsed: Parsed, settings: Settings) -> Dataset:
     """Return the samples to calibrate with."""
     found = load_dataset(data, part="calibration", settings=settings.input).fit_to(
-        input_shape=parsed.network.input.output_shape,
-        num_classes=count(parsed.network.output.output_shape),
+        input_shape=parsed.network.input.output_shape
     )
     number = settings.normalization.num_samples
     return found if number is None else found.select(number=min(number, len(found)))
@@ -172,30 +179,15 @@ def _convert(
 ) -> _Conversion:
     """Convert a network, compare it with its source, and try it out."""
     exactness = _exactness(parsed, calibration, check=check)
-    network = convert_network(
-        parsed, calibration.x_b_l, settings=settings, check="off", trial=False
-    )
+    network = convert_network(parsed, calibration, settings=settings, check="off", trial=False)
     if exactness.compared:
         network = network.replace(note=str(exactness))
     tried = Trial(reason="--no-trial")
     if trial:
-        tried = _try_out(network, parsed, calibration)
+        tried = try_out(network, calibration, source=parsed.network)
+        tried.warn()
         network = network.replace(note=str(tried))
     return _Conversion(network=network, exactness=exactness, trial=tried)
-
-
-def _try_out(network: Network, parsed: Parsed, calibration: Dataset) -> Trial:
-    """Try a converted network out on some of the calibration data, and print warnings."""
-    tried = try_out(
-        network,
-        calibration.x_b_l,
-        calibration.labels_b,
-        source=parsed.network,
-        events_b=calibration.events_b,
-    )
-    for line in tried.warnings:
-        click.echo(f"Warning: {line}", err=True)
-    return tried
 
 
 def _show(done: _Conversion, output: Path, preset_name: str) -> None:
@@ -204,6 +196,10 @@ def _show(done: _Conversion, output: Path, preset_name: str) -> None:
         f"{output}: {len(done.network.spiking_layers)} layers with neurons, preset {preset_name}, "
         f"{done.network.settings_for().num_steps} steps"
     )
+    input_data = done.network.input_data
+    click.echo(f"input: {input_data.calibrated_range}; {input_data}")
+    if input_data.classes:
+        click.echo(common.class_line(input_data.classes))
     for line in costs(done.network):
         click.echo(line)
     if done.exactness.compared:
@@ -217,11 +213,7 @@ def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness
     if check == "off":
         return Exactness(reason="--check off")
     exactness = compare(parsed, calibration.x_b_l)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ExactnessWarning)
-        require_exact(exactness, warn=check == "warn")
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
+    require_exact(exactness, warn=check == "warn")
     return exactness
 
 
@@ -257,6 +249,7 @@ def _figures(done: _Conversion, output: Path) -> dict[str, Any]:
         "layers_with_neurons": len(done.network.spiking_layers),
         "readout": done.network.readout,
         "exactness": known,
+        "input": asdict(done.network.input_data),
         "trial": tried,
         "skipped": done.skipped,
         "lossy": costs(done.network),

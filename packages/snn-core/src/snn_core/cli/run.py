@@ -57,9 +57,19 @@ def run(
         output=output,
         resume=resume,
     )
+    _describe_samples(result)
     common.print_result(result, as_json=as_json)
     if result.interrupted:
         raise SystemExit(common.INTERRUPTED)
+
+
+def _describe_samples(result: RunResult) -> None:
+    """Say on standard error how 8-bit samples entered and which classes there are."""
+    entered = result.metadata["input"]
+    if entered:
+        click.echo(f"input: {entered}", err=True)
+    if result.classes:
+        click.echo(common.class_line(result.classes), err=True)
 
 
 def run_and_show(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from snn_core.errors import ParseError
+from snn_core.ir.input_data import InputData
 from snn_core.ir.layers import Input, Layer, Spiking, rebuild
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr, Shape
@@ -35,6 +36,8 @@ class Network:
     settings
         Settings that the network was converted with, from which every simulation of it starts;
         ``None`` if it was not converted.
+    input_data
+        How samples enter, and what samples it was calibrated on.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class Network:
     scale_facs: Mapping[str, Array] = field(default_factory=dict)
     readout: str = "counts"
     settings: Settings | None = None
+    input_data: InputData = field(default_factory=InputData)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
@@ -176,7 +180,7 @@ class Network:
         note
             A line for the history.
         changes
-            Other fields to change (``scale_facs``, ``readout``, ``settings``).
+            Other fields to change (``scale_facs``, ``readout``, ``settings``, ``input_data``).
         """
         new = {layer.name: layer for layer in layers}
         for name in new:

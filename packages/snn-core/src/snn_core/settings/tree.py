@@ -78,7 +78,7 @@ class NormalizationSettings(Section):
     )
     timesteps: int = Field(32, ge=1, description="number of steps T that `mse` optimises for")
     num_samples: int | None = Field(
-        None, ge=1, description="use only so many samples of the calibration data"
+        None, ge=1, description="use only so many calibration samples, classes in turn"
     )
     online_normalization: bool = Field(
         False, examples=[True],
@@ -144,10 +144,11 @@ class SimulationSettings(Section):
     duration: float = Field(200.0, gt=0, description="simulated time per sample in ms")
     dt: float = Field(1.0, gt=0, description="length of a step in ms")
     batch_size: int = Field(100, ge=1, description="samples simulated at a time")
-    num_to_test: int | None = Field(None, ge=1, description="use only the first samples")
-    sample_idxs_to_test: tuple[int, ...] = Field(
-        (), description="use these samples instead of the first ones"
-    )
+    num_to_test: int | None = Field(
+        None, ge=1, description="use only so many samples: the first of each class, the second of "
+        "each, ...; the first ones where samples follow one another (`reset_between_nth_sample`)",
+    )  # fmt: skip
+    sample_idxs_to_test: tuple[int, ...] = Field((), description="use these samples instead")
     reset_between_nth_sample: int = Field(
         1, examples=[2],
         description="reset the network before every n-th sample only, as for the frames of a "

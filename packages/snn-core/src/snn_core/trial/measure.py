@@ -9,17 +9,19 @@ from functools import partial
 import numpy as np
 
 from snn_core.codes import code_of
-from snn_core.data.events import CellEvents
-from snn_core.data.lazy import LazyItems, LazySamples
-from snn_core.errors import SNNError
+from snn_core.data import Dataset
+from snn_core.data.loading import Data, as_dataset
+from snn_core.errors import SNNError, SNNWarning, warn
 from snn_core.evaluation.forward import predict
 from snn_core.ir import Network, Weighted
 from snn_core.ir.shapes import count
+from snn_core.phases import phase
 from snn_core.settings import Settings
+from snn_core.simulation.batches import require_labels
 from snn_core.trial.causes import Evidence, find_causes
 from snn_core.trial.layers import LayerFit, fit_layers
 from snn_core.trial.simulate import Outcome, Samples, in_words, simulate
-from snn_core.typing import Array, Float, Int
+from snn_core.typing import Array, Int
 
 SAMPLES = 20
 """Samples of a trial, unless a network is so large that fewer have to do."""
@@ -34,7 +36,7 @@ FEW_LABELLED = 50
 """Samples that are needed to tell knowing from guessing."""
 
 
-class TrialWarning(UserWarning):
+class TrialWarning(SNNWarning):
     """A converted network does not do in spikes what the analog network does."""
 
 
@@ -77,6 +79,17 @@ class Trial:
         """Whether anything was simulated."""
         return not self.reason
 
+    def warn(self) -> None:
+        """Warn of what is wrong, if anything is.
+
+        Warns
+        -----
+        TrialWarning
+            For each of the sentences in ``warnings``.
+        """
+        for line in self.warnings:
+            warn(line, TrialWarning)
+
     def __str__(self) -> str:
         """Return the result in one line."""
         if not self.simulated:
@@ -96,14 +109,8 @@ def count_of(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def try_out(
-    network: Network,
-    x_b_l: Float[Array | LazySamples, "b *l"],
-    labels_b: Int[Array, "b"] | None = None,
-    *,
-    source: Network | None = None,
-    events_b: LazyItems[CellEvents] | None = None,
-) -> Trial:
+@phase("trying it out")
+def try_out(network: Network, data: Data, *, source: Network | None = None) -> Trial:
     """Simulate a converted network on a few samples, and look for the reasons if it fails.
 
     The reference simulator runs it with the settings of its conversion. Large networks get fewer
@@ -111,39 +118,36 @@ def try_out(
 
     Parameters
     ----------
-    x_b_l
-        Samples; evenly spaced ones are used.
-    labels_b
-        Class of each sample, where known.
+    data
+        Samples, with labels where they are known; evenly spaced ones are used.
     source
         The analog network to compare with; by default the one that the converted network stands
         for.
-    events_b
-        The events behind each sample, for the encoding ``events``.
     """
-    settings = network.settings_for()
-    number = min(len(x_b_l), samples_within_budget(network, settings))
-    reason = _find_obstacle(network, settings, has_events=events_b is not None)
+    settings, source = network.settings_for(), source or network
+    dataset = as_dataset(data, part="calibration", settings=settings.input)
+    dataset = dataset.fit_to(input_shape=network.input.output_shape)
+    reason = _find_obstacle(network, settings, has_events=dataset.events_b is not None)
     if reason:
         return Trial(reason=reason)
-    picked = _spread(len(x_b_l), number)
-    x_picked_b_l = np.asarray(x_b_l[picked], np.float32)
+    number = min(len(dataset), samples_within_budget(network, settings))
+    picked = _spread(len(dataset), number)
+    x_b_l = network.input_data.as_floats(dataset.x_b_l[picked])
     samples = Samples(
-        x_b_l=x_picked_b_l,
-        analog_b_c=predict(source or network, x_picked_b_l).reshape(number, -1),
+        x_b_l=x_b_l,
+        analog_b_c=predict(source, x_b_l).reshape(number, -1),
         are_classes=_are_classes(network),
-        events_b=None if events_b is None else events_b[picked],
+        events_b=None if dataset.events_b is None else dataset.events_b[picked],
     )
     try:
         outcome = simulate(network, settings, samples)
     except SNNError as error:
         return Trial(reason=" ".join(str(error).split()))
-    warnings: list[str] = []
-    y_b = None
-    if labels_b is not None and samples.are_classes:
-        y_b = np.asarray(labels_b)[picked]
-        warnings += _warn_of_guessing(source or network, x_b_l, np.asarray(labels_b))
-    return _judge(network, samples, outcome, y_b, warnings)
+    labels_b, warnings = None, []
+    if dataset.labels_b is not None and samples.are_classes:
+        labels_b = dataset.labels_b[picked]
+        warnings = _warn_of_guessing(network, source, dataset)
+    return _judge(network, samples, outcome, labels_b, warnings)
 
 
 def samples_within_budget(network: Network, settings: Settings) -> int:
@@ -224,15 +228,13 @@ def _judge(
     return replace(trial, warnings=tuple(warnings))
 
 
-def _warn_of_guessing(
-    network: Network, x_b_l: Array | LazySamples, labels_b: Int[Array, "b"]
-) -> list[str]:
+def _warn_of_guessing(network: Network, source: Network, dataset: Dataset) -> list[str]:
     """Warn if the analog network itself does not know the samples."""
-    picked = _spread(len(x_b_l), int(min(LABELLED, BUDGET // _per_step(network))))
-    x_b_l = np.asarray(x_b_l[picked], np.float32)
-    scores_b_c = predict(network, x_b_l).reshape(len(picked), -1)
+    picked = _spread(len(dataset), int(min(LABELLED, BUDGET // _per_step(network))))
+    x_b_l = network.input_data.as_floats(dataset.x_b_l[picked])
+    scores_b_c = predict(source, x_b_l).reshape(len(picked), -1)
     number, classes = scores_b_c.shape
-    right = int((scores_b_c.argmax(axis=1) == labels_b[picked]).sum())
+    right = int((scores_b_c.argmax(axis=1) == require_labels(dataset)[picked]).sum())
     # Two standard deviations above what guessing reaches.
     by_chance = number / classes + 2 * np.sqrt(number * (classes - 1)) / classes
     if number < FEW_LABELLED or right > by_chance:
