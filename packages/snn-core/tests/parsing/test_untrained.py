@@ -130,8 +130,8 @@ def test_few_weights_tell_nothing():
 def test_the_warning_says_what_to_do(source, advice):
     dialect = network()
     parsed = Parsed(
-        source=source, parser=None, input_shape=None, dialect=dialect,
-        network=run_structural(dialect),
+        source=source, parser=None, input_shape=None, network=run_structural(dialect),
+        signs_untrained=find_signs(dialect),
     )  # fmt: skip
     with pytest.warns(DataWarning, match=f"look freshly initialised: all 3 layers .*{advice}"):
         warn_if_untrained(parsed)

@@ -9,7 +9,7 @@ ones.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,8 +24,10 @@ from snn_core.ir import (
     Network,
     Weighted,
 )
-from snn_core.parsing.base import ModelName, Parsed
 from snn_core.typing import Array
+
+if TYPE_CHECKING:
+    from snn_core.parsing.base import Parsed
 
 FEWEST = 100
 """Weights of a network below which their distribution tells too little."""
@@ -51,10 +53,10 @@ def warn_if_untrained(parsed: Parsed) -> None:
     DataWarning
         With what was found and how to load weights.
     """
-    evidence = find_signs(parsed.dialect)
+    evidence = parsed.signs_untrained
     if not evidence:
         return
-    if isinstance(parsed.source, (str, PathLike, ModelName)):  # the latter with a file of weights
+    if parsed.is_from_file:
         advice = "Save them after training"
     else:
         advice = "Give them with --weights FILE, or load them into the model before converting it"
