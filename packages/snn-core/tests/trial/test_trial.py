@@ -132,6 +132,12 @@ def test_settings_that_change_the_neuron():
     assert "cell.leak = 0.5; with the default, 20 of 20 decisions as the analog" in warning
 
 
+@pytest.mark.parametrize("setting", ["cell.payloads", "normalization.online_normalization"])
+def test_spikes_that_carry_more_or_less_are_not_counted(setting):
+    section, key = setting.split(".")
+    assert trial_of(chain(4 * EYE, EYE), **{section: {key: True}}).layers == ()
+
+
 def test_a_lossy_pass():
     weights = np.diag([1, 2, 3, 4]) / 8
     (warning,) = trial_of(chain(weights, EYE), cell={"binarize_weights": True}).warnings

@@ -60,10 +60,14 @@ def fit_layers(
 
     Returns
     -------
-    One for each layer with neurons in topological order, the output left out; none in continuous
-    time, which spike trains do not hold.
+    One for each layer with neurons in topological order, the output left out. None where spike
+    trains do not say what spikes stand for: in continuous time, and where thresholds change or
+    spikes carry potentials.
     """
-    if settings.conversion.spike_code == "ttfs_exact" and not settings.conversion.window_steps:
+    is_continuous = (
+        settings.conversion.spike_code == "ttfs_exact" and not settings.conversion.window_steps
+    )
+    if is_continuous or settings.cell.payloads or settings.normalization.online_normalization:
         return ()
     found = decode(settings, recording)
     hidden = [layer.name for layer in network.spiking_layers if layer is not network.output]
@@ -93,7 +97,10 @@ def decode(settings: Settings, recording: Recording) -> Mapping[str, Float32[Arr
 def largest_value(settings: Settings) -> float:
     """Return the largest activation that spikes can stand for."""
     code = code_of(settings)
-    return 1 / settings.simulation.dt if code.is_per_ms and code.scaling != "first_spikes" else 1.0
+    if code.scaling == "first_spikes":
+        return 1.0
+    # Without a ramp, a first spike in the first step stands for the most.
+    return code.highest or 1 / settings.simulation.dt
 
 
 def _fit(name: str, found_b_l: Array, expected_b_l: Array, most: float) -> LayerFit:
