@@ -161,7 +161,7 @@ def convert(
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
         readout=settings.conversion.readout, input_data=input_data
     )
-    network = network.replace(note=f"input: {input_data}; {input_data.calibrated_range}")
+    network = network.replace(note=f"input: {input_data}; values of {input_data.calibrated_range}")
     network = _choose_pooling(network, settings)
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:

@@ -25,7 +25,7 @@ def test_writes_an_artifact_that_python_reads(convert, tmp_path):
     assert done.exit_code == 0
     first, second = done.stdout.splitlines()
     assert first == f"{tmp_path / 'out.snn'}: 2 layers with neurons, preset fast, 32 steps"
-    assert second == "input: 0.002057 to 0.999 (mean 0.498); uint8 ÷ 255"
+    assert second == "input: values of 0.002057 to 0.999 (mean 0.498); uint8 ÷ 255"
     assert "not compared with its source: for that, install keras and tensorflow" in done.stderr
     network = load(tmp_path / "out.snn")
     assert predict(network, np.zeros((2, 6, 6, 1), np.float32)).shape == (2, 4)

@@ -126,7 +126,7 @@ def convert(
             f"{output}: {len(network.spiking_layers)} layers with neurons, preset {preset_name}, "
             f"{settings.num_steps} steps"
         )
-        click.echo(f"input: {network.input_data.calibrated_range}; {network.input_data}")
+        click.echo(f"input: values of {network.input_data.calibrated_range}; {network.input_data}")
         if network.input_data.classes:
             click.echo(common.class_line(network.input_data.classes))
         for line in costs(network):

@@ -27,7 +27,7 @@ from snn_core.ir import (
 from snn_core.parsing.base import ModelName, Parsed
 from snn_core.typing import Array
 
-FEWEST = 100
+FEWEST = 50
 """Weights of a network below which their distribution tells too little."""
 
 MOST = 10_000
