@@ -10,7 +10,7 @@ import pytest
 from snn_core import artifact
 from snn_core.errors import ArtifactError, DataError
 from snn_core.evaluation.forward import predict
-from snn_core.ir import InputData, Linear, ReLU
+from snn_core.ir import InputData, Linear, QuantizedReLU, ReLU
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -226,6 +226,29 @@ def test_damaged_files_are_refused(tmp_path, damage):
         artifact.load(path)
 
 
+def test_values_per_channel_survive(tmp_path):
+    builder = NetworkBuilder((2, 2, 2)).conv2d(
+        np.ones((1, 1, 2, 2)), activation=ReLU(max_value=(1 / 3, 2.0))
+    )
+    builder.max_pooling((2, 2), sign_c=[1, -1])
+    form = QuantizedReLU(step=(0.25, 0.1), max_value=(1.0, 0.7))
+    expected = builder.conv2d(np.ones((1, 1, 2, 2)), activation=form).build()
+    artifact.save(expected, tmp_path / "model.snn")
+    found = artifact.load(tmp_path / "model.snn")
+    assert [getattr(layer, "activation", None) for layer in found] == [
+        getattr(layer, "activation", None) for layer in expected
+    ]
+    assert found.layers[2].sign_c.tolist() == [1, -1]
+    assert artifact.fingerprint(found) == artifact.fingerprint(expected)
+
+
+def test_bounds_for_other_channels_are_refused(tmp_path):
+    builder = NetworkBuilder((2,)).dense(np.eye(2), activation=ReLU(max_value=(1.0, 2.0, 3.0)))
+    artifact.save(builder.build(), tmp_path / "model.snn")
+    with pytest.raises(ArtifactError, match="do not fit together"):
+        artifact.load(tmp_path / "model.snn")
+
+
 def test_a_flipped_byte_is_noticed(tmp_path):
     path = saved(tmp_path)
     content = bytearray(path.read_bytes())
@@ -242,11 +265,31 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifact, "dumps", fail)
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(DataError, match="No space left on device"):
         artifact.save(network(), path)
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["model.snn"]
+
+
+@pytest.mark.parametrize(
+    ("share", "method"), [(1.0, zipfile.ZIP_STORED), (0.1, zipfile.ZIP_DEFLATED)]
+)
+def test_only_weights_that_shrink_are_compressed(tmp_path, share, method):
+    """Compressing trained weights takes longer than all the rest, for 7% of their size."""
+    rng = np.random.default_rng(0)
+    weight_io = rng.normal(size=(300, 200)) * (rng.random((300, 200)) < share)
+    builder = NetworkBuilder((300,))
+    builder.dense(weight_io)
+    made = builder.build()
+    artifact.save(made, tmp_path / "model.snn")
+    with zipfile.ZipFile(tmp_path / "model.snn") as archive:
+        (info,) = (item for item in archive.infolist() if item.file_size > weight_io.size)
+        assert info.compress_type == method
+        assert archive.getinfo("manifest.json").compress_type == zipfile.ZIP_DEFLATED
+    found = artifact.load(tmp_path / "model.snn")
+    np.testing.assert_array_equal(found.output.weight, made.output.weight)
+    assert (tmp_path / "model.snn").read_bytes() == artifact.dumps(made)
 
 
 def test_a_fingerprint_names_what_a_network_computes(tmp_path):

@@ -20,7 +20,6 @@ from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
     apply_scales,
-    bound_scales,
     first_spike_scales,
     largest_activations,
     mse_scales,
@@ -40,6 +39,7 @@ from snn_core.passes.spiking import (
     softmax_to_relu,
     spiking_pools,
 )
+from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.typing import Array, Shape
 
@@ -204,6 +204,7 @@ def _as_floats(x_b_l: Array | LazySamples, data: InputData) -> Array | LazySampl
     return x_b_l.map(data.as_floats) if isinstance(x_b_l, LazySamples) else data.as_floats(x_b_l)
 
 
+@phase("applying lossy passes")
 def _apply_lossy_passes(
     source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
 ) -> Network:
@@ -212,8 +213,9 @@ def _apply_lossy_passes(
     Those on weights change the source's own, before anything is merged into them.
     """
     network = source if isinstance(source, Network) else source.network
-    dialect = source if isinstance(source, Network) else source.dialect
-    for on_weights in _weight_passes(settings):
+    on_all_weights = _weight_passes(settings)
+    dialect = source.dialect if on_all_weights and isinstance(source, Parsed) else network
+    for on_weights in on_all_weights:
         changed = on_weights(dialect)
         if changed is not dialect:
             note, after = changed.history[-1], run_structural(changed)
@@ -264,6 +266,7 @@ HEADROOM = 2.0
 reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
+@phase("normalizing")
 def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen, code = settings.normalization, code_of(settings)
     if code.scaling == "headroom":
@@ -290,9 +293,13 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
-    scales = bound_scales(network, scales)
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
+
+
+def _apply_scales(network: Network, scales: Mapping[str, Array], settings: Settings) -> Network:
+    highest = code_of(settings).highest
+    return apply_scales(network, scales, v_thresh=settings.cell.v_thresh, highest=highest)
 
 
 def _scale_with_headroom(
@@ -306,7 +313,7 @@ def _scale_with_headroom(
         if not passes_spikes_on(network, name)
     }
     note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
 
 
@@ -315,7 +322,7 @@ def _scale_for_first_spikes(
 ) -> Network:
     """Scale layers for spike times with a ramp, whatever the method."""
     scales, v_init = first_spike_scales(network, x_b_l, settings)
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     started = [
         replace(layer, v_init=v_init[layer.name])
         for layer in scaled.spiking_layers

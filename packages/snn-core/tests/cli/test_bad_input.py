@@ -305,7 +305,7 @@ def test_a_full_disk_leaves_the_old_artifact(convert, artifact, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("snn_core.artifact.dumps", full)
+    monkeypatch.setattr("numpy.lib.format.write_array", full)
     assert "Cannot write" in convert(output=artifact)
 
 

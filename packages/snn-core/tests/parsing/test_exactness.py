@@ -101,6 +101,22 @@ def test_values_that_are_no_numbers_are_never_within_a_tolerance() -> None:
         require_exact(result)
 
 
+@pytest.mark.parametrize(("kind", "within"), [(np.float32, False), (np.float16, True)])
+def test_half_precision_may_round_coarsely(kind: Any, within: bool) -> None:
+    expected = np.array([[1.0, 0.5]], kind)
+    result = difference(np.array([[1.0 + 2**-8, 0.5]], np.float32), expected, engine="toy 1")
+    assert result.relative == 2**-8
+    assert result.is_within(1e-4) == within
+    assert ("in half precision" in str(result)) == within
+
+
+def test_half_precision_does_not_hide_a_wrong_reading() -> None:
+    expected = np.array([[1.0, 0.5]], np.float16)
+    result = difference(np.array([[1.0, 0.53125]], np.float32), expected, engine="toy 1")
+    with pytest.raises(ParseError, match=r"at most 0\.015625 of the largest"):
+        require_exact(result)
+
+
 @pytest.mark.parametrize(
     ("parser", "reason"),
     [

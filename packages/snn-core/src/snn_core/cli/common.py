@@ -17,6 +17,7 @@ from rich.table import Table
 from snn_core.codes import set_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
+from snn_core.phases import watch
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, Stage
 from snn_core.settings.input import parse_fraction
@@ -29,6 +30,9 @@ INTERRUPTED = 130
 
 MOST_CLASSES = 20
 """Names of classes that are printed."""
+
+LONG_S = 5
+"""From how many seconds on a command says where they went."""
 
 PATH = click.Path(path_type=Path)
 
@@ -143,6 +147,17 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def show_phases() -> Iterator[None]:
+    """Show what is going on, and in the end where the time went if there was much of it."""
+    console = stderr_console()
+    status = console.status("Starting ...")
+    with status, watch(lambda what: status.update(f"{what.capitalize()} ...")) as watched:
+        yield
+    if sum(watched.seconds.values()) >= LONG_S:
+        console.print(str(watched))
 
 
 @contextmanager

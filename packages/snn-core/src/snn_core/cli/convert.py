@@ -107,7 +107,7 @@ def convert(
     if simulator is not None:
         registry.get(simulator)
     require_writable(output)
-    with common.stderr_console().status("Converting ..."):
+    with common.show_phases():
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
         calibration = load_dataset(data, part="calibration", settings=settings.input).fit_to(
             input_shape=parsed.network.input.output_shape

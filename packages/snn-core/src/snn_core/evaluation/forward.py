@@ -15,6 +15,7 @@ from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, ParseError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import ActivationLayer, Network, Spiking
+from snn_core.phases import advance
 from snn_core.typing import Array, Float, Float64, Int, Shaped
 
 MICRO_BATCH = 16
@@ -58,6 +59,7 @@ def forward_batches(
     """
     check_shape(network, x_b_l)
     for start in range(0, len(x_b_l), batch_size):
+        advance(start, len(x_b_l))
         yield forward(network, x_b_l[start : start + batch_size])
 
 

@@ -18,10 +18,14 @@ from snn_core.data.lazy import LazySamples
 from snn_core.errors import ParseError, SNNWarning
 from snn_core.evaluation.forward import predict
 from snn_core.parsing.base import Parsed, RunningParser
+from snn_core.phases import phase
 from snn_core.typing import Array, Float, Shaped
 
 TOLERANCE = 1e-4
 """Largest difference that counts as rounding, relative to the largest output."""
+
+HALF_TOLERANCE = 16 * float(np.finfo(np.float16).eps)
+"""The same for a source that computes in half precision, which rounds the values of every layer."""
 
 SAMPLES = 8
 """How many samples tell enough."""
@@ -49,6 +53,8 @@ class Exactness:
         The same, divided by the largest output of the source.
     decisions
         Number of samples for which the largest output is another one.
+    half
+        Whether the source computes in half precision.
     """
 
     engine: str = ""
@@ -57,6 +63,7 @@ class Exactness:
     difference: float = math.nan
     relative: float = math.nan
     decisions: int = 0
+    half: bool = False
 
     @property
     def compared(self) -> bool:
@@ -64,20 +71,21 @@ class Exactness:
         return bool(self.engine)
 
     def is_within(self, tolerance: float) -> bool:
-        """Return whether the relative difference is at most ``tolerance``."""
-        return self.relative <= tolerance
+        """Return whether the relative difference is at most ``tolerance``, or mere rounding."""
+        return self.relative <= (max(tolerance, HALF_TOLERANCE) if self.half else tolerance)
 
     def __str__(self) -> str:
         """Return the result in one line."""
         if not self.compared:
             return f"not compared with its source: {self.reason}"
         return (
-            f"compared with {self.engine} on {self.samples} sample(s): largest difference "
-            f"{self.difference:.1e}, {self.relative:.1e} of the largest output; {self.decisions} "
-            f"decision(s) differ"
+            f"compared with {self.engine}{' in half precision' if self.half else ''} on "
+            f"{self.samples} sample(s): largest difference {self.difference:.1e}, "
+            f"{self.relative:.1e} of the largest output; {self.decisions} decision(s) differ"
         )
 
 
+@phase("comparing with its framework")
 def compare(parsed: Parsed, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Exactness:
     """Run a source and the network that was read from it on the same samples.
 
@@ -125,6 +133,7 @@ def difference(
         difference=away,
         relative=away / size if size else (0.0 if away == 0 else math.inf),
         decisions=int((first.argmax(axis=1) != second.argmax(axis=1)).sum()),
+        half=expected.dtype == np.float16,
     )
 
 
@@ -142,13 +151,14 @@ def require_exact(
         return
     message = (
         f"The parsed network does not compute what the model computes: {exactness}; expected at "
-        f"most {tolerance:g} of the largest output."
+        f"most {max(tolerance, HALF_TOLERANCE) if exactness.half else tolerance:g} of the largest "
+        f"output."
     )
     if warn:
         errors.warn(message, ExactnessWarning)
     else:
         raise ParseError(
-            f"{message} A model that computes in half precision explains such a difference; "
+            f"{message} A model that computes partly in half precision explains such a difference; "
             f"--check warn (check='warn') then converts it all the same. Otherwise please report "
             f"it together with the model."
         )

@@ -265,10 +265,11 @@ class Reading:
         return np.array(moved, np.float32, order="C")
 
     def from_source(self, y: Array) -> Array:
-        """Return outputs of the source as the network gives them."""
-        y = np.asarray(y, np.float32)
-        y = np.exp(y) if self.log_softmax else y
-        return y.transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
+        """Return outputs of the source as the network gives them; half precision stays so."""
+        y = np.asarray(y)
+        kind = np.float16 if y.dtype == np.float16 else np.float32
+        y = np.exp(y.astype(np.float32)) if self.log_softmax else y
+        return y.astype(kind).transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
 
 
 def finish(

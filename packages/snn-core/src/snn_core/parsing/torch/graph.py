@@ -229,14 +229,21 @@ def _to_plain(argument: Mapping[str, Any]) -> Any:
 
 @dataclass(slots=True)
 class _Walk:
-    """Walk over the nodes of a program, with the values computed so far."""
+    """Walk over the nodes of a program, with the values computed so far.
+
+    ``indices`` names the outputs that tell where maxima are, which have no spiking form.
+    """
 
     b: Builder
     types: Mapping[str, Any]
     values: dict[str, Value] = field(default_factory=dict)
+    indices: set[str] = field(default_factory=set)
 
     def visit(self, node: _Node) -> list[str]:
         """Compute one node; return the reasons why it cannot be converted."""
+        if not self.indices.isdisjoint(node.reads()):
+            self.values |= dict.fromkeys((name for name in node.outputs if name), None)
+            return [f"{node.name} ({node.kind}): it reads where a maximum is; use its value alone"]
         inputs: dict[str, Value] = {}
         settings: dict[str, Any] = {}
         for key, argument in node.arguments.items():
@@ -256,6 +263,8 @@ class _Walk:
         for place, name in enumerate(node.outputs):
             if name is not None:
                 self.values[name] = found[place] if place < len(found) else None
+                if place >= len(found) and not problems:
+                    self.indices.add(name)
         return problems
 
     def _value(self, name: str | None) -> Value:
