@@ -15,7 +15,7 @@ from snn_core.data import Dataset
 from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.ranges import calibrated
-from snn_core.errors import DataError, SettingsError, UnsupportedError
+from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
 from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
@@ -26,9 +26,9 @@ from snn_core.normalization import (
     percentile_scales,
 )
 from snn_core.parsing import Parsed, read
+from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, require_exact
-from snn_core.parsing.untrained import warn_if_untrained
-from snn_core.passes import Pass, run_structural
+from snn_core.passes import Pass, run_structural, untrained
 from snn_core.passes.cost import WORDS, cost
 from snn_core.passes.precision import binarize_weights, quantize_weights
 from snn_core.passes.spiking import (
@@ -133,7 +133,7 @@ def convert(
         If ``check`` asks for it and the network differs from its source.
     DataWarning
         If calibration samples or weights can hardly be meant so: see `snn_core.data.ranges` and
-        `snn_core.parsing.untrained`.
+        `snn_core.passes.untrained`.
     """
     if not isinstance(source, (Network, Parsed)):
         source = read(source, input_shape=input_shape)
@@ -150,8 +150,7 @@ def convert(
     problems = code.problems(network.replace(readout=settings.conversion.readout))
     if problems:
         raise UnsupportedError(problems, what="These settings do not go together")
-    if isinstance(source, Parsed):
-        warn_if_untrained(source)
+    _warn_if_untrained(source)
     input_data = _describe_input(network, dataset)
     x_b_l = _as_floats(dataset.x_b_l, input_data)
     exactness = Exactness(reason="not asked for")
@@ -169,6 +168,18 @@ def convert(
     return network.replace(note=str(exactness)) if exactness.compared else network
 
 
+def _warn_if_untrained(source: Parsed | Network) -> None:
+    network = source.network if isinstance(source, Parsed) else source
+    for note in network.history:
+        if note.startswith(untrained.WORDS):
+            advice = (
+                "Give them with --weights FILE, or load them into the model before converting it"
+            )
+            if isinstance(source, Parsed) and isinstance(source.source, (str, PathLike, ModelName)):
+                advice = "Save them after training"  # the name comes with a file of weights
+            warn(f"{note}. Such a network decides at random; expected trained weights. {advice}.")
+
+
 def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:
     """Return a source whose 8-bit integers are scaled as the user says."""
 
@@ -178,7 +189,7 @@ def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:
 
     if isinstance(source, Network):
         return scaled(source)
-    return replace(source, dialect=scaled(source.dialect), network=scaled(source.network))
+    return replace(source, network=scaled(source.network))
 
 
 def _calibration_samples(network: Network, data: Data, settings: Settings) -> Dataset:

@@ -9,11 +9,9 @@ ones.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from os import PathLike
 
 import numpy as np
 
-from snn_core.errors import warn
 from snn_core.ir import (
     BatchNormalization,
     Conv1D,
@@ -24,8 +22,10 @@ from snn_core.ir import (
     Network,
     Weighted,
 )
-from snn_core.parsing.base import ModelName, Parsed
 from snn_core.typing import Array
+
+WORDS = "the weights look freshly initialised"
+"""How the note in the history of a network begins."""
 
 FEWEST = 50
 """Weights of a network below which their distribution tells too little."""
@@ -43,25 +43,10 @@ SIGNIFICANCE = 1e-4
 """Probability with which the test of evenness takes even weights for uneven ones."""
 
 
-def warn_if_untrained(parsed: Parsed) -> None:
-    """Warn if the weights of a model look as if it had never been trained.
-
-    Warns
-    -----
-    DataWarning
-        With what was found and how to load weights.
-    """
-    evidence = find_signs(parsed.dialect)
-    if not evidence:
-        return
-    if isinstance(parsed.source, (str, PathLike, ModelName)):  # the latter with a file of weights
-        advice = "Save them after training"
-    else:
-        advice = "Give them with --weights FILE, or load them into the model before converting it"
-    warn(
-        f"The weights look freshly initialised: {evidence}. Decisions of such a network are "
-        f"random; expected trained weights. {advice}."
-    )
+def note_untrained_weights(network: Network) -> Network:
+    """Note in a network of the source dialect that its weights look freshly initialised."""
+    signs = find_signs(network)
+    return network.replace(note=f"{WORDS}: {signs}") if signs else network
 
 
 def find_signs(dialect: Network) -> str:
