@@ -26,7 +26,6 @@ from snn_core.normalization import (
     percentile_scales,
 )
 from snn_core.parsing import Parsed, read
-from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.passes import Pass, run_structural, untrained
 from snn_core.passes.cost import WORDS, cost
@@ -175,8 +174,8 @@ def _warn_if_untrained(source: Parsed | Network) -> None:
             advice = (
                 "Give them with --weights FILE, or load them into the model before converting it"
             )
-            if isinstance(source, Parsed) and isinstance(source.source, (str, PathLike, ModelName)):
-                advice = "Save them after training"  # the name comes with a file of weights
+            if isinstance(source, Parsed) and source.is_from_file:
+                advice = "Save them after training"
             warn(f"{note}. Such a network decides at random; expected trained weights. {advice}.")
 
 

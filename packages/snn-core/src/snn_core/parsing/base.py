@@ -163,6 +163,12 @@ class Parsed:
     network: Network
 
     @property
+    def is_from_file(self) -> bool:
+        """Whether its weights were read from a file."""
+        # A source that was named and needs no file of weights is the object by now.
+        return isinstance(self.source, (str, PathLike, ModelName))
+
+    @property
     def dialect(self) -> Network:
         """Its network in the source dialect, for the passes on weights as they were trained.
 
