@@ -15,7 +15,7 @@ from snn_core.data import Dataset
 from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.ranges import calibrated
-from snn_core.errors import DataError, SettingsError, UnsupportedError
+from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
 from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
@@ -28,8 +28,7 @@ from snn_core.normalization import (
 )
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
-from snn_core.parsing.untrained import warn_if_untrained
-from snn_core.passes import Pass, run_structural
+from snn_core.passes import Pass, run_structural, untrained
 from snn_core.passes.cost import WORDS, cost
 from snn_core.passes.precision import binarize_weights, quantize_weights
 from snn_core.passes.spiking import (
@@ -141,7 +140,7 @@ def convert(
         If ``check`` asks for it and the network differs from its source.
     DataWarning
         If calibration samples or weights can hardly be meant so: see `snn_core.data.ranges` and
-        `snn_core.parsing.untrained`.
+        `snn_core.passes.untrained`.
     TrialWarning
         If the spiking network does not decide as the analog one, with the likely reason.
     """
@@ -161,8 +160,7 @@ def convert(
     problems = code.problems(network.replace(readout=settings.conversion.readout))
     if problems:
         raise UnsupportedError(problems, what="These settings do not go together")
-    if isinstance(source, Parsed):
-        warn_if_untrained(source)
+    _warn_if_untrained(source)
     input_data = _describe_input(network, dataset)
     x_b_l = _as_floats(dataset.x_b_l, input_data)
     exactness = Exactness(reason="not asked for")
@@ -173,7 +171,7 @@ def convert(
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
         readout=settings.conversion.readout, input_data=input_data
     )
-    network = network.replace(note=f"input: {input_data}; {input_data.calibrated_range}")
+    network = network.replace(note=f"input: {input_data}; values of {input_data.calibrated_range}")
     network = _choose_pooling(network, settings)
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:
@@ -186,6 +184,18 @@ def convert(
         tried.warn()
         network = network.replace(note=str(tried))
     return network
+
+
+def _warn_if_untrained(source: Parsed | Network) -> None:
+    network = source.network if isinstance(source, Parsed) else source
+    for note in network.history:
+        if note.startswith(untrained.WORDS):
+            advice = (
+                "Give them with --weights FILE, or load them into the model before converting it"
+            )
+            if isinstance(source, Parsed) and source.is_from_file:
+                advice = "Save them after training"
+            warn(f"{note}. Such a network decides at random; expected trained weights. {advice}.")
 
 
 def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:

@@ -26,7 +26,7 @@ def test_writes_an_artifact_that_python_reads(convert, tmp_path):
     assert done.exit_code == 0
     first, second, third, last = done.stdout.splitlines()
     assert first == f"{tmp_path / 'out.snn'}: 2 layers with neurons, preset fast, 32 steps"
-    assert second == "input: 0.002057 to 0.999 (mean 0.498); uint8 ÷ 255"
+    assert second == "input: values of 0.002057 to 0.999 (mean 0.498); uint8 ÷ 255"
     assert third == load(tmp_path / "out.snn").history[-1]
     assert third.startswith("spiking network on 20 calibration samples, 32 steps: 20 of 20 decisi")
     assert third.endswith("7 of 20 right")

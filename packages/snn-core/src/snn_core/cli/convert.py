@@ -197,7 +197,7 @@ def _show(done: _Conversion, output: Path, preset_name: str) -> None:
         f"{done.network.settings_for().num_steps} steps"
     )
     input_data = done.network.input_data
-    click.echo(f"input: {input_data.calibrated_range}; {input_data}")
+    click.echo(f"input: values of {input_data.calibrated_range}; {input_data}")
     if input_data.classes:
         click.echo(common.class_line(input_data.classes))
     for line in costs(done.network):
