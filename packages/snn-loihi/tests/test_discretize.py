@@ -149,7 +149,11 @@ def test_typical_samples_are_read_where_they_are_needed(tmp_path):
     np.savez(path, x=samples(network, 20), y=np.zeros(20, int))
     options = LoihiOptions(normalize_thresholds=True, equalise=True, x_norm=str(path))
     snn = SNN(network, settings_of(), options)
+    bright = np.round(samples(network, 20) * 255).astype(np.uint8)
+    np.savez(path, x=bright, y=np.zeros(20, int))  # 8-bit integers stand for the same
+    again = SNN(network, settings_of(), options).chip.network.spiking_layers[0]
     first = snn.chip.network.spiking_layers[0]
+    np.testing.assert_allclose(again.weight_io, first.weight_io, rtol=0.02)  # rounded to 8 bits
     original = network.spiking_layers[0]
     assert not np.array_equal(first.weight_io, original.weight_io)
 

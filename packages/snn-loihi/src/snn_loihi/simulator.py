@@ -110,7 +110,8 @@ class SNN(OriginalNames):
                 raise UnsupportedError(
                     [f"loihi.{wanted} needs typical samples; name a data set in loihi.x_norm"]
                 )
-            x_b_l = np.asarray(load_dataset(options.x_norm).x_b_l, np.float32)
+            data = load_dataset(options.x_norm).fit_to(input_shape=network.input.output_shape)
+            x_b_l = network.input_data.as_floats(np.asarray(data.x_b_l))
             if options.equalise:
                 network = equalise(network, x_b_l)
             if options.normalize_thresholds:

@@ -147,7 +147,7 @@ def choose(
     limited_by = names[int(table[:, allowed_o.argmin()].argmin())]
     grids = [Grid.of(item, bits=options.connection_kwargs.numWeightBits) for item in connections]
     given = options.connection_kwargs.weightExponent
-    full_o = _fullest(grids, allowed_o, given=given)
+    full_o = _fullest(grids, allowed_o, given=given, smallest=not options.do_overflow_estimate)
     scale_o = np.minimum(allowed_o, full_o)
     if (full_o <= allowed_o).all():
         limited_by = "the bits of weights"
@@ -169,19 +169,23 @@ def choose(
     )
 
 
-def _fullest(grids: Sequence[Grid], allowed_o: Array, *, given: int | None) -> Array:
+def _fullest(
+    grids: Sequence[Grid], allowed_o: Array, *, given: int | None, smallest: bool
+) -> Array:
     """Return the scale that makes full use of the weights' bits, with the largest fitting exponent.
 
     A larger exponent leaves weights as they are and makes the threshold finer. Where even the
-    smallest is too large, the scale is limited by something else.
+    smallest is too large, the scale is limited by something else. Without bounds the smallest is
+    taken, which leaves most room.
     """
     if not any((grid.largest_o > 0).any() for grid in grids):
         return np.full_like(allowed_o, np.inf)
     main = max(grids, key=lambda grid: grid.largest_o.max())
     others = [grid.full_scale_o(WEIGHT_EXPONENTS[1]) for grid in grids]
     ceiling_o = np.min(others, axis=0)
-    candidates = [given] if given is not None else range(WEIGHT_EXPONENTS[1], main.lowest - 1, -1)
-    for exponent in candidates:
+    exponents = range(main.lowest, WEIGHT_EXPONENTS[1] + 1)
+    candidates = exponents if smallest else reversed(exponents)
+    for exponent in candidates if given is None else [given]:
         full_o: Array = np.minimum(main.full_scale_o(exponent), ceiling_o)
         if (full_o <= allowed_o).all():
             return full_o
