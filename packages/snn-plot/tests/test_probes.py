@@ -84,3 +84,19 @@ def test_a_missing_kind_of_column_is_named(tmp_path):
     (tmp_path / "power.csv").write_text(TABLE)
     with pytest.raises(DataError, match="expected energy, with a name that ends with one of"):
         plot_energy_probe(read_probe(tmp_path / "power.csv"))
+
+
+def test_a_table_of_a_chip_feeds_the_figures_of_power_and_of_time(tmp_path):
+    """The table that the page of snn-loihi shows."""
+    (tmp_path / "chip.csv").write_text(
+        "# Loihi, 2 chips\n"
+        "time_ms,neurocores_mw,embedded_mw,spiking_us,management_us\n"
+        "1,31.5,120.2,412,95\n2,33.1,119.8,420,97\n3,30.9,120.5,409,95\n"
+    )
+    probe = read_probe(tmp_path / "chip.csv")
+    power, duration = (
+        plot(probe).axes[0].get_legend_handles_labels()[1]
+        for plot in (plot_power_probe, plot_execution_time_probe)
+    )
+    assert power == ["neurocores, mean 31.8 mW", "embedded, mean 120 mW"]
+    assert duration == ["spiking (81%)", "management (19%)"]

@@ -1,0 +1,133 @@
+"""What the simulator tells, refuses and keeps, and how well a trained network does in integers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chip_networks import TEN, samples
+
+from snn_core.conversion import convert
+from snn_core.data import load_dataset
+from snn_core.errors import DataError, SimulationError, UnsupportedError
+from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing import networks
+from snn_core.testing.builder import NetworkBuilder
+from snn_loihi import SNN, LoihiOptions
+from snn_loihi.neurons import saturated, wrapped
+
+MNIST = Path(__file__).resolve().parents[3] / "examples" / "mnist"
+EMULATOR = LoihiOptions(engine="emulator")
+
+
+def settings_of(*, encoding="constant", steps=12, log_vars=("spiketrains",), **more):
+    return Settings.of(
+        {
+            "simulation": {"duration": steps, "batch_size": 3},
+            "input": {"encoding": encoding, **more},
+            "output": {"log_vars": list(log_vars)},
+        }
+    )
+
+
+def test_registers_of_24_bits_wrap_around_and_saturate():
+    top = 2**23
+    values = np.array([0, top - 1, top, top + 5, -top, -top - 1, 3 * top])
+    np.testing.assert_array_equal(
+        wrapped(values), [0, top - 1, -top, -top + 5, -top, top - 1, -top]
+    )
+    np.testing.assert_array_equal(
+        saturated(values)[[1, 2, 4]], [top - 1, top - 1, 1 - top]
+    )  # fmt: skip
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", TEN)
+def test_without_rounding_spikes_are_those_of_the_reference(name):
+    network, settings = TEN[name](), settings_of(encoding="regular")
+    x_b_l = samples(network, 3)
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+    options = LoihiOptions(engine="emulator", arithmetic="float")
+    found = SNN(network, settings, options).run_batch(x_b_l)
+    for layer, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
+        np.testing.assert_array_equal(found.spiketrains_n_b_l_t[layer], spikes_b_l_t)
+    for layer, operations_b_t in expected.synaptic_operations_n_b_t.items():
+        np.testing.assert_array_equal(found.synaptic_operations_n_b_t[layer], operations_b_t)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch, recorded):
+    network = TEN["pooled"]()
+    settings = settings_of(log_vars=["spiketrains", "mem"] if recorded else [])
+    x_b_l = samples(network, 5)
+    whole = SNN(network, settings, EMULATOR).run_batch(x_b_l)
+    monkeypatch.setattr("snn_loihi.simulator.PART_VALUES", 1)
+    split = SNN(network, settings, EMULATOR).run_batch(x_b_l)
+    for layer, counts_b_l in whole.spikecounts_n_b_l.items():
+        assert counts_b_l.any()
+        np.testing.assert_array_equal(split.spikecounts_n_b_l[layer], counts_b_l)
+    for layer, operations_b_t in whole.synaptic_operations_n_b_t.items():
+        np.testing.assert_array_equal(split.synaptic_operations_n_b_t[layer], operations_b_t)
+
+
+def test_the_delay_of_the_output_and_the_engine_are_told():
+    snn = SNN(TEN["skip"](), settings_of(encoding="regular"), EMULATOR)
+    snn.build()
+    assert snn.details["output_delay"] == "4 steps after the input"
+    assert snn.details["engine"] == "emulator, as asked for"
+
+
+def test_max_pooling_is_refused():
+    with pytest.raises(UnsupportedError, match="MaxPooling2D layers are not supported"):
+        SNN(networks.LAYER_KINDS["MaxPooling2D"](), settings_of())
+
+
+def test_events_need_a_value():
+    with pytest.raises(UnsupportedError, match="event_amplitude is not given"):
+        SNN(TEN["dense"](), settings_of(encoding="events"))
+
+
+def test_spikes_that_count_one_and_a_half_times_are_refused():
+    network = TEN["dense"]()
+    x_b_l = np.full((1, 12), 1.5, np.float32)
+    with pytest.raises(DataError, match=r"counts 1\.5 times"):
+        SNN(network, settings_of(encoding="regular"), EMULATOR).run_batch(x_b_l)
+
+
+def test_large_inputs_are_simulated_as_long_as_they_fit():
+    network = NetworkBuilder((3,)).dense(np.full((3, 2), 0.25)).build(readout="membrane")
+    settings = settings_of()
+    x_b_l = np.full((1, 3), 1.0, np.float32)
+    v = [SNN(network, settings, EMULATOR).run_batch(f * x_b_l).output_b_l_t for f in (1, 1.0001)]
+    np.testing.assert_allclose(*v, rtol=0.01)
+    with pytest.raises(SimulationError, match="input_max"):
+        SNN(network, settings, EMULATOR).run_batch(100 * x_b_l)
+    wide = LoihiOptions(engine="emulator", input_max=100.0)
+    found = SNN(network, settings, wide).run_batch(100 * x_b_l).output_b_l_t
+    assert found[0, 0, -1] == pytest.approx(12 * 75, rel=0.01)
+
+
+def test_the_output_is_kept_in_integers_if_that_is_wanted():
+    network = TEN["membrane"]()
+    options = LoihiOptions(engine="emulator", save_output=True)
+    snn = SNN(network, settings_of(), options)
+    recording = snn.run_batch(samples(network, 2))
+    kept = snn.saved_output["membrane_b_l_t"]
+    assert not (kept % 1).any()
+    (theta,) = np.unique(snn.chip.populations[-1].threshold_c)
+    np.testing.assert_allclose(kept / theta, recording.output_b_l_t, rtol=1e-6)
+
+
+def test_a_trained_network_decides_in_integers_as_without_rounding():
+    calibration, test = (load_dataset(MNIST / "data" / f"{n}.npz") for n in ("calibration", "test"))
+    network = convert(MNIST / "model.keras", calibration.x_b_l, trial=False)
+    x_b_l = network.input_data.as_floats(np.asarray(test.x_b_l[:200]))
+    labels_b = np.asarray(test.labels_b[:200])
+    settings = Settings.of({"simulation": {"duration": 32, "batch_size": 200}})
+    right = {}
+    for arithmetic in ("fixed", "float"):
+        options = LoihiOptions(engine="emulator", arithmetic=arithmetic)
+        output_b_l_t = SNN(network, settings, options).run_batch(x_b_l).output_b_l_t
+        right[arithmetic] = (output_b_l_t[..., -1].argmax(axis=1) == labels_b).mean()
+    assert right["float"] > 0.97
+    assert abs(right["fixed"] - right["float"]) <= 0.01
