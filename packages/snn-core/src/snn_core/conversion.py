@@ -178,7 +178,7 @@ def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:
 
     if isinstance(source, Network):
         return scaled(source)
-    return replace(source, dialect=scaled(source.dialect), network=scaled(source.network))
+    return replace(source, network=scaled(source.network))
 
 
 def _calibration_samples(network: Network, data: Data, settings: Settings) -> Dataset:

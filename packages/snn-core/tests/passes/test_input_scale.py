@@ -24,7 +24,8 @@ MEAN_C = np.array([120.0, 110.0, 100.0])
 def affine(gain_c, offset_c=0.0):
     """Return ``gain * x + offset`` for three channels."""
     gain_c, offset_c = np.broadcast_arrays(np.float32(gain_c), np.float32(offset_c), np.ones(3))[:2]
-    return BatchNormalization, {"gain_c": gain_c, "offset_c": offset_c, "axis": 2}
+    # Copies, as NumPy warns of what asks whether broadcast arrays may be written to.
+    return BatchNormalization, {"gain_c": gain_c.copy(), "offset_c": offset_c.copy(), "axis": 2}
 
 
 def network(*first):

@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
+from snn_core.parsing.freshness import find_signs
 from snn_core.passes import run_structural
 from snn_core.phases import phase
 from snn_core.typing import Array, Shape
@@ -155,12 +156,15 @@ class Parsed:
         The shape that was given for it.
     network
         Its network ready for conversion.
+    untrained
+        Why its weights look freshly initialised; empty if they do not.
     """
 
     source: Any
     parser: Parser
     input_shape: Shape | None
     network: Network
+    untrained: str = ""
 
     @property
     def dialect(self) -> Network:
@@ -168,7 +172,8 @@ class Parsed:
 
         It is read again, as few need it and its weights take as much memory as the network's.
         """
-        return self.parser.parse(self.source, input_shape=self.input_shape)
+        dialect = self.parser.parse(self.source, input_shape=self.input_shape)
+        return dialect.replace(input_data=self.network.input_data)
 
 
 def parse(
@@ -211,8 +216,14 @@ def read(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    network = run_structural(parser.parse(source, input_shape=input_shape))
-    return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
+    dialect = parser.parse(source, input_shape=input_shape)
+    return Parsed(
+        source=source,
+        parser=parser,
+        input_shape=input_shape,
+        network=run_structural(dialect),
+        untrained=find_signs(dialect),
+    )
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:
