@@ -17,8 +17,7 @@ from snn_core.ir import (
     Network,
 )
 from snn_core.parsing.base import ModelName, Parsed
-from snn_core.parsing.freshness import find_signs
-from snn_core.parsing.untrained import warn_if_untrained
+from snn_core.parsing.untrained import find_signs, warn_if_untrained
 from snn_core.passes import run_structural
 
 
@@ -132,7 +131,7 @@ def test_the_warning_says_what_to_do(source, advice):
     dialect = network()
     parsed = Parsed(
         source=source, parser=None, input_shape=None, network=run_structural(dialect),
-        untrained=find_signs(dialect),
+        signs_untrained=find_signs(dialect),
     )  # fmt: skip
     with pytest.warns(DataWarning, match=f"look freshly initialised: all 3 layers .*{advice}"):
         warn_if_untrained(parsed)

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
-from snn_core.parsing.freshness import find_signs
+from snn_core.parsing.untrained import find_signs
 from snn_core.passes import run_structural
 from snn_core.phases import phase
 from snn_core.typing import Array, Shape
@@ -156,15 +156,21 @@ class Parsed:
         The shape that was given for it.
     network
         Its network ready for conversion.
-    untrained
-        Why its weights look freshly initialised; empty if they do not.
+    signs_untrained
+        Why its weights look as if it had never been trained; empty if they do not.
     """
 
     source: Any
     parser: Parser
     input_shape: Shape | None
     network: Network
-    untrained: str = ""
+    signs_untrained: str = ""
+
+    @property
+    def is_from_file(self) -> bool:
+        """Whether its weights were read from a file."""
+        # A source that was named and needs no file of weights is the object by now.
+        return isinstance(self.source, (str, PathLike, ModelName))
 
     @property
     def dialect(self) -> Network:
@@ -217,12 +223,14 @@ def read(
     """
     source, parser = choose(source, parsers)
     dialect = parser.parse(source, input_shape=input_shape)
+    signs = find_signs(dialect)
+    network = run_structural(dialect)
     return Parsed(
         source=source,
         parser=parser,
         input_shape=input_shape,
-        network=run_structural(dialect),
-        untrained=find_signs(dialect),
+        network=network,
+        signs_untrained=signs,
     )
 
 
