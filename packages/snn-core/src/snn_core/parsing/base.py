@@ -174,7 +174,8 @@ class Parsed:
 
         It is read again, as few need it and its weights take as much memory as the network's.
         """
-        return self.parser.parse(self.source, input_shape=self.input_shape)
+        dialect = self.parser.parse(self.source, input_shape=self.input_shape)
+        return dialect.replace(input_data=self.network.input_data)
 
 
 def parse(

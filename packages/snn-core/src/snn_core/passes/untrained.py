@@ -96,7 +96,11 @@ def _follows_weights(network: Network, layer: Layer) -> bool:
 
 def _is_learned(layer: Layer) -> bool:
     """Return whether a layer has weights, other than those that pick channels."""
-    return isinstance(layer, Weighted) and not np.isin(layer.weight, (0, 1)).all()
+    if not isinstance(layer, Weighted):
+        return False
+    weights = layer.weight.reshape(-1)
+    # The first of them tell for all but layers that pick.
+    return not all(np.isin(part, (0, 1)).all() for part in (weights[:MOST], weights[MOST:]))
 
 
 def _within_bounds(layer: Layer) -> Array | None:
