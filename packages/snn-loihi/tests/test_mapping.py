@@ -88,7 +88,7 @@ def test_a_network_that_does_not_fit_is_refused_if_that_is_wanted():
 @pytest.fixture
 def stored(tmp_path):
     path = tmp_path / "net.snn"
-    artifact.save(TEN["skip"](), path, settings=REGULAR)
+    artifact.save(TEN["skip"]().replace(settings=REGULAR), path)
     return path
 
 

@@ -75,7 +75,7 @@ def inspect(
     else:
         stored = Artifact(network=parse(model, input_shape=input_shape))
     if target is not None:
-        report = targets.get(target)(stored.network, stored.settings)
+        report = targets.get(target)(stored.network, stored.network.settings_for())
         if as_json:
             click.echo(json.dumps(report.data))
         else:
