@@ -8,6 +8,7 @@ from chip_networks import TEN, samples, weights
 
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluation.forward import forward
+from snn_core.ir import Linear
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
@@ -156,6 +157,23 @@ def test_typical_samples_are_read_where_they_are_needed(tmp_path):
     np.testing.assert_allclose(again.weight_io, first.weight_io, rtol=0.02)  # rounded to 8 bits
     original = network.spiking_layers[0]
     assert not np.array_equal(first.weight_io, original.weight_io)
+
+
+def test_a_channel_with_outsized_weights_takes_no_range_from_others():
+    # Such channels have small activations: what they send is weighted down as much.
+    kernel, after = weights((1, 1, 4, 6), seed=1), weights((6, 3), seed=2)
+    kernel[..., 2] *= 256
+    after[2] /= 256
+    builder = NetworkBuilder((4, 4, 3)).conv2d(weights((1, 1, 3, 4), seed=3)).conv2d(kernel)
+    builder.average_pooling((4, 4), activation=Linear())
+    network = builder.flatten().dense(after, v_init=0.5).build()
+    chip = discretize(network, settings_of())
+    name = network.spiking_layers[1].name
+    assert chip.losses[name].worst_channel < 0.2
+    assert worst_layer(chip.losses) != name or chip.losses[name].weight_error < 0.1
+    x_b_l = samples(network, 20)
+    before, now = (forward(net, x_b_l)[network.output.name] for net in (network, chip.network))
+    np.testing.assert_allclose(now, before, rtol=1e-4, atol=1e-4)  # float32 sums
 
 
 def test_a_damaged_layer_is_named():

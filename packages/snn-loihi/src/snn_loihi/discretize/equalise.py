@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import forward
 from snn_core.evaluation.operators import drive
 from snn_core.ir import AveragePooling2D, Network, Spiking, Weighted
 from snn_core.normalization.scales import apply_scales
 from snn_core.typing import Array, Float32
+from snn_loihi.discretize.connection import connections_of
 from snn_loihi.discretize.kernels import PLAIN, kernel, with_kernel
+from snn_loihi.discretize.routes import sources
+
+EXCESS = 4.0
+"""How many times larger than usual the largest weight of a channel may be."""
 
 QUANTILE = 0.99
 """Quantile of a channel's activations that counts as its range."""
@@ -37,12 +44,63 @@ def fold_thresholds(network: Network) -> Network:
 
 def _divided(layer: Spiking, theta: Array) -> Spiking:
     changes: dict[str, Any] = {"threshold": np.float32(1)}
+    if theta.ndim == 0:
+        changes["activation"] = layer.activation.rescale(float(theta))
     if isinstance(layer, AveragePooling2D):
         return replace(layer, weight_c=layer.weight_c / theta, **changes)
     scaled = with_kernel(layer, kernel(layer) / theta)
     if isinstance(layer, Weighted):
         changes["bias_o"] = layer.bias_o / theta
     return replace(scaled, **changes)
+
+
+def level_channels(network: Network) -> Network:
+    """Return a network without channels whose weights are far larger than those of others.
+
+    One such channel takes the range of its layer's weights, so that those of others are rounded to
+    0. It is a channel with small activations, as normalization gives all channels the same rates.
+    Its weights and biases are divided by the excess, and the next layer's weights for it multiplied
+    by it, as far as they stay within that layer's range. That is the same function for ReLU (Nagel
+    et al. 2019, see `equalise`): its spikes become rarer and count more.
+    """
+    for layer in network.spiking_layers:
+        if layer is network.output or not isinstance(layer, Weighted) or _is_bounded(layer):
+            continue
+        magnitude = np.abs(kernel(layer)).reshape(-1, layer.output_shape[-1]).max(axis=0)
+        if not magnitude.any():
+            continue
+        usual = EXCESS * float(np.median(magnitude[magnitude > 0]))
+        excess_c = np.maximum(magnitude / usual, 1).astype(np.float32)
+        if (excess_c > 1).any():
+            # Where cells of several channels share a weight behind the layer, it stays as it is.
+            with contextlib.suppress(UnsupportedError):
+                room_c = _within_room(network, layer, excess_c)
+                network = _rescaled(network, {layer.name: room_c})
+    return network
+
+
+def _within_room(network: Network, layer: Spiking, excess_c: Array) -> Float32[Array, "c"]:
+    """Return factors under which no weight behind a layer gets larger than the largest there."""
+    scaled = _rescaled(network, {layer.name: excess_c})
+    room_c = excess_c.copy()
+    for target in network.spiking_layers:
+        names = sources(network, target)
+        if layer.name not in names:
+            continue
+        before, after = (
+            connections_of(net, item, names=names)
+            for net, item in ((network, target), (scaled, scaled[target.name]))
+            if isinstance(item, Spiking)
+        )
+        for old, new in zip(before, after, strict=True):
+            magnitude = np.abs(old.weights)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.abs(new.weights) / magnitude
+            for c in np.flatnonzero(excess_c > 1):
+                own = magnitude[np.isclose(ratio, excess_c[c], rtol=1e-5)]
+                if own.size:
+                    room_c[c] = min(room_c[c], magnitude.max() / own.max())
+    return np.maximum(room_c, 1)
 
 
 def equalise(network: Network, x_b_l: Float32[Array, "b *l"]) -> Network:
@@ -65,7 +123,7 @@ def equalise(network: Network, x_b_l: Float32[Array, "b *l"]) -> Network:
     scales = {
         layer.name: _channel_scale(found[layer.name])
         for layer in network.spiking_layers
-        if layer is not network.output
+        if layer is not network.output and not _is_bounded(layer)
     }
     return _rescaled(network, scales)
 
@@ -91,6 +149,11 @@ def normalize_thresholds(
         if largest > 0:
             scales[layer.name] = np.asarray(ratio * largest, np.float32)
     return _rescaled(network, scales)
+
+
+def _is_bounded(layer: Spiking) -> bool:
+    """Return whether a neuron's highest rate is an upper bound of its activation."""
+    return getattr(layer.activation, "max_value", None) is not None
 
 
 def _channel_scale(rate_b_l: Array) -> Float32[Array, "c"]:

@@ -15,7 +15,7 @@ from snn_core.settings import Settings
 from snn_core.typing import Array
 from snn_loihi.discretize.choice import Choice, choose, limits_of, rounded, smaller
 from snn_loihi.discretize.connection import Connection, connections_of
-from snn_loihi.discretize.equalise import fold_thresholds
+from snn_loihi.discretize.equalise import fold_thresholds, level_channels
 from snn_loihi.discretize.overflow import Bounds, bounds_of, load_of
 from snn_loihi.discretize.population import ChipNetwork, Current, Population, round_bias
 from snn_loihi.discretize.report import Loss, channel_errors
@@ -57,7 +57,9 @@ def discretize(
     """
     options = options or LoihiOptions()
     is_fixed = options.arithmetic == "fixed"
-    folded = fold_thresholds(network) if is_fixed and options.thresholds == "layer" else network
+    folded = network
+    if is_fixed and options.thresholds == "layer":
+        folded = level_channels(fold_thresholds(network))
     maker = _Maker(folded, settings, options)
     populations = [maker.population(layer) for layer in folded.spiking_layers]
     if maker.problems:
