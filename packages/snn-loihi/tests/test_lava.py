@@ -1,5 +1,6 @@
 """lava against the emulator, bit for bit, and what is left over when it ends."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from chip_networks import TEN, samples
 
 from snn_core.errors import SimulationError
 from snn_core.settings import Settings
+from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.simulator import has_lava
@@ -193,6 +195,32 @@ def group_of(pid):
         return os.getpgid(pid)
     except OSError:
         return -1
+
+
+def test_a_run_can_be_stopped_amid_it():
+    network, asked = TEN["dense"](), []
+
+    def stop():
+        asked.append(1)
+        return len(asked) > 5
+
+    settings = settings_of().updated({"simulation": {"duration": 2000}})
+    snn = SNN(network, settings, LoihiOptions(engine="lava"), stop=stop)
+    with pytest.raises(StopSimulation):
+        snn.run_batch(samples(network, 1))
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("factor", [2, 1000])
+def test_input_that_nothing_was_proved_for_is_checked(factor):
+    network, settings = TEN["dense"](), settings_of("regular")
+    x_b_l = samples(network, 1) * factor
+    if factor == 2:
+        expected = run(network, settings, x_b_l, engine="emulator")
+        assert_same_bits(expected, run(network, settings, x_b_l, engine="lava"))
+        return
+    with pytest.raises(SimulationError, match="input_max"):
+        run(network, settings, x_b_l, engine="lava")
 
 
 def test_a_process_that_dies_ends_the_run_with_a_reason():

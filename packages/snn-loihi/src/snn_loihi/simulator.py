@@ -26,7 +26,7 @@ from snn_loihi.discretize import (
     normalize_thresholds,
     summary,
 )
-from snn_loihi.emulator import emulate
+from snn_loihi.emulator import Trace, emulate
 from snn_loihi.limits import TARGETS
 from snn_loihi.mapping import map_network
 from snn_loihi.options import LoihiOptions
@@ -202,28 +202,37 @@ class SNN(OriginalNames):
     def _run_part(
         self, x_b_l: Array | None, spikes_t_b_l: Array | None, batch: Parts, *, first: int
     ) -> None:
+        beyond = self._is_beyond(x_b_l, spikes_t_b_l)
+        if self.engine == "emulator" or beyond:
+            # lava's processes check nothing, so input without proof goes through the emulator, too.
+            emulate(
+                self.chip,
+                x_b_l,
+                spikes_t_b_l,
+                found=lambda name, trace: batch.take(name, trace, first=first),
+                membranes=batch.membranes,
+                beyond=beyond,
+            )
         if self.engine == "lava":
+            for name, trace in self._run_lava(x_b_l, spikes_t_b_l, batch).items():
+                batch.take(name, trace, first=first)
+
+    def _run_lava(
+        self, x_b_l: Array | None, spikes_t_b_l: Array | None, batch: Parts
+    ) -> dict[str, Trace]:
+        """Run some samples on lava; a run that does not end well leaves no process behind."""
+        try:
             if self._lava is None:
                 self._lava = self._started(batch)
-            try:
-                traces = self._lava.run(x_b_l, spikes_t_b_l)
-            except BaseException:
-                self.end_sim()
-                raise
-            for name, trace in traces.items():
-                batch.take(name, trace, first=first)
-            return
-        emulate(
-            self.chip,
-            x_b_l,
-            spikes_t_b_l,
-            found=lambda name, trace: batch.take(name, trace, first=first),
-            membranes=batch.membranes,
-            beyond=self._is_beyond(x_b_l, spikes_t_b_l),
-        )
+            return self._lava.run(x_b_l, spikes_t_b_l, checkpoint=self.checkpoint)
+        except BaseException:
+            self.end_sim()
+            raise
 
     def _is_beyond(self, x_b_l: Array | None, spikes_t_b_l: Array | None) -> bool:
         """Return whether the input is larger than what bounds were proved for."""
+        if self.options.arithmetic == "float":
+            return False
         if spikes_t_b_l is not None:
             return float(np.abs(spikes_t_b_l).max(initial=0)) > 1
         assert x_b_l is not None, "the input is a current or spikes"  # noqa: S101

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -119,7 +119,13 @@ class LavaNetwork:
 
     # Running.
 
-    def run(self, x_b_l: Array | None, spikes_t_b_l: Array | None) -> dict[str, Trace]:
+    def run(
+        self,
+        x_b_l: Array | None,
+        spikes_t_b_l: Array | None,
+        *,
+        checkpoint: Callable[[], None],
+    ) -> dict[str, Trace]:
         """Run some samples, one after the other, in a single run of lava.
 
         Parameters
@@ -128,6 +134,8 @@ class LavaNetwork:
             Constant input of a step, if the input is a current.
         spikes_t_b_l
             Input spikes otherwise.
+        checkpoint
+            Called while the run goes on; what it raises ends the run.
 
         Raises
         ------
@@ -140,7 +148,7 @@ class LavaNetwork:
         with contextlib.ExitStack() as stack:
             stack.callback(self.stop)  # unless the run ends well
             try:
-                self._go(steps)
+                self._go(steps, checkpoint)
             except (RuntimeError, OSError, EOFError, AttributeError) as error:
                 raise SimulationError(
                     f"A process of lava failed ({error}); its output above says why."
@@ -150,7 +158,7 @@ class LavaNetwork:
         self._run += 1
         return found
 
-    def _go(self, steps: int) -> None:
+    def _go(self, steps: int, checkpoint: Callable[[], None]) -> None:
         from lava.magma.core.run_conditions import RunSteps
         from lava.magma.core.run_configs import Loihi1SimCfg, Loihi2SimCfg
 
@@ -167,14 +175,15 @@ class LavaNetwork:
             for process in self._made.values():
                 process.run_number.set(np.array([self._run]))
         first.run(condition=RunSteps(num_steps=steps, blocking=False))
-        self._wait(first)
+        self._wait(first, checkpoint)
 
-    def _wait(self, first: Any) -> None:
+    def _wait(self, first: Any, checkpoint: Callable[[], None]) -> None:
         """Wait until the run is over; lava would wait for processes that are dead, too."""
         runtime, actors = first.runtime, self._state.actors
         while not all(port.probe() for port in runtime.service_to_runtime):
             if not all(actor.is_alive() for actor in actors):
                 raise RuntimeError("it ended amid the run")
+            checkpoint()
             time.sleep(POLL_S)
         first.wait()
 
