@@ -10,6 +10,7 @@ from snn_core import artifact
 from snn_core.cli import main
 from snn_core.errors import UnsupportedError
 from snn_core.settings import Settings
+from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
 from snn_loihi import SNN, LoihiOptions, discretize
 from snn_loihi.energy import estimate
@@ -106,6 +107,15 @@ def test_the_command_prints_json(stored, capsys):
     assert (found["target"], found["fits"], found["chips"]) == ("loihi2", True, 1)
     assert found["cores"] == sum(layer["cores"] for layer in found["layers"])
     assert all("weight_error" in layer["rounding"] for layer in found["layers"])
+
+
+def test_a_network_that_the_chip_has_no_neurons_for_is_not_mapped(tmp_path, capsys):
+    path = tmp_path / "net.snn"
+    artifact.save(networks.LAYER_KINDS["MaxPooling2D"](), path)
+    main(["inspect", str(path), "--target", "loihi1"], standalone_mode=False)
+    shown = capsys.readouterr()
+    assert "MaxPooling2D layers are not supported" in shown.err
+    assert not shown.out
 
 
 # Energy.

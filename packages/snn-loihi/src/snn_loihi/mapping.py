@@ -19,7 +19,7 @@ from snn_core.ir.shapes import count
 from snn_core.settings import Settings
 from snn_core.simulation.targets import TargetReport
 from snn_core.typing import Array
-from snn_loihi.discretize import ChipNetwork, Population, discretize, summary
+from snn_loihi.discretize import ChipNetwork, Population, summary
 from snn_loihi.limits import INDEX_BITS, LOIHI1, LOIHI2, Limits
 from snn_loihi.options import LoihiOptions
 from snn_loihi.ranges import WEIGHT_BITS
@@ -255,9 +255,18 @@ def _axons_out(
 
 
 def describe(network: Network, settings: Settings, limits: Limits) -> TargetReport:
-    """Describe a network on a chip, for ``snn inspect --target``."""
-    options = LoihiOptions(**{**settings.options.get("loihi", {}), "target": limits.name})
-    chip = discretize(network, settings, options)
+    """Describe a network on a chip, for ``snn inspect --target``.
+
+    Raises
+    ------
+    UnsupportedError
+        If the chip has no neurons for it, or it does not fit into the integers.
+    """
+    from snn_loihi.simulator import SNN  # which maps networks itself
+
+    given = {**settings.options.get("loihi", {}), "target": limits.name}
+    options = LoihiOptions(**{**given, "validate_partitions": False})
+    chip = SNN(network, settings, options).chip
     mapped = map_network(chip, limits)
     rows = [_row(layer, limits) for layer in mapped.layers]
     problems = mapped.problems()

@@ -177,6 +177,13 @@ class _Maker:
             )
             if bounds.holds or not options.do_overflow_estimate or (choice.mantissa_o <= 1).all():
                 break
+            if options.compartment_kwargs.vThMant is not None:
+                fits = int(float(choice.mantissa_o.max()) * bounds.headroom)
+                self.problems.append(
+                    f"{exact.name}: vThMant = {options.compartment_kwargs.vThMant} leaves the "
+                    f"range of 24 bits once weights are rounded; at most {fits} fits"
+                )
+                break
             choice = smaller(choice, theta_o)
         self._spikes[exact.name] = bounds.max_spikes
         loss = self._loss(exact, made, choice, bounds)
@@ -279,14 +286,14 @@ class _Maker:
                     f"that keeps them is {lowest}"
                 )
         tightest = min(limits, key=lambda name: float(np.min(limits[name])))
-        most = int(min(np.floor(np.min(limits[tightest] * theta_o) / UNIT), THRESHOLD_MAX))
-        if (choice.mantissa_o < 1).any():
-            return f"{tightest} leaves no threshold of 1 or more{self._nearest(tightest, most)}"
+        room = min(float(np.min(limits[tightest] * theta_o)) / UNIT, THRESHOLD_MAX)
+        if room < 1 or (choice.mantissa_o < 1).any():
+            return f"{tightest} leaves no threshold of 1 or more{self._nearest(tightest, room)}"
         forced = options.compartment_kwargs.vThMant
-        if forced is not None and forced > most:
+        if forced is not None and forced > room:
             return (
-                f"vThMant = {forced} leaves {tightest}; the largest that fits is {max(most, 1)}"
-                f"{self._nearest(tightest, most)}"
+                f"vThMant = {forced} leaves {tightest}; the largest that fits is {int(room)}"
+                f"{self._nearest(tightest, room / forced)}"
             )
         for item, exponent in zip(exact.connections, given, strict=True):
             step = weight_step(bits, mixed=item.mixed) * 2.0**exponent * UNIT
@@ -295,17 +302,25 @@ class _Maker:
                 fits = int(forced * 256 * 2.0**exponent * UNIT / largest)
                 return f"vThMant = {forced} needs larger weights than there are; at most {fits}"
             if 0 < largest < step / 2:
-                return f"{choice.limited_by} makes all weights 0{self._nearest(tightest, most)}"
+                share = 2 * largest / step
+                return f"{tightest} makes all weights 0{self._nearest(tightest, share)}"
         return None
 
-    def _nearest(self, tightest: str, most: int) -> str:
-        """Return the setting that would make room."""
-        if "membranes" in tightest or "currents" in tightest:
-            steps = max(int(self.settings.num_steps * max(most, 0) / 64), 1)
-            return (
-                f"; lower simulation.duration, to about {steps * self._dt:g} ms, or set "
-                f"loihi.do_overflow_estimate = false"
-            )
+    def _nearest(self, tightest: str, share: float) -> str:
+        """Return the setting that would make room.
+
+        Parameters
+        ----------
+        share
+            How much room there is, divided by what is needed.
+        """
+        if "membranes" in tightest:
+            # What a membrane can take in grows with the number of steps.
+            steps = int(self.settings.num_steps * share)
+            lower = f"lower simulation.duration to {steps * self._dt:g} ms, or " if steps else ""
+            return f"; {lower}set loihi.do_overflow_estimate = false"
+        if "currents" in tightest:
+            return "; set loihi.do_overflow_estimate = false"
         if "biases" in tightest and self.options.compartment_kwargs.biasExp is not None:
             return f"; raise biasExp, at most to {BIAS_EXPONENTS[1]}"
         return "; normalize the network, or rescale the layer's biases"
