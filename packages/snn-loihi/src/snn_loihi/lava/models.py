@@ -30,13 +30,14 @@ class _Neurons(PyLoihiProcessModel):
         super().__init__(proc_params)
         self._first, self._steps = proc_params["first_step"], proc_params["num_steps"]
         self._folder, self._number = proc_params["folder"], proc_params["number"]
-        self._run = -1
+        self._tail = proc_params["tail"]
+        self._run, self._clock, self._end = -1, 0, 0
 
     def run_spk(self) -> None:
         """Compute one step."""
         arriving = self.a_in.recv()
-        if self._run != int(self.run_number[0]):
-            self._open(int(self.run_number[0]))
+        if self._clock == self._end:
+            self._open(self._run + 1)
         sample, step = divmod(self._clock - self._first, self._steps)
         self._clock += 1
         if not 0 <= sample < len(self._spikes):
@@ -58,6 +59,7 @@ class _Neurons(PyLoihiProcessModel):
         files = files_of(self._folder, run, self._number)
         self._run, self._clock = run, 0
         self._spikes = np.load(files["spikes"], mmap_mode="r+")
+        self._end = len(self._spikes) * self._steps + self._tail
         self._membrane = self._current = None
         if Path(files["membrane"]).exists():
             self._membrane = np.load(files["membrane"], mmap_mode="r+")
@@ -82,7 +84,6 @@ class _Fixed(_Neurons):
     threshold: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=24)
     v_start: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=24)
     bias: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=24)
-    run_number: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=32)
 
     def integrated(self, arriving: Array, constant: Array) -> Array:
         """Return the membranes after the input of a step."""
@@ -99,7 +100,6 @@ class _Float(_Neurons):
     threshold: np.ndarray = LavaPyType(np.ndarray, float)
     v_start: np.ndarray = LavaPyType(np.ndarray, float)
     bias: np.ndarray = LavaPyType(np.ndarray, float)
-    run_number: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=32)
 
     def integrated(self, arriving: Array, constant: Array) -> Array:
         """Return the membranes after the input of a step."""
@@ -150,19 +150,18 @@ class PyHardResetFloat(_Zeroing, _Float):
 class _Source(PyLoihiProcessModel):
     """Sends what the file of the run holds, then nothing."""
 
-    run_number: np.ndarray = LavaPyType(np.ndarray, np.int64, precision=32)
-
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
         self._folder, self._shape = proc_params["folder"], proc_params["shape"]
-        self._run = -1
+        self._tail = proc_params["tail"]
+        self._run, self._clock, self._end = -1, 0, 0
 
     def run_spk(self) -> None:
         """Send the spikes of one step."""
-        run = int(self.run_number[0])
-        if self._run != run:
-            self._run, self._clock = run, 0
-            self._values = np.load(input_file(self._folder, run), mmap_mode="r")
+        if self._clock == self._end:
+            self._run, self._clock = self._run + 1, 0
+            self._values = np.load(input_file(self._folder, self._run), mmap_mode="r")
+            self._end = len(self._values) + self._tail
         if self._clock < len(self._values):
             self.s_out.send(np.array(self._values[self._clock]))
         else:

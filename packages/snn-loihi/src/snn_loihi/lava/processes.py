@@ -2,14 +2,14 @@
 
 Each neuron process computes many samples one after the other. It begins `first_step` steps after
 the run, and anew after every `num_steps`; at each beginning the membrane is set to its start. What
-goes in and out lies in files, one set for each run, as lava's variables are sent number by number.
+goes in and out lies in files, one set for each run: lava sends variables number by number, and
+waits forever for a process that has died. A run begins when the steps of the one before are over.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
@@ -30,6 +30,8 @@ class Neurons(AbstractProcess):
         Constant input per step.
     first_step, num_steps
         When they begin, and for how long they compute each sample.
+    tail
+        Steps of a run after the last sample's, in which populations behind still compute it.
     folder, number
         Where their files are, and their number among the populations.
     """
@@ -43,6 +45,7 @@ class Neurons(AbstractProcess):
         bias: Array,
         first_step: int,
         num_steps: int,
+        tail: int,
         folder: str,
         number: int,
     ) -> None:
@@ -50,6 +53,7 @@ class Neurons(AbstractProcess):
             shape=shape,
             first_step=first_step,
             num_steps=num_steps,
+            tail=tail,
             folder=folder,
             number=number,
         )
@@ -59,7 +63,6 @@ class Neurons(AbstractProcess):
         self.threshold = Var(shape=shape, init=threshold)
         self.v_start = Var(shape=shape, init=start)
         self.bias = Var(shape=shape, init=bias)
-        self.run_number = Var(shape=(1,), init=np.array([0]))
 
 
 class SoftReset(Neurons):
@@ -77,14 +80,15 @@ class Source(AbstractProcess):
     ----------
     shape
         Shape of the input.
+    tail
+        Steps of a run after the last of the file.
     folder
         Where its files are.
     """
 
-    def __init__(self, *, shape: Shape, folder: str) -> None:
-        super().__init__(shape=shape, folder=folder)
+    def __init__(self, *, shape: Shape, tail: int, folder: str) -> None:
+        super().__init__(shape=shape, tail=tail, folder=folder)
         self.s_out = OutPort(shape=shape)
-        self.run_number = Var(shape=(1,), init=np.array([0]))
 
 
 class Delay(AbstractProcess):

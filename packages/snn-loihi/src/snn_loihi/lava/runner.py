@@ -87,7 +87,9 @@ class LavaNetwork:
         name = self._chip.network.input.name
         if any(name in c.sources for item in self._chip.populations for c in item.connections):
             shape = (int(np.prod(self._chip.network.input.output_shape)),)
-            self._made[name] = processes.Source(shape=shape, folder=self._folder)
+            self._made[name] = processes.Source(
+                shape=shape, tail=self._timing.output_delay, folder=self._folder
+            )
         for item in self._chip.populations:
             for connection in item.connections:
                 connections.connect(
@@ -113,6 +115,7 @@ class LavaNetwork:
             bias=item.bias_l.reshape(-1).astype(dtype),
             first_step=self._timing.first_step[item.name],
             num_steps=self._chip.num_steps,
+            tail=self._timing.output_delay,
             folder=self._folder,
             number=number,
         )
@@ -171,9 +174,6 @@ class LavaNetwork:
                 first.create_runtime(run_cfg=config)
             self._state.actors = list(first.runtime._messaging_infrastructure.actors)
             self._state.is_started = True
-        elif self._run:
-            for process in self._made.values():
-                process.run_number.set(np.array([self._run]))
         first.run(condition=RunSteps(num_steps=steps, blocking=False))
         self._wait(first, checkpoint)
 
