@@ -45,9 +45,9 @@ def network():
     return made.replace(note="made by hand", scale_facs={first: np.float32([1, 2, 3, 4])})
 
 
-def saved(tmp_path, **options):
+def saved(tmp_path):
     path = tmp_path / "model.snn"
-    artifact.save(network(), path, **options)
+    artifact.save(network(), path)
     return path
 
 
@@ -55,9 +55,11 @@ def test_everything_survives(tmp_path):
     settings = Settings.of(
         {"simulation": {"duration": 7}, "output": {"log_vars": ["mem", "input"]}}
     )
-    path = saved(tmp_path, settings=settings, provenance={"source": "hand"})
-    found, expected = artifact.load_artifact(path), network()
-    assert found.settings == settings
+    path, expected = tmp_path / "model.snn", network()
+    expected = expected.replace(settings=settings)
+    artifact.save(expected, path, provenance={"source": "hand"})
+    found = artifact.load_artifact(path)
+    assert found.network.settings == settings
     assert found.provenance == {"source": "hand"}
     assert found.network.history == expected.history
     assert found.network.readout == "membrane"
@@ -75,6 +77,11 @@ def test_everything_survives(tmp_path):
                 assert first == second, field
 
 
+def test_a_network_that_was_not_converted_has_no_settings(tmp_path):
+    assert network().settings is None
+    assert artifact.load(saved(tmp_path)).settings is None
+
+
 def test_equal_networks_give_equal_bytes_whenever_they_are_written(monkeypatch):
     first = artifact.dumps(network())
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -86,7 +93,7 @@ def test_the_first_format_is_read_for_ever():
     stored = artifact.load_artifact(OLD)
     assert predict(stored.network, np.array([[1, 2]], np.float32)).tolist() == [[2, 0.5]]
     assert stored.network.history == ("made by hand for the tests",)
-    assert stored.settings.num_steps == 32
+    assert stored.network.settings.num_steps == 32
     assert json.loads(zipfile.ZipFile(OLD).read("manifest.json"))["version"] == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from snn_core.codes import CODES as ALL_CODES
 from snn_core.codes import rates_of, set_duration
 from snn_core.conversion import PRESETS, convert, preset
 from snn_core.errors import DataError, SettingsError, UnsupportedError
@@ -24,8 +25,10 @@ from snn_core.ir import (
     ReLU,
     Softmax,
 )
+from snn_core.running.run import run
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.builder import NetworkBuilder
 
 RNG = np.random.default_rng(11)
 
@@ -295,3 +298,21 @@ def test_staircases_and_binary_activations_keep_their_function(data) -> None:
         found, expected = predict(converted, data), predict(network, data)
         close = np.isclose(found, expected, rtol=1e-4, atol=1e-4)
         assert close.all(axis=1).mean() > 0.95, activation
+
+
+@pytest.mark.parametrize("code", sorted(ALL_CODES))
+def test_outputs_share_a_scale_so_that_they_can_be_compared(code) -> None:
+    """A rectified output would otherwise be read channel by channel in units of its own."""
+    factors = np.array([8, 9, 11, 13]) / 8
+    samples = np.tile(np.arange(1, 5), (30, 1)) / np.float32(4)
+    samples = np.random.default_rng(0).permuted(samples, axis=1).astype(np.float32)
+    network = NetworkBuilder((4,)).dense(np.eye(4)).dense(np.diag(factors)).build()
+    sections = {"conversion": {"spike_code": code}, "simulation": {"duration": 64.0}}
+    settings = preset("fast").updated(sections)
+    converted = convert(network, samples, settings=settings)
+    assert converted.scale_facs[converted.output.name].shape == ()
+    data = samples, (samples * factors).argmax(axis=1)
+    found = run(converted, "reference", data=data, settings=settings)
+    assert found.ann_accuracy == 1
+    # The nearest outputs are 1/32 apart, which times of first spikes may miss.
+    assert found.accuracy > 0.9

@@ -12,7 +12,7 @@ from torch import nn
 from snn_core import convert, predict, run
 from snn_core.errors import DataWarning
 from snn_core.parsing import parse, read
-from snn_core.parsing.untrained import find_signs
+from snn_core.passes.untrained import find_signs
 
 SHAPE = (1, 8, 8)
 

@@ -63,15 +63,12 @@ class Artifact:
     Parameters
     ----------
     network
-        The network.
-    settings
-        Settings of the conversion; a run starts from them.
+        The network, with the settings of its conversion.
     provenance
         Where the network comes from: source, hashes, versions.
     """
 
     network: Network
-    settings: Settings = field(default_factory=Settings)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -80,7 +77,6 @@ def save(
     network: Network,
     path: PathLikeStr,
     *,
-    settings: Settings | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an artifact; an existing file is replaced only when the new one is complete.
@@ -91,34 +87,23 @@ def save(
         If the file cannot be written.
     """
     with atomic_write(Path(path)) as file:
-        _write_to(file, network, settings=settings, provenance=provenance)
+        _write_to(file, network, provenance=provenance)
 
 
-def dumps(
-    network: Network,
-    *,
-    settings: Settings | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> bytes:
+def dumps(network: Network, *, provenance: Mapping[str, Any] | None = None) -> bytes:
     """Return the bytes of an artifact; equal contents give equal bytes."""
     file = io.BytesIO()
-    _write_to(file, network, settings=settings, provenance=provenance)
+    _write_to(file, network, provenance=provenance)
     return file.getvalue()
 
 
-def _write_to(
-    file: IO[bytes],
-    network: Network,
-    *,
-    settings: Settings | None,
-    provenance: Mapping[str, Any] | None,
-) -> None:
+def _write_to(file: IO[bytes], network: Network, *, provenance: Mapping[str, Any] | None) -> None:
     arrays: dict[str, Array] = {}
     manifest = {
         "format": FORMAT,
         "version": VERSION,
         "provenance": dict(provenance or {}),
-        "settings": (settings or Settings()).to_tree(),
+        "settings": None if network.settings is None else network.settings.to_tree(),
         "history": list(network.history),
         "readout": network.readout,
         "input_data": asdict(network.input_data),
@@ -188,6 +173,7 @@ def load_artifact(path: PathLikeStr) -> Artifact:
                     str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
                 },
                 readout=manifest["readout"],
+                settings=_settings(manifest, path),
                 input_data=InputData(**manifest["input_data"]),
             )
             arrays.require_all_used()
@@ -202,11 +188,7 @@ def load_artifact(path: PathLikeStr) -> Artifact:
         raise ArtifactError(
             f"The contents of {path} do not fit together ({error}); convert the model again."
         ) from error
-    return Artifact(
-        network=network,
-        settings=_settings(manifest, path),
-        provenance=dict(manifest.get("provenance", {})),
-    )
+    return Artifact(network=network, provenance=dict(manifest.get("provenance", {})))
 
 
 def _member(name: str, *, compress: bool) -> zipfile.ZipInfo:
@@ -279,9 +261,12 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _settings(manifest: Mapping[str, Any], path: Path) -> Settings:
+def _settings(manifest: Mapping[str, Any], path: Path) -> Settings | None:
+    stored = manifest.get("settings")
+    if stored is None:
+        return None
     try:
-        return Settings.model_validate(manifest.get("settings", {}))
+        return Settings.model_validate(stored)
     except ValidationError as error:
         raise ArtifactError(f"The settings in {path} are not valid: {error}") from error
 

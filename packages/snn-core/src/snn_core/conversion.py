@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from snn_core.codes import code_of, set_timesteps
+from snn_core.codes import code_of, set_duration, set_timesteps
 from snn_core.codes.windows import passes_spikes_on
 from snn_core.data import Dataset
 from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.ranges import calibrated
-from snn_core.errors import DataError, SettingsError, UnsupportedError
+from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
 from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
@@ -24,11 +24,11 @@ from snn_core.normalization import (
     largest_activations,
     mse_scales,
     percentile_scales,
+    share_output_scale,
 )
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
-from snn_core.parsing.untrained import warn_if_untrained
-from snn_core.passes import Pass, run_structural
+from snn_core.passes import Pass, run_structural, untrained
 from snn_core.passes.cost import WORDS, cost
 from snn_core.passes.precision import binarize_weights, quantize_weights
 from snn_core.passes.spiking import (
@@ -41,6 +41,8 @@ from snn_core.passes.spiking import (
 )
 from snn_core.phases import phase
 from snn_core.settings import Settings
+from snn_core.simulation import registry
+from snn_core.trial import try_out
 from snn_core.typing import Array, Shape
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -85,11 +87,12 @@ def convert(
     source: Any,
     data: Data,
     *,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     input_shape: Shape | None = None,
     uint8_scale: float | None = None,
     check: Literal["error", "warn", "off"] = "error",
+    trial: bool = True,
 ) -> Network:
     """Convert a trained network into a spiking one.
 
@@ -104,7 +107,7 @@ def convert(
         by itself; all other numbers enter as they are, scaled as the model expects them. Samples
         in files are read several times, some at a time.
     settings
-        How to convert; the preset ``fast`` if not given.
+        How to convert; the preset ``fast`` if not given. Nested dictionaries change that preset.
     timesteps
         Number of steps to convert for, instead of the one in the settings.
     input_shape
@@ -115,10 +118,14 @@ def convert(
     check
         What to do if the parsed network does not compute what the model computes, where its
         framework is installed: raise an error, warn, or not even look.
+    trial
+        Try the converted network out in a short simulation, and score it where there are labels.
+        The last line of its history is what came of it; `snn_core.trial.try_out` tells more.
 
     Returns
     -------
-    The converted network; ``history`` tells what was done to it, ``input_data`` how samples enter.
+    The converted network. ``history`` tells what was done to it, ``settings`` what was decided, and
+    ``input_data`` how samples enter; simulations of it start from them.
 
     Raises
     ------
@@ -133,11 +140,14 @@ def convert(
         If ``check`` asks for it and the network differs from its source.
     DataWarning
         If calibration samples or weights can hardly be meant so: see `snn_core.data.ranges` and
-        `snn_core.parsing.untrained`.
+        `snn_core.passes.untrained`.
+    TrialWarning
+        If the spiking network does not decide as the analog one, with the likely reason.
     """
     if not isinstance(source, (Network, Parsed)):
         source = read(source, input_shape=input_shape)
-    settings = preset("fast") if settings is None else settings
+    if not isinstance(settings, Settings):
+        settings = preset("fast").updated(settings or {}, simulators=tuple(registry.names()))
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage="convert")
     if uint8_scale is not None:
@@ -150,23 +160,42 @@ def convert(
     problems = code.problems(network.replace(readout=settings.conversion.readout))
     if problems:
         raise UnsupportedError(problems, what="These settings do not go together")
-    if isinstance(source, Parsed):
-        warn_if_untrained(source)
+    _warn_if_untrained(source)
     input_data = _describe_input(network, dataset)
     x_b_l = _as_floats(dataset.x_b_l, input_data)
     exactness = Exactness(reason="not asked for")
     if isinstance(source, Parsed) and check != "off":
         exactness = compare(source, x_b_l)
         require_exact(exactness, warn=check == "warn")
+    analog = network
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
         readout=settings.conversion.readout, input_data=input_data
     )
-    network = network.replace(note=f"input: {input_data}; {input_data.calibrated_range}")
+    network = network.replace(note=f"input: {input_data}; values of {input_data.calibrated_range}")
     network = _choose_pooling(network, settings)
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:
         network = set_v_init(network, v_init=settings.cell.v_init)
-    return network.replace(note=str(exactness)) if exactness.compared else network
+    network = network.replace(settings=set_duration(settings, network))
+    if exactness.compared:
+        network = network.replace(note=str(exactness))
+    if trial:
+        tried = try_out(network, dataset, source=analog)
+        tried.warn()
+        network = network.replace(note=str(tried))
+    return network
+
+
+def _warn_if_untrained(source: Parsed | Network) -> None:
+    network = source.network if isinstance(source, Parsed) else source
+    for note in network.history:
+        if note.startswith(untrained.WORDS):
+            advice = (
+                "Give them with --weights FILE, or load them into the model before converting it"
+            )
+            if isinstance(source, Parsed) and source.is_from_file:
+                advice = "Save them after training"
+            warn(f"{note}. Such a network decides at random; expected trained weights. {advice}.")
 
 
 def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:
@@ -298,7 +327,7 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
 
 
 def _apply_scales(network: Network, scales: Mapping[str, Array], settings: Settings) -> Network:
-    highest = code_of(settings).highest
+    highest, scales = code_of(settings).highest, share_output_scale(network, scales)
     return apply_scales(network, scales, v_thresh=settings.cell.v_thresh, highest=highest)
 
 

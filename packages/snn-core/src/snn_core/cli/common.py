@@ -81,11 +81,16 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def simulation_options(command: Command) -> Command:
-    """Add the options that a simulation takes."""
+def simulation_options(samples: str) -> Callable[[Command], Command]:
+    """Return a function that adds the options of a simulation.
+
+    Parameters
+    ----------
+    samples
+        What ``--samples`` does.
+    """
     options = [
-        click.option("--samples", type=click.IntRange(min=1), help="Use only N samples, of each "
-                     "class in turn."),
+        click.option("--samples", type=click.IntRange(min=1), help=samples),
         click.option("--dt", type=click.FloatRange(min=0, min_open=True), metavar="MS",
                      help="Length of a step in ms."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
@@ -93,9 +98,13 @@ def simulation_options(command: Command) -> Command:
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def read_settings(path: Path | None, base: Settings) -> Settings:
@@ -115,17 +124,27 @@ def with_flags(
     batch_size: int | None = None,
     seed: int | None = None,
 ) -> Settings:
-    """Return settings changed by the flags that were given."""
-    changes: dict[str, Any] = {
-        "num_to_test": samples,
-        "dt": dt,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
+    """Return settings changed by the flags that were given.
+
+    The number of samples is that of the calibration data or of the test data.
+    """
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage=stage, dt_ms=dt)
-    given = {key: value for key, value in changes.items() if value is not None}
-    return settings.updated({"simulation": given})
+    changes: dict[str, dict[str, Any]] = {
+        "normalization": {"num_samples": samples if stage == "convert" else None},
+        "simulation": {
+            "num_to_test": samples if stage == "run" else None,
+            "dt": dt,
+            "batch_size": batch_size,
+            "seed": seed,
+        },
+    }
+    return settings.updated(
+        {
+            section: {key: value for key, value in items.items() if value is not None}
+            for section, items in changes.items()
+        }
+    )
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def describe(stored: Artifact) -> dict[str, Any]:
         "fanin": dict(zip(counted.names, counted.fanin, strict=True)),
         "history": list(network.history),
         "provenance": dict(stored.provenance),
-        "settings": stored.settings.to_tree(),
+        "settings": network.settings_for().to_tree(),
     }
 
 

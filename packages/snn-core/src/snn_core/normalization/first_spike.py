@@ -79,7 +79,9 @@ class _Calibration:
         shape = (self.steps, *a_b_l.shape)
         received = received_n_l.reshape(shape)
         rise = np.broadcast_to(rise_n_l.reshape(shape) if rise_n_l.ndim else rise_n_l, shape)
-        axes = tuple(range(a_b_l.ndim - 1)) if self.per_channel else None
+        # Outputs are compared with each other, which scales of their own would distort.
+        has_own_scales = self.per_channel and layer is not self.network.output
+        axes = tuple(range(a_b_l.ndim - 1)) if has_own_scales else None
         best = np.inf
         largest = a_b_l.max(initial=0) or 1.0
         for candidate in CANDIDATES:

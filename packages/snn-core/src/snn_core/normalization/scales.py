@@ -67,6 +67,18 @@ def apply_scales(
     return network.replace(*new, scale_facs=factors)
 
 
+def share_output_scale(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
+    """Return scales in which all channels of the output have one: the largest of theirs.
+
+    Outputs are compared with each other, which scales of their own would distort.
+    """
+    found = dict(scales)
+    name = network.output.name
+    if name in found:
+        found[name] = np.asarray(np.max(found[name]))
+    return found
+
+
 def _own_scale(
     layer: ir.Layer, given: Array | None, inputs: list[Array], theta: float
 ) -> Float64[Array, "*l"]:

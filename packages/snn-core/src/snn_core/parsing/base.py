@@ -19,7 +19,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
-from snn_core.parsing.untrained import find_signs
 from snn_core.passes import run_structural
 from snn_core.phases import phase
 from snn_core.typing import Array, Shape
@@ -156,15 +155,12 @@ class Parsed:
         The shape that was given for it.
     network
         Its network ready for conversion.
-    signs_untrained
-        Why its weights look as if it had never been trained; empty if they do not.
     """
 
     source: Any
     parser: Parser
     input_shape: Shape | None
     network: Network
-    signs_untrained: str = ""
 
     @property
     def is_from_file(self) -> bool:
@@ -222,16 +218,8 @@ def read(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    dialect = parser.parse(source, input_shape=input_shape)
-    signs = find_signs(dialect)
-    network = run_structural(dialect)
-    return Parsed(
-        source=source,
-        parser=parser,
-        input_shape=input_shape,
-        network=network,
-        signs_untrained=signs,
-    )
+    network = run_structural(parser.parse(source, input_shape=input_shape))
+    return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

@@ -18,11 +18,13 @@ from snn_core.passes.labels import label_layers
 from snn_core.passes.output import add_output_neurons
 from snn_core.passes.pooling import lower_global_pooling, rectify_max_pooling
 from snn_core.passes.simplify import drop_inert, merge_reshapes
+from snn_core.passes.untrained import note_untrained_weights
 
 Pass: TypeAlias = Callable[[Network], Network]
 
 STRUCTURAL: tuple[Pass, ...] = (
     find_input_scale,
+    note_untrained_weights,
     drop_inert,
     lower_global_pooling,
     fold_batch_normalization,
@@ -60,6 +62,7 @@ __all__ = [
     "label_layers",
     "lower_global_pooling",
     "merge_reshapes",
+    "note_untrained_weights",
     "rectify_max_pooling",
     "run_structural",
 ]

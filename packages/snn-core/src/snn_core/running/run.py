@@ -34,10 +34,10 @@ Progress: TypeAlias = Callable[[int, int, float], None]
 
 def run(
     network_or_path: Network | PathLikeStr,
-    simulator: str = "inisim",
+    simulator: str | None = None,
     *,
     data: Data,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     seed: int | None = None,
     output_dir: PathLikeStr | None = None,
@@ -52,13 +52,14 @@ def run(
     network_or_path
         The network, or the path of its artifact.
     simulator
-        Name of a registered simulator.
+        Name of a registered simulator; that of the settings (``simulation.simulator``) if not
+        given.
     data
         Samples and labels: arrays, a data set, or the path of one. 8-bit integers are scaled as the
         network's ``input_data`` says: divided by 255, unless the model rescales by itself.
     settings
-        Settings of the run; those in the artifact if not given. What belongs to the conversion
-        is always taken from the artifact.
+        Settings of the run, also as nested dictionaries. What they leave open is as the network
+        was converted: steps, spike code, read-out and everything else.
     timesteps
         Number of steps, instead of the duration in the settings.
     seed
@@ -88,10 +89,15 @@ def run(
     DataWarning
         If samples lie far outside what the network was calibrated on; see `snn_core.data.ranges`.
     """
-    network, settings = _load(network_or_path, settings)
+    network = network_or_path
+    if not isinstance(network, Network):
+        network = artifact.load(network)
+    if isinstance(settings, Mapping):
+        settings = Settings.of(settings, simulators=tuple(registry.names()))
+    settings = network.settings_for(settings)
     _require_input_scale(network, settings)
     settings = _override(settings, timesteps=timesteps, seed=seed)
-    simulator = registry.current_name(simulator)
+    simulator = registry.current_name(simulator or settings.simulation.simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
@@ -104,18 +110,6 @@ def run(
     if folder is not None and not interrupted:
         folder.finish(result.summary())
     return result
-
-
-def _load(
-    network_or_path: Network | PathLikeStr, settings: Settings | None
-) -> tuple[Network, Settings]:
-    """Load a network and the settings to run it with."""
-    if isinstance(network_or_path, Network):
-        return network_or_path, settings or Settings()
-    stored = artifact.load_artifact(network_or_path)
-    if settings is None:
-        return stored.network, stored.settings
-    return stored.network, settings.with_conversion(stored.settings)
 
 
 def _require_input_scale(network: Network, settings: Settings) -> None:

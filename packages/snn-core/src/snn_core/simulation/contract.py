@@ -64,7 +64,8 @@ class AbstractSNN(ABC):
     network
         The converted network.
     settings
-        Settings of the run; defaults if not given.
+        Settings of the run. What they leave open is taken from the network's own settings, those
+        of its conversion.
     options
         The simulator's own options, an instance of ``options_type``.
     seed
@@ -98,15 +99,16 @@ class AbstractSNN(ABC):
         seed: int | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> None:
-        self.settings = settings or Settings()
+        self._given_settings = settings
         self.options: Options = self.options_type() if options is None else options
-        self.seed = self.settings.simulation.seed if seed is None else seed
         self.stop_requested: Callable[[], bool] = stop or _go_on
         self.expected_samples: int | None = None
         self._take(network)
+        self.seed = self.settings.simulation.seed if seed is None else seed
 
     def _take(self, network: Network) -> None:
         """Adopt a network to simulate, if the simulator can do everything in it."""
+        self.settings = network.settings_for(self._given_settings)
         problems = self.problems(network)
         if problems:
             name = type(self).__module__.split(".")[0]

@@ -279,6 +279,7 @@ def test_all_kinds_of_layers_keep_their_function(kind, code):
     exact = settings_of("ttfs_exact", window_steps=0, record=(), readout="membrane")
     network = convert(network, x_b_l, settings=exact)
     settings = settings_of(code, num_bits=20, window_steps=0, record=())
+    network = network.replace(settings=None)  # simulated under a code that it was not made for
     found = ReferenceSNN(network, settings).run_batch(x_b_l).output_b_l_t[..., -1]
     expected = forward(network, x_b_l)[network.output.name]
     # 2**-20 for each rounded activation, some hundred of which reach an output.

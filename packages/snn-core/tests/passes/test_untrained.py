@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from snn_core.conversion import convert
 from snn_core.errors import DataWarning
 from snn_core.ir import (
     BatchNormalization,
@@ -17,8 +18,8 @@ from snn_core.ir import (
     Network,
 )
 from snn_core.parsing.base import ModelName, Parsed
-from snn_core.parsing.untrained import find_signs, warn_if_untrained
 from snn_core.passes import run_structural
+from snn_core.passes.untrained import find_signs, note_untrained_weights
 
 
 def torch_bound(*, kernel, inputs, outputs):
@@ -125,13 +126,19 @@ def test_few_weights_tell_nothing():
         (ModelName("net:Net", Path("weights.pth")), "Save them after training"),
         ("net.pt2", "Save them after training"),
         (object(), "Give them with --weights FILE, or load them into the model"),
+        (None, "Give them with --weights FILE, or load them into the model"),
     ],
 )
-def test_the_warning_says_what_to_do(source, advice):
-    dialect = network()
-    parsed = Parsed(
-        source=source, parser=None, input_shape=None, network=run_structural(dialect),
-        signs_untrained=find_signs(dialect),
-    )  # fmt: skip
+def test_a_conversion_warns_and_says_what_to_do(source, advice):
+    made = run_structural(network())
+    if source is not None:
+        made = Parsed(source=source, parser=None, input_shape=None, network=made)
+    x_b_l = np.random.default_rng(0).integers(0, 256, (9, 6, 6, 2), dtype=np.uint8)
     with pytest.warns(DataWarning, match=f"look freshly initialised: all 3 layers .*{advice}"):
-        warn_if_untrained(parsed)
+        converted = convert(made, x_b_l, check="off")
+    assert any("look freshly initialised" in line for line in converted.history)
+
+
+def test_trained_weights_are_no_note():
+    made = network(moved=0.01)
+    assert note_untrained_weights(made) is made

@@ -9,11 +9,9 @@ ones.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snn_core.errors import warn
 from snn_core.ir import (
     BatchNormalization,
     Conv1D,
@@ -26,10 +24,10 @@ from snn_core.ir import (
 )
 from snn_core.typing import Array
 
-if TYPE_CHECKING:
-    from snn_core.parsing.base import Parsed
+WORDS = "the weights look freshly initialised"
+"""How the note in the history of a network begins."""
 
-FEWEST = 100
+FEWEST = 50
 """Weights of a network below which their distribution tells too little."""
 
 MOST = 10_000
@@ -45,25 +43,10 @@ SIGNIFICANCE = 1e-4
 """Probability with which the test of evenness takes even weights for uneven ones."""
 
 
-def warn_if_untrained(parsed: Parsed) -> None:
-    """Warn if the weights of a model look as if it had never been trained.
-
-    Warns
-    -----
-    DataWarning
-        With what was found and how to load weights.
-    """
-    evidence = parsed.signs_untrained
-    if not evidence:
-        return
-    if parsed.is_from_file:
-        advice = "Save them after training"
-    else:
-        advice = "Give them with --weights FILE, or load them into the model before converting it"
-    warn(
-        f"The weights look freshly initialised: {evidence}. Decisions of such a network are "
-        f"random; expected trained weights. {advice}."
-    )
+def note_untrained_weights(network: Network) -> Network:
+    """Note in a network of the source dialect that its weights look freshly initialised."""
+    signs = find_signs(network)
+    return network.replace(note=f"{WORDS}: {signs}") if signs else network
 
 
 def find_signs(dialect: Network) -> str:
