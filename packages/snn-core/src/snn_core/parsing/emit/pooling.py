@@ -15,7 +15,7 @@ from snn_core.parsing.emit.affine import scale
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.elementwise import concatenate, pass_on
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
-from snn_core.parsing.emit.images import upsample, zero_pad
+from snn_core.parsing.emit.images import crop, upsample, zero_pad
 from snn_core.parsing.emit.views import Selection, View
 from snn_core.typing import Pair
 
@@ -187,7 +187,7 @@ def pool_adaptively(b: Builder, name: str, x: View, *, sizes: Sequence[int], max
         strides.append(steps.pop())
         factors.append(1)
     for axis, wanted in uneven:
-        x = _pool_unevenly(b, f"{name}/axis{axis}", x, axis + 1, wanted, maximum=maximum)
+        x = _pool_unevenly(b, f"{name}/axis{axis}", x, axis, wanted, maximum=maximum)
     if max(kernel) > 1 or max(strides) > 1:
         geometry = Geometry(strides, "valid", (1,) * len(strides))
         x = pool(b, name, x, maximum=maximum, kernel=kernel, geometry=geometry)
@@ -202,16 +202,28 @@ def _windows(size: int, number: int) -> list[tuple[int, int]]:
 def _pool_unevenly(
     b: Builder, name: str, x: View, axis: int, number: int, *, maximum: bool
 ) -> View:
-    """Emit pooling along one source axis, window by window, and join the results."""
+    """Emit pooling along one image axis, window by window, and join the results.
+
+    Each result comes from a relay, so that none has a scale of its own: the cells of one channel
+    have one weight in the layer after them.
+    """
+    x = arrange_image(b, name, x, x.rank - 1)
+    if len(x.stored) == 2:
+        return b.add_on_sequence(
+            name,
+            x,
+            lambda image, rows: _pool_unevenly(b, rows, image, 1, number, maximum=maximum),
+        )
     parts: dict[tuple[int, int], View] = {}
-    windows = _windows(x.shape[axis], number)
-    for start, end in windows:
-        part = x.along(axis, slice(start, end))
-        if end - start > 1 and (start, end) not in parts:
-            kernel = [end - start if i == axis else 1 for i in range(1, x.rank)]
-            geometry = Geometry(kernel, "valid", (1,) * len(kernel))
-            part = pool(
-                b, f"{name}/{start}", part, maximum=maximum, kernel=kernel, geometry=geometry
-            )
-        parts.setdefault((start, end), part)
-    return concatenate(b, name, [parts[window] for window in windows], axis=axis)
+    windows = _windows(x.stored[axis], number)
+    for start, end in dict.fromkeys(windows):
+        cuts, kernel, whole = [(0, 0), (0, 0)], [1, 1], [(0, 0), (0, 0)]
+        cuts[axis], kernel[axis] = (start, x.stored[axis] - end), end - start
+        window = f"{name}/{start}to{end}"
+        part = crop(b, f"{window}/cells", x, cuts)
+        if end - start > 1:
+            geometry = Geometry(kernel, "valid", (1, 1))
+            part = pool(b, window, part, maximum=maximum, kernel=kernel, geometry=geometry)
+            part = crop(b, f"{window}/sum", part, whole) if maximum else part
+        parts[start, end] = part
+    return concatenate(b, name, [parts[window] for window in windows], axis=axis + 1)
