@@ -212,7 +212,8 @@ random images to calibrate with.
 *Largest difference* is that between the outputs of the framework and of the network that was read,
 before it is normalized, divided by the largest output. *Time* is that of reading, comparing,
 normalizing and trying out, on one core of a busy machine. *Peak* is what the model and its
-conversion took together, in multiples of the weights; for small models, activations and the framework weigh more.
+conversion took together, in multiples of the weights; for small models, activations and the
+framework weigh more.
 
 What is refused has no exact spiking form: functions that are not piecewise linear (swish,
 hard-swish, GELU, sigmoid), products of activations (squeeze-and-excitation, attention) and layer
