@@ -13,6 +13,7 @@ from snn_core.codes.windows import passes_spikes_on
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
+from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.normalization import (
     apply_scales,
@@ -76,6 +77,10 @@ def preset(name: str) -> Settings:
     return Settings.of(PRESETS[name])
 
 
+@explain_failures(
+    memory="Calibrate with fewer samples (normalization.num_samples), or convert on a computer "
+    "with more memory."
+)
 def convert(
     source: Any,
     data: Float[Array | LazySamples, "b *l"],

@@ -60,3 +60,7 @@ class ContractError(SNNError):
 
 class SimulationError(SNNError):
     """A simulator failed while building or running a network."""
+
+
+class OutOfMemoryError(SNNError, MemoryError):
+    """There is not enough memory; the message says how to need less."""

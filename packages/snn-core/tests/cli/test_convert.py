@@ -53,7 +53,7 @@ def test_flags_decide_how_to_convert(
 def test_timesteps_are_what_thresholds_are_chosen_for(convert, tmp_path):
     convert("--timesteps", 4)
     few = load(tmp_path / "out.snn")
-    convert("--timesteps", 64)
+    convert("--timesteps", 64, "--force")
     many = load(tmp_path / "out.snn")
     assert "mse at 4 steps" in "\n".join(few.history)
     first, second = (next(iter(network.scale_facs.values())) for network in (few, many))

@@ -60,6 +60,19 @@ def model_source(source: str, weights: Path | None) -> str | ModelName:
     return ModelName(name.target, weights)
 
 
+class _Results(Console):
+    """Console on standard output; a reader that closes it is an error as any other."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error, where the base class ends the process."""
+        raise  # noqa: PLE0704 - called where it is handled
+
+
+def stdout_console() -> Console:
+    """Return a console for results."""
+    return _Results(highlight=False)
+
+
 def stderr_console() -> Console:
     """Return a console on standard error, so that standard output holds results alone."""
     return Console(stderr=True, highlight=False)
@@ -189,4 +202,4 @@ def print_result(result: RunResult, *, as_json: bool) -> None:
             f"{summary['simulator']}, {summary['spike_code']}: {summary['samples']} samples, "
             f"{summary['timesteps']} steps of {summary['dt_ms']:g} ms"
         )
-        Console(highlight=False).print(summary_table(summary))
+        stdout_console().print(summary_table(summary))

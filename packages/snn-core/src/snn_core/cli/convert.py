@@ -12,19 +12,21 @@ from typing import Any
 import click
 
 import snn_core
-from snn_core.artifact import save
+from snn_core.artifact import FILE, dumps, save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
 from snn_core.codes import set_duration
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
+from snn_core.errors import DataError
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
+from snn_core.running.result import RunFolder
 from snn_core.simulation import registry
 
 
@@ -53,6 +55,7 @@ from snn_core.simulation import registry
 )
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option("--simulator", help="Simulate afterwards, on this simulator.")
+@click.option("--force", is_flag=True, help="Replace OUT.snn if it is there; other files never.")
 @click.option("--test", type=common.PATH, help="Test data for the simulation, with labels.")
 @click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
 @click.option(
@@ -74,6 +77,7 @@ def convert(
     percentile: float | None,
     settings_file: Path | None,
     simulator: str | None,
+    force: bool,
     test: Path | None,
     results: Path | None,
     check: str,
@@ -98,7 +102,7 @@ def convert(
         )
     if simulator is not None:
         registry.get(simulator)
-    require_writable(output)
+    _require_room(output, results, force=force, resume=resume)
     with common.stderr_console().status("Converting ..."):
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
         calibration = load_dataset(data, part="calibration", settings=settings.input).fit_to(
@@ -111,7 +115,9 @@ def convert(
             network = network.replace(note=str(exactness))
         settings = set_duration(settings, network)
         provenance = _provenance(source, parsed, calibration, exactness)
-        save(network, output, settings=settings, provenance=provenance)
+        _write(
+            network, output, force=force, resume=resume, settings=settings, provenance=provenance
+        )
     if simulator is None and as_json:
         click.echo(json.dumps(_figures(network, output, exactness)))
     elif not as_json:
@@ -130,6 +136,25 @@ def convert(
     common.print_result(result, as_json=as_json)
     if result.interrupted:
         raise SystemExit(common.INTERRUPTED)
+
+
+def _require_room(output: Path, results: Path | None, *, force: bool, resume: bool) -> None:
+    """Make sure that everything can be written, before the long work."""
+    require_writable(output, kind=FILE, overwrite=force or resume)
+    if results is None:
+        return
+    if results.resolve() in (output.resolve(), *output.resolve().parents):
+        raise DataError(
+            f"The folder for results, {results}, would hold {output}; choose another one."
+        )
+    RunFolder(results).require_usable(resume=resume)
+
+
+def _write(network: Network, output: Path, *, force: bool, resume: bool, **parts: Any) -> None:
+    """Write the artifact. A run that goes on finds its own, which is the same again."""
+    if resume and output.exists() and output.read_bytes() == dumps(network, **parts):
+        return
+    save(network, output, overwrite=force, **parts)
 
 
 def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness:

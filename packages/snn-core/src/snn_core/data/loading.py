@@ -11,6 +11,7 @@ from snn_core.data.events import EVENT_SUFFIXES
 from snn_core.data.events.arrays import find_columns, set_prefix
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.errors import DataError
+from snn_core.files import require_file
 from snn_core.settings import InputSettings
 from snn_core.typing import PathLikeStr
 
@@ -40,6 +41,7 @@ def load_dataset(
         If it is missing or holds anything that cannot be used.
     """
     path, settings = Path(path), settings or InputSettings()
+    require_file(path)
     kind: str = settings.dataset_format
     kind = _kind(path) if kind == "auto" else kind
     if kind in ("jpg", "png"):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.files import atomic_write, make_folder
+from snn_core.files import atomic_write, list_folder, make_folder
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
 from snn_core.simulation.batches import BatchResult
@@ -100,8 +100,33 @@ class RunFolder:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is in the folder, or there is none."""
-        return not self.path.exists() or not any(self.path.iterdir())
+        """Whether there is nothing to lose: no folder, or no batch and nothing of others in it."""
+        found = {path.name for path in list_folder(self.path)}
+        if found - {"run.json", "batches"} or list_folder(self.path / "batches"):
+            return False
+        try:
+            return "run.json" not in found or bool(self.metadata())
+        except ArtifactError:  # it is somebody else's
+            return False
+
+    def require_usable(self, *, resume: bool) -> None:
+        """Make sure that a run can be kept here, before any work.
+
+        Raises
+        ------
+        DataError
+            If the path is that of something else than a folder.
+        ArtifactError
+            If there is a result and it is not to be resumed, or there is anything else.
+        """
+        if self.is_empty:
+            return
+        if not resume:
+            raise ArtifactError(
+                f"{self.path} is not empty; go on with --resume (resume=True) or choose another "
+                f"folder."
+            )
+        self.metadata()
 
     def start(self, metadata: Mapping[str, Any]) -> None:
         """Create the folder and write the description of the run.
@@ -111,6 +136,7 @@ class RunFolder:
         DataError
             If the folder cannot be written.
         """
+        make_folder(self.path)
         make_folder(self.path / "batches")
         self.describe(metadata)
 
@@ -172,7 +198,7 @@ class RunFolder:
             yield _read_batch(path)
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        with atomic_write(self.path / name) as file:
+        with atomic_write(self.path / name, overwrite=True) as file:
             file.write(json.dumps(value, indent=1).encode())
 
 

@@ -15,6 +15,7 @@ from snn_core import artifact
 from snn_core.codes import set_timesteps
 from snn_core.data import Dataset, load_dataset
 from snn_core.errors import ArtifactError
+from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
@@ -29,9 +30,15 @@ from snn_core.typing import Array, PathLikeStr
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Called after each batch with the samples done, all samples and the accuracy so far."""
 
+LESS_MEMORY = (
+    "Simulate fewer samples at a time (--batch-size, simulation.batch_size), record less "
+    "(output.log_vars), or run fewer samples (--samples, simulation.num_to_test)."
+)
+
 Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array]
 
 
+@explain_failures(memory=LESS_MEMORY)
 def run(
     network_or_path: Network | PathLikeStr,
     simulator: str = "inisim",
@@ -82,6 +89,8 @@ def run(
     StopSimulation
         If it was stopped before the first batch was finished.
     """
+    if output_dir is not None:
+        RunFolder(output_dir).require_usable(resume=resume)
     network, settings = _load(network_or_path, settings)
     settings = _override(settings, timesteps=timesteps, seed=seed)
     simulator = registry.current_name(simulator)
@@ -195,13 +204,10 @@ def _add_details(
 def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
     """Return the result folder: new and empty, or that of the same run."""
     folder = RunFolder(path)
+    folder.require_usable(resume=resume)
     if folder.is_empty:
         folder.start(metadata)
         return folder
-    if not resume:
-        raise ArtifactError(
-            f"{path} is not empty; go on with --resume (resume=True) or choose another folder."
-        )
     stored = folder.metadata().get("identity", {})
     differences = _differences(stored, metadata["identity"])
     if differences:
