@@ -36,7 +36,7 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
         def __init__(self):
             super().__init__()
             self.conv1, self.act1 = nn.Conv2d(3, 4, 3), nn.LeakyReLU()
-            self.conv2, self.act2 = nn.Conv2d(4, 4, 3), nn.Sigmoid()
+            self.conv2, self.act2 = nn.Conv2d(4, 4, 3), nn.Tanh()
             self.norm, self.pool = nn.GroupNorm(2, 4), nn.MaxPool2d(2)
             self.act3, self.rnn = nn.Hardtanh(-1.0, 1.0), nn.LSTM(12, 5, batch_first=True)
             self.last = nn.Linear(20, 3)
@@ -50,7 +50,7 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
             return self.last(y.flatten(1))
 
     lines = problems(Net(), (3, 12, 10))
-    kinds = ["act1 (leaky_relu)", "act2 (sigmoid)", "norm (group_norm)", "act3 (hardtanh)",
+    kinds = ["act1 (leaky_relu)", "act2 (tanh)", "norm (group_norm)", "act3 (hardtanh)",
              "(upsample_bilinear2d)", "rnn (lstm)", "softmax (softmax)"]  # fmt: skip
     for kind in kinds:
         assert any(kind in line for line in lines), (kind, lines)
@@ -59,11 +59,11 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
 
 def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses():
     module = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 2), nn.Tanh(), nn.MaxPool2d(2),
-        nn.Conv2d(4, 4, 1), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+        nn.Conv2d(3, 4, 3), nn.Softmax(1), nn.Conv2d(4, 4, 2), nn.Tanh(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 1), nn.Softmax(1), nn.Flatten(), nn.Linear(48, 3),
     )  # fmt: skip
     first, *others = found(
-        module, "3 (tanh)", "1 (MaxPooling2D): max pooling of values", "6 (MaxPooling2D)"
+        module, "3 (tanh)", "1 (ActivationLayer): softmax inside", "6 (ActivationLayer): softmax"
     )
     assert "use ReLU" in first
     # Without what only the reader sees, the rest stays.
@@ -75,12 +75,17 @@ def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses()
     ("function", "kind"),
     [
         (F.leaky_relu, "leaky_relu): spike rates cannot follow"),
-        (torch.sigmoid, "sigmoid): spike rates cannot follow"),
+        (torch.sigmoid, "sigmoid inside the network; only the output can have it"),
         (torch.tanh, "tanh): spike rates cannot follow"),
         (F.gelu, "gelu): spike rates cannot follow"),
         (F.silu, "silu): spike rates cannot follow"),
         (lambda y: y * torch.relu(y), "mul): products of activations"),
         (lambda y: y.clamp(-1, 1), "clipping to [-1.0, 1.0]"),
+        (lambda y: y.maximum(-y), "maximum): it compares tensors"),
+        (lambda y: y.maximum(torch.tensor([0.0, 0.5] * 4)), "its bounds differ"),
+        (lambda y: y.relu().max(1).values, "a maximum over channels"),
+        (lambda y: y.min(2).values, "a minimum over cells"),
+        (lambda y: y.relu().max(2).indices.float(), "it reads where a maximum is"),
         (lambda y: F.threshold(y, 0.5, 0.0), "a threshold other than 0"),
         (lambda y: torch.cumsum(y, 1), "cumsum): this operator is not supported"),
         (lambda y: y - y.mean(0, keepdim=True), "it works across samples"),
@@ -127,10 +132,10 @@ def test_a_model_with_two_outputs_names_them_and_all_other_problems():
 
 
 def test_volumes_are_refused_together_with_all_other_problems():
-    module = nn.Sequential(nn.Conv3d(2, 3, 2), nn.Sigmoid(), nn.Flatten(), nn.Linear(81, 3))
+    module = nn.Sequential(nn.Conv3d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(81, 3))
     lines = problems(module, (2, 4, 4, 4))
     assert "4 axes per sample" in lines[0]
-    assert any("1 (sigmoid)" in line for line in lines)
+    assert any("1 (tanh)" in line for line in lines)
 
 
 def test_control_flow_that_depends_on_values_is_refused_with_the_layers_that_offend():
@@ -187,7 +192,7 @@ def test_all_offending_nodes_of_an_onnx_model_are_named_at_once():
     x = net.node("Flatten", net.node("GlobalAveragePool", x))
     x = net.node("Gemm", net.node("Softmax", x, axis=1), net.random(4, 3))
     lines = problems(net.model(x))
-    kinds = ["LeakyRelu_1", "Sigmoid", "Clip", "LRN", "softmax inside"]
+    kinds = ["LeakyRelu_1", "Clip", "LRN", "sigmoid inside", "softmax inside"]
     assert len(lines) == len(kinds), lines
     for kind, line in zip(kinds, lines, strict=True):
         assert kind in line
@@ -223,24 +228,25 @@ def test_a_node_without_a_spiking_form_is_refused(build, message):
 
 def test_what_the_passes_refuse_is_named_together_with_refused_nodes():
     net = Net(IMAGE, 17)
-    x = net.node("MaxPool", net.conv(), kernel_shape=[2, 2])
+    x = net.node("Softmax", net.conv(), axis=1)
     x = net.node("HardSigmoid", net.conv(x, inputs=4))
-    x = net.node("GlobalMaxPool", net.conv(x, inputs=4, kernel=(1, 1)))
-    found(net.model(net.head(x, 4)), "HardSigmoid_3 (HardSigmoid)", "MaxPool_1 (MaxPooling2D)",
-          "GlobalMaxPool_5 (MaxPooling2D)", input_shape=None)  # fmt: skip
+    x = net.node("Softmax", net.conv(x, inputs=4, kernel=(1, 1)), axis=1)
+    x = net.node("GlobalMaxPool", x)
+    found(net.model(net.head(x, 4)), "HardSigmoid_3 (HardSigmoid)", "Softmax_1 (ActivationLayer)",
+          "Softmax_5 (ActivationLayer)", input_shape=None)  # fmt: skip
 
 
 def test_foreign_operators_are_named():
     net = Net((6,), 13)
     net.node("Gemm", "x", net.random(6, 3))
     net.nodes.append(helper.make_node("QuantTanh", ["gemm_0_0"], ["y"], "odd", domain="my.own"))
-    net.nodes.append(helper.make_node("Sigmoid", ["y"], ["z"], "act"))
+    net.nodes.append(helper.make_node("Tanh", ["y"], ["z"], "act"))
     entry = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 6])
     end = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["batch", 3])
     graph = helper.make_graph(net.nodes, "graph", [entry], [end], net.initializers)
     imports = [helper.make_opsetid("", 13), helper.make_opsetid("my.own", 1)]
     model = helper.make_model(graph, opset_imports=imports)
-    found(model, "odd (my.own.QuantTanh): operators of the domain 'my.own'", "act (Sigmoid)",
+    found(model, "odd (my.own.QuantTanh): operators of the domain 'my.own'", "act (Tanh)",
           input_shape=None)  # fmt: skip
 
 

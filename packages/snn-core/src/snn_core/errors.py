@@ -6,6 +6,8 @@ Each message states what was found, what was expected and what to do. The comman
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -64,3 +66,21 @@ class SimulationError(SNNError):
 
 class OutOfMemoryError(SNNError, MemoryError):
     """There is not enough memory; the message says how to need less."""
+
+
+class SNNWarning(UserWarning):
+    """Base class of all warnings; the command line shows each as one line on standard error."""
+
+
+class DataWarning(SNNWarning):
+    """Samples, labels or weights are allowed, but can hardly be meant so."""
+
+
+def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
+    """Warn at the line outside this package that led here."""
+    frame, level = sys._getframe(1), 2
+    # What decorates functions of this package is part of it.
+    ours = ("snn_core", "contextlib")
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(ours):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -181,9 +181,8 @@ def test_a_disk_that_is_full_in_the_middle_of_a_run_keeps_its_batches(run, tmp_p
 def test_pipes_are_not_waited_for(snn, artifact, tmp_path):
     os.mkfifo(tmp_path / "pipe.snn")
     os.mkfifo(tmp_path / "pipe.npz")
-    for arguments in (("inspect", tmp_path / "pipe.snn"),
-                      ("run", artifact, "--simulator", "reference", "--data", tmp_path / "pipe.npz"),
-                      ):  # fmt: skip
+    simulate = ("run", artifact, "--simulator", "reference", "--data", tmp_path / "pipe.npz")
+    for arguments in (("inspect", tmp_path / "pipe.snn"), simulate):
         done = snn(*arguments)
         assert done.exit_code == 2
         assert "it is a pipe; expected a file" in done.stderr

@@ -94,8 +94,9 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
         "title": f"{run.name}: {run.result.samples} samples on {identity['simulator']}",
         "subtitle": f"{run.settings['conversion']['spike_code']}, {run.result.timesteps} steps of "
         f"{run.dt_ms:g} ms",
-        "sample": f"sample {run.result.sample_ids_b[run.sample]}, class "
-        f"{run.result.labels_b[run.sample]}",
+        "sample": report_data.describe_sample(run),
+        "measure": data["accuracy"]["label"].removesuffix(" (%)").capitalize(),
+        "decisions": report_data.decisions_title(run),
     }
     parts = {
         "headline": "".join(_card(*row) for row in report_data.headline(run, units=units)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import IO, Any
 
 import click
 
-from snn_core.errors import SNNError
+from snn_core.errors import SNNError, SNNWarning
 from snn_core.files import explain_failures
 
 GROUP = "snn.commands"
@@ -65,7 +66,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
-        with _error_boundary():
+        with _error_boundary(), _warnings_in_one_line():
             return super().invoke(ctx)
 
 
@@ -103,6 +104,23 @@ def _flush_or_close(stream: IO[str]) -> None:
     except OSError:
         with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Show each `SNNWarning` as a line on standard error, without the place it comes from."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def echo(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, SNNWarning):
+                click.echo(f"Warning: {message}", err=True)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.simplefilter("always", SNNWarning)
+        warnings.showwarning = echo
+        yield
 
 
 def _plugins() -> dict[str, EntryPoint]:

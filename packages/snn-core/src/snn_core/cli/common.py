@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,14 +18,23 @@ from rich.table import Table
 from snn_core.codes import set_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
+from snn_core.phases import watch
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, Stage
+from snn_core.settings.input import parse_fraction
 from snn_core.simulation import registry
+from snn_core.simulation.tasks import TASKS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
 """Exit status of a run that Ctrl-C stopped, as shells report it."""
+
+MOST_CLASSES = 20
+"""Names of classes that are printed."""
+
+LONG_S = 5
+"""From how many seconds on a command says where they went."""
 
 PATH = click.Path(path_type=Path)
 
@@ -35,6 +45,14 @@ def shape(text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() and int(part) for part in parts):
         raise click.BadParameter(f"{text!r} is no shape; expected sizes such as 3,32,32")
     return tuple(int(part) for part in parts)
+
+
+def number(text: str) -> float:
+    """Return a number such as ``0.5`` or ``1/255``."""
+    try:
+        return parse_fraction(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def model_options(command: Command) -> Command:
@@ -78,20 +96,32 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def simulation_options(command: Command) -> Command:
-    """Add the options that a simulation takes."""
+def simulation_options(samples: str) -> Callable[[Command], Command]:
+    """Return a function that adds the options of a simulation.
+
+    Parameters
+    ----------
+    samples
+        What ``--samples`` does.
+    """
     options = [
-        click.option("--samples", type=click.IntRange(min=1), help="Use only the first N samples."),
+        click.option("--samples", type=click.IntRange(min=1), help=samples),
         click.option("--dt", type=click.FloatRange(min=0, min_open=True), metavar="MS",
                      help="Length of a step in ms."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers."),
+        click.option("--task", type=click.Choice(["auto", *TASKS]), help="What the outputs "
+                     "stand for; found from outputs and labels by default."),
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def read_settings(path: Path | None, base: Settings) -> Settings:
@@ -110,18 +140,30 @@ def with_flags(
     samples: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
+    task: str | None = None,
 ) -> Settings:
-    """Return settings changed by the flags that were given."""
-    changes: dict[str, Any] = {
-        "num_to_test": samples,
-        "dt": dt,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
+    """Return settings changed by the flags that were given.
+
+    The number of samples is that of the calibration data or of the test data.
+    """
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage=stage, dt_ms=dt)
-    given = {key: value for key, value in changes.items() if value is not None}
-    return settings.updated({"simulation": given})
+    changes: dict[str, dict[str, Any]] = {
+        "normalization": {"num_samples": samples if stage == "convert" else None},
+        "simulation": {
+            "num_to_test": samples if stage == "run" else None,
+            "dt": dt,
+            "batch_size": batch_size,
+            "seed": seed,
+            "task": task,
+        },
+    }
+    return settings.updated(
+        {
+            section: {key: value for key, value in items.items() if value is not None}
+            for section, items in changes.items()
+        }
+    )
 
 
 @contextmanager
@@ -146,6 +188,17 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
+def show_phases() -> Iterator[None]:
+    """Show what is going on, and in the end where the time went if there was much of it."""
+    console = stderr_console()
+    status = console.status("Starting ...")
+    with status, watch(lambda what: status.update(f"{what.capitalize()} ...")) as watched:
+        yield
+    if sum(watched.seconds.values()) >= LONG_S:
+        console.print(str(watched))
+
+
+@contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
     """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
     console = stderr_console()
@@ -163,7 +216,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
         task = bar.add_task(what, total=None, accuracy="–")
 
         def advance(done: int, total: int, accuracy: float) -> None:
-            bar.update(task, completed=done, total=total, accuracy=f"{accuracy:.2%}")
+            shown = "–" if math.isnan(accuracy) else f"{accuracy:.2%}"
+            bar.update(task, completed=done, total=total, accuracy=shown)
 
         yield advance
 
@@ -172,8 +226,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     """Format the figures of a run as a human-readable table."""
     spiking = summary["synaptic_operations_per_sample"] + summary["neuron_operations_per_sample"]
     rows = [
-        ("accuracy", f"{summary['accuracy']:.2%}", f"{summary['ann_accuracy']:.2%}"),
-        ("same decision", f"{summary['agreement']:.2%}", ""),
+        *_score_rows(summary),
         (
             "operations per sample",
             format_operations(spiking),
@@ -190,6 +243,34 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     return table
 
 
+_SCORES = (
+    ("accuracy", "accuracy", ".2%"),
+    ("all labels right", "exact_match", ".2%"),
+    ("mean squared error", "mse", ".4g"),
+    ("R²", "r2", ".4f"),
+    ("same decision", "agreement", ".2%"),
+    ("difference from analog (rms)", "difference", ".4g"),
+)
+"""Title, name and format of each measure; that of the analog network is named ``ann_...``."""
+
+
+def _score_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the measures that a task has, of the spiking and of the analog network."""
+    for title, name, form in _SCORES:
+        if name in summary:
+            found = [summary.get(key) for key in (name, f"ann_{name}")]
+            texts = ["" if value is None else format(value, form) for value in found]
+            yield title, texts[0] or "–", texts[1]
+
+
+def class_line(classes: Sequence[str]) -> str:
+    """Return the names of classes with their numbers in one line, the first of many."""
+    names = [f"{i} {name}" for i, name in enumerate(classes)]
+    rest = len(names) - MOST_CLASSES
+    more = [f"and {rest} more"] if rest > 0 else []
+    return f"classes: {', '.join([*names[:MOST_CLASSES], *more])}"
+
+
 def print_result(result: RunResult, *, as_json: bool) -> None:
     """Print the figures of a run."""
     if as_json:
@@ -201,5 +282,12 @@ def print_result(result: RunResult, *, as_json: bool) -> None:
         click.echo(
             f"{summary['simulator']}, {summary['spike_code']}: {summary['samples']} samples, "
             f"{summary['timesteps']} steps of {summary['dt_ms']:g} ms"
+            f"{_describe_task(result)}"
         )
         stdout_console().print(summary_table(summary))
+
+
+def _describe_task(result: RunResult) -> str:
+    """Return what is special about the outputs, if anything is."""
+    task = "" if result.task == "classification" else f", {result.task}"
+    return task if result.has_labels else f"{task}, no labels"

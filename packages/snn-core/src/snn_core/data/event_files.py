@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from snn_core.data.base import Dataset, as_labels
+from snn_core.data.base import Dataset
 from snn_core.data.events import (
     EVENT_SUFFIXES,
     CellEvents,
@@ -25,6 +25,7 @@ from snn_core.data.events import (
 from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, split, stream_of
 from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.truth import as_classes
 from snn_core.errors import DataError
 from snn_core.files import hash_file
 from snn_core.settings import InputSettings
@@ -48,16 +49,26 @@ class EventRecordings:
         How many there are.
     sha256
         Hash of everything in them.
+    classes
+        Name of each class, by its number; empty where they have no names.
     """
 
     load: Callable[[int], EventStream]
     labels_b: Array | None
     number: int
     sha256: str
+    classes: tuple[str, ...] = ()
 
 
-def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventRecordings:
+def find_recordings(
+    path: Path, *, part: str, settings: InputSettings, classes: Sequence[str] = ()
+) -> EventRecordings:
     """Return the recordings in a folder or file.
+
+    Parameters
+    ----------
+    classes
+        Classes that a network knows; see `find_files`.
 
     Raises
     ------
@@ -65,13 +76,14 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventR
         If there are none, or a file is damaged.
     """
     if path.is_dir():
-        files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict)
+        files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict, known=classes)
         paths = files.paths
         return EventRecordings(
             load=lambda i: read_events(paths[i]),
             labels_b=files.labels_b,
             number=len(paths),
             sha256=hash_files(files, path),
+            classes=files.classes,
         )
     sha256 = hash_file(path)
     if path.suffix.lower() in (".npz", ".h5", ".hdf5"):
@@ -103,23 +115,30 @@ def _split_arrays(
 
     return EventRecordings(
         load=load,
-        labels_b=None if label is None else as_labels(np.asarray(label), str(path)),
+        labels_b=None if label is None else as_classes(np.asarray(label), str(path)),
         number=len(bounds),
         sha256=hashlib.sha256(f"{sha256}{prefix}".encode()).hexdigest(),
     )
 
 
-def from_event_files(path: Path, *, part: str, settings: InputSettings) -> Dataset:
+def from_event_files(
+    path: Path, *, part: str, settings: InputSettings, classes: Sequence[str] = ()
+) -> Dataset:
     """Return the samples of recordings; ``x_b_l`` are their frames, ``events_b`` their events.
 
     All recordings are read once to find the samples in them, one at a time.
+
+    Parameters
+    ----------
+    classes
+        Classes that a network knows; see `find_files`.
 
     Raises
     ------
     DataError
         If there are none, or a recording is damaged or has no event on the chip.
     """
-    found = find_recordings(path, part=part, settings=settings)
+    found = find_recordings(path, part=part, settings=settings, classes=classes)
     load = functools.lru_cache(maxsize=RECORDINGS_KEPT)(found.load)
     pieces, chip = _cut_recordings(load, found.number, settings, str(path))
 
@@ -141,6 +160,7 @@ def from_event_files(path: Path, *, part: str, settings: InputSettings) -> Datas
         name=str(path),
         sha256=found.sha256,
         events_b=LazyItems(cells, range(len(pieces))),
+        classes=found.classes,
         advice="Set input.chip_size, input.frame_gen_method or target_size in "
         "input.dataflow_kwargs, or choose another model.",
     )

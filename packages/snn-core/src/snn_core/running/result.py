@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,14 +24,20 @@ from snn_core.files import atomic_write, list_folder, make_folder
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
 from snn_core.simulation.batches import BatchResult
-from snn_core.typing import Array, Bool, Int, Int64, PathLikeStr
+from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
 
-VERSION = 1
+VERSION = 2
 """Version of the folder's format."""
 
-_ARRAYS = (
+ARRAYS = (
     "sample_ids_b",
     "labels_b",
+    "targets_b_o",
+    "output_b_o",
+    "ann_output_b_o",
+    "error_b_t",
+    "ann_error_b",
+    "deviation_b_t",
     "ann_decision_b",
     "ann_topkerr_b",
     "decision_b_t",
@@ -40,6 +47,7 @@ _ARRAYS = (
     "spikes_b_n",
     "simulate_s",
 )
+"""Names of the arrays of a batch; `RunResult` describes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +69,21 @@ class BatchArrays:
     @classmethod
     def of(cls, batch: BatchResult) -> BatchArrays:
         """Return the stored arrays of a simulated batch."""
-        recording = batch.recording
+        recording, score = batch.recording, batch.score
         spikes = list(recording.num_spikes_n_b.values())
         values = {
             "sample_ids_b": np.asarray(batch.sample_ids, np.int64),
             "labels_b": np.asarray(batch.labels_b, np.int64),
-            "ann_decision_b": np.asarray(batch.ann_decision_b, np.int64),
-            "ann_topkerr_b": batch.ann_topkerr_b,
-            "decision_b_t": batch.decision_b_t.astype(np.int16),
-            "topkerr_b_t": batch.topkerr_b_t,
+            "targets_b_o": batch.targets_b_o,
+            "output_b_o": batch.output_b_o,
+            "ann_output_b_o": batch.ann_output_b_o.astype(np.float32),
+            "error_b_t": score.error_b_t,
+            "ann_error_b": score.ann_error_b,
+            "deviation_b_t": score.deviation_b_t,
+            "ann_decision_b": np.asarray(score.ann_decision_b, np.int64),
+            "ann_topkerr_b": score.ann_topkerr_b,
+            "decision_b_t": score.decision_b_t.astype(np.int32),
+            "topkerr_b_t": score.topkerr_b_t,
             "synaptic_operations_b_t": recording.synaptic_operations_b_t,
             "neuron_operations_b_t": np.ascontiguousarray(batch.neuron_operations_b_t),
             "spikes_b_n": np.stack(spikes, axis=1),
@@ -210,25 +224,77 @@ def _read_batch(path: Path) -> BatchArrays:
         raise ArtifactError(
             f"{path} is damaged ({error}); delete it and run again with --resume."
         ) from error
-    missing = [name for name in _ARRAYS if name not in arrays]
+    if "error_b_t" not in arrays and {"decision_b_t", "labels_b", "ann_decision_b"} <= set(arrays):
+        arrays |= _since_version_2(arrays)
+    missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(missing)}; delete it and resume the run.")
     log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
-    return BatchArrays(values={name: arrays[name] for name in _ARRAYS}, log=Log.from_arrays(log))
+    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=Log.from_arrays(log))
+
+
+def _since_version_2(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what batches of version 1 lack; they hold classes alone, and no outputs."""
+    decision_b_t, ann_decision_b = arrays["decision_b_t"], arrays["ann_decision_b"]
+    none = np.zeros((len(decision_b_t), 0), np.float32)
+    return {
+        **dict.fromkeys(("targets_b_o", "output_b_o", "ann_output_b_o"), none),
+        "error_b_t": (decision_b_t != arrays["labels_b"][:, None]).astype(np.float32),
+        "ann_error_b": (ann_decision_b != arrays["labels_b"]).astype(np.float32),
+        "deviation_b_t": (decision_b_t != ann_decision_b[:, None]).astype(np.float32),
+    }
+
+
+_SCORES: Mapping[str, list[str]] = {
+    "classification": ["accuracy", "ann_accuracy"],
+    "binary": ["accuracy", "ann_accuracy"],
+    "multilabel": ["accuracy", "ann_accuracy", "exact_match", "ann_exact_match"],
+    "regression": ["mse", "ann_mse", "r2", "ann_r2"],
+}
+"""Measures of each task that need labels."""
+
+
+def r_squared(values_b_o: Float32[Array, "b o"], targets_b_o: Float32[Array, "b _"]) -> float:
+    """Return the coefficient of determination, averaged over the outputs.
+
+    ``1 - sum((y - v)**2) / sum((y - mean(y))**2)``. Outputs whose target never changes are left
+    out; NaN if there are no others.
+    """
+    targets_b_o = targets_b_o.astype(np.float64)
+    residual_o = np.square(targets_b_o - values_b_o).sum(axis=0)
+    total_o = np.square(targets_b_o - targets_b_o.mean(axis=0)).sum(axis=0)
+    varies_o = total_o > 0
+    if not varies_o.any():
+        return math.nan
+    return float((1 - residual_o[varies_o] / total_o[varies_o]).mean())
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """Measurements of a run.
 
+    What a measure is of depends on the `task`. A measure that the task does not have, or that needs
+    labels where there are none, is NaN.
+
     Parameters
     ----------
     metadata
-        What was run: simulator, settings, hashes, versions, layer names, numbers of neurons.
+        What was run: simulator, settings, hashes, versions, names of classes and layers, numbers of
+        neurons.
     sample_ids_b, labels_b
-        Index and class of each sample.
+        Index and class of each sample, -1 where there is none.
+    targets_b_o
+        What the outputs should be; no columns if the labels are classes, or there are none.
+    output_b_o, ann_output_b_o
+        Outputs after the last step, and those of the analog network, in the units of the trained
+        network. The former have no columns where the spike code does not tell values.
+    error_b_t, ann_error_b
+        Error of each sample, after each step and of the analog network: whether the decision is
+        wrong, the share of wrong labels, or the mean squared difference; NaN without labels.
+    deviation_b_t
+        The same with the analog network in place of the labels.
     decision_b_t
-        Decision after each step, -1 while undecided.
+        Decision after each step, -1 while undecided and where there are no classes.
     topkerr_b_t
         Whether the label is missing among the k best classes, after each step.
     ann_decision_b, ann_topkerr_b
@@ -248,6 +314,12 @@ class RunResult:
     metadata: Mapping[str, Any]
     sample_ids_b: Int64[Array, "b"]
     labels_b: Int64[Array, "b"]
+    targets_b_o: Float32[Array, "b _"]
+    output_b_o: Float32[Array, "b _"]
+    ann_output_b_o: Float32[Array, "b _"]
+    error_b_t: Float32[Array, "b t"]
+    ann_error_b: Float32[Array, "b"]
+    deviation_b_t: Float32[Array, "b t"]
     decision_b_t: Int[Array, "b t"]
     topkerr_b_t: Bool[Array, "b t"]
     ann_decision_b: Int64[Array, "b"]
@@ -265,7 +337,7 @@ class RunResult:
     ) -> RunResult:
         """Put batches together; there must be at least one."""
         values: dict[str, Any] = {
-            name: np.concatenate([batch.values[name] for batch in batches]) for name in _ARRAYS
+            name: np.concatenate([batch.values[name] for batch in batches]) for name in ARRAYS
         }
         values["simulate_s"] = float(values["simulate_s"].sum())
         logs = tuple(batch.log for batch in batches)
@@ -302,7 +374,7 @@ class RunResult:
         if not folder.is_empty:
             raise ArtifactError(f"{path} is not empty; choose another folder.")
         folder.start(self.metadata)
-        values = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        values = {name: np.asarray(getattr(self, name)) for name in ARRAYS}
         values["simulate_s"] = values["simulate_s"].reshape(1)
         folder.append(0, BatchArrays(values=values, log=self._join_logs()))
         if not self.interrupted:
@@ -332,9 +404,20 @@ class RunResult:
         return found
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by their numbers; empty where they have none."""
+        return tuple(map(str, self.metadata.get("classes") or ()))
+
+    def class_name(self, number: int) -> str:
+        """Return the name of a class, its number if it has none, and ``none`` for no decision."""
+        if number < 0:
+            return "none"
+        return self.classes[number] if number < len(self.classes) else str(number)
+
+    @property
     def samples(self) -> int:
         """Number of simulated samples."""
-        return len(self.labels_b)
+        return len(self.sample_ids_b)
 
     @property
     def timesteps(self) -> int:
@@ -348,6 +431,16 @@ class RunResult:
         return last
 
     @property
+    def task(self) -> str:
+        """What the outputs stand for, by the name of one of `snn_core.simulation.tasks.TASKS`."""
+        return str(self.metadata.get("task", "classification"))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the data say what is right."""
+        return bool(self.metadata.get("has_labels", True))
+
+    @property
     def top1err_b_t(self) -> Bool[Array, "b t"]:
         """Whether the decision is wrong, after each step."""
         wrong: Array = self.decision_b_t != self.labels_b[:, None]
@@ -355,24 +448,74 @@ class RunResult:
 
     @property
     def accuracy(self) -> float:
-        """Share of correct decisions after the last step."""
-        return float((self.decision_b == self.labels_b).mean())
+        """Share of correct decisions after the last step; of labels, if there are several."""
+        return float(self.accuracy_t[-1])
 
     @property
     def accuracy_t(self) -> Array:
         """Share of correct decisions after each step."""
-        share: Array = 1 - self.top1err_b_t.mean(axis=0)
-        return share
+        return self._shares(self.error_b_t)
 
     @property
     def ann_accuracy(self) -> float:
         """Share of correct decisions of the analog network."""
-        return float((self.ann_decision_b == self.labels_b).mean())
+        return float(self._shares(self.ann_error_b))
 
     @property
     def agreement(self) -> float:
-        """Share of samples that both networks decide alike."""
-        return float((self.decision_b == self.ann_decision_b).mean())
+        """Share of samples that both networks decide alike; of labels, if there are several."""
+        return float(self._shares(self.deviation_b_t[:, -1]))
+
+    def _shares(self, error_b: Array) -> Array:
+        """Return shares that are right, given those that are wrong of each sample."""
+        right: Array = (1 - error_b.astype(np.float64)).mean(axis=0)
+        return right if self.task != "regression" else np.full_like(right, np.nan)
+
+    @property
+    def exact_match(self) -> float:
+        """Share of samples all labels of which are right."""
+        return self._exact(self.error_b_t[:, -1])
+
+    @property
+    def ann_exact_match(self) -> float:
+        """Share of samples all labels of which the analog network has right."""
+        return self._exact(self.ann_error_b)
+
+    def _exact(self, error_b: Array) -> float:
+        known = self.task == "multilabel" and self.has_labels
+        return float((error_b == 0).mean()) if known else math.nan
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error of the outputs after the last step."""
+        return self._mean(self.error_b_t[:, -1])
+
+    @property
+    def ann_mse(self) -> float:
+        """Mean squared error of the analog network."""
+        return self._mean(self.ann_error_b)
+
+    def _mean(self, error_b: Array) -> float:
+        return float(error_b.mean(dtype=np.float64)) if self.task == "regression" else math.nan
+
+    @property
+    def r2(self) -> float:
+        """Coefficient of determination of the outputs after the last step; see `r_squared`."""
+        return self._r2(self.output_b_o)
+
+    @property
+    def ann_r2(self) -> float:
+        """Coefficient of determination of the analog network."""
+        return self._r2(self.ann_output_b_o)
+
+    def _r2(self, values_b_o: Array) -> float:
+        known = self.task == "regression" and self.has_labels
+        return r_squared(values_b_o, self.targets_b_o) if known else math.nan
+
+    @property
+    def difference(self) -> float:
+        """Root of the mean squared difference from the outputs of the analog network."""
+        return math.sqrt(self._mean(self.deviation_b_t[:, -1]))
 
     @property
     def mean_rate(self) -> float:
@@ -400,6 +543,15 @@ class RunResult:
         """Simulation time in microseconds per sample and step."""
         return 1e6 * self.simulate_s / (self.samples * self.timesteps)
 
+    def scores(self) -> dict[str, float | None]:
+        """Return the measures that the task has; ``None`` for one that is not defined."""
+        names: list[str] = []
+        if self.has_labels:
+            names = _SCORES[self.task]
+        names = [*names, "difference" if self.task == "regression" else "agreement"]
+        values = {name: float(getattr(self, name)) for name in names}
+        return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
     def summary(self) -> dict[str, Any]:
         """Return the figures of the run as plain values."""
         settings = self.metadata["identity"]["settings"]
@@ -409,13 +561,13 @@ class RunResult:
             "samples": self.samples,
             "timesteps": self.timesteps,
             "dt_ms": settings["simulation"]["dt"],
-            "accuracy": self.accuracy,
-            "ann_accuracy": self.ann_accuracy,
-            "agreement": self.agreement,
+            "task": self.task,
+            **self.scores(),
             "mean_rate": self.mean_rate,
             "synaptic_operations_per_sample": self.synaptic_operations_per_sample,
             "neuron_operations_per_sample": self.neuron_operations_per_sample,
             "ann_operations_per_sample": self.ann_operations_per_sample,
             "simulate_s": self.simulate_s,
             "us_per_sample_step": self.us_per_sample_step,
+            "classes": list(self.classes),
         }

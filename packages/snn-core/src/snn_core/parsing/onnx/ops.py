@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import BinaryTanh, ReLU
+from snn_core.ir import BinaryTanh, ReLU, Sigmoid
 from snn_core.parsing.emit import elementwise
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
@@ -20,7 +20,7 @@ DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
 ADVICE = {
     **dict.fromkeys(
         ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "HardSwish", "HardSigmoid", "Mish",
-         "Sigmoid", "Tanh", "Softplus", "Softsign", "ThresholdedRelu", "Erf"),
+         "Tanh", "Softplus", "Softsign", "ThresholdedRelu", "Erf"),
         "spike rates cannot follow this function; use Relu or Clip and retrain",
     ),
     **dict.fromkeys(
@@ -53,14 +53,17 @@ def _clip(b: Builder, call: Call) -> View:
 
 
 def _bound(b: Builder, call: Call) -> View:
-    """Emit the maximum or minimum of a tensor and one number."""
+    """Emit the maximum or minimum of a tensor and constants of one value each."""
     tensors = [value for value in call.inputs.values() if isinstance(value, View)]
-    numbers = [value for value in call.inputs.values() if not isinstance(value, View)]
-    if len(tensors) != 1 or any(value is None or value.size != 1 for value in numbers):
+    bounds = [
+        elementwise.uniform_value(value)
+        for value in call.inputs.values()
+        if isinstance(value, np.ndarray)
+    ]
+    if len(tensors) != 1:
         raise UnsupportedError(
             ["it compares tensors, which spike rates cannot; use MaxPool or Relu"]
         )
-    bounds = [float(np.asarray(value).reshape(-1)[0]) for value in numbers]
     low, high = (max(bounds), None) if call.kind == "Max" else (None, min(bounds))
     return elementwise.clip(b, call.name, tensors[0], low=low, high=high)
 
@@ -71,6 +74,10 @@ def _inert(b: Builder, call: Call) -> View:
 
 def _sign(b: Builder, call: Call) -> View:
     return elementwise.activate(b, call.name, call.tensor("0"), BinaryTanh())
+
+
+def _sigmoid(b: Builder, call: Call) -> View:
+    return elementwise.activate(b, call.name, call.tensor("0"), Sigmoid())
 
 
 def _cast(b: Builder, call: Call) -> View:
@@ -113,9 +120,11 @@ EMITTERS: dict[str, Emit] = {
     "Pad": shaping.pad,
     "ReduceMax": shaping.reduce,
     "ReduceMean": shaping.reduce,
+    "ReduceSum": shaping.reduce,
     "Relu": _relu,
     "Reshape": shaping.reshape,
     "Resize": shaping.resize,
+    "Sigmoid": _sigmoid,
     "Sign": _sign,
     "Slice": shaping.take_slice,
     "Softmax": shaping.apply_softmax,

@@ -208,9 +208,10 @@ class SynapseTableSNN(SynapseListSNN):
         """
         options = {self.name: self.options.model_dump()}
         settings = self.settings.updated({"options": options})
-        network, tables = Path(path) / f"{filename}.snn", self._file(path, filename)
+        network = self.network.replace(settings=settings)
+        tables = self._file(path, filename)
         require_writable(tables, kind=FILE, overwrite=overwrite)
-        artifact.save(self.network, network, settings=settings, overwrite=overwrite)
+        artifact.save(network, Path(path) / f"{filename}.snn", overwrite=overwrite)
         self.tables.save(
             tables, network_sha256=artifact.fingerprint(self.network), overwrite=overwrite
         )
@@ -235,9 +236,9 @@ class SynapseTableSNN(SynapseListSNN):
         cls: type[Tabled], path: PathLikeStr, filename: str, *, seed: int | None = None
     ) -> Tabled:
         """Return a saved network with the settings and options it was saved with."""
-        stored = artifact.load_artifact(Path(path) / f"{filename}.snn")
-        options = cls.options_type(**stored.settings.options.get(cls.name, {}))
-        snn = cls(stored.network, stored.settings, options, seed=seed)
+        network = artifact.load(Path(path) / f"{filename}.snn")
+        options = cls.options_type(**network.settings_for().options.get(cls.name, {}))
+        snn = cls(network, options=options, seed=seed)
         snn.load(path, filename)
         return snn
 
