@@ -152,7 +152,7 @@ EMITTERS: dict[str, Emit] = {
     "rsub": weighted.compute,
     "neg": weighted.negate,
     "sign": _sign,
-    **dict.fromkeys(("sigmoid", "sigmoid_"), _sigmoid),
+    **dict.fromkeys(("sigmoid", "sigmoid_", "special_expit"), _sigmoid),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool2d_with_indices", "avg_pool1d",
                      "avg_pool2d"), shaping.pool),
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d",
