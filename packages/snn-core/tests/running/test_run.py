@@ -389,3 +389,22 @@ def test_recorded_spike_trains_are_compact_in_memory_and_in_files(tmp_path):
         with np.load(path / "batches" / "00000.npz", allow_pickle=False) as archive:
             stored = [archive[name] for name in archive.files if name.startswith("log/")]
         assert all(array.dtype.kind == "u" for array in stored if array.ndim and len(array) > 9)
+
+
+def test_folders_of_version_1_are_read_as_classifications(network, tmp_path):
+    result = simulate(network, output_dir=tmp_path / "run")
+    for path in (tmp_path / "run" / "batches").iterdir():
+        with np.load(path) as batch:
+            kept = {name: batch[name] for name in batch.files}
+        for name in kept.copy():
+            if name.endswith(("_b_o", "error_b_t", "error_b", "deviation_b_t")):
+                del kept[name]
+        kept["decision_b_t"] = kept["decision_b_t"].astype(np.int16)
+        np.savez(path, **kept)
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    old = {key: described[key] for key in described if key not in ("task", "has_labels")}
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**old, "format_version": 1}))
+    loaded = RunResult.load(tmp_path / "run")
+    assert loaded.summary() == result.summary()
+    np.testing.assert_array_equal(loaded.accuracy_t, result.accuracy_t)
+    assert loaded.output_b_o.shape == (11, 0)
