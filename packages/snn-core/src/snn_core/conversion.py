@@ -182,6 +182,7 @@ def convert(
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:
         network = set_v_init(network, v_init=settings.cell.v_init)
+    settings = settings.updated({"input": {"uint8_scale": input_data.uint8_scale}})
     network = network.replace(settings=set_duration(settings, network))
     if exactness.compared:
         network = network.replace(note=str(exactness))
