@@ -221,7 +221,8 @@ def _calibration_samples(network: Network, data: Data, settings: Settings) -> Da
     """Return the calibration samples to use."""
     if not isinstance(data, (str, PathLike, tuple)) and not len(data):
         raise DataError("Found no calibration samples; expected at least one.")
-    dataset = as_dataset(data, part="calibration", settings=settings.input).fit_to(
+    how = settings.input.model_copy(update={"uint8_scale": network.input_data.uint8_scale})
+    dataset = as_dataset(data, part="calibration", settings=how).fit_to(
         input_shape=network.input.output_shape,
         num_classes=max(count(network.output.output_shape), 2),  # one output tells two apart
     )
