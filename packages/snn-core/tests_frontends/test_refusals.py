@@ -93,7 +93,6 @@ def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses()
         (lambda y: F.pad(y, (1, 1), value=1.0), "padding with"),
         (lambda y: F.pad(y, (1, 1, 1, 1), mode="reflect"), "reflect"),
         (lambda y: F.interpolate(y, scale_factor=1.5), "only whole factors"),
-        (lambda y: F.adaptive_avg_pool2d(y, 3), "windows of unequal sizes"),
         (lambda y: F.max_pool2d(y, 2, dilation=2), "dilated pooling"),
         (lambda y: F.local_response_norm(y, 2), "is not supported"),
         (F.instance_norm, "instance_norm): it normalizes each sample"),
@@ -108,6 +107,23 @@ def test_an_operator_without_a_spiking_form_is_refused(function, kind):
         module(torch.zeros(2, 3, 12, 10))
     lines = problems(module, (3, 12, 10))
     assert any(kind in line for line in lines), lines
+
+
+def test_what_follows_a_refused_layer_with_channels_last_is_not_refused_for_it():
+    class Block(nn.Module):
+        """Of ConvNeXt (Liu et al. 2022): channels are last between two permutations."""
+
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 3, 3, padding=1, groups=3), nn.LayerNorm(3)
+            self.wide, self.act, self.narrow = nn.Linear(3, 6), nn.GELU(), nn.Linear(6, 3)
+
+        def forward(self, x):
+            y = self.norm(self.conv(x).permute(0, 2, 3, 1))
+            return x + self.narrow(self.act(self.wide(y))).permute(0, 3, 1, 2)
+
+    module = nn.Sequential(Block(), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(320, 3))
+    found(module, "0.norm (layer_norm)", "0.act (gelu)")
 
 
 def test_a_model_with_two_inputs_names_them_and_all_other_problems(tmp_path):

@@ -37,6 +37,22 @@ def test_a_network_computes_what_it_computes_in_pytorch(name):
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d])
+def test_uneven_windows_are_converted_with_scales_per_channel(pool):
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), pool((3, 5)), nn.Flatten(), nn.Linear(60, 5)
+    )
+    x = np.random.default_rng(0).random((8, 10, 4, 3)).astype(np.float32)
+    network = convert(module, x, input_shape=(3, 10, 4))
+    np.testing.assert_allclose(
+        predict(network, x) * network.scale_facs[network.output.name],
+        predict(parse(module, input_shape=(3, 10, 4)), x),
+        rtol=0,
+        atol=1e-5,  # float32 products with scales
+    )
+
+
 @pytest.mark.parametrize(
     "parametrized",
     [parametrizations.spectral_norm, parametrizations.orthogonal, parametrizations.weight_norm],

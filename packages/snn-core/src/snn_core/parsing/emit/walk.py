@@ -172,13 +172,17 @@ def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] =
     """Emit a layer in place of one that was refused; the network is not used then.
 
     It rectifies, as what would replace it would do, so that nothing after it is refused for that.
+    For the same reason its axes are stored as those of what it reads.
     """
     if shape is None or len(shape) not in CHANNELS_LAST:
         return None
-    stored = tuple(shape[i] for i in np.argsort(b.axes(len(shape))))
+    rank = len(shape)
+    axes = next((x.axes for x in reads if x.rank == rank and x.axes is not None), b.axes(rank))
+    stored = tuple(shape[i] for i in np.argsort(axes))
     inputs = list(reads) or [View(b.layers[0].name, b.layers[0].output_shape)]
     weight_nc = np.ones(len(inputs), np.float32)
-    return b.add(Add, name, inputs, stored, weight_nc=weight_nc, activation=ReLU())
+    settings: dict[str, Any] = {"weight_nc": weight_nc, "activation": ReLU()}
+    return b.add(Add, name, inputs, stored, axes=axes, **settings)
 
 
 def channels_come_first(

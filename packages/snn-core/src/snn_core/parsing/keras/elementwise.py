@@ -87,9 +87,10 @@ def _bound(b: Builder, layer: LayerCall) -> View:
 
 
 def _clip(b: Builder, layer: LayerCall) -> View:
+    given = [(key, layer.call.config.get(key)) for key in ("x_min", "x_max")]
     low, high = (
-        elementwise.uniform_value(read_numbers(layer.call.config.get(key), key))
-        for key in ("x_min", "x_max")
+        None if value is None else elementwise.uniform_value(read_numbers(value, key))
+        for key, value in given
     )
     return elementwise.clip(b, layer.name, layer.tensor(), low=low, high=high)
 

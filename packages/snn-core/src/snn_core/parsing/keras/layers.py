@@ -35,6 +35,10 @@ _ADVICE = {
         "only feed-forward networks can be converted",
     ),
     **dict.fromkeys(
+        ("GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
+        "it normalizes each sample by itself, which weights cannot; use BatchNormalization",
+    ),
+    **dict.fromkeys(
         ("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU"),
         "spike rates cannot follow it; use ReLU and retrain",
     ),
