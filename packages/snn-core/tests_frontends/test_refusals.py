@@ -36,7 +36,7 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
         def __init__(self):
             super().__init__()
             self.conv1, self.act1 = nn.Conv2d(3, 4, 3), nn.LeakyReLU()
-            self.conv2, self.act2 = nn.Conv2d(4, 4, 3), nn.Sigmoid()
+            self.conv2, self.act2 = nn.Conv2d(4, 4, 3), nn.Tanh()
             self.norm, self.pool = nn.GroupNorm(2, 4), nn.MaxPool2d(2)
             self.act3, self.rnn = nn.Hardtanh(-1.0, 1.0), nn.LSTM(12, 5, batch_first=True)
             self.last = nn.Linear(20, 3)
@@ -50,7 +50,7 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
             return self.last(y.flatten(1))
 
     lines = problems(Net(), (3, 12, 10))
-    kinds = ["act1 (leaky_relu)", "act2 (sigmoid)", "norm (group_norm)", "act3 (hardtanh)",
+    kinds = ["act1 (leaky_relu)", "act2 (tanh)", "norm (group_norm)", "act3 (hardtanh)",
              "(upsample_bilinear2d)", "rnn (lstm)", "softmax (softmax)"]  # fmt: skip
     for kind in kinds:
         assert any(kind in line for line in lines), (kind, lines)
@@ -75,7 +75,7 @@ def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses()
     ("function", "kind"),
     [
         (F.leaky_relu, "leaky_relu): spike rates cannot follow"),
-        (torch.sigmoid, "sigmoid): spike rates cannot follow"),
+        (torch.sigmoid, "sigmoid inside the network; only the output can have it"),
         (torch.tanh, "tanh): spike rates cannot follow"),
         (F.gelu, "gelu): spike rates cannot follow"),
         (F.silu, "silu): spike rates cannot follow"),
@@ -148,10 +148,10 @@ def test_a_model_with_two_outputs_names_them_and_all_other_problems():
 
 
 def test_volumes_are_refused_together_with_all_other_problems():
-    module = nn.Sequential(nn.Conv3d(2, 3, 2), nn.Sigmoid(), nn.Flatten(), nn.Linear(81, 3))
+    module = nn.Sequential(nn.Conv3d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(81, 3))
     lines = problems(module, (2, 4, 4, 4))
     assert "4 axes per sample" in lines[0]
-    assert any("1 (sigmoid)" in line for line in lines)
+    assert any("1 (tanh)" in line for line in lines)
 
 
 def test_control_flow_that_depends_on_values_is_refused_with_the_layers_that_offend():
@@ -208,7 +208,7 @@ def test_all_offending_nodes_of_an_onnx_model_are_named_at_once():
     x = net.node("Flatten", net.node("GlobalAveragePool", x))
     x = net.node("Gemm", net.node("Softmax", x, axis=1), net.random(4, 3))
     lines = problems(net.model(x))
-    kinds = ["LeakyRelu_1", "Sigmoid", "Clip", "LRN", "softmax inside"]
+    kinds = ["LeakyRelu_1", "Clip", "LRN", "sigmoid inside", "softmax inside"]
     assert len(lines) == len(kinds), lines
     for kind, line in zip(kinds, lines, strict=True):
         assert kind in line
@@ -256,13 +256,13 @@ def test_foreign_operators_are_named():
     net = Net((6,), 13)
     net.node("Gemm", "x", net.random(6, 3))
     net.nodes.append(helper.make_node("QuantTanh", ["gemm_0_0"], ["y"], "odd", domain="my.own"))
-    net.nodes.append(helper.make_node("Sigmoid", ["y"], ["z"], "act"))
+    net.nodes.append(helper.make_node("Tanh", ["y"], ["z"], "act"))
     entry = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 6])
     end = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["batch", 3])
     graph = helper.make_graph(net.nodes, "graph", [entry], [end], net.initializers)
     imports = [helper.make_opsetid("", 13), helper.make_opsetid("my.own", 1)]
     model = helper.make_model(graph, opset_imports=imports)
-    found(model, "odd (my.own.QuantTanh): operators of the domain 'my.own'", "act (Sigmoid)",
+    found(model, "odd (my.own.QuantTanh): operators of the domain 'my.own'", "act (Tanh)",
           input_shape=None)  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 from torch_zoo import NETWORKS, built
 
-from snn_core.conversion import convert
+from snn_core import convert
 from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 
@@ -71,4 +71,32 @@ def test_weights_that_a_parametrization_computes_are_read_as_they_are(parametriz
     with torch.no_grad():
         expected = module.eval()(x).numpy()
     found = predict(network, channels_last(x.numpy()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda y: torch.sigmoid(y).squeeze(1),
+        lambda y: torch.special.expit(y.squeeze(-1)),
+        lambda y: torch.sigmoid(y)[:, 0],
+        lambda y: y.view(-1),
+    ],
+)
+def test_a_single_output_without_an_axis_of_its_own_gets_one(end):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 5), nn.Linear(5, 1)
+
+        def forward(self, x):
+            return end(self.last(torch.relu(self.first(x))))
+
+    torch.manual_seed(0)
+    module, x = Net().eval(), torch.rand(6, 4)
+    network = convert(module, x.numpy(), input_shape=(4,), trial=False)  # and compared
+    assert "with torch" in "\n".join(network.history)
+    with torch.no_grad():
+        expected = module(x).numpy()[:, None]
+    found = predict(parse(module, input_shape=(4,)), x.numpy())
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())

@@ -536,6 +536,10 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
     "classified by convolution": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
                               nn.Conv2d(4, 5, 1), nn.Flatten()), IMAGE),
+    "sigmoid": (
+        lambda: nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 1), nn.Sigmoid()), (6,)),
+    "sigmoid of an image": (
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid()), IMAGE),
     "softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softmax(dim=1)), (6,)),
     "shared": (shared, IMAGE),
     "read twice": (read_twice, IMAGE),

@@ -271,6 +271,8 @@ class Reading:
     def from_source(self, y: Array) -> Array:
         """Return outputs of the source as the network gives them; half precision stays so."""
         y = np.asarray(y)
+        if y.ndim <= len(self.output_axes):  # the axis of a single output was squeezed
+            y = y.reshape(-1, 1)
         kind = np.float16 if y.dtype == np.float16 else np.float32
         y = np.exp(y.astype(np.float32)) if self.log_softmax else y
         return y.astype(kind).transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
@@ -312,6 +314,8 @@ def finish(
     """
     problems = list(problems)
     if isinstance(output, View):
+        if not output.rank:  # one number for each sample, whose axis was squeezed
+            output = output.reshape((1,))
         try:
             output = b.settle(output, name="output")
         except UnsupportedError as error:

@@ -23,7 +23,7 @@ def _activate(b: Builder, layer: LayerCall) -> View:
     x = layer.tensor()
     if layer.kind == "ReLU" or layer.kind in CUSTOM_CLASSES:
         found: Activation = relu_of(layer.fields, kind=layer.kind)
-    elif layer.kind in ("Relu", "Relu6", "Softmax"):  # the first two are keras.ops
+    elif layer.kind in ("Relu", "Relu6", "Sigmoid", "Softmax"):  # all but the last are keras.ops
         found = activation_of(layer.kind.lower())
     else:
         found = layer.activation
@@ -124,7 +124,9 @@ EMITTERS: dict[str, Emitter] = {
         ),
         _pass_on,
     ),
-    **dict.fromkeys(("Activation", "ReLU", "Relu", "Relu6", "Softmax", *CUSTOM_CLASSES), _activate),
+    **dict.fromkeys(
+        ("Activation", "ReLU", "Relu", "Relu6", "Sigmoid", "Softmax", *CUSTOM_CLASSES), _activate
+    ),
     **dict.fromkeys(("Add", "Average", "Subtract"), _add),
     **dict.fromkeys(("Divide", "Multiply", "TrueDivide"), _compute),
     **dict.fromkeys(("Maximum", "Minimum"), _bound),
