@@ -143,7 +143,7 @@ def _span(values: Any) -> list[Any]:
 
 
 def _console() -> Console:
-    console = Console(highlight=False)
+    console = common.stdout_console()
     if not console.is_terminal:
         console.width = WIDTH  # files and pipes have no width
     return console
