@@ -1,0 +1,59 @@
+"""Input spikes for spike sources, which know times only: no values, no signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.recording.spike_trains import Events
+from snn_core.simulation.signal import InputSignal
+from snn_core.typing import Array, Float32
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpikingInput:
+    """Spikes of a few samples, split by sign.
+
+    A source of PyNN sends spikes without a value. Every sample has one amplitude, by which the
+    weights of the synapses from the input are multiplied; negative spikes have sources of their
+    own, behind those of positive ones, with synapses of the opposite sign.
+
+    Parameters
+    ----------
+    events
+        Sample, step, source and value of each spike.
+    amplitude_b
+        Value of each sample's spikes.
+    size
+        Cells of the input, half of the sources if there are negative spikes.
+    """
+
+    events: Events
+    amplitude_b: Float32[Array, "b"]
+    size: int
+
+    @classmethod
+    def of(cls, signal: InputSignal, size: int) -> SpikingInput:
+        """Return the spikes of a signal."""
+        events = signal.events()
+        is_negative = np.asarray(events.value_e) < 0
+        cell_e = events.cell_e + np.where(is_negative, size, 0).astype(np.int32)
+        return cls(
+            events=Events(events.sample_e, events.step_e, cell_e),
+            amplitude_b=signal.amplitude_b,
+            size=size,
+        )
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there are negative spikes."""
+        return bool((self.events.cell_e >= self.size).any())
+
+    def steps(self, sample: int, sources: int) -> list[Array]:
+        """Return the steps in which each source spikes in a sample, in order."""
+        mine = self.events.sample_e == sample
+        cell_e, step_e = self.events.cell_e[mine], self.events.step_e[mine]
+        order = np.lexsort((step_e, cell_e))
+        ends = np.searchsorted(cell_e[order], np.arange(1, sources))
+        return np.split(step_e[order], ends)

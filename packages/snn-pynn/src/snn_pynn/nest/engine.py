@@ -1,0 +1,348 @@
+"""Building and running a network of exact neurons in NEST.
+
+NEST's time goes on from sample to sample. A spike that a population sends in a step is stamped
+with the end of that step; with a delay of d steps, its receiver spikes d steps later. What
+populations receive in every step comes from one source per population, whose synapses weigh as
+much.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import nest
+import numpy as np
+import pyNN.nest as sim
+from pyNN.connectors import Connector
+
+from snn_core.errors import SimulationError
+from snn_core.simulation.synapses.handover import Found
+from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population
+from snn_core.typing import Array, Float32
+from snn_pynn.engine import NEVER, Engine, found
+from snn_pynn.inputs import SpikingInput
+from snn_pynn.nest import cells
+from snn_pynn.options import NestOptions
+from snn_pynn.quiet import quietly
+
+logger = logging.getLogger(__name__)
+
+LEAD = 4
+"""Steps from the present to the first one of a sample. Sources send through a relay and a synapse
+of one step each, and a spike for the step that begins now comes too late."""
+
+ASIDE = -1e9
+"""Potential at which no neuron spikes, whatever arrives."""
+
+SYNAPSES_PER_THREAD = 500_000
+"""Fewest synapses for which a further thread pays."""
+
+
+class TableConnector(Connector):
+    """Connects cells from arrays, in one call of NEST; PyNN's own need one for each neuron."""
+
+    def __init__(self, pre: Array, post: Array, weight: Array, delay_ms: float) -> None:
+        super().__init__(safe=False)
+        self._pre, self._post, self._weight, self._delay_ms = pre, post, weight, delay_ms
+
+    def connect(self, projection: Any) -> None:
+        """Make the synapses of a projection."""
+        sources = projection.pre.node_collection[0].global_id + self._pre.astype(np.int64)
+        targets = projection.post.node_collection[0].global_id + self._post.astype(np.int64)
+        nest.Connect(
+            sources,
+            targets,
+            "one_to_one",
+            {
+                "synapse_model": projection.nest_synapse_model,
+                "synapse_label": projection.nest_synapse_label,
+                "weight": self._weight,
+                "delay": np.full(len(self._weight), self._delay_ms),
+            },
+        )
+        projection._sources.update(np.unique(sources).tolist())
+        sim.simulator.state.stale_connection_cache = True
+
+
+class NestEngine(Engine):
+    """A network of exact neurons in NEST."""
+
+    sim: ClassVar[Any] = sim
+
+    # Building.
+
+    def set_up(self) -> None:
+        """Begin a network."""
+        with quietly():
+            cells.set_up(
+                self.plan.dt_ms,
+                longest_delay_ms=self.plan.longest_delay * self.plan.dt_ms,
+                threads=self._threads(),
+            )
+        self._cell = cells.integrate_and_fire(self.plan.reset)
+        self._drives: dict[str, Drive] = {}
+        self._recorders: dict[str, Any] = {}
+        self._meters: dict[str, Any] = {}
+        self._is_clean = True
+
+    def _threads(self) -> int:
+        assert isinstance(self.plan.options, NestOptions)  # noqa: S101
+        if self.plan.options.threads:
+            return self.plan.options.threads
+        synapses = sum(len(item) for item in self.spiking_connections)
+        return max(1, min(os.cpu_count() or 1, synapses // SYNAPSES_PER_THREAD))
+
+    def holds(self, population: Any) -> bool:
+        """Return whether NEST still holds a population."""
+        return any(item is population for item in sim.simulator.state.populations)
+
+    def add_source(self, size: int, label: str) -> Any:
+        """Return a population of spike sources."""
+        return sim.Population(size, sim.SpikeSourceArray(), label=label)
+
+    def add_population(self, population: Population) -> Any:
+        """Return a population of neurons."""
+        threshold = population.threshold_l.astype(float)
+        if population.role == INTEGRATORS:
+            threshold = np.full(population.size, NEVER)
+        with quietly():
+            added = sim.Population(
+                population.size,
+                self._cell(V_th=threshold),
+                initial_values={"V_m": population.start_l.astype(float)},
+                label=population.name,
+            )
+        if self.is_driven(population):
+            self._drives[population.name] = Drive(added, self.plan.dt_ms)
+        return added
+
+    def connect(self, connection: Connection) -> list[Any]:
+        """Return the projections of a connection."""
+        source, target = connection.source, connection.target
+        delay_ms = self.plan.delay(connection) * self.plan.dt_ms
+        return [
+            sim.Projection(
+                self.populations[source],
+                self.populations[target],
+                TableConnector(pre, post, weight, delay_ms),
+                cells.PlainSynapse(delay=delay_ms),
+                label=f"{source}→{target}",
+            )
+            for pre, post, weight in self.with_signs(connection)
+        ]
+
+    def finish(self) -> None:
+        """Add devices that record spikes and potentials."""
+        delay = {"delay": self.plan.dt_ms}
+        for population in self.tables.populations:
+            nodes = self.populations[population.name].node_collection
+            if population.role != INTEGRATORS:
+                self._recorders[population.name] = nest.Create("spike_recorder")
+                nest.Connect(nodes, self._recorders[population.name], syn_spec=delay)
+            if population.name in self.plan.membranes:
+                meter = nest.Create(
+                    "multimeter", {"record_from": ["V_m"], "interval": self.plan.dt_ms}
+                )
+                nest.Connect(meter, nodes, syn_spec=delay)
+                self._meters[population.name] = meter
+        self._inputs = [
+            (projection.nest_connections, np.array(projection.nest_connections.weight))
+            for projection, connection in zip(
+                self.projections, self._connection_of_each(), strict=True
+            )
+            if self.is_from_input(connection)
+        ]
+
+    def _connection_of_each(self) -> list[Connection]:
+        """Return the connection of each projection."""
+        return [
+            connection
+            for connection in self.spiking_connections
+            for _ in self.with_signs(connection)
+        ]
+
+    # Running.
+
+    def run_samples(
+        self, drives: dict[str, Float32[Array, "b l"]], spiking: SpikingInput | None, *, number: int
+    ) -> Found:
+        """Simulate samples one after the other."""
+        return found([self._run_sample(drives, spiking, sample) for sample in range(number)])
+
+    def _run_sample(
+        self, drives: dict[str, Float32[Array, "b l"]], spiking: SpikingInput | None, sample: int
+    ) -> Found:
+        if not self._is_clean:
+            self._flush()
+        for population in self.tables.populations:
+            nodes = self.populations[population.name].node_collection
+            set_each(nodes, "V_m", population.start_l.astype(float))
+        first = self._now() + LEAD
+        for name, drive_b_l in drives.items():
+            self._drives[name].send(
+                drive_b_l[sample].astype(float),
+                first_step=first + self.plan.late(name),
+                steps=self.plan.steps,
+            )
+        if spiking is not None:
+            self._send(spiking, sample, first)
+        self._is_clean = False
+        self.advance(self.plan.timing.run_steps + LEAD)
+        return self._found(first)
+
+    def _send(self, spiking: SpikingInput, sample: int, first: int) -> None:
+        """Give the input's sources their times."""
+        amplitude = float(spiking.amplitude_b[sample])
+        if amplitude != self.amplitude:
+            for connections, weight in self._inputs:
+                set_each(connections, "weight", weight * amplitude)
+            self.amplitude = amplitude
+        population = self.populations[self.tables.input_name]
+        # The relay takes a step.
+        times = [
+            (first - 1 + steps) * self.plan.dt_ms
+            for steps in spiking.steps(sample, population.size)
+        ]
+        set_each(population.node_collection_source, "spike_times", times)
+
+    def _flush(self) -> None:
+        """Let spikes that are on their way arrive where they have no effect, and forget records."""
+        sources = [item.source for item in self._drives.values()]
+        if not self.plan.is_constant:
+            sources.append(self.populations[self.tables.input_name])
+        for source in sources:
+            set_all(source.node_collection_source, spike_times=[])
+        for population in self.tables.populations:
+            set_all(self.populations[population.name].node_collection, V_m=ASIDE)
+        nest.Simulate((self.plan.longest_delay + 3) * self.plan.dt_ms)
+        for device in (*self._recorders.values(), *self._meters.values()):
+            set_all(device, n_events=0)
+        self._is_clean = True
+
+    def _now(self) -> int:
+        now_ms: float = nest.biological_time
+        return round(now_ms / self.plan.dt_ms)
+
+    # Results.
+
+    def _found(self, first: int) -> Found:
+        spikes = {}
+        for name, recorder in self._recorders.items():
+            events = recorder.events
+            clock_e = np.rint(events["times"] / self.plan.dt_ms).astype(np.int64) - first
+            cell_e = events["senders"] - self.populations[name].node_collection[0].global_id
+            spikes[name] = self.in_own_steps(name, np.zeros_like(clock_e), clock_e, cell_e)
+        membranes = {
+            name: self._potentials(name, meter, first) for name, meter in self._meters.items()
+        }
+        return Found(spikes=spikes, membranes_t_b_l=membranes)
+
+    def _potentials(self, name: str, meter: Any, first: int) -> Float32[Array, "t b l"]:
+        events, population = meter.events, self.populations[name]
+        step = np.rint(events["times"] / self.plan.dt_ms).astype(np.int64)
+        step -= first + self.plan.late(name)
+        own = (step >= 0) & (step < self.plan.steps)
+        cell = events["senders"][own] - population.node_collection[0].global_id
+        v_t_b_l = np.zeros((self.plan.steps, 1, population.size), np.float32)
+        v_t_b_l[step[own], 0, cell] = events["V_m"][own]
+        return v_t_b_l
+
+
+class Drive:
+    """A source that spikes in every step of a population, onto all of its neurons.
+
+    Parameters
+    ----------
+    population
+        PyNN's population.
+    dt_ms
+        Length of a step.
+    """
+
+    def __init__(self, population: Any, dt_ms: float) -> None:
+        self._dt_ms, self._population = dt_ms, population
+        self.source = sim.Population(1, sim.SpikeSourceArray(), label=f"{population.label}_drive")
+        everyone = np.arange(population.size)
+        self.projection = sim.Projection(
+            self.source,
+            population,
+            TableConnector(np.zeros_like(everyone), everyone, np.zeros(population.size), dt_ms),
+            cells.PlainSynapse(delay=dt_ms),
+            label=f"{self.source.label}→{population.label}",
+        )
+        self._connections: Any = None
+        self._weight_l: Array | None = None
+
+    def send(self, weight_l: Array, *, first_step: int, steps: int) -> None:
+        """Send each neuron what it receives, in every step from the first one on.
+
+        Parameters
+        ----------
+        weight_l
+            What each neuron receives.
+        first_step
+            Stamp of the first step.
+        steps
+            Number of steps.
+        """
+        if self._connections is None:
+            self._connections = nest.GetConnections(
+                self.source.node_collection, synapse_label=self.projection.nest_synapse_label
+            )
+            first = self._population.node_collection[0].global_id
+            self._cell_s = np.array(list(self._connections.targets())) - first
+        if self._weight_l is None or not np.array_equal(weight_l, self._weight_l):
+            set_each(self._connections, "weight", weight_l[self._cell_s])
+            self._weight_l = weight_l
+        # One step earlier through the synapse, and another one through the relay.
+        times = (first_step - 2 + np.arange(steps)) * self._dt_ms
+        set_all(self.source.node_collection_source, spike_times=times)
+
+
+def set_all(items: Any, **values: Any) -> None:
+    """Give nodes the same values.
+
+    ``NodeCollection.set`` first asks each node whether it is local, which takes 20 times as long.
+    """
+    nest.ll_api.nestkernel.llapi_set_nc_status(items._datum, [values])
+
+
+def set_each(items: Any, name: str, values: Sequence[Any] | Array) -> None:
+    """Give each node or synapse a value of its own."""
+    kernel = nest.ll_api.nestkernel
+    is_synapses = isinstance(items, nest.SynapseCollection)
+    setter = kernel.llapi_set_connection_status if is_synapses else kernel.llapi_set_nc_status
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    setter(items._datum, [{name: value} for value in values])
+
+
+def check_neuron() -> None:
+    """Make sure that a neuron which receives 0.75 in every step spikes as it must.
+
+    ``eprop_iaf`` is made for learning; another release of NEST may change what is used of it here.
+
+    Raises
+    ------
+    SimulationError
+        Names the release that is known to work.
+    """
+    for reset, expected in (("subtraction", [2, 3, 4, 6, 7, 8]), ("zero", [2, 4, 6, 8])):
+        with quietly():
+            cells.set_up(1.0, longest_delay_ms=1.0)
+            neuron = sim.Population(1, cells.integrate_and_fire(reset)(), label="neuron")
+        drive, recorder = Drive(neuron, 1.0), nest.Create("spike_recorder")
+        nest.Connect(neuron.node_collection, recorder)
+        drive.send(np.array([0.75]), first_step=LEAD + 1, steps=8)
+        sim.run(8.0 + 2 * LEAD)
+        spiked = (recorder.events["times"] - LEAD).tolist()
+        if spiked != expected:
+            raise SimulationError(
+                f"NEST {nest.__version__} does not spike as it must with the reset {reset!r}: a "
+                f"neuron that receives 0.75 in each of 8 steps spiked in steps {spiked}, expected "
+                f"{expected}. Install the release that snn-pynn is made for: "
+                f"`pip install nest-simulator==3.10.0`."
+            )

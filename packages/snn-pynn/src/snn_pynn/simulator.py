@@ -1,0 +1,103 @@
+"""What the simulators behind PyNN have in common: their side of the contract of snn-core."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from snn_core.neurons.arithmetic import refractory_steps
+from snn_core.settings import Options
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
+from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.synapses.handover import Found
+from snn_core.simulation.synapses.tabled import SynapseTableSNN
+from snn_pynn.engine import Engine
+from snn_pynn.options import PyNNOptions
+from snn_pynn.plan import Plan
+
+
+class PyNNSNN(OriginalNames, SynapseTableSNN):
+    """A converted network on a simulator behind PyNN."""
+
+    options_type: ClassVar[type[Options]] = PyNNOptions
+    options: PyNNOptions
+
+    _engine: Engine | None = None
+
+    # What it can do.
+
+    @classmethod
+    def capabilities_for(cls, options: Options) -> Capabilities:
+        """Return the capabilities with exact neurons, or with PyNN's standard cells."""
+        assert isinstance(options, PyNNOptions)  # noqa: S101 - the class's own options
+        return cls.capabilities if options.is_exact else cls.standard_capabilities(options)
+
+    @classmethod
+    @abstractmethod
+    def standard_capabilities(cls, options: PyNNOptions) -> Capabilities:
+        """Return the capabilities with one of PyNN's standard cells."""
+
+    @property
+    def delay_steps(self) -> int:
+        """Fewest steps that a spike takes to the next population, from the option ``delay``."""
+        steps: int = self.options.delay_steps(self.settings.simulation.dt, name=self.name)
+        return steps
+
+    # Building.
+
+    @property
+    def plan(self) -> Plan:
+        """How the network is laid out."""
+        return Plan(
+            dt_ms=self.settings.simulation.dt,
+            steps=self.settings.num_steps,
+            timing=self.timing,
+            reset=self.settings.cell.reset,
+            rest_steps=refractory_steps(self.settings),
+            is_constant=self.is_constant,
+            membranes=self.membranes,
+            copies=self.copies,
+            options=self.options,
+            checkpoint=self.checkpoint,
+        )
+
+    def compile(self) -> None:
+        """Hand the network to the simulator."""
+        self.check_memory()
+        self._engine = None  # the old network's memory is needed for the new one
+        self._engine = self.new_engine()
+
+    @abstractmethod
+    def new_engine(self) -> Engine:
+        """Import the simulator and build the network in it."""
+
+    @property
+    def engine(self) -> Engine:
+        """The network in the simulator."""
+        self.build()
+        assert self._engine is not None, "build() makes it"  # noqa: S101
+        return self._engine
+
+    # Simulating.
+
+    @property
+    def part_size(self) -> int:
+        """Samples that are simulated side by side, or after which the user may stop a run."""
+        return max(self.copies, 1)
+
+    def run_part(self, signal: InputSignal) -> Found:
+        """Simulate some samples."""
+        return self.engine.run(signal)
+
+    # Under the names of snn_toolbox.
+
+    @property
+    def layers(self) -> list[Any]:
+        """PyNN's population of each layer with neurons, the input first where it spikes."""
+        return list(self.engine.populations.values())
+
+    @property
+    def connections(self) -> list[Any]:
+        """PyNN's projections."""
+        return self.engine.projections
