@@ -17,7 +17,7 @@ from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Populat
 from snn_core.typing import Array, Float32
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.plan import Plan
-from snn_pynn.progress import PIECE_S, Progress
+from snn_pynn.progress import Progress
 
 NEVER = 1e300
 """Threshold of neurons that only integrate."""
@@ -46,8 +46,6 @@ class Engine(ABC):
     sim: ClassVar[Any]
     """PyNN's module of the simulator."""
 
-    piece_s: ClassVar[float] = PIECE_S
-
     _current: ClassVar[dict[str, weakref.ref[Engine]]] = {}
 
     def __init__(self, tables: Tables, plan: Plan) -> None:
@@ -62,7 +60,6 @@ class Engine(ABC):
         self._replace_current()
         self.populations: dict[str, Any] = {}
         self.projections: list[Any] = []
-        self.amplitude = 1.0
         self.set_up()
         if not self.plan.is_constant:
             size = self.tables.input_size * (2 if self.is_signed else 1)
@@ -162,14 +159,15 @@ class Engine(ABC):
 
     def advance(self, steps: int) -> None:
         """Let the simulator run for some steps."""
-        duration_ms = steps * self.plan.dt_ms
-        progress = Progress(
+        self.sim.run(steps * self.plan.dt_ms, callbacks=[self.progress(steps)])
+
+    def progress(self, steps: int) -> Progress:
+        """Return the callback of a run."""
+        return Progress(
             self.plan.dt_ms,
-            duration_ms=duration_ms,
+            duration_ms=steps * self.plan.dt_ms,
             checkpoint=self.plan.checkpoint,
-            piece_s=self.piece_s,
         )
-        self.sim.run(duration_ms, callbacks=[progress])
 
     # Results.
 

@@ -29,12 +29,18 @@ class PyNNOptions(Options):
         "multiple of the step; 0 is the shortest, one step. Skips over several layers wait",
     )  # fmt: skip
     cm: float = Field(1.0, gt=0, description="capacity of standard cells in nF")
-    tau_m: float = Field(1e6, gt=0, description="time constant in ms of standard cells' leak")
     tau_syn_E: float = Field(  # noqa: N815 - PyNN's name
         0.01, gt=0, description="time constant in ms of standard cells' excitatory synapses"
     )
     tau_syn_I: float = Field(  # noqa: N815 - PyNN's name
         0.01, gt=0, description="time constant in ms of standard cells' inhibitory synapses"
+    )
+    e_rev_E: float = Field(  # noqa: N815 - PyNN's name
+        1000.0, description="reversal potential in mV of excitatory conductances; the further from "
+        "the threshold, the less a spike's effect depends on the potential",
+    )  # fmt: skip
+    e_rev_I: float = Field(  # noqa: N815 - PyNN's name
+        -1000.0, description="reversal potential in mV of inhibitory conductances"
     )
     v_rest: float = Field(0.0, description="potential in mV to which standard cells leak")
     v_reset: float = Field(0.0, description="potential in mV of standard cells after a spike")
@@ -70,6 +76,10 @@ class NestOptions(PyNNOptions):
 class NeuronOptions(PyNNOptions):
     """Options of NEURON."""
 
+    # PyNN has no IF_curr_delta on NEURON.
+    cell: Literal["exact", "IF_curr_exp", "IF_curr_alpha", "IF_cond_exp", "IF_cond_alpha"] = Field(
+        "exact", description="neurons; as for the other simulators"
+    )
     cache_dir: str = Field(
         "", description="folder for compiled cells; empty: `snn-pynn` in the user's cache folder"
     )

@@ -26,6 +26,8 @@ class Plan:
         What a spike does to the potential.
     rest_steps
         Steps that a neuron rests after a spike.
+    tau_m_ms
+        Time constant of the exponential leak of standard cells.
     is_constant
         Whether the input is a constant current; otherwise it spikes.
     membranes
@@ -43,6 +45,7 @@ class Plan:
     timing: Timing
     reset: str
     rest_steps: int
+    tau_m_ms: float
     is_constant: bool
     membranes: tuple[str, ...]
     copies: int

@@ -29,8 +29,6 @@ class Progress:
         Length of the run.
     checkpoint
         Called each time; raises what stops the run.
-    piece_s
-        Time in seconds from call to call.
     """
 
     def __init__(
@@ -39,9 +37,8 @@ class Progress:
         *,
         duration_ms: float,
         checkpoint: Callable[[], None],
-        piece_s: float = PIECE_S,
     ) -> None:
-        self._dt_ms, self._duration_ms, self._piece_s = dt_ms, duration_ms, piece_s
+        self._dt_ms, self._duration_ms = dt_ms, duration_ms
         self._checkpoint = checkpoint
         self._start_ms: float | None = None
         self._steps = 4
@@ -55,7 +52,7 @@ class Progress:
             self._start_ms = t
         else:
             took = max(now - self._last, 1e-6)
-            self._steps = max(1, min(10 * self._steps, int(self._steps * self._piece_s / took)))
+            self._steps = max(1, min(10 * self._steps, int(self._steps * PIECE_S / took)))
             self._tell(t - self._start_ms, now)
         self._last = now
         return t + self._steps * self._dt_ms

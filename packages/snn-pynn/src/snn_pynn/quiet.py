@@ -1,9 +1,10 @@
-"""Keeping standard output clean of what simulators write when they are imported and set up."""
+"""Importing simulators without what they write and warn about while they are."""
 
 from __future__ import annotations
 
+import io
+import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -11,19 +12,20 @@ from contextlib import contextmanager, redirect_stdout
 
 @contextmanager
 def quietly(**environment: str) -> Iterator[None]:
-    """Send Python's output to standard error, ignore warnings, and set environment variables.
+    """Drop what Python writes and warns about; set environment variables that are not set yet.
 
     The warnings are those of PyNN about itself and its extensions, which a user cannot act upon.
     """
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
+    logger = logging.getLogger("PyNN")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    added = [name for name in environment if name not in os.environ]
+    os.environ.update({name: environment[name] for name in added})
     try:
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        logger.setLevel(level)
+        for name in added:
+            del os.environ[name]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from snn_core.neurons.arithmetic import refractory_steps
 from snn_core.settings import Options
+from snn_core.simulation.capabilities import ANY
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
@@ -15,6 +16,23 @@ from snn_core.simulation.synapses.tabled import SynapseTableSNN
 from snn_pynn.engine import Engine
 from snn_pynn.options import PyNNOptions
 from snn_pynn.plan import Plan
+
+WITHOUT_LEAK_MS = 1e6
+"""Time constant of standard cells if none is asked for; Brian2 computes badly with longer ones."""
+
+
+STANDARD = Capabilities(
+    settings={
+        "cell.reset": {"zero"},
+        "cell.tau_m": ANY,
+        "cell.tau_refrac": ANY,
+        "input.encoding": {"constant", "poisson", "regular", "events"},
+    },
+    # One step in which the synapse acts, and one for simulators in which it begins a step later.
+    delay_steps=2,
+    rate_tolerance=0.25,
+)
+"""What PyNN's standard cells can do, on every simulator."""
 
 
 class PyNNSNN(OriginalNames, SynapseTableSNN):
@@ -31,18 +49,13 @@ class PyNNSNN(OriginalNames, SynapseTableSNN):
     def capabilities_for(cls, options: Options) -> Capabilities:
         """Return the capabilities with exact neurons, or with PyNN's standard cells."""
         assert isinstance(options, PyNNOptions)  # noqa: S101 - the class's own options
-        return cls.capabilities if options.is_exact else cls.standard_capabilities(options)
-
-    @classmethod
-    @abstractmethod
-    def standard_capabilities(cls, options: PyNNOptions) -> Capabilities:
-        """Return the capabilities with one of PyNN's standard cells."""
+        return cls.capabilities if options.is_exact else STANDARD
 
     @property
     def delay_steps(self) -> int:
         """Fewest steps that a spike takes to the next population, from the option ``delay``."""
         steps: int = self.options.delay_steps(self.settings.simulation.dt, name=self.name)
-        return steps
+        return max(self.can.delay_steps, steps)
 
     # Building.
 
@@ -55,6 +68,7 @@ class PyNNSNN(OriginalNames, SynapseTableSNN):
             timing=self.timing,
             reset=self.settings.cell.reset,
             rest_steps=refractory_steps(self.settings),
+            tau_m_ms=self.settings.cell.tau_m or WITHOUT_LEAK_MS,
             is_constant=self.is_constant,
             membranes=self.membranes,
             copies=self.copies,

@@ -11,7 +11,7 @@ from snn_core.settings import Options
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.synapses.memory import Footprint
 from snn_pynn.engine import Engine
-from snn_pynn.options import NestOptions, PyNNOptions
+from snn_pynn.options import NestOptions
 from snn_pynn.simulator import PyNNSNN
 
 __all__ = ["SNN"]
@@ -35,11 +35,6 @@ class SNN(PyNNSNN):
         },
         delay_steps=1,
     )
-
-    @classmethod
-    def standard_capabilities(cls, options: PyNNOptions) -> Capabilities:
-        """Return the capabilities with one of PyNN's standard cells."""
-        raise NotImplementedError
 
     def new_engine(self) -> Engine:
         """Import NEST and build the network in it."""

@@ -63,8 +63,26 @@ class PlainSynapse(sim.StaticSynapse):
     translations = build_translations(("weight", "weight"), ("delay", "delay"))
 
 
-def set_up(dt_ms: float, *, longest_delay_ms: float, threads: int = 1) -> None:
-    """Begin a network with steps of ``dt_ms``, in which sources may spike at any step."""
+class IF_curr_delta(sim.IF_curr_delta):  # noqa: N801 - PyNN's name
+    """PyNN's cell, told NEST's name of the potential.
+
+    Without it, initial potentials are ignored, those of NEST apply, and none can be recorded.
+    """
+
+    variable_map = {"v": "V_m"}  # noqa: RUF012 - PyNN's way
+    scale_factors = {"v": 1.0}  # noqa: RUF012 - PyNN's way
+
+
+def set_up(
+    dt_ms: float, *, longest_delay_ms: float, threads: int = 1, flush_ms: float = -1.0
+) -> None:
+    """Begin a network with steps of ``dt_ms``, in which sources may spike at any step.
+
+    Parameters
+    ----------
+    flush_ms
+        For how long ``sim.reset`` lets NEST run, so that spikes on their way arrive.
+    """
     sim.setup(
         timestep=dt_ms,
         min_delay=dt_ms,
@@ -74,6 +92,7 @@ def set_up(dt_ms: float, *, longest_delay_ms: float, threads: int = 1) -> None:
         spike_precision="on_grid",
         threads=threads,
         verbosity="error",
+        t_flush=flush_ms,
     )
     # Times that are no multiples of the step in binary, such as 0.3, belong to the nearest step.
     nest.SetDefaults("spike_generator", {"precise_times": False, "allow_offgrid_times": True})

@@ -26,7 +26,9 @@ from snn_pynn.engine import NEVER, Engine, found
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.nest import cells
 from snn_pynn.options import NestOptions
+from snn_pynn.progress import Progress
 from snn_pynn.quiet import quietly
+from snn_pynn.standard import EXCITATORY, Backend
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,15 @@ SYNAPSES_PER_THREAD = 500_000
 
 
 class TableConnector(Connector):
-    """Connects cells from arrays, in one call of NEST; PyNN's own need one for each neuron."""
+    """Connects cells from arrays, in one call of NEST; PyNN's own need one for each neuron.
+
+    Parameters
+    ----------
+    pre, post, weight
+        Source, target and weight of each synapse; the weight in NEST's unit.
+    delay_ms
+        Delay of all synapses.
+    """
 
     def __init__(self, pre: Array, post: Array, weight: Array, delay_ms: float) -> None:
         super().__init__(safe=False)
@@ -76,6 +86,7 @@ class NestEngine(Engine):
 
     def set_up(self) -> None:
         """Begin a network."""
+        self.amplitude = 1.0
         with quietly():
             cells.set_up(
                 self.plan.dt_ms,
@@ -97,7 +108,7 @@ class NestEngine(Engine):
 
     def holds(self, population: Any) -> bool:
         """Return whether NEST still holds a population."""
-        return any(item is population for item in sim.simulator.state.populations)
+        return holds(population)
 
     def add_source(self, size: int, label: str) -> Any:
         """Return a population of spike sources."""
@@ -300,6 +311,50 @@ class Drive:
         # One step earlier through the synapse, and another one through the relay.
         times = (first_step - 2 + np.arange(steps)) * self._dt_ms
         set_all(self.source.node_collection_source, spike_times=times)
+
+
+def holds(population: Any) -> bool:
+    """Return whether NEST still holds a population."""
+    return any(item is population for item in sim.simulator.state.populations)
+
+
+def run(duration_ms: float, progress: Progress) -> None:
+    """Let NEST run, and interrupt it for a callback."""
+    sim.run(duration_ms, callbacks=[progress])
+
+
+def _set_up_standard(dt_ms: float, longest_delay_ms: float, flush_ms: float) -> None:
+    cells.set_up(dt_ms, longest_delay_ms=longest_delay_ms, flush_ms=flush_ms)
+
+
+def _connect_standard(
+    pre: Array, post: Array, weight: Array, delay_ms: float, cell: str, receptor: str
+) -> TableConnector:
+    # From nA or uS to pA or nS, but for IF_curr_delta, whose weights are in mV. Inhibitory
+    # conductances are negative in NEST.
+    unit = 1.0 if cell == "IF_curr_delta" else 1000.0
+    positive = receptor == EXCITATORY
+    return TableConnector(pre, post, weight * (unit if positive else -unit), delay_ms)
+
+
+STANDARD = Backend(
+    sim=sim,
+    source=sim.SpikeSourceArray,
+    cells={
+        "IF_curr_delta": cells.IF_curr_delta,
+        "IF_curr_exp": sim.IF_curr_exp,
+        "IF_curr_alpha": sim.IF_curr_alpha,
+        "IF_cond_exp": sim.IF_cond_exp,
+        "IF_cond_alpha": sim.IF_cond_alpha,
+    },
+    set_up=_set_up_standard,
+    connector=_connect_standard,
+    projection=sim.Projection,
+    run=run,
+    holds=holds,
+    within=quietly,
+)
+"""NEST with PyNN's standard cells."""
 
 
 def set_all(items: Any, **values: Any) -> None:

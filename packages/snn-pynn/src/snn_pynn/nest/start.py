@@ -9,6 +9,7 @@ from snn_core.simulation.synapses.tables import Tables
 from snn_pynn.engine import Engine
 from snn_pynn.plan import Plan
 from snn_pynn.quiet import quietly
+from snn_pynn.standard import StandardEngine
 
 
 def import_nest() -> None:
@@ -52,6 +53,8 @@ def start(tables: Tables, plan: Plan) -> Engine:
     """Import NEST and build a network."""
     import_nest()
     check_once()
-    from snn_pynn.nest.engine import NestEngine
+    from snn_pynn.nest.engine import STANDARD, NestEngine
 
+    if not plan.options.is_exact:
+        return StandardEngine(tables, plan, STANDARD)
     return NestEngine(tables, plan)
