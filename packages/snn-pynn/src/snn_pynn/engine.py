@@ -15,6 +15,7 @@ from snn_core.simulation.synapses.currents import constant_drive
 from snn_core.simulation.synapses.handover import NONE, Found
 from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population, Tables
 from snn_core.typing import Array, Float32
+from snn_pynn import plain
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.plan import Plan
 from snn_pynn.progress import Progress
@@ -45,6 +46,9 @@ class Engine(ABC):
 
     sim: ClassVar[Any]
     """PyNN's module of the simulator."""
+
+    cells: ClassVar[Any]
+    """The simulator's exact neurons."""
 
     _current: ClassVar[dict[str, weakref.ref[Engine]]] = {}
 
@@ -80,10 +84,10 @@ class Engine(ABC):
             previous.populations, previous.projections = {}, []
         self._current[name] = weakref.ref(self)
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the simulator still holds this network."""
-        return bool(self.populations) and self.holds(next(iter(self.populations.values())))
+    def revive(self) -> None:
+        """Build the network again if the simulator no longer holds it."""
+        if not self.populations or not self.holds(next(iter(self.populations.values()))):
+            self.build()
 
     @property
     def spiking_connections(self) -> list[Connection]:
@@ -134,6 +138,15 @@ class Engine(ABC):
     def finish(self) -> None:
         """Add what else belongs to the network, after all populations are connected."""
 
+    @abstractmethod
+    def delay_ms(self, connection: Connection) -> float:
+        """Return the delay of a connection as PyNN is told it."""
+
+    def load_assembly(self, description: dict[str, Any]) -> dict[str, Any]:
+        """Return the populations of a saved assembly, in place of the network that is held."""
+        self.populations = {}
+        return plain.load_assembly(description, self.cells)
+
     # Running.
 
     def run(self, signal: InputSignal) -> Found:
@@ -141,8 +154,6 @@ class Engine(ABC):
         spiking = None if self.plan.is_constant else SpikingInput.of(signal, self.tables.input_size)
         if spiking is not None and spiking.is_signed and not self.is_signed:
             self.is_signed = True
-            self.build()
-        elif not self.is_alive:
             self.build()
         drives = {
             item.name: constant_drive(self.tables, item, signal)
@@ -185,6 +196,13 @@ class Engine(ABC):
             step_e[own].astype(np.int32),
             cell_e[own].astype(np.int32),
         )
+
+
+def thresholds(population: Population) -> Array:
+    """Return the threshold of each neuron, out of reach where a population only integrates."""
+    if population.role == INTEGRATORS:
+        return np.full(population.size, NEVER)
+    return population.threshold_l.astype(float)
 
 
 def found(parts: list[Found]) -> Found:

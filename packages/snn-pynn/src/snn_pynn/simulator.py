@@ -91,6 +91,7 @@ class PyNNSNN(OriginalNames, SynapseTableSNN):
         """The network in the simulator."""
         self.build()
         assert self._engine is not None, "build() makes it"  # noqa: S101
+        self._engine.revive()
         return self._engine
 
     # Simulating.
@@ -110,6 +111,16 @@ class PyNNSNN(OriginalNames, SynapseTableSNN):
     def layers(self) -> list[Any]:
         """PyNN's population of each layer with neurons, the input first where it spikes."""
         return list(self.engine.populations.values())
+
+    @property
+    def cellparams(self) -> dict[str, Any]:
+        """What the options and settings say about the cells."""
+        options = self.options.model_dump()
+        chosen = {"cell": options["cell"], "reset": self.settings.cell.reset}
+        if self.options.is_exact:
+            return chosen
+        names = ("cm", "tau_syn_E", "tau_syn_I", "e_rev_E", "e_rev_I", "v_rest", "v_reset")
+        return {**chosen, "tau_m": self.plan.tau_m_ms, **{name: options[name] for name in names}}
 
     @property
     def connections(self) -> list[Any]:

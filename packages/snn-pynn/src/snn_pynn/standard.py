@@ -49,15 +49,17 @@ class Backend:
     cells
         Name of a cell to PyNN's class.
     set_up
-        Begins a network, given the length of a step, the longest delay, and for how long to wait
-        at a reset, in ms.
+        Begins a network, given the length of a step in ms, the longest delay in steps, and for how
+        long in ms to wait at a reset.
     connector
-        Makes a connector from source, target and weight of each synapse, in PyNN's units, and the
-        delay in ms.
+        Makes a connector from source, target and size of the weight of each synapse, in PyNN's
+        units, the delay in ms, and the names of cell and receptor.
     projection
         PyNN's class, or one derived from it.
     run
         Lets the simulator run for some ms, and calls a callback now and then.
+    lost_rest_steps
+        Steps by which a cell rests shorter than its ``tau_refrac``.
     holds
         Tells whether the simulator still holds a population.
     within
@@ -67,10 +69,11 @@ class Backend:
     sim: Any
     source: Any
     cells: dict[str, Any]
-    set_up: Callable[[float, float, float], None]
+    set_up: Callable[[float, int, float], None]
     connector: Callable[[Array, Array, Array, float, str, str], Any]
     projection: Any
     run: Callable[[float, Progress], None]
+    lost_rest_steps: int
     holds: Callable[[Any], bool]
     within: Callable[[], AbstractContextManager[Any]]
 
@@ -117,13 +120,18 @@ class StandardEngine(Engine):
 
     # Building.
 
+    def build(self) -> None:
+        """Hand the network to the simulator, in place of the one that it holds."""
+        with self.backend.within():
+            super().build()
+
     def set_up(self) -> None:
         """Begin a network."""
         dt_ms, options = self.plan.dt_ms, self.plan.options
         # Without currents, cells fall silent layer by layer.
         settled_steps = math.ceil(20 * max(options.tau_syn_E, options.tau_syn_I) / dt_ms)
         flush_steps = 2 * LEAD + 3 * self.plan.longest_delay + settled_steps
-        self.backend.set_up(dt_ms, self.plan.longest_delay * dt_ms, flush_steps * dt_ms)
+        self.backend.set_up(dt_ms, self.plan.longest_delay, flush_steps * dt_ms)
         self._driven: list[str] = []
         self._has_run = False
 
@@ -150,12 +158,16 @@ class StandardEngine(Engine):
             added.record("v")
         return added
 
+    def delay_ms(self, connection: Connection) -> float:
+        """Return the delay of a connection as PyNN is told it."""
+        # With slow synapses the next layer spikes later than it should.
+        delay_steps = max(1, self.plan.delay(connection) - self.response.late_steps)
+        return delay_steps * self.plan.dt_ms
+
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection, excitatory and inhibitory ones apart."""
         source, target = (self.populations[name] for name in (connection.source, connection.target))
-        # With slow synapses the next layer spikes later than it should.
-        delay_steps = max(1, self.plan.delay(connection) - self.response.late_steps)
-        delay_ms = delay_steps * self.plan.dt_ms
+        delay_ms = self.delay_ms(connection)
         made = []
         factor = self.amplitude if self.is_from_input(connection) else 1.0
         for pre, post, weight in self.with_signs(connection):
@@ -195,8 +207,6 @@ class StandardEngine(Engine):
     ) -> Found:
         """Simulate samples one after the other."""
         with self.backend.within():
-            if not self.is_alive:
-                self.build()
             return found([self._run_sample(drives, spiking, sample) for sample in range(number)])
 
     def _run_sample(
@@ -265,13 +275,14 @@ class StandardEngine(Engine):
 def make_cell(backend: Backend, plan: Plan, *, v_thresh: Any) -> Any:
     """Return PyNN's cell with the parameters that options and settings ask for."""
     options = plan.options
+    rest_steps = plan.rest_steps + (backend.lost_rest_steps if plan.rest_steps else 0)
     parameters = {
         "v_thresh": v_thresh,
         "v_reset": options.v_reset,
         "v_rest": options.v_rest,
         "cm": options.cm,
         "tau_m": plan.tau_m_ms,
-        "tau_refrac": plan.rest_steps * plan.dt_ms,
+        "tau_refrac": rest_steps * plan.dt_ms,
         "i_offset": 0.0,
     }
     if options.cell != "IF_curr_delta":
@@ -304,20 +315,22 @@ def project(
 
 def measure(backend: Backend, plan: Plan) -> Response:
     """Measure what a spike and a current do to a cell of the simulator."""
-    rough = {EXCITATORY: 1e-3, INHIBITORY: 1e-3 if "cond" in plan.options.cell else -1e-3}
-    weights = {
-        receptor: weight / abs(moved)
-        for (receptor, weight), moved in zip(
-            rough.items(), moved_by_spikes(backend, plan, rough), strict=True
-        )
-    }
+    weights = {EXCITATORY: 1e-3, INHIBITORY: 1e-3}
+    # What conductances do depends on how far they move the potential: the second time it is 0.1 mV.
+    for _ in range(2 if "cond" in plan.options.cell else 1):
+        moved = np.abs(moved_by_spikes(backend, plan, weights))
+        weights = {
+            receptor: 0.1 * weight / by
+            for (receptor, weight), by in zip(weights.items(), moved.tolist(), strict=True)
+        }
+    weights = {receptor: 10 * weight for receptor, weight in weights.items()}
     return _measure_times(backend, plan, weights)
 
 
 def moved_by_spikes(backend: Backend, plan: Plan, weights: dict[str, float]) -> tuple[float, float]:
     """Return by how many mV one spike moves a cell at rest, for each receptor and its weight."""
     sim, dt_ms, options = backend.sim, plan.dt_ms, plan.options
-    backend.set_up(dt_ms, 2 * dt_ms, 0.0)
+    backend.set_up(dt_ms, 2, 0.0)
     source = sim.Population(1, backend.source(spike_times=[LEAD * dt_ms]))
     cells = sim.Population(
         2, make_cell(backend, plan, v_thresh=NEVER_MV), initial_values={"v": options.v_rest}
@@ -347,7 +360,7 @@ def moved_by_spikes(backend: Backend, plan: Plan, weights: dict[str, float]) -> 
 def _measure_times(backend: Backend, plan: Plan, weights: dict[str, float]) -> Response:
     """Let a source make a cell spike, and that another one; and a current a third one."""
     sim, dt_ms = backend.sim, plan.dt_ms
-    backend.set_up(dt_ms, 2 * dt_ms, 0.0)
+    backend.set_up(dt_ms, 2, 0.0)
     source = sim.Population(1, backend.source(spike_times=[2 * LEAD * dt_ms]))
     cell = make_cell(backend, plan, v_thresh=plan.options.v_rest + 1.0)
     cells = sim.Population(3, cell, initial_values={"v": plan.options.v_rest})

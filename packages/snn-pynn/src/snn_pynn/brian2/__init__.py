@@ -12,10 +12,10 @@ from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.synapses.memory import Footprint
+from snn_pynn.assembly import AssemblySNN
 from snn_pynn.engine import Engine
 from snn_pynn.options import Brian2Options
 from snn_pynn.quiet import quietly
-from snn_pynn.simulator import PyNNSNN
 
 __all__ = ["SNN"]
 
@@ -23,12 +23,13 @@ WORTHWHILE_SYNAPSES = 1_000_000
 """Synapses in all copies together, above which further copies hardly save time per sample."""
 
 
-class SNN(PyNNSNN):
+class SNN(AssemblySNN):
     """A converted network on Brian2, through PyNN.
 
     On networks whose sums do not round, its spikes are those of the reference simulator.
     """
 
+    cells: ClassVar[str] = "brian2/cells"
     name: ClassVar[str] = "pynn-brian2"
     footprint: ClassVar[Footprint] = Footprint(synapse_bytes=80, cell_bytes=300)
     options_type: ClassVar[type[Options]] = Brian2Options

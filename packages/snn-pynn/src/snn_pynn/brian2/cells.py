@@ -10,7 +10,8 @@ delay that PyNN is told is one step shorter than the way to the next population 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import brian2
 import numpy as np
@@ -114,11 +115,15 @@ class PlainSynapse(sim.StaticSynapse):
         return 0.0
 
 
-def set_up(dt_ms: float, *, in_each_step: Callable[[], None] | None = None) -> None:
+def set_up(
+    dt_ms: float, *, longest_delay: int = 0, in_each_step: Callable[[], None] | None = None
+) -> None:
     """Begin a network with steps of ``dt_ms``.
 
     Parameters
     ----------
+    longest_delay
+        Most steps that a spike takes; Brian2 need not know.
     in_each_step
         Called in each step.
     """
@@ -127,3 +132,71 @@ def set_up(dt_ms: float, *, in_each_step: Callable[[], None] | None = None) -> N
     if in_each_step is not None:
         network = simulator.state.network
         network.add(brian2.NetworkOperation(in_each_step, clock=network.clock))
+
+
+def add_sources(size: int, label: str) -> Any:
+    """Return a population of spike sources."""
+    return sim.Population(size, SpikeSourceArray(), label=label)
+
+
+def add_neurons(
+    theta: np.ndarray,
+    start: np.ndarray,
+    *,
+    label: str,
+    reset: str,
+    rest_steps: int,
+    first_step: int,
+    dt_ms: float,
+) -> Any:
+    """Return a population of neurons.
+
+    Parameters
+    ----------
+    theta, start
+        Threshold and first potential of each neuron.
+    label
+        Name of the population.
+    reset
+        What a spike does to the potential.
+    rest_steps
+        Steps to rest after a spike.
+    first_step
+        Step from which on the population is driven.
+    dt_ms
+        Length of a step; Brian2 knows it.
+    """
+    cell = integrate_and_fire(reset, rest_steps=rest_steps, first_step=first_step)(theta=theta)
+    return sim.Population(len(theta), cell, initial_values={"v": start}, label=label)
+
+
+def delay_ms(steps: int, dt_ms: float) -> float:
+    """Return the delay to tell PyNN, for so many steps from a population to the next."""
+    return (steps - 1) * dt_ms
+
+
+def send(sources: Any, steps: Sequence[np.ndarray], dt_ms: float) -> None:
+    """Let each source spike in some steps."""
+    sources.set(spike_times=[step * dt_ms for step in steps])
+
+
+def drive(
+    neurons: Any, per_step: np.ndarray, *, first_step: int, num_steps: int, dt_ms: float
+) -> None:
+    """Give each neuron the same in every step."""
+    neurons.brian2_group.variables["drive"].set_value(per_step)
+
+
+def run(steps: int, dt_ms: float) -> None:
+    """Run a network for some steps."""
+    sim.run(steps * dt_ms)
+
+
+def steps_of(times_ms: np.ndarray, dt_ms: float) -> np.ndarray:
+    """Return the steps, counted from 0, in which neurons spiked."""
+    return np.rint(times_ms / dt_ms).astype(int)
+
+
+def potentials(neurons: Any) -> np.ndarray:
+    """Return the present potential of each neuron."""
+    return np.array(neurons.brian2_group.v)

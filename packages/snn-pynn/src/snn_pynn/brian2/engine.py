@@ -21,7 +21,7 @@ from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population, Tables
 from snn_core.typing import Array, Float32
 from snn_pynn.brian2 import cells
-from snn_pynn.engine import NEVER, Engine
+from snn_pynn.engine import Engine, thresholds
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.plan import Plan
 from snn_pynn.progress import Progress
@@ -84,7 +84,7 @@ def run(duration_ms: float, progress: Progress) -> None:
         IN_EACH_STEP.progress = None
 
 
-def _set_up_standard(dt_ms: float, longest_delay_ms: float, flush_ms: float) -> None:
+def _set_up_standard(dt_ms: float, longest_delay: int, flush_ms: float) -> None:
     cells.set_up(dt_ms, in_each_step=IN_EACH_STEP)
 
 
@@ -101,12 +101,19 @@ class Brian2Engine(Engine):
     """A network of exact neurons in Brian2, in one or more copies."""
 
     sim: ClassVar[Any] = sim
-
-    def __init__(self, tables: Tables, plan: Plan) -> None:
-        with brian2_on_numpy():
-            super().__init__(tables, plan)
+    cells: ClassVar[Any] = cells
 
     # Building.
+
+    def build(self) -> None:
+        """Hand the network to Brian2, in place of the one that it holds."""
+        with brian2_on_numpy():
+            super().build()
+
+    def load_assembly(self, description: dict[str, Any]) -> dict[str, Any]:
+        """Return the populations of a saved assembly, in place of the network that is held."""
+        with brian2_on_numpy():
+            return super().load_assembly(description)
 
     def set_up(self) -> None:
         """Begin a network."""
@@ -123,30 +130,29 @@ class Brian2Engine(Engine):
 
     def add_source(self, size: int, label: str) -> Any:
         """Return a population of spike sources."""
-        return sim.Population(size, cells.SpikeSourceArray(), label=label)
+        return cells.add_sources(size, label)
 
     def add_population(self, population: Population) -> Any:
         """Return a population of neurons."""
         copies = self.plan.copies
-        threshold = population.threshold_l.astype(float)
-        if population.role == INTEGRATORS:
-            threshold = np.full(population.size, NEVER)
-        cell = cells.integrate_and_fire(
-            self.plan.reset,
+        return cells.add_neurons(
+            np.tile(thresholds(population), copies),
+            np.tile(population.start_l.astype(float), copies),
+            label=population.name,
+            reset=self.plan.reset,
             rest_steps=self.plan.rest_steps,
             first_step=self.plan.late(population.name),
+            dt_ms=self.plan.dt_ms,
         )
-        return sim.Population(
-            population.size * copies,
-            cell(theta=np.tile(threshold, copies)),
-            initial_values={"v": np.tile(population.start_l.astype(float), copies)},
-            label=population.name,
-        )
+
+    def delay_ms(self, connection: Connection) -> float:
+        """Return the delay of a connection as PyNN is told it."""
+        return cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
 
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection."""
         source, target = (self.populations[name] for name in (connection.source, connection.target))
-        delay_ms = (self.plan.delay(connection) - 1) * self.plan.dt_ms
+        delay_ms = self.delay_ms(connection)
         copies, made = self.plan.copies, []
         for pre, post, weight in self.with_signs(connection):
             connector = TableConnector(
@@ -271,6 +277,7 @@ STANDARD = Backend(
     connector=_connect_standard,
     projection=sim.Projection,
     run=run,
+    lost_rest_steps=1,
     holds=holds,
     within=brian2_on_numpy,
 )

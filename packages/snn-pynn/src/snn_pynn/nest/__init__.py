@@ -10,19 +10,20 @@ from typing import ClassVar
 from snn_core.settings import Options
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.synapses.memory import Footprint
+from snn_pynn.assembly import AssemblySNN
 from snn_pynn.engine import Engine
 from snn_pynn.options import NestOptions
-from snn_pynn.simulator import PyNNSNN
 
 __all__ = ["SNN"]
 
 
-class SNN(PyNNSNN):
+class SNN(AssemblySNN):
     """A converted network on NEST.
 
     On networks whose sums do not round, its spikes are those of the reference simulator.
     """
 
+    cells: ClassVar[str] = "nest/cells"
     name: ClassVar[str] = "pynn-nest"
     footprint: ClassVar[Footprint] = Footprint(synapse_bytes=60, cell_bytes=2000)
     options_type: ClassVar[type[Options]] = NestOptions

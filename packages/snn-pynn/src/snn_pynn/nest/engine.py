@@ -22,19 +22,16 @@ from snn_core.errors import SimulationError
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population
 from snn_core.typing import Array, Float32
-from snn_pynn.engine import NEVER, Engine, found
+from snn_pynn.engine import Engine, found, thresholds
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.nest import cells
+from snn_pynn.nest.cells import LEAD
 from snn_pynn.options import NestOptions
 from snn_pynn.progress import Progress
 from snn_pynn.quiet import quietly
 from snn_pynn.standard import EXCITATORY, Backend
 
 logger = logging.getLogger(__name__)
-
-LEAD = 4
-"""Steps from the present to the first one of a sample. Sources send through a relay and a synapse
-of one step each, and a spike for the step that begins now comes too late."""
 
 ASIDE = -1e9
 """Potential at which no neuron spikes, whatever arrives."""
@@ -81,6 +78,7 @@ class NestEngine(Engine):
     """A network of exact neurons in NEST."""
 
     sim: ClassVar[Any] = sim
+    cells: ClassVar[Any] = cells
 
     # Building.
 
@@ -90,10 +88,9 @@ class NestEngine(Engine):
         with quietly():
             cells.set_up(
                 self.plan.dt_ms,
-                longest_delay_ms=self.plan.longest_delay * self.plan.dt_ms,
+                longest_delay=self.plan.longest_delay,
                 threads=self._threads(),
             )
-        self._cell = cells.integrate_and_fire(self.plan.reset)
         self._drives: dict[str, Drive] = {}
         self._recorders: dict[str, Any] = {}
         self._meters: dict[str, Any] = {}
@@ -112,28 +109,32 @@ class NestEngine(Engine):
 
     def add_source(self, size: int, label: str) -> Any:
         """Return a population of spike sources."""
-        return sim.Population(size, sim.SpikeSourceArray(), label=label)
+        return cells.add_sources(size, label)
 
     def add_population(self, population: Population) -> Any:
         """Return a population of neurons."""
-        threshold = population.threshold_l.astype(float)
-        if population.role == INTEGRATORS:
-            threshold = np.full(population.size, NEVER)
         with quietly():
-            added = sim.Population(
-                population.size,
-                self._cell(V_th=threshold),
-                initial_values={"V_m": population.start_l.astype(float)},
+            added = cells.add_neurons(
+                thresholds(population),
+                population.start_l.astype(float),
                 label=population.name,
+                reset=self.plan.reset,
+                rest_steps=self.plan.rest_steps,
+                first_step=self.plan.late(population.name),
+                dt_ms=self.plan.dt_ms,
             )
         if self.is_driven(population):
             self._drives[population.name] = Drive(added, self.plan.dt_ms)
         return added
 
+    def delay_ms(self, connection: Connection) -> float:
+        """Return the delay of a connection as PyNN is told it."""
+        return cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
+
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection."""
         source, target = connection.source, connection.target
-        delay_ms = self.plan.delay(connection) * self.plan.dt_ms
+        delay_ms = self.delay_ms(connection)
         return [
             sim.Projection(
                 self.populations[source],
@@ -323,8 +324,8 @@ def run(duration_ms: float, progress: Progress) -> None:
     sim.run(duration_ms, callbacks=[progress])
 
 
-def _set_up_standard(dt_ms: float, longest_delay_ms: float, flush_ms: float) -> None:
-    cells.set_up(dt_ms, longest_delay_ms=longest_delay_ms, flush_ms=flush_ms)
+def _set_up_standard(dt_ms: float, longest_delay: int, flush_ms: float) -> None:
+    cells.set_up(dt_ms, longest_delay=longest_delay, flush_ms=flush_ms)
 
 
 def _connect_standard(
@@ -351,6 +352,7 @@ STANDARD = Backend(
     connector=_connect_standard,
     projection=sim.Projection,
     run=run,
+    lost_rest_steps=0,
     holds=holds,
     within=quietly,
 )
@@ -387,7 +389,7 @@ def check_neuron() -> None:
     """
     for reset, expected in (("subtraction", [2, 3, 4, 6, 7, 8]), ("zero", [2, 4, 6, 8])):
         with quietly():
-            cells.set_up(1.0, longest_delay_ms=1.0)
+            cells.set_up(1.0, longest_delay=1)
             neuron = sim.Population(1, cells.integrate_and_fire(reset)(), label="neuron")
         drive, recorder = Drive(neuron, 1.0), nest.Create("spike_recorder")
         nest.Connect(neuron.node_collection, recorder)

@@ -12,19 +12,20 @@ from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.synapses.memory import Footprint
+from snn_pynn.assembly import AssemblySNN
 from snn_pynn.engine import Engine
 from snn_pynn.options import NeuronOptions
-from snn_pynn.simulator import PyNNSNN
 
 __all__ = ["SNN"]
 
 
-class SNN(PyNNSNN):
+class SNN(AssemblySNN):
     """A converted network on NEURON.
 
     On networks whose sums do not round, its spikes are those of the reference simulator.
     """
 
+    cells: ClassVar[str] = "neuron/cells"
     name: ClassVar[str] = "pynn-neuron"
     footprint: ClassVar[Footprint] = Footprint(synapse_bytes=300, cell_bytes=3000)
     options_type: ClassVar[type[Options]] = NeuronOptions

@@ -8,8 +8,13 @@ Spikes leave in the middle of a step and arrive at the beginning of one: a delay
 shorter than the way to the next population takes.
 """
 
-from collections import defaultdict
+from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import pyNN.neuron as sim
 from neuron import h
 
@@ -55,7 +60,97 @@ class IntegrateAndFire(sim.NativeCellType):
     model = Cell
 
 
-def set_up(dt_ms: float) -> None:
-    """Begin a network with steps of ``dt_ms``."""
+def set_up(dt_ms: float, *, longest_delay: int = 0) -> None:
+    """Begin a network with steps of ``dt_ms``.
+
+    Parameters
+    ----------
+    longest_delay
+        Most steps that a spike takes; NEURON need not know.
+    """
     # PyNN wants delays to be no shorter than a step; the shortest one is half as long.
     sim.setup(timestep=dt_ms / 2)
+
+
+def add_sources(size: int, label: str) -> Any:
+    """Return a population of spike sources."""
+    return sim.Population(size, sim.SpikeSourceArray(), label=label)
+
+
+def add_neurons(
+    theta: np.ndarray,
+    start: np.ndarray,
+    *,
+    label: str,
+    reset: str,
+    rest_steps: int,
+    first_step: int,
+    dt_ms: float,
+) -> Any:
+    """Return a population of neurons.
+
+    Parameters
+    ----------
+    theta, start
+        Threshold and first potential of each neuron.
+    label
+        Name of the population.
+    reset
+        What a spike does to the potential.
+    rest_steps
+        Steps to rest after a spike.
+    first_step
+        Step from which on the population is driven.
+    dt_ms
+        Length of a step.
+    """
+    cell = IntegrateAndFire(
+        theta=theta,
+        start=start,
+        first_step=float(first_step),
+        step_ms=dt_ms,
+        reset_by=float(RESETS[reset]),
+        rest_steps=float(rest_steps),
+    )
+    return sim.Population(len(theta), cell, label=label)
+
+
+def delay_ms(steps: int, dt_ms: float) -> float:
+    """Return the delay to tell PyNN, for so many steps from a population to the next."""
+    return (steps - 0.5) * dt_ms
+
+
+def send(sources: Any, steps: Sequence[np.ndarray], dt_ms: float) -> None:
+    """Let each source spike in some steps."""
+    for cell, step in zip(sources.all_cells, steps, strict=True):
+        source = cell._cell
+        # PyNN's `set` would also keep the times of all earlier runs.
+        source._spike_times = h.Vector((step + 0.5) * dt_ms)
+        source.play(source._spike_times)
+
+
+def drive(
+    neurons: Any, per_step: np.ndarray, *, first_step: int, num_steps: int, dt_ms: float
+) -> None:
+    """Give each neuron the same in every step."""
+    for cell, value in zip(neurons.all_cells, per_step.tolist(), strict=True):
+        cell._cell.source.drive = value
+
+
+def run(steps: int, dt_ms: float) -> None:
+    """Run a network for some steps."""
+    sim.run(steps * dt_ms)
+
+
+def steps_of(times_ms: np.ndarray, dt_ms: float) -> np.ndarray:
+    """Return the steps, counted from 0, in which neurons spiked."""
+    return np.floor(times_ms / dt_ms).astype(int)
+
+
+def potentials(neurons: Any) -> np.ndarray:
+    """Return the present potential of each neuron."""
+    return np.array([cell._cell.source.potential for cell in neurons.all_cells])
+
+
+PlainSynapse = sim.StaticSynapse
+"""NEURON takes weights as they are."""

@@ -14,7 +14,7 @@ from pyNN.neuron import projections as of_pynn
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population, Tables
 from snn_core.typing import Array, Float32
-from snn_pynn.engine import NEVER, Engine, found
+from snn_pynn.engine import Engine, found, thresholds
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.neuron import cells
 from snn_pynn.plan import Plan
@@ -113,7 +113,7 @@ def run(duration_ms: float, progress: Progress) -> None:
     sim.run(duration_ms, callbacks=[progress])
 
 
-def _set_up_standard(dt_ms: float, longest_delay_ms: float, flush_ms: float) -> None:
+def _set_up_standard(dt_ms: float, longest_delay: int, flush_ms: float) -> None:
     forget_projections()
     sim.setup(timestep=dt_ms)
 
@@ -139,6 +139,7 @@ STANDARD = Backend(
     connector=_connect_standard,
     projection=Projection,
     run=run,
+    lost_rest_steps=0,
     holds=holds,
     within=quietly,
 )
@@ -149,6 +150,7 @@ class NeuronEngine(Engine):
     """A network of exact neurons in NEURON."""
 
     sim: ClassVar[Any] = sim
+    cells: ClassVar[Any] = cells
 
     # Building.
 
@@ -167,34 +169,35 @@ class NeuronEngine(Engine):
 
     def add_source(self, size: int, label: str) -> Any:
         """Return a population of spike sources."""
-        return sim.Population(size, sim.SpikeSourceArray(), label=label)
+        return cells.add_sources(size, label)
 
     def add_population(self, population: Population) -> Any:
         """Return a population of neurons."""
-        threshold = population.threshold_l.astype(float)
-        if population.role == INTEGRATORS:
-            threshold = np.full(population.size, NEVER)
-        cell = cells.IntegrateAndFire(
-            theta=threshold,
-            start=population.start_l.astype(float),
-            first_step=float(self.plan.late(population.name)),
-            step_ms=self.plan.dt_ms,
-            reset_by=float(cells.RESETS[self.plan.reset]),
-            rest_steps=float(self.plan.rest_steps),
+        return cells.add_neurons(
+            thresholds(population),
+            population.start_l.astype(float),
+            label=population.name,
+            reset=self.plan.reset,
+            rest_steps=self.plan.rest_steps,
+            first_step=self.plan.late(population.name),
+            dt_ms=self.plan.dt_ms,
         )
-        return sim.Population(population.size, cell, label=population.name)
+
+    def delay_ms(self, connection: Connection) -> float:
+        """Return the delay of a connection as PyNN is told it."""
+        return cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
 
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection."""
         source, target = (self.populations[name] for name in (connection.source, connection.target))
-        delay_ms = (self.plan.delay(connection) - 0.5) * self.plan.dt_ms
+        delay_ms = self.delay_ms(connection)
         made = []
         for pre, post, weight in self.with_signs(connection):
             projection = Projection(
                 source,
                 target,
                 TableConnector(pre, post, weight, delay_ms),
-                sim.StaticSynapse(delay=delay_ms),
+                cells.PlainSynapse(delay=delay_ms),
                 label=f"{source.label}→{target.label}",
             )
             made.append(projection)
@@ -232,9 +235,13 @@ class NeuronEngine(Engine):
         self, drives: dict[str, Float32[Array, "b l"]], spiking: SpikingInput | None, sample: int
     ) -> Found:
         for name, drive_b_l in drives.items():
-            population = self.populations[name]
-            for cell, drive in zip(population.all_cells, drive_b_l[sample].tolist(), strict=True):
-                cell._cell.source.drive = drive
+            cells.drive(
+                self.populations[name],
+                drive_b_l[sample],
+                first_step=self.plan.late(name),
+                num_steps=self.plan.steps,
+                dt_ms=self.plan.dt_ms,
+            )
         if spiking is not None:
             self._send(spiking, sample)
         sim.reset()
@@ -251,18 +258,14 @@ class NeuronEngine(Engine):
                     net_con.weight[0] = value
             self.amplitude = amplitude
         population = self.populations[self.tables.input_name]
-        steps = spiking.steps(sample, population.size)
-        for cell, step_e in zip(population.all_cells, steps, strict=True):
-            source = cell._cell
-            source._spike_times = h.Vector((step_e + 0.5) * self.plan.dt_ms)
-            source.play(source._spike_times)
+        cells.send(population, spiking.steps(sample, population.size), self.plan.dt_ms)
 
     # Results.
 
     def _found(self) -> Found:
         spikes = {}
         for name, (times, numbers, _) in self._records.items():
-            clock_e = np.floor(np.array(times) / self.plan.dt_ms).astype(np.int64)
+            clock_e = cells.steps_of(np.array(times), self.plan.dt_ms)
             cell_e = np.array(numbers).astype(np.int32)
             spikes[name] = self.in_own_steps(name, np.zeros_like(cell_e), clock_e, cell_e)
         membranes = {

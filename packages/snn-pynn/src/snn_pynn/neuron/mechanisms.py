@@ -65,10 +65,8 @@ def import_neuron(cache: Path) -> None:
             import neuron
     except Exception as error:
         raise _cannot_import(error) from error
-    pynn = _folder_of_pynn()
-    sources = [*(pynn / f"{name}.mod" for name in OF_PYNN), _own_source()]
-    _load(compiled(sources, cache))
-    neuron.nrn_dll_loaded.append(str(pynn))
+    _load(compiled(all_sources(), cache))
+    neuron.nrn_dll_loaded.append(str(_folder_of_pynn()))
     try:
         with quietly():
             import pyNN.neuron  # noqa: F401
@@ -76,12 +74,22 @@ def import_neuron(cache: Path) -> None:
         raise _cannot_import(error) from error
 
 
+def of_pynn() -> list[Path]:
+    """Return the files of those mechanisms of PyNN that are needed."""
+    return [_folder_of_pynn() / f"{name}.mod" for name in OF_PYNN]
+
+
+def all_sources() -> list[Path]:
+    """Return the files of all mechanisms that are needed."""
+    return [*of_pynn(), own_source()]
+
+
 def _load_own(cache: Path) -> None:
     """Load the neuron of this package into a NEURON that PyNN has been imported for before."""
     from neuron import h
 
     if not hasattr(h, "SnnIntegrateAndFire"):
-        _load(compiled([_own_source()], cache))
+        _load(compiled([own_source()], cache))
 
 
 def _load(folder: Path) -> None:
@@ -93,7 +101,8 @@ def _load(folder: Path) -> None:
         raise SimulationError(f"NEURON cannot load {folder}; remove this folder and try again.")
 
 
-def _own_source() -> Path:
+def own_source() -> Path:
+    """Return the file of this package's neuron."""
     return Path(str(resources.files("snn_pynn.neuron") / f"{OWN}.mod"))
 
 
@@ -159,7 +168,7 @@ def find_nrnivmodl() -> str:
     nrnivmodl = shutil.which("nrnivmodl", path=beside)
     missing = [] if nrnivmodl else ["nrnivmodl"]
     if not any(shutil.which(name) for name in (os.environ.get("CXX"), "g++", "c++") if name):
-        missing.append("a C++ compiler")
+        missing.append("C++ compiler")
     if not shutil.which("make"):
         missing.append("make")
     if missing or nrnivmodl is None:
