@@ -218,6 +218,7 @@ def warm_up(target: str) -> None:
 def measured_peer(arguments: argparse.Namespace) -> dict[str, Any]:
     """Build the peer and simulate the first samples."""
     network, x_b_l = demo(), load_dataset(MNIST / "data" / "test.npz").x_b_l
+    x_b_l = network.input_data.as_floats(x_b_l)
     clock = Clock()
     peer = Peer(network, steps=arguments.steps, target=arguments.target)
     build_s = clock.read()

@@ -123,6 +123,7 @@ def report(name: str, network: Network, *, batch: int, steps: int, repeats: int)
     else:
         # Trained weights round, so a spike may come a step earlier or later.
         x_b_l, spikes = load_dataset(MNIST / "data" / "test.npz").x_b_l[:batch], ""
+        x_b_l = network.input_data.as_floats(x_b_l)
     snn, predict = simulators(network, steps=steps, batch=batch)
     snn.run_batch(x_b_l)  # compiles
     predict(x_b_l)

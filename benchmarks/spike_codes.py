@@ -72,7 +72,7 @@ def simulate(row: Row, *, samples: int) -> RunResult:
         settings = settings.updated(steps)
     calibration = load_dataset(MNIST / "data" / "calibration.npz")
     network = convert(MNIST / "model.keras", calibration.x_b_l, settings=settings)
-    return run(network, "inisim", data=MNIST / "data" / "test.npz", settings=settings)
+    return run(network, "inisim", data=MNIST / "data" / "test.npz")
 
 
 def line(row: Row, result: RunResult) -> str:

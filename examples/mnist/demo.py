@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 
 from snn_core import convert, run
-from snn_core.artifact import save
 from snn_core.conversion import preset
 from snn_core.data import load_dataset
 from snn_core.errors import SNNError
@@ -97,7 +96,7 @@ def simulate(settings: Settings, folder: Path) -> RunResult:
     calibration = load_dataset(HERE / "data" / "calibration.npz")
     network = convert(HERE / "model.keras", calibration.x_b_l, settings=settings)
     folder.mkdir(parents=True, exist_ok=True)
-    save(network, folder / "model.snn", settings=settings)
+    network.save(folder / "model.snn")
     return run(
         folder / "model.snn",
         simulator="inisim",

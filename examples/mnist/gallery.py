@@ -25,7 +25,7 @@ from snn_core.conversion import preset
 from snn_core.data import Dataset, load_dataset
 from snn_core.errors import SNNError
 from snn_core.files import make_folder
-from snn_core.ir import Network
+from snn_core.ir import InputData, Network
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_plot.graphs import Scene, of_layers
@@ -118,10 +118,11 @@ def trained() -> dict[str, list[float]]:
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     test = load_dataset(HERE / "data" / "test.npz")
     training = calibration()
+    scaled = InputData().as_floats
     history = model.fit(
-        training.x_b_l,
+        scaled(training.x_b_l),
         training.labels_b,
-        validation_data=(test.x_b_l, test.labels_b),
+        validation_data=(scaled(test.x_b_l), test.labels_b),
         epochs=12,
         batch_size=25,
         verbose=0,

@@ -168,10 +168,9 @@ def test_preferences_and_device_of_brian2_are_put_back(few_populations):
 
 
 def test_the_chosen_target_and_why_are_shown_and_kept(few_populations, tmp_path, capsys):
-    from snn_core import artifact
     from snn_core.cli import main
 
-    artifact.save(few_populations, tmp_path / "net.snn", settings=settings_of())
+    few_populations.replace(settings=settings_of()).save(tmp_path / "net.snn")
     np.savez(tmp_path / "data.npz", x=samples(few_populations, 4), y=np.zeros(4, int))
     arguments = ["--simulator", "brian2", "--data", str(tmp_path / "data.npz"), "--json"]
     arguments += ["-o", str(tmp_path / "out")]

@@ -96,16 +96,22 @@ def _layer(kind: str, name: str, **config: Any) -> dict[str, Any]:
 def classifier(write_archive: Callable[..., Path]) -> Callable[..., Path]:
     """Return a writer of a small image classifier as a ``.keras`` file.
 
-    Its hidden layer can be replaced, and its weights spoilt.
+    Layers can be put behind its hidden one, its input rescaled, and its weights spoilt.
     """
 
-    def write(*, hidden: Sequence[dict[str, Any]] = (), spoil: bool = False) -> Path:
+    def write(
+        *,
+        hidden: Sequence[dict[str, Any]] = (),
+        first: Mapping[str, Any] | None = None,
+        spoil: bool = False,
+    ) -> Path:
         rng = np.random.default_rng(0)
         kernel, weight = rng.normal(0.1, 0.4, (3, 3, 1, 3)), rng.normal(0, 0.3, (48, 4))
         if spoil:
             kernel[0, 0] = np.nan
         layers = [
             _layer("InputLayer", "start", batch_shape=[None, 6, 6, 1]),
+            *([] if first is None else [_layer("Rescaling", "rescale", **first)]),
             _layer("Conv2D", "conv", filters=3, kernel_size=[3, 3], activation="relu"),
             *hidden,
             _layer("Flatten", "flatten"),

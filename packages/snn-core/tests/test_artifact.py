@@ -10,7 +10,7 @@ import pytest
 from snn_core import artifact
 from snn_core.errors import ArtifactError, DataError
 from snn_core.evaluation.forward import predict
-from snn_core.ir import Linear, ReLU
+from snn_core.ir import InputData, Linear, QuantizedReLU, ReLU
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -37,12 +37,17 @@ def network():
     weight_io = rng.normal(size=(builder.flatten().shape[0], 3))
     builder.dense(weight_io, bias_o=[1, 2, 3], bias_t_c=np.ones((4, 1), np.float32))
     made = builder.build(readout="membrane")
+    data = InputData(
+        uint8_scale=0.5, decided_by="user", low=-1.0, high=2.0, classes=("a", "b", "c")
+    )
+    data = replace(data, mean=0.25)
+    made = made.replace(input_data=data)
     return made.replace(note="made by hand", scale_facs={first: np.float32([1, 2, 3, 4])})
 
 
-def saved(tmp_path, **options):
+def saved(tmp_path):
     path = tmp_path / "model.snn"
-    artifact.save(network(), path, **options)
+    artifact.save(network(), path)
     return path
 
 
@@ -50,12 +55,15 @@ def test_everything_survives(tmp_path):
     settings = Settings.of(
         {"simulation": {"duration": 7}, "output": {"log_vars": ["mem", "input"]}}
     )
-    path = saved(tmp_path, settings=settings, provenance={"source": "hand"})
-    found, expected = artifact.load_artifact(path), network()
-    assert found.settings == settings
+    path, expected = tmp_path / "model.snn", network()
+    expected = expected.replace(settings=settings)
+    artifact.save(expected, path, provenance={"source": "hand"})
+    found = artifact.load_artifact(path)
+    assert found.network.settings == settings
     assert found.provenance == {"source": "hand"}
     assert found.network.history == expected.history
     assert found.network.readout == "membrane"
+    assert found.network.input_data == expected.input_data
     for name, scale in expected.scale_facs.items():
         np.testing.assert_array_equal(found.network.scale_facs[name], scale)
     for layer, other in zip(expected, found.network, strict=True):
@@ -69,6 +77,11 @@ def test_everything_survives(tmp_path):
                 assert first == second, field
 
 
+def test_a_network_that_was_not_converted_has_no_settings(tmp_path):
+    assert network().settings is None
+    assert artifact.load(saved(tmp_path)).settings is None
+
+
 def test_equal_networks_give_equal_bytes_whenever_they_are_written(monkeypatch):
     first = artifact.dumps(network())
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -80,7 +93,7 @@ def test_the_first_format_is_read_for_ever():
     stored = artifact.load_artifact(OLD)
     assert predict(stored.network, np.array([[1, 2]], np.float32)).tolist() == [[2, 0.5]]
     assert stored.network.history == ("made by hand for the tests",)
-    assert stored.settings.num_steps == 32
+    assert stored.network.settings.num_steps == 32
     assert json.loads(zipfile.ZipFile(OLD).read("manifest.json"))["version"] == 1
 
 
@@ -89,6 +102,31 @@ def test_the_second_format_is_read_for_ever():
     stored = artifact.load_artifact(OLD.with_name("format2.snn"))
     assert predict(stored.network, np.array([[1, 2]], np.float32)).tolist() == [[2, 0.5]]
     assert stored.network.output.bias_t_c.tolist() == [[0.5, -1.0], [0.25, 0.0]]
+
+
+def test_the_third_format_is_read_for_ever():
+    """Written when format 3 was new: as above, for raw 8-bit values, and with names of classes."""
+    stored = artifact.load_artifact(OLD.with_name("format3.snn"))
+    assert predict(stored.network, np.array([[1, 2]], np.uint8)).tolist() == [[2, 0.5]]
+    assert stored.network.input_data == InputData(
+        uint8_scale=1.0, decided_by="user", low=0.0, high=2.0, mean=0.75, classes=("yes", "no")
+    )
+
+
+@pytest.mark.parametrize("name", ["format1.snn", "format2.snn"])
+def test_networks_of_older_formats_divide_bytes_by_255(name):
+    network = artifact.load(OLD.with_name(name))
+    assert network.input_data == InputData()
+    x_b_l = np.array([[255, 51]], np.uint8)
+    np.testing.assert_array_equal(predict(network, x_b_l), predict(network, x_b_l / 255))
+
+
+def test_the_fingerprint_tells_networks_apart_that_take_bytes_in_another_way():
+    raw = network().replace(input_data=InputData(uint8_scale=1.0, decided_by="model"))
+    plain = network().replace(input_data=InputData())
+    seen = network().replace(input_data=InputData(low=0.0, high=1.0, mean=0.5, classes=("a",)))
+    assert artifact.fingerprint(raw) != artifact.fingerprint(plain)
+    assert artifact.fingerprint(seen) == artifact.fingerprint(plain)
 
 
 def test_a_network_of_the_first_format_is_written_in_the_present_one(tmp_path):
@@ -139,11 +177,19 @@ def without_array(members):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (edited(version=3), "format version 3; this snn-core reads up to 2. Update it with"),
+        (edited(version=4), "format version 4; this snn-core reads up to 3. Update it with"),
         (edited(version="1"), "format version '1'; expected a number"),
         (edited(format="zip"), "does not say 'snn-artifact'"),
         (edited(readout="vote"), "Unknown readout 'vote'"),
         (edited(layers=[]), "do not fit together"),
+        (edited(input_data={"uint8_scale": 0}), "uint8_scale is 0; expected a number above 0"),
+        (edited(input_data={"uint8_scale": 10**400}), "uint8_scale is 1000"),
+        (edited(input_data={"low": "0"}), "low is '0'; expected a number"),
+        (edited(input_data={"high": float("nan")}), "high is nan; expected a number"),
+        (edited(input_data={"decided_by": "me"}), "decided_by is 'me'"),
+        (edited(input_data={"classes": [1]}), r"classes is \[1\]; expected names"),
+        (edited(input_data={"surprise": 1}), "surprise"),
+        (edited(input_data=[]), "do not fit together"),
         (edited(settings={"cell": {"v_thresh": -1}}), "settings in .* are not valid"),
         (edited_layer(1, kind="os.system"), "unknown kind 'os.system'"),
         (edited_layer(1, surprise=1), r"unknown fields \['surprise'\]"),
@@ -187,6 +233,29 @@ def test_damaged_files_are_refused(tmp_path, damage):
         artifact.load(path)
 
 
+def test_values_per_channel_survive(tmp_path):
+    builder = NetworkBuilder((2, 2, 2)).conv2d(
+        np.ones((1, 1, 2, 2)), activation=ReLU(max_value=(1 / 3, 2.0))
+    )
+    builder.max_pooling((2, 2), sign_c=[1, -1])
+    form = QuantizedReLU(step=(0.25, 0.1), max_value=(1.0, 0.7))
+    expected = builder.conv2d(np.ones((1, 1, 2, 2)), activation=form).build()
+    artifact.save(expected, tmp_path / "model.snn")
+    found = artifact.load(tmp_path / "model.snn")
+    assert [getattr(layer, "activation", None) for layer in found] == [
+        getattr(layer, "activation", None) for layer in expected
+    ]
+    assert found.layers[2].sign_c.tolist() == [1, -1]
+    assert artifact.fingerprint(found) == artifact.fingerprint(expected)
+
+
+def test_bounds_for_other_channels_are_refused(tmp_path):
+    builder = NetworkBuilder((2,)).dense(np.eye(2), activation=ReLU(max_value=(1.0, 2.0, 3.0)))
+    artifact.save(builder.build(), tmp_path / "model.snn")
+    with pytest.raises(ArtifactError, match="do not fit together"):
+        artifact.load(tmp_path / "model.snn")
+
+
 def test_a_flipped_byte_is_noticed(tmp_path):
     path = saved(tmp_path)
     content = bytearray(path.read_bytes())
@@ -203,11 +272,31 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifact, "dumps", fail)
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(DataError, match="No space left on device"):
         artifact.save(network(), path)
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["model.snn"]
+
+
+@pytest.mark.parametrize(
+    ("share", "method"), [(1.0, zipfile.ZIP_STORED), (0.1, zipfile.ZIP_DEFLATED)]
+)
+def test_only_weights_that_shrink_are_compressed(tmp_path, share, method):
+    """Compressing trained weights takes longer than all the rest, for 7% of their size."""
+    rng = np.random.default_rng(0)
+    weight_io = rng.normal(size=(300, 200)) * (rng.random((300, 200)) < share)
+    builder = NetworkBuilder((300,))
+    builder.dense(weight_io)
+    made = builder.build()
+    artifact.save(made, tmp_path / "model.snn")
+    with zipfile.ZipFile(tmp_path / "model.snn") as archive:
+        (info,) = (item for item in archive.infolist() if item.file_size > weight_io.size)
+        assert info.compress_type == method
+        assert archive.getinfo("manifest.json").compress_type == zipfile.ZIP_DEFLATED
+    found = artifact.load(tmp_path / "model.snn")
+    np.testing.assert_array_equal(found.output.weight, made.output.weight)
+    assert (tmp_path / "model.snn").read_bytes() == artifact.dumps(made)
 
 
 def test_a_fingerprint_names_what_a_network_computes(tmp_path):

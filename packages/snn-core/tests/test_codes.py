@@ -184,10 +184,33 @@ def test_what_spikes_of_a_code_cannot_express_is_refused():
         (problem,) = problems(code, BinarySigmoid())
         assert "hidden" in problem
         assert "BinarySigmoid" in problem
-    (problem,) = problems("ttfs_corrective", ReLU(max_value=6.0))
-    assert "max_value=6" in problem
-    for code in ("temporal_mean_rate", "temporal_pattern", "ttfs_exact"):
+    for code in CODES:
         assert not problems(code, ReLU(max_value=6.0))
+
+
+def test_what_spikes_can_stand_for_at_most():
+    assert code_of(settings_of("temporal_mean_rate")).highest == 1
+    fine = settings_of("temporal_mean_rate").updated({"simulation": {"dt": 0.25}})
+    assert code_of(fine).highest == 4
+    heavy = settings_of("temporal_mean_rate").updated({"cell": {"payloads": True}})
+    assert code_of(heavy).highest is None
+    assert code_of(settings_of("temporal_pattern", num_bits=3)).highest == 7 / 8
+    assert code_of(settings_of("ttfs_exact")).highest == 1
+    assert code_of(settings_of("ttfs")).highest is None
+
+
+def test_first_spikes_cannot_take_the_maximum_of_sums():
+    net = NetworkBuilder((2, 2, 1)).conv2d(np.ones((1, 1, 1, 1)), activation=Linear())
+    net.max_pooling((2, 2), activation=Linear(), name="pool").flatten()
+    network = net.dense(np.ones((1, 2))).build(readout="membrane")
+    for code in CODES:
+        problems = code_of(settings_of(code)).problems(network)
+        if code in ("ttfs", "ttfs_dyn_thresh", "ttfs_corrective"):
+            (problem,) = problems
+            assert problem.startswith("pool: max pooling of sums")
+            assert repr(code) in problem
+        else:
+            assert not problems
 
 
 def test_a_run_cannot_choose_the_steps_of_a_pattern():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from snn_core.codes import CODES as ALL_CODES
+from snn_core.codes import rates_of, set_duration
 from snn_core.conversion import PRESETS, convert, preset
-from snn_core.errors import DataError, SettingsError
+from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.evaluation.forward import activations, predict
 from snn_core.ir import (
     AveragePooling2D,
@@ -23,7 +25,10 @@ from snn_core.ir import (
     ReLU,
     Softmax,
 )
+from snn_core.running.run import run
 from snn_core.settings import Settings
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.builder import NetworkBuilder
 
 RNG = np.random.default_rng(11)
 
@@ -173,6 +178,108 @@ def test_a_bound_below_one_is_kept_without_normalization(data) -> None:
     )
 
 
+def _bounded(bound: float, activation: type = ReLU) -> Network:
+    """Three neurons that multiply their inputs by 20, 5 and 20, and clip."""
+    extra = {} if activation is ReLU else {"step": bound / 8}
+    return Network(
+        layers=(
+            Input(name="input", output_shape=(3,)),
+            Dense(name="hidden", inputs=("input",), output_shape=(3,), bias_o=np.zeros(3),
+                  activation=activation(max_value=bound, **extra),
+                  weight_io=np.diag([20.0, 5.0, 20.0])),
+            Dense(name="output", inputs=("hidden",), output_shape=(3,), weight_io=np.eye(3),
+                  bias_o=np.zeros(3)),
+        )
+    )  # fmt: skip
+
+
+SATURATING = np.array([[1.0, 0.2, 0.9], [0.5, 0.1, 0.8], [1.0, 0.2, 0.0]], np.float32)
+"""Sums of 1, 4, 10 and more. The second neuron never reaches a bound of 6."""
+
+CODES = ("temporal_mean_rate", "temporal_pattern", "ttfs_exact")
+
+
+@pytest.mark.parametrize("bound", [6.0, 0.5])
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_neurons_saturate_at_their_bound(name: str, code: str, bound: float) -> None:
+    network, far = _bounded(bound), np.array([[9, 9, 9]], np.float32)
+    settings = preset(name).updated(
+        {"conversion": {"spike_code": code, "readout": "membrane"}, "simulation": {"duration": 16}}
+    )
+    converted = convert(network, SATURATING, settings=settings)
+    np.testing.assert_array_equal(predict(converted, far), predict(network, far))
+    settings = set_duration(settings, converted).updated({"output": {"log_vars": ["spiketrains"]}})
+    trains = ReferenceSNN(converted, settings).run_batch(far).spiketrains_n_b_l_t["hidden"]
+    (rates,) = rates_of({"hidden": trains}, settings)["hidden"]
+    found = rates * converted.scale_facs["hidden"]
+    np.testing.assert_allclose(found[[0, 2]], bound, rtol=1e-6)  # scales are float32
+    # The second one may keep to what calibration saw of it, 1.
+    assert 0.99 * min(bound, 1.0) < found[1] < bound * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("window_steps", [0, 32])
+def test_windows_with_headroom_end_at_the_bound(window_steps: int) -> None:
+    """Twice the largest activation would be 12."""
+    settings = preset("fast").updated(
+        {"conversion": {"spike_code": "ttfs_exact", "window_steps": window_steps}}
+    )
+    converted = convert(_bounded(6.0), SATURATING, settings=settings)
+    assert converted.scale_facs["hidden"].max() == 6
+
+
+@pytest.mark.parametrize("dt", [0.25, 1.0])
+def test_bounds_hold_for_steps_of_any_length(dt: float) -> None:
+    settings = preset("fast").updated({"simulation": {"dt": dt, "duration": 16}})
+    converted = convert(_bounded(6.0), SATURATING, settings=settings)
+    far = np.array([[9, 9, 9]], np.float32)
+    found = ReferenceSNN(converted, settings).run_batch(far)
+    spikes = found.spikecounts_n_b_l["hidden"][0]
+    assert spikes.tolist() == [16 / dt] * 3
+    rates_per_ms = spikes[[0, 2]] / 16
+    np.testing.assert_allclose(rates_per_ms * converted.scale_facs["hidden"][[0, 2]], 6, rtol=1e-6)
+
+
+def test_a_run_whose_neurons_could_pass_their_bound_is_refused() -> None:
+    converted = convert(_bounded(6.0), SATURATING)
+    ReferenceSNN(converted, preset("fast"))
+    finer = preset("fast").updated({"simulation": {"dt": 0.5}})
+    with pytest.raises(UnsupportedError, match=r"hidden: found neurons that may fire 2 times.*dt"):
+        ReferenceSNN(converted, finer)
+    payloads = preset("fast").updated({"cell": {"payloads": True}})
+    with pytest.raises(UnsupportedError, match=r"hidden: .*payloads have no upper bound"):
+        ReferenceSNN(converted, payloads)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_staircases_keep_their_bound(name: str) -> None:
+    network = _bounded(2.0, QuantizedReLU)
+    settings = preset(name).updated({"conversion": {"readout": "membrane"}})
+    converted = convert(network, SATURATING, settings=settings)
+    x = np.linspace(-1, 2, 90, dtype=np.float32).reshape(-1, 3)
+    close = np.isclose(predict(converted, x), predict(network, x), rtol=1e-5, atol=1e-6)
+    # Scales round, which may tip single values over a stair.
+    assert close.mean() > 0.95
+
+
+@pytest.mark.parametrize("code", ["ttfs", "ttfs_dyn_thresh", "ttfs_corrective"])
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_first_spikes_come_no_earlier_than_the_bound(name: str, code: str) -> None:
+    network = _bounded(6.0)
+    settings = preset(name).updated(
+        {
+            "conversion": {"spike_code": code, "readout": "membrane"},
+            "output": {"log_vars": ["spiketrains"]},
+            "simulation": {"duration": 64},
+        }
+    )
+    converted = convert(network, SATURATING, settings=settings)
+    x = np.array([[0.3, 0.2, 0.3], [0.32, 0.2, 0.32], [9, 9, 9]], np.float32)
+    below, at, beyond = ReferenceSNN(converted, settings).run_batch(x).spiketrains_n_b_l_t["hidden"]
+    np.testing.assert_array_equal(beyond[[0, 2]], at[[0, 2]])
+    assert at[0].argmax() <= below[0].argmax()
+
+
 def test_staircases_and_binary_activations_keep_their_function(data) -> None:
     for activation in (QuantizedReLU(step=0.25, max_value=2.75), BinarySigmoid(), BinaryTanh()):
         network = Network(
@@ -191,3 +298,21 @@ def test_staircases_and_binary_activations_keep_their_function(data) -> None:
         found, expected = predict(converted, data), predict(network, data)
         close = np.isclose(found, expected, rtol=1e-4, atol=1e-4)
         assert close.all(axis=1).mean() > 0.95, activation
+
+
+@pytest.mark.parametrize("code", sorted(ALL_CODES))
+def test_outputs_share_a_scale_so_that_they_can_be_compared(code) -> None:
+    """A rectified output would otherwise be read channel by channel in units of its own."""
+    factors = np.array([8, 9, 11, 13]) / 8
+    samples = np.tile(np.arange(1, 5), (30, 1)) / np.float32(4)
+    samples = np.random.default_rng(0).permuted(samples, axis=1).astype(np.float32)
+    network = NetworkBuilder((4,)).dense(np.eye(4)).dense(np.diag(factors)).build()
+    sections = {"conversion": {"spike_code": code}, "simulation": {"duration": 64.0}}
+    settings = preset("fast").updated(sections)
+    converted = convert(network, samples, settings=settings)
+    assert converted.scale_facs[converted.output.name].shape == ()
+    data = samples, (samples * factors).argmax(axis=1)
+    found = run(converted, "reference", data=data, settings=settings)
+    assert found.ann_accuracy == 1
+    # The nearest outputs are 1/32 apart, which times of first spikes may miss.
+    assert found.accuracy > 0.9

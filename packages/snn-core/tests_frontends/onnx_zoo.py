@@ -235,6 +235,32 @@ def squeezed(net: Net) -> str:
     return net.node("Gemm", x, net.random(4, 3))
 
 
+def squeezed_of_all(net: Net) -> str:
+    """Without axes, all of one cell go, but that of the samples."""
+    x = net.node("Squeeze", net.node("GlobalAveragePool", net.relu(net.conv())))
+    return net.node("Gemm", x, net.random(4, 3))
+
+
+def dequantized(net: Net) -> str:
+    """Weights of 8 bits, one of them with a scale for each output (weight-only quantization)."""
+    weights = net.rng.integers(-127, 128, (2, 6, 5)).astype(np.int8)
+    one = net.node("DequantizeLinear", weights[0], number(0.01), _zero(3))
+    each = [np.abs(net.random(5)) / 64, np.zeros(5, np.int8)] if net.opset >= 13 else [number(0.02)]
+    axis = {"axis": 1} if net.opset >= 13 else {}
+    other = net.node("DequantizeLinear", weights[1], *each, **axis)
+    x = net.relu(net.node("MatMul", "x", one))
+    return net.node("MatMul", x, net.node("Transpose", other, perm=[1, 0]))
+
+
+def _zero(value: int) -> np.ndarray:
+    return np.array(value, np.int8)
+
+
+def quantized_and_back(net: Net) -> str:
+    weight = net.node("QuantizeLinear", net.random(6, 3), number(0.05), _zero(0))
+    return net.node("MatMul", "x", net.node("DequantizeLinear", weight, number(0.05), _zero(0)))
+
+
 def shuffled(net: Net) -> str:
     x = net.relu(net.conv(outputs=6))
     x = net.node("Reshape", x, ints(0, 2, 3, 6, 4))
@@ -347,6 +373,14 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
     "max pool same": (
         after_conv("MaxPool", features=4 * 3 * 2, kernel_shape=[3, 3], strides=[2, 2],
                    auto_pad="SAME_LOWER"), IMAGE, (11,)),
+    "max pool of sums": (
+        lambda net: net.head(net.node("MaxPool", net.conv(), kernel_shape=[3, 3]), 32),
+        IMAGE, (11,)),
+    "normalization between ReLU and max pool": (
+        lambda net: net.head(net.relu(net.conv(net.node(
+            "MaxPool", normalized(net, net.relu(net.conv()), 4), kernel_shape=[3, 2],
+            strides=[2, 2], pads=[1, 0, 0, 0]), inputs=4, pads=[1, 1, 1, 1])), 24),
+        IMAGE, (11, 15)),
     "max pool, indices unused": (unused_indices, IMAGE, (11,)),
     "average pool": (
         after_conv("AveragePool", features=4 * 3 * 2, kernel_shape=[2, 2], strides=[2, 2]),
@@ -360,6 +394,18 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
     "average pool ceil": (
         after_conv("AveragePool", features=4 * 3 * 2, kernel_shape=[3, 3], strides=[2, 2],
                    ceil_mode=1), IMAGE, (11, 19)),
+    "average pool ceil, not into the padding": (
+        after_conv("AveragePool", features=4 * 3 * 2, kernel_shape=[2, 2], strides=[3, 3],
+                   pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1), IMAGE, (11, 22)),
+    "average pool ceil, counted": (
+        after_conv("AveragePool", features=4 * 3 * 2, kernel_shape=[3, 3], strides=[3, 2],
+                   pads=[1, 0, 0, 1], ceil_mode=1, count_include_pad=1), IMAGE, (11, 19, 22)),
+    "max pool ceil, not into the padding": (
+        after_conv("MaxPool", features=4 * 3 * 2, kernel_shape=[2, 2], strides=[3, 3],
+                   pads=[1, 1, 1, 1], ceil_mode=1), IMAGE, (11, 22)),
+    "max pool of single cells": (
+        before_relu("MaxPool", features=4 * 3 * 2, kernel_shape=[1, 1], strides=[2, 2]),
+        IMAGE, (11,)),
     "gathered cells, repeated": (
         windows([0, 0, 2, 2, 4, 4], [1, 1, 1, 2, 2, 2], size=1, kind="ReduceMean"), IMAGE,
         (18, 20)),
@@ -376,6 +422,10 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
     "mean": (lambda net: reduced(net, "ReduceMean", keep=0), IMAGE, EVERY_OPSET),
     "mean, kept": (lambda net: reduced(net, "ReduceMean", keep=1), IMAGE, EVERY_OPSET),
     "maximum": (lambda net: reduced(net, "ReduceMax", keep=1), IMAGE, EVERY_OPSET),
+    "sum": (lambda net: reduced(net, "ReduceSum", keep=0), IMAGE, (18, 21)),
+    "maximum with zeros": (
+        lambda net: net.head(net.node("Max", net.conv(), np.zeros((1, 4, 6, 4), np.float32)), 96),
+        IMAGE, (11, 13)),
     "sum of three": (total("Sum"), IMAGE, (11, 13)),
     "mean of three": (total("Mean"), IMAGE, (11, 13)),
     "pad": (
@@ -393,7 +443,10 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
         lambda net: net.node("Gemm", net.node("Flatten", net.relu(net.conv()), axis=-3),
                              net.random(96, 3)), IMAGE, (11,)),
     "squeezed": (squeezed, IMAGE, (11, 13)),
+    "squeezed of all": (squeezed_of_all, IMAGE, (11, 13, 21)),
     "shuffled": (shuffled, IMAGE, (11,)),
+    "dequantized weights": (dequantized, VECTOR, (10, 13, 18, 19, 21)),
+    "quantized and back": (quantized_and_back, VECTOR, (13, 21)),
     "split": (split, IMAGE, (11, 13)),
     "split unevenly": (lambda net: split(net, split=[1, 3]), IMAGE, (11,)),
     "split unevenly by input": (lambda net: split(net, ints(1, 3)), IMAGE, (13,)),

@@ -63,17 +63,17 @@ def refused_module(folder: Path) -> nn.Module:
     inner.add_module("curve", nn.Tanh())
     outer = nn.Sequential()
     outer.add_module("first", nn.Conv2d(3, 4, 3))
-    outer.add_module("peaks", nn.MaxPool2d(2))
+    outer.add_module("shares", nn.Softmax(1))
     outer.add_module("leak", nn.LeakyReLU())
     outer.add_module("inner", inner)
     outer.add_module("norm", nn.GroupNorm(2, 4))
     outer.add_module("flat", nn.Flatten())
-    outer.add_module("last", nn.Linear(24, 3))
+    outer.add_module("last", nn.Linear(192, 3))
     return outer.eval()
 
 
 TORCH_PROBLEMS = {
-    "peaks": "MaxPooling2D",
+    "shares": "softmax",
     "leak": "leaky_relu",
     "inner.curve": "tanh",
     "norm": "group_norm",
@@ -129,9 +129,9 @@ def saved(make: Callable[[Path], onnx.ModelProto]) -> Callable[[Path], Path]:
 
 def refused_proto(folder: Path) -> onnx.ModelProto:
     net = Net((3, 8, 6), 17)
-    x = net.node("MaxPool", net.conv(), kernel_shape=[2, 1])
+    x = net.node("Softmax", net.conv(), axis=1)
     x = net.node("LRN", net.node("LeakyRelu", x), size=3)
-    x = net.node("Sigmoid", net.head(x, 4 * 5 * 4))
+    x = net.node("Sigmoid", net.head(x, 4 * 6 * 4))
     return net.model(x)
 
 
@@ -141,7 +141,7 @@ def open_proto(folder: Path) -> onnx.ModelProto:
 
 
 ONNX_PROBLEMS = {
-    "MaxPool_1": "MaxPooling2D",
+    "Softmax_1": "softmax",
     "LeakyRelu_2": "LeakyRelu",
     "LRN_3": "LRN",
     "Sigmoid_6": "Sigmoid",

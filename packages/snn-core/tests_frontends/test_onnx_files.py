@@ -11,11 +11,12 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import external_data_helper
-from onnx_zoo import GRAPHS, Net, built
+from onnx_zoo import GRAPHS, IMAGE, Net, built
 
 from snn_core.errors import ParseError
 from snn_core.evaluation.forward import accuracy, predict
-from snn_core.parsing import parse
+from snn_core.parsing import parse, read
+from snn_core.parsing.exactness import compare
 from snn_core.parsing.onnx.file import OnnxFileParser
 
 DATA = Path(__file__).parent / "data"
@@ -182,6 +183,34 @@ def test_without_onnxruntime_the_reference_evaluator_runs_the_source(monkeypatch
     found, engine = OnnxFileParser().run(proto, x)
     np.testing.assert_allclose(predict(parse(proto), x), found, rtol=1e-4, atol=1e-5)
     assert "reference evaluator" in engine
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "reference"])
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_a_model_of_another_precision_is_compared_in_it(monkeypatch, kind, engine):
+    if engine == "reference":
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    net = Net((6,), 13)
+    proto = net.model(net.node("MatMul", net.relu(net.node("MatMul", "x", net.random(6, 5))),
+                               net.random(5, 3)))  # fmt: skip
+    number = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.elem_type = number
+    for item in proto.graph.initializer:
+        values = onnx.numpy_helper.to_array(item).astype(kind)
+        item.CopyFrom(onnx.numpy_helper.from_array(values, item.name))
+    found = compare(read(proto), np.random.default_rng(0).random((4, 6)).astype(np.float32))
+    assert found.compared, str(found)
+    assert found.half == (kind == np.float16)
+    assert found.is_within(1e-5)
+
+
+def test_a_model_for_one_sample_may_give_it_without_its_axis():
+    net = Net(IMAGE, 13)
+    x = net.node("Squeeze", net.node("GlobalAveragePool", net.relu(net.conv())))
+    proto = net.model(net.node("MatMul", x, net.random(4, 3)), batch=1)
+    found = compare(read(proto), np.random.default_rng(0).random((4, 8, 6, 3)).astype(np.float32))
+    assert found.is_within(1e-5), str(found)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak")

@@ -83,11 +83,16 @@ def transposed(draw: Draw, shape: torch.Size) -> nn.Module | None:
 def pooling(draw: Draw, shape: torch.Size) -> nn.Module | None:
     kernel = tuple(draw(st.integers(1, min(3, size))) for size in shape[2:])
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
-    stride, ceil_mode = draw(pairs(1, 2)), draw(st.booleans())
+    stride, ceil_mode = draw(pairs(1, 3)), draw(st.booleans())
     if draw(st.booleans()):
         return nn.AvgPool2d(kernel, stride, padding, ceil_mode, draw(st.booleans()))
-    # Maxima need values that are not negative.
-    return nn.Sequential(nn.ReLU(), nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode))
+    maximum = nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode)
+    before = draw(
+        st.sampled_from(
+            [(), (nn.ReLU(),), (nn.ReLU(), nn.BatchNorm2d(shape[1])), (nn.BatchNorm2d(shape[1]),)]
+        )
+    )
+    return nn.Sequential(*before, maximum)
 
 
 def normalization(draw: Draw, shape: torch.Size) -> nn.Module:

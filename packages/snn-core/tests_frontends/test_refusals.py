@@ -59,11 +59,11 @@ def test_all_offending_layers_of_a_pytorch_model_are_named_at_once():
 
 def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses():
     module = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 4, 2), nn.Tanh(), nn.MaxPool2d(2),
-        nn.Conv2d(4, 4, 1), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+        nn.Conv2d(3, 4, 3), nn.Softmax(1), nn.Conv2d(4, 4, 2), nn.Tanh(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 1), nn.Softmax(1), nn.Flatten(), nn.Linear(48, 3),
     )  # fmt: skip
     first, *others = found(
-        module, "3 (tanh)", "1 (MaxPooling2D): max pooling of values", "6 (MaxPooling2D)"
+        module, "3 (tanh)", "1 (ActivationLayer): softmax inside", "6 (ActivationLayer): softmax"
     )
     assert "use ReLU" in first
     # Without what only the reader sees, the rest stays.
@@ -81,6 +81,11 @@ def test_what_the_passes_refuse_is_named_together_with_what_the_reader_refuses()
         (F.silu, "silu): spike rates cannot follow"),
         (lambda y: y * torch.relu(y), "mul): products of activations"),
         (lambda y: y.clamp(-1, 1), "clipping to [-1.0, 1.0]"),
+        (lambda y: y.maximum(-y), "maximum): it compares tensors"),
+        (lambda y: y.maximum(torch.tensor([0.0, 0.5] * 4)), "its bounds differ"),
+        (lambda y: y.relu().max(1).values, "a maximum over channels"),
+        (lambda y: y.min(2).values, "a minimum over cells"),
+        (lambda y: y.relu().max(2).indices.float(), "it reads where a maximum is"),
         (lambda y: F.threshold(y, 0.5, 0.0), "a threshold other than 0"),
         (lambda y: torch.cumsum(y, 1), "cumsum): this operator is not supported"),
         (lambda y: y - y.mean(0, keepdim=True), "it works across samples"),
@@ -223,11 +228,12 @@ def test_a_node_without_a_spiking_form_is_refused(build, message):
 
 def test_what_the_passes_refuse_is_named_together_with_refused_nodes():
     net = Net(IMAGE, 17)
-    x = net.node("MaxPool", net.conv(), kernel_shape=[2, 2])
+    x = net.node("Softmax", net.conv(), axis=1)
     x = net.node("HardSigmoid", net.conv(x, inputs=4))
-    x = net.node("GlobalMaxPool", net.conv(x, inputs=4, kernel=(1, 1)))
-    found(net.model(net.head(x, 4)), "HardSigmoid_3 (HardSigmoid)", "MaxPool_1 (MaxPooling2D)",
-          "GlobalMaxPool_5 (MaxPooling2D)", input_shape=None)  # fmt: skip
+    x = net.node("Softmax", net.conv(x, inputs=4, kernel=(1, 1)), axis=1)
+    x = net.node("GlobalMaxPool", x)
+    found(net.model(net.head(x, 4)), "HardSigmoid_3 (HardSigmoid)", "Softmax_1 (ActivationLayer)",
+          "Softmax_5 (ActivationLayer)", input_shape=None)  # fmt: skip
 
 
 def test_foreign_operators_are_named():

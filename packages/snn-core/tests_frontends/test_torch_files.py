@@ -8,10 +8,12 @@ import torch
 from torch import nn
 from torch_zoo import NETWORKS, built
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluation.forward import predict
-from snn_core.parsing import parse
+from snn_core.parsing import parse, read
 from snn_core.parsing.base import ModelName
+from snn_core.parsing.exactness import compare
+from snn_core.parsing.torch.checkpoints import load_weights
 from snn_core.parsing.torch.module import TorchParser
 
 SOURCE = """
@@ -103,6 +105,56 @@ def test_weights_of_a_file_are_loaded_into_a_named_class(folder, key):
     same(parse_named(source), trained, samples(2, 6, 6))
 
 
+@pytest.mark.parametrize("prefix", ["module.", "model.", "net.", "_orig_mod.", "model.module."])
+@pytest.mark.parametrize("key", [None, "state_dict"])
+def test_a_prefix_of_all_names_is_stripped_and_named(folder, prefix, key):
+    import my_nets
+
+    torch.manual_seed(5)
+    trained = my_nets.Net()
+    weights = {prefix + name: values for name, values in trained.state_dict().items()}
+    torch.save(weights if key is None else {key: weights, "epoch": 3}, "net.ckpt")
+    network = parse_named(ModelName("my_nets:Net", folder / "net.ckpt"))
+    same(network, trained, samples(2, 6, 6))
+    assert f"stripped the prefix {prefix!r} from its weights" in network.history[0]
+
+
+def test_a_data_parallel_checkpoint_is_read(folder):
+    import my_nets
+
+    torch.manual_seed(5)
+    trained = my_nets.Net()
+    torch.save(nn.DataParallel(trained).state_dict(), "net.pth")
+    same(parse_named(ModelName("my_nets:Net", folder / "net.pth")), trained, samples(2, 6, 6))
+
+
+def test_what_else_a_training_script_keeps_is_left_out(folder):
+    import my_nets
+
+    torch.manual_seed(5)
+    trained = my_nets.Net()
+    weights = {f"model.{name}": values for name, values in trained.state_dict().items()}
+    torch.save({"state_dict": {"criterion.weight": torch.ones(4), **weights}}, "net.ckpt")
+    same(parse_named(ModelName("my_nets:Net", folder / "net.ckpt")), trained, samples(2, 6, 6))
+
+
+def test_two_copies_of_a_network_in_a_checkpoint_are_refused(folder):
+    import my_nets
+
+    state = my_nets.finished().state_dict()
+    both = {f"{part}.{name}": values for part in ("ema", "model") for name, values in state.items()}
+    torch.save({"state_dict": both}, "net.ckpt")
+    with pytest.raises(ParseError, match=r"the network 2 times, behind the prefixes 'ema\.', 'mod"):
+        parse_named(ModelName("my_nets:Net", folder / "net.ckpt"))
+
+
+def test_old_checkpoints_lack_what_normalization_counts():
+    module, other = (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(2))
+    weights = {name: item for name, item in other.state_dict().items() if "tracked" not in name}
+    assert load_weights(module, weights) == ""
+    assert torch.equal(module[0].weight, other[0].weight)
+
+
 def parse_named(source):
     return parse(source, input_shape=(2, 6, 6))
 
@@ -182,6 +234,25 @@ def test_the_parser_runs_the_source_in_the_axis_order_of_the_network(tmp_path, n
         assert engine == f"torch {torch.__version__}"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float64, 1e-5), (torch.float16, 1e-2), (torch.bfloat16, 1e-1)],  # their rounding
+)
+@pytest.mark.parametrize("form", ["module", "file"])
+def test_a_source_of_another_precision_is_compared_in_it(tmp_path, dtype, tolerance, form):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).to(dtype)
+    source, shape = module, (4,)
+    if form == "file":
+        source, shape = tmp_path / "net.pt2", None
+        example = torch.zeros(2, 4, dtype=dtype)
+        torch.export.save(torch.export.export(module, (example,)), source)
+    found = compare(read(source, input_shape=shape), samples(4).numpy())
+    assert found.compared, str(found)
+    assert found.half == (dtype == torch.float16)
+    assert found.relative < tolerance
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_weights_of_other_precisions_are_read_as_float32(dtype):
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).to(dtype)
@@ -189,3 +260,16 @@ def test_weights_of_other_precisions_are_read_as_float32(dtype):
     np.testing.assert_array_equal(
         network.layers[1].weight_io, module[0].weight.detach().float().numpy().T
     )
+
+
+def test_a_squeeze_that_also_removes_the_samples_is_refused_with_advice(tmp_path):
+    module = nn.Sequential(nn.Conv2d(3, 4, 6), Squeeze(), nn.Linear(4, 2))
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 6, 6),)), path)
+    with pytest.raises(UnsupportedError, match=r"axis of the samples.*export for two samples"):
+        parse(path)
+
+
+class Squeeze(nn.Module):
+    def forward(self, x):
+        return x.squeeze()

@@ -418,6 +418,26 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
         lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1)), IMAGE),
     "max pool ceil": (
         lambda: head(nn.Conv2d(3, 4, 4), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)), IMAGE),
+    "max pool of sums": (lambda: head(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), IMAGE),
+    "max pool before a sum": (
+        lambda: Function(
+            lambda net, x: net.last(F.relu(net.pool(net.a(x)) + net.b(x)).flatten(1)),
+            a=nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)),
+            pool=nn.MaxPool2d(3, 2, 1), b=nn.Conv2d(3, 4, 1, 2), last=nn.LazyLinear(3)), IMAGE),
+    "minimum pool": (lambda: after_conv(lambda y: -F.max_pool2d(-y.relu(), 2)), IMAGE),
+    "bn between relu and max pool": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.MaxPool2d(3, 2, 1),
+                     nn.Conv2d(4, 3, 3, padding=1), nn.ReLU()), IMAGE),
+    "bn between relu and max pool of sequences": (
+        lambda: head(nn.Conv1d(4, 3, 3), nn.ReLU(), nn.BatchNorm1d(3), nn.MaxPool1d(2, padding=1),
+                     nn.Conv1d(3, 3, 3, padding=1)), SEQUENCE),
+    "bn between relu and average pool": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.BatchNorm2d(4), nn.AvgPool2d(2),
+                     nn.Conv2d(4, 3, 3, padding=1)), IMAGE),
+    "bn before a maximum over rows": (
+        lambda: Function(
+            lambda net, x: net.last(net.bn(net.conv(x).relu()).amax(dim=2).flatten(1)),
+            conv=nn.Conv2d(3, 4, (9, 3)), bn=nn.BatchNorm2d(4), last=nn.LazyLinear(3)), IMAGE),
     "average pool": (lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d((2, 3))), IMAGE),
     "average pool padded": (
         lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(3, 2, 1)), IMAGE),
@@ -428,6 +448,25 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
         lambda: head(nn.Conv2d(3, 4, 4), nn.ReLU(), nn.AvgPool2d(2, ceil_mode=True)), IMAGE),
     "average pool padded, ceil": (
         lambda: head(nn.Conv2d(3, 4, 4), nn.AvgPool2d(3, 2, 1, ceil_mode=True)), IMAGE),
+    "average pool ceil, not into the padding": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AvgPool2d(2, 3, 1, ceil_mode=True)), IMAGE),
+    "average pool ceil, not counted": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(),
+                     nn.AvgPool2d((3, 2), (2, 3), 1, ceil_mode=True, count_include_pad=False)),
+        IMAGE),
+    "average pool ceil, larger than the image": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.AvgPool2d((12, 3), ceil_mode=True)), IMAGE),
+    "average pool with a divisor": (
+        lambda: head(nn.Conv2d(3, 4, 3),
+                     nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5)), IMAGE),
+    "average pool 1d ceil": (
+        lambda: head(nn.Conv1d(4, 6, 3), nn.AvgPool1d(2, 3, 1, ceil_mode=True)), SEQUENCE),
+    "max pool ceil, not into the padding": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2, 3, 1, ceil_mode=True)), IMAGE),
+    "max pool of single cells": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.MaxPool2d(1, (2, 3)), nn.Conv2d(4, 3, 2)), IMAGE),
+    "max pool of single cells, 1d": (
+        lambda: head(nn.Conv1d(4, 6, 3), nn.MaxPool1d(1, 2), nn.MaxPool1d(1, 1)), SEQUENCE),
     "adaptive pool": (
         lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d((5, 2))), IMAGE),
     "adaptive max pool": (
@@ -443,6 +482,29 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
     "maximum over space": (
         lambda: Function(lambda net, x: net.last(net.conv(x).relu().amax(dim=(2, 3))),
                          conv=nn.Conv2d(3, 4, 3), last=nn.Linear(4, 3)), IMAGE),
+    "maximum over one axis": (
+        lambda: after_conv(lambda y: y.relu().max(-1)[0].max(-1, keepdim=True)[0]), IMAGE),
+    "maxima of rows": (lambda: after_conv(lambda y: y.relu().max(dim=2).values), IMAGE),
+    "sum over space": (lambda: after_conv(lambda y: y.relu().sum((2, 3))), IMAGE),
+    "sum over columns": (lambda: after_conv(lambda y: y.relu().sum(-1, keepdim=True)), IMAGE),
+    "mean over channels": (lambda: after_conv(lambda y: y.relu().mean(1, keepdim=True)), IMAGE),
+    "mean over channels and rows": (lambda: after_conv(lambda y: y.relu().mean((1, 2))), IMAGE),
+    "mean of the flattened, permuted": (
+        lambda: after_conv(lambda y: y.relu().flatten(2).permute(0, 2, 1).mean(1)), IMAGE),
+    "maximum of the flattened": (
+        lambda: after_conv(lambda y: y.relu().flatten(2).max(2).values), IMAGE),
+    "sum of the rearranged": (
+        lambda: after_conv(
+            lambda y: y.relu().permute(0, 3, 2, 1).reshape(-1, 80, 2, 2).sum(dim=1)), IMAGE),
+    "maximum with zeros": (lambda: after_conv(lambda y: y.maximum(torch.zeros_like(y))), IMAGE),
+    "maximum with a number": (
+        lambda: after_conv(lambda y: torch.max(torch.tensor(0.0), y)), IMAGE),
+    "minimum with a number": (
+        lambda: after_conv(lambda y: y.relu().minimum(torch.tensor(0.4))), IMAGE),
+    "clamp by tensors": (
+        lambda: after_conv(lambda y: y.clamp(torch.tensor(0.0), torch.tensor(0.6))), IMAGE),
+    "squeezed of all": (
+        lambda: after_conv(lambda y: F.adaptive_avg_pool2d(y.relu(), 1).squeeze()), IMAGE),
     "up-sampling": (lambda: head(nn.Upsample(scale_factor=(2, 3)), nn.Conv2d(3, 4, 3)), IMAGE),
     "zero padding": (
         lambda: head(nn.ZeroPad2d((1, 2, 3, 0)), nn.Conv2d(3, 4, 3, stride=2), nn.ReLU()), IMAGE),

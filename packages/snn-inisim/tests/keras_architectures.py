@@ -158,8 +158,7 @@ def xception() -> Any:
     for filters in (6, 8):
         short = normalized(x, filters, 1, strides=2, relu=False)
         y = kl.SeparableConv2D(filters, 3, padding="same", use_bias=False)(kl.ReLU()(x))
-        y = kl.ReLU()(kl.BatchNormalization()(y))
-        y = kl.MaxPooling2D(3, strides=2, padding="same")(y)
+        y = kl.MaxPooling2D(3, strides=2, padding="same")(kl.BatchNormalization()(y))
         x = kl.ReLU()(kl.Add()([y, short]))
     return classifier(start, x)
 

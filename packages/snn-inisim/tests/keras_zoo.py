@@ -10,7 +10,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers as kl
+from keras import ops
 
 IMAGE = (8, 7, 3)
 SEQUENCE = (11, 3)
@@ -40,6 +42,12 @@ def chain(*layers: Any, shape: tuple[int, ...] = IMAGE) -> Any:
 def head(*layers: Any, shape: tuple[int, ...] = IMAGE) -> Any:
     """Return a chain that ends in a dense layer, so that it has weights whatever is tested."""
     return chain(*layers, kl.Flatten(), kl.Dense(4), shape=shape)
+
+
+def around_conv(function: Callable[[Any], Any]) -> Any:
+    """Return a functional model of a convolution, a function and a dense layer."""
+    start = keras.Input(IMAGE)
+    return keras.Model(start, kl.Dense(4)(kl.Flatten()(function(kl.Conv2D(4, 3)(start)))))
 
 
 LAYERS: dict[str, Callable[[], Any]] = {
@@ -78,6 +86,35 @@ LAYERS: dict[str, Callable[[], Any]] = {
     "max pooling": lambda: head(kl.ReLU(), kl.MaxPooling2D((3, 2), strides=2, padding="same")),
     "max pooling 1d": lambda: head(kl.ReLU(), kl.MaxPooling1D(2), shape=SEQUENCE),
     "max pooling before relu": lambda: head(kl.Conv2D(4, 3), kl.MaxPooling2D(), kl.ReLU()),
+    "max pooling of sums": lambda: head(kl.Conv2D(4, 3), kl.MaxPooling2D()),
+    "max pooling of the input": lambda: head(kl.MaxPooling2D(3, strides=1, padding="same")),
+    "bn between relu and max pooling": lambda: head(
+        kl.Conv2D(4, 3, activation="relu"),
+        kl.BatchNormalization(),
+        kl.MaxPooling2D((3, 2), strides=2, padding="same"),
+        kl.Conv2D(3, 2, padding="same", activation="relu"),
+    ),
+    "bn after relu twice, then max pooling": lambda: head(
+        kl.Conv2D(4, 3, padding="same", activation="relu"),
+        kl.BatchNormalization(),
+        kl.Conv2D(4, 3, padding="same", activation="relu"),
+        kl.BatchNormalization(),
+        kl.MaxPooling2D(),
+        kl.Dropout(0.2),
+    ),
+    "bn between relu and max pooling 1d": lambda: head(
+        kl.Conv1D(4, 3, activation="relu"),
+        kl.BatchNormalization(),
+        kl.MaxPooling1D(3, strides=2, padding="same"),
+        kl.Conv1D(3, 2, padding="same"),
+        shape=SEQUENCE,
+    ),
+    "bn before global maximum": lambda: chain(
+        kl.Conv2D(4, 3, activation="relu"),
+        kl.BatchNormalization(),
+        kl.GlobalMaxPooling2D(),
+        kl.Dense(3),
+    ),
     "global average": lambda: chain(kl.GlobalAveragePooling2D(), kl.Dense(3)),
     "global average kept": lambda: chain(kl.Conv2D(4, 3), kl.GlobalAveragePooling2D(keepdims=True)),
     "global average 1d": lambda: chain(kl.GlobalAveragePooling1D(), kl.Dense(3), shape=SEQUENCE),
@@ -234,6 +271,71 @@ LAYERS |= {
     "relu between conv and bn": lambda: head(
         kl.Conv2D(4, 3), kl.ReLU(), kl.BatchNormalization(), kl.ReLU(), kl.Conv2D(3, 2)
     ),
+    "single cells": lambda: head(
+        kl.Conv2D(4, 3), kl.MaxPooling2D(1, strides=(2, 3)), kl.Conv2D(3, 2)
+    ),
+    "single cells, same": lambda: head(kl.Conv2D(4, 2), kl.MaxPooling2D(1, 2, padding="same")),
+    "single cells 1d": lambda: head(kl.Conv1D(4, 3), kl.MaxPooling1D(1, 2), shape=SEQUENCE),
+    "normalization": lambda: head(
+        kl.Normalization(mean=[0.5, 0.4, 0.1], variance=[0.1, 2.0, 0.3]),
+        kl.Conv2D(4, 3, padding="same"),
+    ),
+    "normalization by numbers": lambda: head(
+        kl.Normalization(axis=None, mean=0.5, variance=0.1), kl.Conv2D(4, 3)
+    ),
+    "normalization of rows": lambda: head(
+        kl.Normalization(axis=1, mean=np.linspace(0, 1, 8), variance=np.linspace(1, 2, 8))
+    ),
+    "normalization inverted": lambda: head(
+        kl.Normalization(mean=[0.5, 0.4, 0.1], variance=[0.1, 2.0, 0.3], invert=True)
+    ),
+    "augmentation": lambda: head(
+        keras.Sequential([kl.RandomFlip("horizontal"), kl.RandomRotation(0.1)]), kl.Conv2D(4, 3)
+    ),
+    "augmentation pipeline": lambda: head(
+        kl.Pipeline([kl.RandomZoom(0.2), kl.Rescaling(2.0)]), kl.Conv2D(4, 3)
+    ),
+    "centre crop": lambda: head(kl.CenterCrop(5, 4), kl.Conv2D(4, 3)),
+    "crop to the same": lambda: head(kl.RandomCrop(8, 7), kl.Conv2D(4, 3)),
+    "permuted": lambda: head(kl.Permute((3, 1, 2)), kl.Permute((2, 3, 1)), kl.Conv2D(4, 3)),
+    "functions of tensorflow": lambda: chain(
+        kl.Dense(5, activation=tf.nn.relu),
+        kl.Dense(4, activation=tf.nn.relu6),
+        kl.Dense(6, activation=tf.identity),
+        kl.Dense(3, activation=tf.nn.softmax),
+        shape=(6,),
+    ),
+    **{
+        name: lambda function=function: around_conv(function)
+        for name, function in {
+            "twice": lambda y: ops.relu(2.0 * y),
+            "half": lambda y: ops.relu(y / 2),
+            "one minus": lambda y: ops.relu(1.0 - y),
+            "negated": lambda y: ops.relu(-y),
+            "shifted by channel": lambda y: ops.relu(
+                ops.add(y, np.array([0.1, -0.2, 0.3, 0.0], np.float32))
+            ),
+            "scaled by a tensor": lambda y: ops.relu(y * tf.constant([1.0, 0.5, -1.0, 2.0])),
+            "maximum with 0": lambda y: ops.maximum(0.0, y),
+            "minimum with a number": lambda y: ops.minimum(ops.relu(y), 0.6),
+            "clip": lambda y: ops.clip(y, 0.0, 0.7),
+            "reshape": lambda y: ops.reshape(ops.relu(y), (-1, 15, 8)),
+            "mean over space": lambda y: ops.mean(ops.relu(y), axis=(1, 2)),
+            "sum over rows": lambda y: ops.sum(ops.relu(y), axis=1),
+            "maximum over space": lambda y: ops.max(ops.relu(y), axis=[1, 2], keepdims=True),
+            "mean over channels": lambda y: ops.mean(ops.relu(y), axis=-1),
+            "mean of the flattened": lambda y: ops.mean(
+                ops.reshape(ops.relu(y), (-1, 30, 4)), axis=1
+            ),
+            "squeeze": lambda y: ops.squeeze(ops.mean(ops.relu(y), axis=(1, 2), keepdims=True)),
+            "expand": lambda y: ops.expand_dims(kl.GlobalAveragePooling2D()(y), [1, 2]),
+            "transpose": lambda y: ops.transpose(ops.relu(y), (0, 2, 1, 3)),
+            "slice": lambda y: ops.relu(y)[:, 1:5, ::2],
+            "pad": lambda y: kl.Conv2D(3, 2)(ops.pad(y, ((0, 0), (1, 0), (2, 1), (0, 0)))),
+            "average pool": lambda y: ops.average_pool(ops.relu(y), (2, 3), padding="same"),
+            "max pool": lambda y: ops.max_pool(ops.relu(y), 2, strides=1),
+        }.items()
+    },
 }
 """Name of a rule to a network that needs it."""
 

@@ -15,13 +15,16 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers as kl
-from keras_zoo import IMAGE, LAYERS, MODELS, chain, head, lenet, randomized
+from keras import ops
+from keras_zoo import IMAGE, LAYERS, MODELS, chain, lenet, randomized
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import ActivationLayer, BatchNormalization, Network, ReLU
 from snn_core.parsing import parse
+from snn_core.parsing.keras.config import AUGMENTATIONS
 from snn_core.parsing.keras.model import KerasParser
 
 PARSERS = (KerasParser(),)
@@ -211,12 +214,6 @@ def test_variable_input_shapes_are_refused(tmp_path: Path) -> None:
         parsed(chain(kl.Conv2D(2, 3), shape=(None, None, 3)), tmp_path)
 
 
-def test_max_pooling_of_signed_values_is_refused(tmp_path: Path) -> None:
-    model = randomized(head(kl.Conv2D(4, 3), kl.MaxPooling2D(name="peak")))
-    with pytest.raises(UnsupportedError, match=r"peak \(MaxPooling2D\).*negative"):
-        parsed(model, tmp_path)
-
-
 def test_hidden_softmax_is_refused(tmp_path: Path) -> None:
     model = chain(kl.Dense(4, activation="softmax", name="hidden"), kl.Dense(3), shape=(6,))
     with pytest.raises(UnsupportedError, match=r"hidden \(Dense\).*softmax"):
@@ -230,11 +227,66 @@ def test_dropout_that_stays_on_is_refused(tmp_path: Path) -> None:
         parsed(keras.Model(start, kl.Dense(2)(x)), tmp_path)
 
 
-def test_constants_in_the_graph_are_refused(tmp_path: Path) -> None:
-    start = keras.Input((4,))
-    model = keras.Model(start, kl.Dense(2)(start + 1.5))
-    with pytest.raises(UnsupportedError, match=r"Add.*constant 1\.5"):
-        parsed(model, tmp_path)
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: x * x, r"Multiply\): products of activations"),
+        (lambda x: 1.0 / x, r"TrueDivide\): division by activations"),
+        (lambda x: ops.maximum(x, -x), r"Maximum\): it compares tensors"),
+        (lambda x: ops.maximum(x, 0.5), r"clipping to \[0\.5, None\]"),
+        (ops.mean, "reduces all axes, that of the samples too"),
+        (lambda x: ops.max(x, axis=-1, keepdims=True), "a maximum over channels"),
+        (lambda x: ops.reshape(x, (7, -1)), "fixes the number of samples"),
+        (lambda x: x[1:, :], "selects samples"),
+        (lambda x: ops.power(x, 2.0), r"Power\): this layer type is not supported"),
+        (kl.AutoContrast(), "works on each image by itself"),
+        (kl.RandomCrop(4, 4), "it resizes images of .* at inference"),
+        (kl.Dense(3, activation=lambda y: y), "its activation is a lambda"),
+        (kl.Dense(3, activation=tf.nn.swish), "activation 'swish' is not supported"),
+    ],
+)
+def test_operations_without_a_spiking_form_are_refused(function: Any, message: str) -> None:
+    start = keras.Input(IMAGE)
+    model = keras.Model(start, function(kl.Conv2D(4, 3)(start)))
+    with pytest.raises(UnsupportedError, match=message):
+        parse(model, parsers=PARSERS)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_augmentation_is_off_at_inference(name: str) -> None:
+    if not hasattr(kl, name):
+        pytest.skip(f"this Keras has no {name}")
+    settings: dict[str, Any] = {
+        "RandomFlip": {}, "RandomRotation": {"factor": 0.2}, "RandomPosterization": {"factor": 4},
+        "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.2},
+        "RandomZoom": {"height_factor": 0.2}, "Equalization": {}, "CutMix": {}, "MixUp": {},
+        "AugMix": {}, "RandAugment": {}, "RandomElasticTransform": {}, "RandomErasing": {},
+        "RandomGaussianBlur": {}, "RandomInvert": {}, "RandomPerspective": {}, "RandomShear": {},
+        "Solarization": {}, "RandomColorJitter": {},
+    }  # fmt: skip
+    layer = getattr(kl, name)(**settings.get(name, {"factor": 0.2}))
+    start = keras.Input(IMAGE)
+    model = randomized(keras.Model(start, kl.Conv2D(2, 3)(layer(start))))
+    assert_same(model, parse(model, parsers=PARSERS))
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, lambda layer: kl.Pipeline([layer])])
+def test_normalization_that_was_adapted_is_read(wrap: Any, tmp_path: Path) -> None:
+    layer = kl.Normalization()
+    layer.adapt(np.random.default_rng(0).normal(3, 2, (50, *IMAGE)))
+    start = keras.Input(IMAGE)
+    model = randomized_but(layer, keras.Model(start, kl.Conv2D(2, 3)(wrap(layer)(start))))
+    assert_same(model, parse(model, parsers=PARSERS))
+    assert_same(model, parsed(model, tmp_path))
+
+
+def randomized_but(layer: Any, model: Any) -> Any:
+    """Return a model with random weights in all layers but one."""
+    kept = layer.get_weights()
+    randomized(model)
+    layer.set_weights(kept)
+    layer.finalize_state()
+    return model
 
 
 def test_weights_without_a_model_are_refused(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def pooling(draw: Draw, x: Any) -> Any:
     kwargs = {"strides": draw(st.tuples(SIZES, SIZES)), "padding": draw(PADDINGS)}
     if draw(st.booleans()):
         return kl.AveragePooling2D(size, **kwargs)(x)
-    return kl.MaxPooling2D(size, **kwargs)(kl.ReLU()(x))
+    if draw(st.booleans()):
+        x = kl.ReLU()(x)
+    return kl.MaxPooling2D(size, **kwargs)(normalization(draw, x) if draw(st.booleans()) else x)
 
 
 def normalization(draw: Draw, x: Any) -> Any:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from snn_core import run
 from snn_core.cli import main
+from snn_core.data import Dataset
 from snn_core.settings import RECORDABLE, Settings
 from snn_core.testing.builder import NetworkBuilder
 from snn_core.testing.networks import dyadic
@@ -53,7 +54,13 @@ def make_run(network, data) -> Callable[..., Any]:
     """Return a function that simulates; batches of 3, so that the last one is smaller."""
 
     def make(
-        output_dir: Path | None = None, *, log_vars=RECORDABLE, steps=STEPS, dt=1.0, batch_size=3
+        output_dir: Path | None = None,
+        *,
+        log_vars=RECORDABLE,
+        steps=STEPS,
+        dt=1.0,
+        batch_size=3,
+        classes=(),
     ):
         settings = Settings.of(
             {
@@ -61,7 +68,8 @@ def make_run(network, data) -> Callable[..., Any]:
                 "output": {"log_vars": list(log_vars)},
             }
         )
-        return run(network, "reference", data=data, settings=settings, output_dir=output_dir)
+        named = Dataset.of(*data, classes=classes)
+        return run(network, "reference", data=named, settings=settings, output_dir=output_dir)
 
     return make
 
@@ -79,6 +87,14 @@ def plain_dir(make_run, tmp_path_factory) -> Path:
     """Return a result folder with nothing recorded."""
     path = tmp_path_factory.mktemp("runs") / "plain"
     make_run(path, log_vars=(), steps=10)
+    return path
+
+
+@pytest.fixture(scope="session")
+def named_dir(make_run, tmp_path_factory) -> Path:
+    """Return a result folder of classes with names."""
+    path = tmp_path_factory.mktemp("runs") / "named"
+    make_run(path, log_vars=("input",), steps=10, classes=("ant", "bee", "cat", "dog"))
     return path
 
 

@@ -41,9 +41,8 @@ x : 1
 rate : 1
 arrived : 1
 current : 1 (constant)
-lowest : 1 (constant)
 """
-"""Inputs of a max pooling layer: input of this step, running rate and the rate to begin with."""
+"""Inputs of a max pooling layer: input of this step, running rate, constant input per step."""
 
 INPUT = "x : 1"
 
@@ -129,17 +128,24 @@ def update_cells(*, fresh: str, drive: str, coefficient: str) -> str:
 {fresh}
 x = {drive}
 arrived = 0
-rate = (rate * (1 - fresh) + lowest * fresh) + {coefficient} * x
+rate = rate * (1 - fresh) + {coefficient} * x
 """
 
 
-def window_model(size: int) -> str:
-    """Return the state variables of neurons that read a window of so many cells."""
+def window_model(size: int, *, signed: bool = False) -> str:
+    """Return the state variables of neurons that read a window of so many cells.
+
+    Parameters
+    ----------
+    signed
+        Whether some neurons look for the smallest rate: their ``side`` is -1, that of others 1.
+    """
     linked = "\n".join(f"x{k} : 1 (linked)\nrate{k} : 1 (linked)" for k in range(size))
-    return f"passed_on : 1\n{linked}\n"
+    side = "side : 1 (constant)\n" if signed else ""
+    return f"passed_on : 1\n{side}{linked}\n"
 
 
-def choose_in_window(size: int, *, by_sum: bool) -> str:
+def choose_in_window(size: int, *, by_sum: bool, signed: bool = False) -> str:
     """Return the code that sets ``chosen``, what a window passes on in a step.
 
     Parameters
@@ -149,11 +155,14 @@ def choose_in_window(size: int, *, by_sum: bool) -> str:
     by_sum
         Pass on the growth of the largest accumulated input (``pre_spike_max``), otherwise this
         step's input of the first cell with the largest running rate.
+    signed
+        Whether each neuron's ``side`` decides between the largest and the smallest.
     """
     lines = ["best = rate0", "chosen = x0"]
+    side = "side * " if signed else ""
     for k in range(1, size):
         lines += [
-            f"higher_{k} = int(rate{k} > best)",
+            f"higher_{k} = int({side}rate{k} > {side}best)",
             f"chosen = x{k} * higher_{k} + chosen * (1 - higher_{k})",
             f"best = rate{k} * higher_{k} + best * (1 - higher_{k})",
         ]

@@ -29,9 +29,6 @@ from snn_core.typing import Array
 SLOT = "synapses"
 UPDATE, THRESHOLD, RESET, HAND_ON = range(4)
 
-LOWEST = np.float32(-1e30)
-"""Rate of the cell that stands for none. Not infinite, since rates are multiplied by 0."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -169,9 +166,9 @@ class Objects:
             self._add_cells(number, population)
             return
         cell, window_l_k, copies = self.plan.cell, population.window_l_k, self.plan.copies
-        model, spikes = cell.model, {}
+        model, spikes, signed = cell.model, {}, population.sign_l is not None
         if window_l_k is not None:
-            model += equations.window_model(window_l_k.shape[1])
+            model += equations.window_model(window_l_k.shape[1], signed=signed)
         if population.role != INTEGRATORS:
             spikes = {"threshold": cell.threshold, "reset": cell.after_spike}
         group = self._group(population.name, number, size=population.size, model=model, **spikes)
@@ -191,23 +188,20 @@ class Objects:
         else:
             # Pooling has no bias; the scale of its channel does not depend on the step.
             _fill(group, "current", np.tile(population.current_l, copies))
+            if population.sign_l is not None:
+                _fill(group, "side", np.tile(population.sign_l, copies))
             self._link_window(group, population)
-            choice = equations.choose_in_window(
-                window_l_k.shape[1], by_sum=population.method == "pre_spike_max"
-            )
+            by_sum = population.method == "pre_spike_max"
+            choice = equations.choose_in_window(window_l_k.shape[1], by_sum=by_sum, signed=signed)
             updates = cell.updates(fresh=fresh, drive="chosen * current", before=choice)
         for part, code in enumerate(updates):
             self._every_step(group, number, code, part=part)
 
     def _add_cells(self, number: int, population: Population) -> None:
-        """Add the inputs of max pooling, and behind them one that stands for none."""
-        size, copies = population.size, self.plan.copies
-        group = self._group(population.name, number, size=size + 1, model=equations.CELLS)
-        lowest, current = np.zeros(size + 1, np.float32), np.zeros(size + 1, np.float32)
-        lowest[-1] = LOWEST
-        current[:-1] = population.current_l * np.float32(self.plan.dt_ms)
-        _fill(group, "lowest", np.tile(lowest, copies))
-        _fill(group, "current", np.tile(current, copies))
+        """Add the inputs of max pooling."""
+        group = self._group(population.name, number, size=population.size, model=equations.CELLS)
+        current_l = population.current_l * np.float32(self.plan.dt_ms)
+        _fill(group, "current", np.tile(current_l, self.plan.copies))
         late = self.plan.late(population.name)
         code = equations.update_cells(
             fresh=self._fresh(population),
@@ -230,7 +224,7 @@ class Objects:
         """Let each neuron of max pooling read the cells of its window in its own copy."""
         cells = self.groups[cells_of(population.name)]
         stride = len(cells) // self.plan.copies
-        window_l_k: Any = population.window_l_k
+        window_l_k = _within(population, stride)
         for k in range(window_l_k.shape[1]):
             index = _in_copies(window_l_k[:, k], stride, self.plan.copies).astype(np.int64)
             setattr(group, f"x{k}", self._brian2.linked_var(cells, "x", index=index))
@@ -356,6 +350,18 @@ def _add_constants(synapses: Any, name: str, values: Array, *, index: str | None
         index=index,
     )
     synapses.pre.variables.add_reference(name, synapses, index=index)
+
+
+def _within(population: Population, size: int) -> Array:
+    """Return the cells of windows; cells outside the image are exchanged for the first inside.
+
+    The same cell twice makes no difference to which is the first of the largest or smallest.
+    """
+    window_l_k: Any = population.window_l_k
+    inside_l_k = window_l_k < size
+    first_l = inside_l_k.argmax(axis=1)[:, None]
+    cells: Array = np.where(inside_l_k, window_l_k, np.take_along_axis(window_l_k, first_l, axis=1))
+    return cells
 
 
 def _in_copies(cells: Array, size: int, copies: int) -> Array:

@@ -38,6 +38,7 @@ class SNN(OriginalNames, SynapseTableSNN):
 
     capabilities: ClassVar[Capabilities] = Capabilities(
         max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
+        minimum_pooling=True,
         softmax=True,
         settings={
             "input.encoding": {"constant", "poisson", "regular", "events"},

@@ -13,9 +13,9 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -25,18 +25,23 @@ from snn_core.evaluation.forward import check_consistent
 from snn_core.files import atomic_write
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
+from snn_core.ir.input_data import UINT8_SCALE, InputData
 from snn_core.ir.layers import Layer
 from snn_core.ir.network import Network
+from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
 
 FORMAT = "snn-artifact"
-VERSION = 2
+VERSION = 3
 """Format version that is written; older ones are migrated when read, newer ones refused."""
 
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     # Version 2 brought `Spiking.bias_t_c`, which is absent where there is none.
     1: lambda manifest: manifest,
+    # Version 3 brought `Network.input_data`; before, 8-bit integers were always divided by 255.
+    # Bounds per channel and `MaxPooling2D.sign_c` are absent where there are none.
+    2: lambda manifest: {**manifest, "input_data": asdict(InputData())},
 }
 """Version to the function that turns its manifest into one of the next version."""
 
@@ -46,6 +51,9 @@ MAX_ARRAY_BYTES = 2**34
 _MANIFEST = "manifest.json"
 # Zip members carry a time; a fixed one keeps equal networks equal.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+# How many values of an array tell whether compression is worth it, and what they must shrink to.
+_PROBED = 2**14
+_WORTH = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +63,20 @@ class Artifact:
     Parameters
     ----------
     network
-        The network.
-    settings
-        Settings of the conversion; a run starts from them.
+        The network, with the settings of its conversion.
     provenance
         Where the network comes from: source, hashes, versions.
     """
 
     network: Network
-    settings: Settings = field(default_factory=Settings)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+@phase("writing")
 def save(
     network: Network,
     path: PathLikeStr,
     *,
-    settings: Settings | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an artifact; an existing file is replaced only when the new one is complete.
@@ -82,38 +87,40 @@ def save(
         If the file cannot be written.
     """
     with atomic_write(Path(path)) as file:
-        file.write(dumps(network, settings=settings, provenance=provenance))
+        _write_to(file, network, provenance=provenance)
 
 
-def dumps(
-    network: Network,
-    *,
-    settings: Settings | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> bytes:
+def dumps(network: Network, *, provenance: Mapping[str, Any] | None = None) -> bytes:
     """Return the bytes of an artifact; equal contents give equal bytes."""
+    file = io.BytesIO()
+    _write_to(file, network, provenance=provenance)
+    return file.getvalue()
+
+
+def _write_to(file: IO[bytes], network: Network, *, provenance: Mapping[str, Any] | None) -> None:
     arrays: dict[str, Array] = {}
     manifest = {
         "format": FORMAT,
         "version": VERSION,
         "provenance": dict(provenance or {}),
-        "settings": (settings or Settings()).to_tree(),
+        "settings": None if network.settings is None else network.settings.to_tree(),
         "history": list(network.history),
         "readout": network.readout,
+        "input_data": asdict(network.input_data),
         "scale_facs": {
             name: _put(arrays, f"scale_{name}", np.asarray(factor, np.float32))
             for name, factor in network.scale_facs.items()
         },
         "layers": [_describe(layer, arrays) for layer in network.layers],
     }
-    file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        _write(archive, _MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
+        info = _member(_MANIFEST, compress=True)
+        archive.writestr(info, json.dumps(manifest, indent=1, sort_keys=True).encode())
         for name, array in sorted(arrays.items()):
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
-            _write(archive, name, buffer.getvalue())
-    return file.getvalue()
+            info = _member(name, compress=_is_compressible(array))
+            info.file_size = array.nbytes
+            with archive.open(info, "w") as member:
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
 
 
 def fingerprint(network: Network) -> str:
@@ -122,10 +129,12 @@ def fingerprint(network: Network) -> str:
     It does not change with the version of the format, with settings, or with the history.
     """
     arrays: dict[str, Array] = {}
-    content = {
+    content: dict[str, Any] = {
         "readout": network.readout,
         "layers": [_describe(layer, arrays) for layer in network.layers],
     }
+    if network.input_data.uint8_scale != UINT8_SCALE:
+        content["uint8_scale"] = network.input_data.uint8_scale
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name, array in arrays.items():
         digest.update(f"{name}{array.shape}".encode())
@@ -164,6 +173,8 @@ def load_artifact(path: PathLikeStr) -> Artifact:
                     str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
                 },
                 readout=manifest["readout"],
+                settings=_settings(manifest, path),
+                input_data=InputData(**manifest["input_data"]),
             )
             arrays.require_all_used()
             check_consistent(network)
@@ -177,18 +188,26 @@ def load_artifact(path: PathLikeStr) -> Artifact:
         raise ArtifactError(
             f"The contents of {path} do not fit together ({error}); convert the model again."
         ) from error
-    return Artifact(
-        network=network,
-        settings=_settings(manifest, path),
-        provenance=dict(manifest.get("provenance", {})),
-    )
+    return Artifact(network=network, provenance=dict(manifest.get("provenance", {})))
 
 
-def _write(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+def _member(name: str, *, compress: bool) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _TIMESTAMP)
-    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     info.external_attr = 0o644 << 16
-    archive.writestr(info, data)
+    return info
+
+
+def _is_compressible(array: Array) -> bool:
+    """Return whether compression is worth its time, from a part of the values.
+
+    Trained weights hardly shrink, and compressing them takes longer than all the rest; pruned or
+    quantized ones shrink a lot.
+    """
+    if array.size <= _PROBED:
+        return True
+    some = array.reshape(-1)[:: array.size // _PROBED].tobytes()
+    return len(zlib.compress(some, 1)) < _WORTH * len(some)
 
 
 def _put(arrays: dict[str, Array], stem: str, array: Array) -> dict[str, str]:
@@ -242,9 +261,12 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _settings(manifest: Mapping[str, Any], path: Path) -> Settings:
+def _settings(manifest: Mapping[str, Any], path: Path) -> Settings | None:
+    stored = manifest.get("settings")
+    if stored is None:
+        return None
     try:
-        return Settings.model_validate(manifest.get("settings", {}))
+        return Settings.model_validate(stored)
     except ValidationError as error:
         raise ArtifactError(f"The settings in {path} are not valid: {error}") from error
 
@@ -271,7 +293,7 @@ def _value(value: Any, arrays: _Arrays) -> Any:
     if isinstance(value, Mapping):
         if "array" in value:
             return arrays.read(value)
-        own = dict(value)
+        own = {name: _value(item, arrays) for name, item in value.items()}
         return activations.KINDS[own.pop("activation")](**own)
     if isinstance(value, list):
         return tuple(_value(item, arrays) for item in value)
@@ -306,6 +328,7 @@ class _Arrays:
             ) from error
         if array.dtype != np.float32:
             raise ArtifactError(f"{name} in {self._path} is no float32 array; convert again.")
+        array.setflags(write=False)  # or the layer would copy it
         return array
 
     def require_all_used(self) -> None:

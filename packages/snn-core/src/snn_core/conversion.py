@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
 
-from snn_core.codes import code_of, set_timesteps
+from snn_core.codes import code_of, set_duration, set_timesteps
 from snn_core.codes.windows import passes_spikes_on
+from snn_core.data import Dataset
 from snn_core.data.lazy import LazySamples
-from snn_core.errors import DataError, SettingsError, UnsupportedError
-from snn_core.evaluation.forward import check_shape
-from snn_core.ir import Network
+from snn_core.data.loading import Data, as_dataset
+from snn_core.data.ranges import calibrated
+from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
+from snn_core.ir import InputData, Network
+from snn_core.ir.shapes import count
 from snn_core.normalization import (
     apply_scales,
-    bound_scales,
     first_spike_scales,
     largest_activations,
     mse_scales,
     percentile_scales,
+    share_output_scale,
 )
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.exactness import Exactness, compare, require_exact
-from snn_core.passes import Pass, run_structural
+from snn_core.passes import Pass, run_structural, untrained
 from snn_core.passes.cost import WORDS, cost
 from snn_core.passes.precision import binarize_weights, quantize_weights
 from snn_core.passes.spiking import (
@@ -35,8 +39,11 @@ from snn_core.passes.spiking import (
     softmax_to_relu,
     spiking_pools,
 )
+from snn_core.phases import phase
 from snn_core.settings import Settings
-from snn_core.typing import Array, Float, Shape
+from snn_core.simulation import registry
+from snn_core.trial import try_out
+from snn_core.typing import Array, Shape
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "seed": {
@@ -78,12 +85,14 @@ def preset(name: str) -> Settings:
 
 def convert(
     source: Any,
-    data: Float[Array | LazySamples, "b *l"],
+    data: Data,
     *,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     input_shape: Shape | None = None,
+    uint8_scale: float | None = None,
     check: Literal["error", "warn", "off"] = "error",
+    trial: bool = True,
 ) -> Network:
     """Convert a trained network into a spiking one.
 
@@ -93,21 +102,30 @@ def convert(
         A model file, a model object, the name of one (``package.module:attribute``), what `read`
         returned for it, or a `Network`.
     data
-        Calibration samples, channels last, scaled as the network expects them. A few hundred
-        typical ones do. Those in files are read several times, some samples at a time.
+        Calibration samples, channels last: arrays, a data set, or the path of one. A few hundred
+        typical ones do. 8-bit integers (``uint8``) are divided by 255, unless the model rescales
+        by itself; all other numbers enter as they are, scaled as the model expects them. Samples
+        in files are read several times, some at a time.
     settings
-        How to convert; the preset ``fast`` if not given.
+        How to convert; the preset ``fast`` if not given. Nested dictionaries change that preset.
     timesteps
         Number of steps to convert for, instead of the one in the settings.
     input_shape
         Shape of one sample in the source's axis order, where the source leaves it open.
+    uint8_scale
+        Factor for 8-bit integers, instead of the one in the settings or the rule above. The
+        network keeps it for all samples to come.
     check
         What to do if the parsed network does not compute what the model computes, where its
         framework is installed: raise an error, warn, or not even look.
+    trial
+        Try the converted network out in a short simulation, and score it where there are labels.
+        The last line of its history is what came of it; `snn_core.trial.try_out` tells more.
 
     Returns
     -------
-    The converted network; ``history`` tells what was done to it.
+    The converted network. ``history`` tells what was done to it, ``settings`` what was decided, and
+    ``input_data`` how samples enter; simulations of it start from them.
 
     Raises
     ------
@@ -120,49 +138,102 @@ def convert(
     -----
     ExactnessWarning
         If ``check`` asks for it and the network differs from its source.
+    DataWarning
+        If calibration samples or weights can hardly be meant so: see `snn_core.data.ranges` and
+        `snn_core.passes.untrained`.
+    TrialWarning
+        If the spiking network does not decide as the analog one, with the likely reason.
     """
     if not isinstance(source, (Network, Parsed)):
         source = read(source, input_shape=input_shape)
-    settings = preset("fast") if settings is None else settings
+    if not isinstance(settings, Settings):
+        settings = preset("fast").updated(settings or {}, simulators=tuple(registry.names()))
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage="convert")
+    if uint8_scale is not None:
+        settings = settings.updated({"input": {"uint8_scale": uint8_scale}})
+    if settings.input.uint8_scale is not None:
+        source = _scale_input(source, settings.input.uint8_scale)
     network = source.network if isinstance(source, Parsed) else source
-    x_b_l = _check_samples(network, data, settings)
+    dataset = _calibration_samples(network, data, settings)
     code = code_of(settings)
     problems = code.problems(network.replace(readout=settings.conversion.readout))
     if problems:
         raise UnsupportedError(problems, what="These settings do not go together")
+    _warn_if_untrained(source)
+    input_data = _describe_input(network, dataset)
+    x_b_l = _as_floats(dataset.x_b_l, input_data)
     exactness = Exactness(reason="not asked for")
     if isinstance(source, Parsed) and check != "off":
         exactness = compare(source, x_b_l)
         require_exact(exactness, warn=check == "warn")
+    analog = network
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
-        readout=settings.conversion.readout
+        readout=settings.conversion.readout, input_data=input_data
     )
+    network = network.replace(note=f"input: {input_data}; values of {input_data.calibrated_range}")
     network = _choose_pooling(network, settings)
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:
         network = set_v_init(network, v_init=settings.cell.v_init)
-    return network.replace(note=str(exactness)) if exactness.compared else network
+    network = network.replace(settings=set_duration(settings, network))
+    if exactness.compared:
+        network = network.replace(note=str(exactness))
+    if trial:
+        tried = try_out(network, dataset, source=analog)
+        tried.warn()
+        network = network.replace(note=str(tried))
+    return network
 
 
-def _check_samples(
-    network: Network, data: Float[Array | LazySamples, "b *l"], settings: Settings
-) -> Array | LazySamples:
+def _warn_if_untrained(source: Parsed | Network) -> None:
+    network = source.network if isinstance(source, Parsed) else source
+    for note in network.history:
+        if note.startswith(untrained.WORDS):
+            advice = (
+                "Give them with --weights FILE, or load them into the model before converting it"
+            )
+            if isinstance(source, Parsed) and source.is_from_file:
+                advice = "Save them after training"
+            warn(f"{note}. Such a network decides at random; expected trained weights. {advice}.")
+
+
+def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:
+    """Return a source whose 8-bit integers are scaled as the user says."""
+
+    def scaled(network: Network) -> Network:
+        data = replace(network.input_data, uint8_scale=factor, decided_by="user")
+        return network.replace(input_data=data)
+
+    if isinstance(source, Network):
+        return scaled(source)
+    return replace(source, network=scaled(source.network))
+
+
+def _calibration_samples(network: Network, data: Data, settings: Settings) -> Dataset:
     """Return the calibration samples to use."""
-    number = settings.normalization.num_samples
-    if isinstance(data, LazySamples):  # checked when they are read
-        check_shape(network, data)
-        return data if number is None else data.choose(np.arange(min(number, len(data))))
-    x_b_l = np.asarray(data, np.float32)[:number]
-    check_shape(network, x_b_l)
-    if not len(x_b_l):
+    if not isinstance(data, (str, PathLike, tuple)) and not len(data):
         raise DataError("Found no calibration samples; expected at least one.")
-    if not np.isfinite(x_b_l).all():
-        raise DataError("Found NaN or infinite values in the calibration data; remove them first.")
-    return x_b_l
+    dataset = as_dataset(data, part="calibration", settings=settings.input).fit_to(
+        input_shape=network.input.output_shape,
+        num_classes=count(network.output.output_shape),
+    )
+    number = settings.normalization.num_samples
+    return dataset if number is None else dataset.select(number=min(number, len(dataset)))
 
 
+def _describe_input(network: Network, dataset: Dataset) -> InputData:
+    """Return what the network keeps of its calibration samples."""
+    found = calibrated(dataset, network.input_data)
+    complete = len(dataset.classes) == count(network.output.output_shape)
+    return replace(found, classes=dataset.classes if complete else ())
+
+
+def _as_floats(x_b_l: Array | LazySamples, data: InputData) -> Array | LazySamples:
+    return x_b_l.map(data.as_floats) if isinstance(x_b_l, LazySamples) else data.as_floats(x_b_l)
+
+
+@phase("applying lossy passes")
 def _apply_lossy_passes(
     source: Parsed | Network, x_b_l: Array | LazySamples, settings: Settings
 ) -> Network:
@@ -171,8 +242,9 @@ def _apply_lossy_passes(
     Those on weights change the source's own, before anything is merged into them.
     """
     network = source if isinstance(source, Network) else source.network
-    dialect = source if isinstance(source, Network) else source.dialect
-    for on_weights in _weight_passes(settings):
+    on_all_weights = _weight_passes(settings)
+    dialect = source.dialect if on_all_weights and isinstance(source, Parsed) else network
+    for on_weights in on_all_weights:
         changed = on_weights(dialect)
         if changed is not dialect:
             note, after = changed.history[-1], run_structural(changed)
@@ -223,6 +295,7 @@ HEADROOM = 2.0
 reaches. Resolution costs nothing there, so no sample has to be clipped."""
 
 
+@phase("normalizing")
 def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen, code = settings.normalization, code_of(settings)
     if code.scaling == "headroom":
@@ -249,9 +322,13 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
     note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
-    scales = bound_scales(network, scales)
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
+
+
+def _apply_scales(network: Network, scales: Mapping[str, Array], settings: Settings) -> Network:
+    highest, scales = code_of(settings).highest, share_output_scale(network, scales)
+    return apply_scales(network, scales, v_thresh=settings.cell.v_thresh, highest=highest)
 
 
 def _scale_with_headroom(
@@ -265,7 +342,7 @@ def _scale_with_headroom(
         if not passes_spikes_on(network, name)
     }
     note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
 
 
@@ -274,7 +351,7 @@ def _scale_for_first_spikes(
 ) -> Network:
     """Scale layers for spike times with a ramp, whatever the method."""
     scales, v_init = first_spike_scales(network, x_b_l, settings)
-    scaled = apply_scales(network, scales, v_thresh=settings.cell.v_thresh)
+    scaled = _apply_scales(network, scales, settings)
     started = [
         replace(layer, v_init=v_init[layer.name])
         for layer in scaled.spiking_layers

@@ -6,6 +6,8 @@ Each message states what was found, what was expected and what to do. The comman
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -60,3 +62,19 @@ class ContractError(SNNError):
 
 class SimulationError(SNNError):
     """A simulator failed while building or running a network."""
+
+
+class SNNWarning(UserWarning):
+    """Base class of all warnings; the command line shows each as one line on standard error."""
+
+
+class DataWarning(SNNWarning):
+    """Samples, labels or weights are allowed, but can hardly be meant so."""
+
+
+def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
+    """Warn at the line outside this package that led here."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("snn_core"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -301,12 +301,14 @@ def test_an_old_artifact_survives_a_failed_conversion(convert, classifier, artif
     assert artifact.read_bytes() == before
 
 
-def test_a_full_disk_leaves_the_old_artifact(convert, artifact, monkeypatch):
+def test_a_full_disk_leaves_the_old_artifact(convert, artifact, images, monkeypatch):
+    data = images()
+
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("snn_core.artifact.dumps", full)
-    assert "Cannot write" in convert(output=artifact)
+    monkeypatch.setattr("numpy.lib.format.write_array", full)
+    assert "Cannot write" in convert(data=data, output=artifact)
 
 
 def test_no_work_is_lost_by_a_damaged_batch(snn, artifact, images, tmp_path):

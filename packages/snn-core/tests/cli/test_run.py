@@ -23,6 +23,7 @@ KEYS = [
     "ann_operations_per_sample",
     "simulate_s",
     "us_per_sample_step",
+    "classes",
 ]
 TIMES = ("simulate_s", "us_per_sample_step")
 
@@ -85,6 +86,22 @@ def test_flags_change_the_run(snn, artifact, images, arguments, expected):
         "run", artifact, "--simulator", "reference", "--data", images(), "--json", *arguments
     )
     assert figures(done).items() >= expected.items()
+
+
+def test_the_simulator_of_the_settings_is_the_default(snn, artifact, images, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[simulation]\nsimulator = "reference"\n')
+    done = snn("run", artifact, "--data", images(), "--settings", path, "--json")
+    assert figures(done)["simulator"] == "reference"
+
+
+def test_steps_that_lose_spikes_are_refused(snn, artifact, images):
+    done = snn("run", artifact, "--simulator", "reference", "--data", images(), "--dt", 2)
+    assert done.exit_code == 2
+    assert (
+        "Found steps of 2 ms (simulation.dt); the network was converted for rates of up to one"
+        in (" ".join(done.stderr.split()))
+    )
 
 
 def test_the_batch_size_changes_nothing(snn, artifact, images):

@@ -1,25 +1,40 @@
+import warnings
+
 import numpy as np
 import pytest
 
 from snn_core.data import Dataset, load_dataset
-from snn_core.errors import DataError
+from snn_core.errors import DataError, DataWarning
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4) / 12
 
 
 def test_samples_and_labels_are_read(tmp_path):
-    np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1])
+    np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1], classes=["ant", "bee", "cat"])
     found = load_dataset(tmp_path / "data.npz")
+    assert found.classes == ("ant", "bee", "cat")
     np.testing.assert_array_equal(found.x_b_l, X)
     assert found.labels_b.tolist() == [2, 0, 1]
     assert list(found.sample_ids) == [0, 1, 2]
     assert len(found) == 3
 
 
-def test_bytes_are_divided_by_255():
+def test_bytes_stay_so_until_a_network_takes_them():
     found = Dataset.of(np.array([[0, 51, 255]], np.uint8))
-    np.testing.assert_array_equal(found.x_b_l, np.float32([[0, 51 / np.float32(255), 1]]))
+    assert found.x_b_l.dtype == np.uint8
+    assert found.x_b_l.tolist() == [[0, 51, 255]]
     assert found.labels_b is None
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint16", "int64", "float16", "float64"])
+def test_other_numbers_become_float32_with_their_values(kind):
+    found = Dataset.of(np.array([[0, 1], [1, 1]], kind))
+    assert found.x_b_l.dtype == np.float32
+    assert found.x_b_l.tolist() == [[0, 1], [1, 1]]
+
+
+def test_labels_of_bytes_are_numbers_of_classes():
+    assert Dataset.of(X, np.array([2, 0, 1], np.uint8)).labels_b.tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -46,8 +61,36 @@ def test_a_selection_keeps_the_indices_and_the_hash():
     assert part.sample_ids == [2, 0]
     assert part.labels_b.tolist() == [1, 2]
     assert part.sha256 == whole.sha256
-    assert whole.select(number=2).sample_ids == [0, 1]
-    assert part.select(number=1).sample_ids == [2]
+    assert whole.select(number=2, consecutive=True).sample_ids == [0, 1]
+    assert part.select(number=2).sample_ids == [2, 0]
+    assert Dataset.of(X).select(number=2).sample_ids == [0, 1]
+
+
+def test_a_number_of_samples_takes_classes_in_turn():
+    """Whatever their order, all classes are there as soon as the number allows."""
+    labels_b = np.repeat([2, 0, 1], [4, 1, 3])
+    data = Dataset.of(np.zeros((8, 1)), labels_b)
+    chosen = {number: data.select(number=number) for number in range(1, 9)}
+    assert [sorted(part.labels_b.tolist()) for part in chosen.values()] == [
+        [0], [0, 1], [0, 1, 2], [0, 1, 1, 2], [0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 2],
+        [0, 1, 1, 1, 2, 2, 2], [0, 1, 1, 1, 2, 2, 2, 2],
+    ]  # fmt: skip
+    assert chosen[4].sample_ids == [0, 4, 5, 6]  # the first of each class, in the order of the data
+    assert chosen[8].sample_ids == list(range(8))
+
+
+def test_classes_of_data_are_compared_with_those_of_a_network():
+    data = Dataset.of(X, np.array([0, 1, 1]), classes=("cat", "dog"))
+    fit = {"input_shape": (4,), "num_classes": 3}
+    with pytest.warns(DataWarning, match=r"has 2 classes \(cat, dog\); the network has 3"):
+        data.fit_to(**fit)
+    with pytest.warns(DataWarning, match="cat, dog; the network was converted with dog, cat, emu"):
+        data.fit_to(**fit, classes=("dog", "cat", "emu"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert data.fit_to(input_shape=(4,), num_classes=2).classes == ("cat", "dog")
+        unnamed = Dataset.of(X, np.array([0, 1, 1]))
+        assert unnamed.fit_to(**fit, classes=("a", "b", "c")).classes == ("a", "b", "c")
 
 
 def test_the_hash_depends_on_samples_labels_and_shape():

@@ -25,12 +25,27 @@ def folder(tmp_path):
     return tmp_path / "images"
 
 
-def test_a_sub_folder_is_a_class_and_bytes_are_divided_by_255(folder):
+def test_a_sub_folder_is_a_class_and_images_are_bytes(folder):
     data = load_dataset(folder)
     assert data.labels_b.tolist() == [0, 0, 1]
+    assert data.classes == ("a", "b")
     assert data.x_b_l.shape == (3, 5, 4, 3)
-    expected = np.stack([pixels(seed) for seed in range(3)]) / np.float32(255)
-    np.testing.assert_array_equal(data.x_b_l[:], expected)
+    assert data.x_b_l.dtype == np.uint8
+    np.testing.assert_array_equal(data.x_b_l[:], np.stack([pixels(seed) for seed in range(3)]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "factor"),
+    [
+        ({"datagen_kwargs": {"rescale": 0.5}}, 0.5),
+        ({"datagen_kwargs": {"rescale": 0.5}, "uint8_scale": 2}, 0.5),
+        ({"datagen_kwargs": {"featurewise_center": True, "mean": 0}, "uint8_scale": 2}, 2),
+        ({"datagen_kwargs": {"featurewise_center": True, "mean": 0}, "uint8_scale": "1/4"}, 0.25),
+    ],
+)
+def test_images_are_scaled_as_settings_say(folder, settings, factor):
+    data = load_dataset(folder, settings=Settings.of({"input": settings}).input)
+    np.testing.assert_array_equal(data.x_b_l[:1][0], pixels(0) * np.float32(factor))
 
 
 def test_only_the_images_of_a_part_are_decoded(folder, monkeypatch):
@@ -49,16 +64,16 @@ def test_a_jpeg_is_close_to_its_source(tmp_path):
     data = load_dataset(tmp_path, settings=InputSettings(dataflow_kwargs=flow))
     assert data.x_b_l.shape == (1, 8, 8, 1)
     # JPEG rounds its coefficients: at quality 95 a few grey levels.
-    assert np.abs(data.x_b_l[:][0, ..., 0] * 255 - smooth).max() < 6
+    assert np.abs(data.x_b_l[:][0, ..., 0] - smooth.astype(float)).max() < 6
 
 
 def test_size_and_classes_can_be_chosen(folder):
     flow = {"target_size": [10, 8], "color_mode": "rgba", "classes": ["b", "a"], "shuffle": False}
     data = load_dataset(folder, settings=InputSettings(dataflow_kwargs=flow))
     assert data.labels_b.tolist() == [1, 1, 0]
-    doubled = pixels(1).repeat(2, axis=0).repeat(2, axis=1) / np.float32(255)
+    doubled = pixels(1).repeat(2, axis=0).repeat(2, axis=1)
     np.testing.assert_array_equal(data.x_b_l[1:2][0, ..., :3], doubled)
-    assert (data.x_b_l[:][..., 3] == 1).all()
+    assert (data.x_b_l[:][..., 3] == 255).all()
 
 
 def test_images_are_scaled_and_centred_as_in_keras():

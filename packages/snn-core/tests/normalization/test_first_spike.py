@@ -54,7 +54,7 @@ def test_conversion_keeps_the_function(code, per_channel):
     settings = settings_of(code).updated({"normalization": {"per_channel": per_channel}})
     converted = convert(network, x_b_l, settings=settings)
     np.testing.assert_allclose(predict(converted, x_b_l), predict(network, x_b_l), atol=1e-5)
-    assert "first spikes" in converted.history[-1]
+    assert "first spikes" in converted.history[-2]
     for layer in converted.spiking_layers[:-1]:
         assert (layer.v_init < 1).all()
     pool = next(layer for layer in converted if isinstance(layer, MaxPooling2D))
@@ -85,7 +85,7 @@ def test_scales_are_for_the_levels_of_the_code():
     ):
         settings = settings_of(code, **option).updated({"normalization": {"method": "mse"}})
         converted = convert(network, x_b_l, settings=settings)
-        assert f"mse at {levels} steps" in converted.history[-1]
+        assert f"mse at {levels} steps" in converted.history[-2]
         with pytest.raises(SettingsError, match=next(iter(option))):
             convert(network, x_b_l, settings=settings, timesteps=8)
 

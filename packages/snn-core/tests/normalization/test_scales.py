@@ -21,6 +21,7 @@ from snn_core.ir import (
     Linear,
     MaxPooling2D,
     Network,
+    QuantizedReLU,
     ReLU,
     Reshape,
     Spiking,
@@ -93,8 +94,7 @@ def _sequence_network() -> Network:
 
 def _scales(network: Network, *, per_channel: bool) -> dict[str, np.ndarray]:
     def shape(layer: Spiking) -> tuple[int, ...]:
-        # The bound of the clipped layer must stay one number.
-        return layer.output_shape[-1:] if per_channel and layer.name != "grouped" else ()
+        return layer.output_shape[-1:] if per_channel else ()
 
     return {
         layer.name: RNG.uniform(0.5, 3, size=shape(layer)).astype(np.float32)
@@ -140,16 +140,57 @@ def test_weights_follow_the_formula() -> None:
     assert network["hidden"].weight_io.tolist() == [[1, 2]]  # the source is untouched
 
 
-def test_bound_with_different_scales_is_refused() -> None:
-    network = Network(
+def _clipped(activation) -> Network:
+    return Network(
         layers=(
             Input(name="input", output_shape=(1,)),
             Dense(name="clipped", inputs=("input",), output_shape=(2,), weight_io=np.ones((1, 2)),
-                  bias_o=np.zeros(2), activation=ReLU(max_value=6.0)),
+                  bias_o=np.zeros(2), activation=activation),
         )
     )  # fmt: skip
-    with pytest.raises(UnsupportedError, match=r"clipped.*per_channel = false"):
-        apply_scales(network, {"clipped": np.array([1, 2], np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        (ReLU(max_value=6.0), ReLU(max_value=(6.0, 3.0))),
+        (QuantizedReLU(step=0.25, max_value=2.0),
+         QuantizedReLU(step=(0.25, 0.125), max_value=(2.0, 1.0))),
+    ],
+)  # fmt: skip
+def test_a_bound_differs_by_channel_where_scales_do(activation, expected) -> None:
+    network = _clipped(activation)
+    scaled = apply_scales(network, {"clipped": np.array([1, 2], np.float32)})
+    assert scaled["clipped"].activation == expected
+    x = np.array([[-1], [0.3], [1.7], [9]], np.float32)
+    found = forward(scaled, x)["clipped"] * scaled.scale_facs["clipped"]
+    np.testing.assert_array_equal(found, forward(network, x)["clipped"])
+
+
+@pytest.mark.parametrize(("highest", "v_thresh"), [(1.0, 1.0), (4.0, 1.0), (0.75, 1.0), (1.0, 2.0)])
+def test_the_most_that_spikes_can_say_is_at_most_the_bound(highest, v_thresh) -> None:
+    network = _clipped(ReLU(max_value=3.0))
+    scaled = apply_scales(
+        network, {"clipped": np.array([0.25, 20], np.float32)}, v_thresh=v_thresh, highest=highest
+    )
+    most = scaled.scale_facs["clipped"] * highest
+    assert most.tolist() == [0.25 * v_thresh * highest, 3]
+    assert apply_scales(network, {}).scale_facs["clipped"] == 1
+
+
+def test_a_pool_with_a_bound_of_its_own_keeps_it() -> None:
+    network = Network(
+        layers=(
+            Input(name="input", output_shape=(2, 2, 1)),
+            Conv2D(name="conv", inputs=("input",), output_shape=(2, 2, 2), activation=ReLU(),
+                   weight_hwio=np.ones((1, 1, 1, 2)), bias_o=np.zeros(2)),
+            AveragePooling2D(name="pool", inputs=("conv",), output_shape=(1, 1, 2),
+                             pool_size=(2, 2), strides=(2, 2), activation=ReLU(max_value=6.0)),
+        )
+    )  # fmt: skip
+    scaled = apply_scales(network, {"conv": np.array([2, 8], np.float32)}, highest=1.0)
+    assert scaled.scale_facs["pool"].tolist() == [2, 6]
+    assert scaled["pool"].activation == ReLU(max_value=(3.0, 1.0))
 
 
 def test_scales_that_differ_within_a_channel_are_refused() -> None:

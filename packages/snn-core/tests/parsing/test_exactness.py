@@ -101,6 +101,22 @@ def test_values_that_are_no_numbers_are_never_within_a_tolerance() -> None:
         require_exact(result)
 
 
+@pytest.mark.parametrize(("kind", "within"), [(np.float32, False), (np.float16, True)])
+def test_half_precision_may_round_coarsely(kind: Any, within: bool) -> None:
+    expected = np.array([[1.0, 0.5]], kind)
+    result = difference(np.array([[1.0 + 2**-8, 0.5]], np.float32), expected, engine="toy 1")
+    assert result.relative == 2**-8
+    assert result.is_within(1e-4) == within
+    assert ("in half precision" in str(result)) == within
+
+
+def test_half_precision_does_not_hide_a_wrong_reading() -> None:
+    expected = np.array([[1.0, 0.5]], np.float16)
+    result = difference(np.array([[1.0, 0.53125]], np.float32), expected, engine="toy 1")
+    with pytest.raises(ParseError, match=r"at most 0\.015625 of the largest"):
+        require_exact(result)
+
+
 @pytest.mark.parametrize(
     ("parser", "reason"),
     [
@@ -128,13 +144,13 @@ def test_a_conversion_stops_at_a_difference(model: Path) -> None:
         convert(parsed, DATA)
     with pytest.warns(ExactnessWarning, match="does not compute"):
         network = convert(parsed, DATA, check="warn")
-    assert "compared with toy 1.0 on 2 sample(s)" in network.history[-1]
+    assert "compared with toy 1.0 on 2 sample(s)" in network.history[-2]
     unchecked = convert(parsed, DATA, check="off")
     assert not any("compared" in line for line in unchecked.history)
 
 
 def test_the_history_tells_how_exact_the_network_is(model: Path) -> None:
     network = convert(read(model, parsers=[ToyParser()]), DATA)
-    assert "largest difference 0.0e+00" in network.history[-1]
+    assert "largest difference 0.0e+00" in network.history[-2]
     missing = convert(read(model, parsers=[Missing()]), DATA)
     assert not any("compared" in line for line in missing.history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 
 from snn_core.evaluation.forward import predict
 from snn_core.ir import (
+    ActivationLayer,
     Add,
     BatchNormalization,
+    Concatenate,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -156,8 +159,10 @@ def test_groups_see_their_own_channels_only() -> None:
     assert weights(found["l2"]) == ([[[[2, 3]]]], [5, 7])
 
 
-@pytest.mark.parametrize(("gain", "folded"), [(2.0, True), (-2.0, False)])
-def test_maxima_commute_with_growing_maps_only(gain: float, folded: bool) -> None:
+@pytest.mark.parametrize(("gain", "sign"), [(2.0, None), (-2.0, [-1]), (0.0, None)])
+def test_falling_maps_turn_maxima_in_front_of_them_to_minima(
+    gain: float, sign: list[int] | None
+) -> None:
     pool = {"pool_size": (2, 2), "strides": (2, 2), "activation": Linear()}
     point = {"weight_hwio": np.ones((1, 1, 1, 1)), "bias_o": np.zeros(1)}
     network = chain(
@@ -167,9 +172,83 @@ def test_maxima_commute_with_growing_maps_only(gain: float, folded: bool) -> Non
         bn((1, 1, 1), [gain], [1]),
     )
     found = fold_batch_normalization(network)
-    assert (len(found) == 3) is folded
+    assert len(found) == 3
+    assert signs(found["l2"]) == sign
     x = np.array([1, 2, 3, -4], np.float32).reshape(1, 2, 2, 1)
     assert predict(found, x).item() == 3 * gain + 1
+
+
+def relu_bn_pool(gain: list[float], offset: list[float], *after: Any) -> Network:
+    """Return two channels of two cells, rectified, mapped and pooled."""
+    pool = {"pool_size": (1, 2), "strides": (1, 2), "activation": Linear()}
+    rectified = {"activation": ReLU()}
+    return chain(
+        (1, 2, 2),
+        (ActivationLayer, (1, 2, 2), rectified),
+        bn((1, 2, 2), gain, offset),
+        (MaxPooling2D, (1, 1, 2), pool),
+        *after,
+    )
+
+
+def signs(layer: Layer) -> list[int] | None:
+    assert isinstance(layer, MaxPooling2D)
+    return None if layer.sign_c is None else layer.sign_c.tolist()
+
+
+X = np.array([[3, 5], [1, -2]], np.float32).reshape(1, 1, 2, 2)
+"""Cells (3, 5) and (1, -2): the rectified maxima are 3 and 5, the minima 1 and 0."""
+
+
+def test_maps_of_rates_move_behind_maxima_of_them() -> None:
+    """max(2 r + 1) = 2 max(r) + 1; max(-3 r + 4) = -3 min(r) + 4."""
+    found = fold_batch_normalization(relu_bn_pool([2, -3], [1, 4]))
+    assert [layer.name for layer in found] == ["l0", "l1", "l3/unmapped", "l3"]
+    assert signs(found["l3/unmapped"]) == [1, -1]
+    assert weights(found["l3"]) == ([[[[2], [-3]]]], [1, 4])
+    assert predict(found, X).ravel().tolist() == [7, 4]
+
+
+def test_a_map_behind_maxima_goes_on_into_the_next_weights() -> None:
+    flat = (Flatten, (2,), {})
+    found = fold_batch_normalization(relu_bn_pool([2, -3], [1, 4], flat, dense([[1], [10]], [0])))
+    assert [layer.name for layer in found] == ["l0", "l1", "l3/unmapped", "l4", "l5"]
+    assert weights(found["l5"]) == ([[2], [-30]], [41])
+    assert predict(found, X).ravel().tolist() == [7 + 40]
+
+
+def test_a_gain_of_zero_leaves_the_offset() -> None:
+    found = fold_batch_normalization(relu_bn_pool([0, 2], [5, 0]))
+    assert signs(found["l3/unmapped"]) is None
+    assert predict(found, X).ravel().tolist() == [5, 10]
+
+
+def test_minima_of_minima_are_maxima_again() -> None:
+    pool = {"pool_size": (1, 1), "strides": (1, 1), "activation": Linear()}
+    again = bn((1, 1, 2), [-1, -1], [0, 0]), (MaxPooling2D, (1, 1, 2), pool)
+    found = fold_batch_normalization(relu_bn_pool([2, -3], [1, 4], *again))
+    assert signs(found["l3/unmapped"]) == [1, -1]
+    assert signs(found["l5/unmapped"]) == [-1, 1]
+    assert predict(found, X).ravel().tolist() == [-7, -4]
+
+
+def test_a_map_that_others_read_stays_for_them() -> None:
+    flat = (Flatten, (2,), {})
+    network = relu_bn_pool([2, -3], [1, 4], flat)
+    wide = Flatten(name="wide", inputs=("l2",), output_shape=(4,))
+    both = Concatenate(name="both", inputs=("l4", "wide"), output_shape=(6,), axis=0)
+    found = fold_batch_normalization(replace(network, layers=(*network.layers, wide, both)))
+    assert found["l3/unmapped"].inputs == ("l1",)
+    assert found["l4"].inputs == ("l3",)
+    assert found["wide"].inputs == ("l2",)
+    assert predict(found, X).ravel().tolist() == [7, 4, 7, -11, 3, 4]
+
+
+def test_a_pool_with_a_rectifier_of_its_own_takes_mapped_values() -> None:
+    rectifier = (ActivationLayer, (1, 1, 2), {"activation": ReLU()})
+    found = fold_batch_normalization(relu_bn_pool([2, -3], [1, 4], rectifier))
+    assert [layer.name for layer in found] == ["l0", "l1", "l2", "l3", "l4"]
+    assert signs(found["l3"]) is None
 
 
 def test_other_axes_pass_through_one_pixel() -> None:

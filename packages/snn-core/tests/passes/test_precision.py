@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,13 @@ def test_a_format_must_be_one(form: str) -> None:
         parse_format(form)
 
 
+class Given(ToyParser):
+    """Its sources are networks of the source dialect."""
+
+    def parse(self, source: Any, *, input_shape: Any = None) -> Network:
+        return source
+
+
 @pytest.mark.parametrize("passed", [binarize_weights, quantize_weights])
 def test_what_is_exact_already_is_left_alone(passed: object) -> None:
     network = dense([[1, -1], [0, 1]])
@@ -115,9 +124,7 @@ def test_pruned_weights_stay_pruned_all_the_way(name: str, cell: dict[str, objec
     source = pruned()
     network = run_structural(source)
     settings = preset(name).updated({"cell": cell})
-    parsed = Parsed(
-        source=None, parser=ToyParser(), input_shape=None, dialect=source, network=network
-    )
+    parsed = Parsed(source=source, parser=Given(), input_shape=None, network=network)
     data = np.random.default_rng(0).random((20, 4, 4, 2)).astype("f4")
     converted = convert(parsed, data, settings=settings, check="off")
     for before, name_ in (("conv", "00Conv2D_2x2x3"), ("out", "02Dense_4")):
@@ -143,10 +150,7 @@ def test_weights_change_before_normalization_is_merged_into_them() -> None:
                                gain_c=np.array([0.5]), offset_c=np.array([0.25])),
         )
     )  # fmt: skip
-    parsed = Parsed(
-        source=None, parser=ToyParser(), input_shape=None, dialect=source,
-        network=run_structural(source),
-    )  # fmt: skip
+    parsed = Parsed(source=source, parser=Given(), input_shape=None, network=run_structural(source))
     settings = Settings.of(
         {"cell": {"binarize_weights": True}, "normalization": {"method": "none"}}
     )

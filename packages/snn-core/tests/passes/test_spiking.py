@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,24 @@ def test_pre_spike_max_works_on_the_sums_of_the_layer_before() -> None:
     changed = max_pool_method(network, method="pre_spike_max")
     assert [layer.name for layer in changed.spiking_layers] == ["pool", "output"]
     assert _same_function(network, changed)
+
+
+def test_pre_spike_max_keeps_the_bounds_before_and_after_the_pool() -> None:
+    network = _network(MaxPooling2D)
+    for before, after in ((ReLU(), ReLU(max_value=6.0)), (ReLU(max_value=6.0), ReLU())):
+        (source,) = network.inbound("pool")
+        bounded = network.replace(
+            replace(source, activation=before), replace(network["pool"], activation=after)
+        )
+        changed = max_pool_method(bounded, method="pre_spike_max")
+        assert changed["pool"].activation == ReLU(max_value=6.0)
+
+
+@pytest.mark.parametrize("method", ["fir_max", "pre_spike_max"])
+def test_pools_of_sums_pass_on_increments_whatever_the_method(method: str) -> None:
+    network = _network(MaxPooling2D)
+    linear = network.replace(replace(network["pool"], activation=Linear()))
+    assert max_pool_method(linear, method=method)["pool"].method == "pre_spike_max"
 
 
 def test_pre_spike_max_keeps_neurons_that_others_listen_to() -> None:

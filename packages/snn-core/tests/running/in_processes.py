@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from snn_core.artifact import load_artifact
+from snn_core.artifact import load
 from snn_core.data import Dataset, load_dataset
 from snn_core.running.result import BatchArrays, RunResult
 from snn_core.running.run import describe_run
@@ -19,9 +19,9 @@ from snn_core.simulation.contract import AbstractSNN
 
 def prepare(model: str, data: str) -> tuple[AbstractSNN, Dataset]:
     """Return a network on its simulator, and the samples, in any process."""
-    stored = load_artifact(model)
-    snn = registry.get("reference")(stored.network, stored.settings)
-    dataset = load_dataset(data).fit_to(input_shape=stored.network.input.output_shape)
+    network = load(model)
+    snn = registry.get("reference")(network)
+    dataset = load_dataset(data).fit_to(input_shape=network.input.output_shape)
     return snn, dataset
 
 

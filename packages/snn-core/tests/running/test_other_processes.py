@@ -19,7 +19,7 @@ def test_batches_in_other_processes_make_up_the_same_run(tmp_path):
     network = NetworkBuilder((6,)).dense(rng.normal(0.1, 0.5, (6, 3))).build()
     settings = preset("seed").updated({"simulation": {"duration": 12, "batch_size": 3}})
     model, data = str(tmp_path / "model.snn"), str(tmp_path / "data.npz")
-    save(convert(network, x, settings=settings), model, settings=settings)
+    save(convert(network, x, settings=settings), model)
     np.savez(data, x=x, y=y)
     command = [sys.executable, str(SCRIPT), model, data]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

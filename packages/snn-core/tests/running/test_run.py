@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -6,8 +7,9 @@ import pytest
 from snn_core import load, run
 from snn_core.conversion import convert, preset
 from snn_core.data import Dataset
-from snn_core.errors import ArtifactError, DataError, SettingsError
-from snn_core.ir import BinaryTanh
+from snn_core.errors import ArtifactError, DataError, SettingsError, UnknownSimulatorError
+from snn_core.ir import BinaryTanh, Linear
+from snn_core.passes.spiking import set_v_init
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_core.simulation import registry
@@ -107,11 +109,116 @@ def test_data_may_be_arrays_a_data_set_or_a_file(network, tmp_path):
 
 
 def test_an_artifact_brings_its_settings(network, tmp_path):
-    from snn_core.artifact import save
-
-    save(network, tmp_path / "model.snn", settings=settings_of())
+    network.replace(settings=network.settings_for(settings_of())).save(tmp_path / "model.snn")
     assert_same(run(tmp_path / "model.snn", "reference", data=(X, Y)), simulate(network))
     assert load(tmp_path / "model.snn").readout == network.readout
+
+
+def classifier():
+    """Return a network of two layers that decides clearly."""
+    rng = np.random.default_rng(1)
+    builder = NetworkBuilder((6,)).dense(rng.normal(0.1, 0.5, (6, 8)))
+    return builder.dense(rng.normal(0, 0.5, (8, 3)), activation=Linear()).build()
+
+
+def converted(**conversion):
+    """Return a network that was converted for 16 steps, or for what a spike code takes."""
+    return convert(
+        classifier(), X, settings={"conversion": conversion, "simulation": {"duration": 16}}
+    )
+
+
+def test_a_network_is_simulated_as_it_was_converted(tmp_path):
+    network = converted()
+    network.save(tmp_path / "model.snn")
+    in_memory, from_file = (
+        run(source, "reference", data=(X, Y)) for source in (network, tmp_path / "model.snn")
+    )
+    assert in_memory.timesteps == from_file.timesteps == 16
+    assert_same(in_memory, from_file)
+    assert in_memory.metadata == from_file.metadata
+    assert (
+        ReferenceSNN(network).settings == network.settings == load(tmp_path / "model.snn").settings
+    )
+
+
+def test_steps_of_the_conversion_are_those_of_the_run():
+    network = convert(classifier(), X, timesteps=16)
+    assert run(network, "reference", data=(X, Y)).timesteps == 16
+    assert run(network, "reference", data=(X, Y), timesteps=5).timesteps == 5
+
+
+@pytest.mark.parametrize(
+    ("conversion", "steps"),
+    [
+        ({"spike_code": "ttfs_exact", "window_steps": 8}, 16),  # two windows
+        ({"spike_code": "temporal_pattern", "num_bits": 5}, 5),
+        ({"spike_code": "ttfs"}, 16),
+    ],
+)
+def test_the_spike_code_of_the_conversion_is_that_of_the_run(conversion, steps, tmp_path):
+    network = converted(**conversion)
+    network.save(tmp_path / "model.snn")
+    results = [
+        run(source, "reference", data=(X, Y)) for source in (network, tmp_path / "model.snn")
+    ]
+    for result in results:
+        assert result.summary()["spike_code"] == conversion["spike_code"]
+        assert result.timesteps == steps
+    assert_same(*results)
+
+
+def test_another_spike_code_than_that_of_the_conversion_is_refused():
+    network = converted(spike_code="ttfs_exact")
+    given = {"conversion": {"spike_code": "temporal_mean_rate"}}
+    for settings in (given, Settings.of(given)):
+        with pytest.raises(SettingsError, match=r"spike_code = 'temporal_mean_rate'; the network"):
+            run(network, "reference", data=(X, Y), settings=settings)
+        with pytest.raises(SettingsError, match="spike_code"):
+            ReferenceSNN(network, Settings.of(given))
+    with pytest.raises(SettingsError, match=r"follows from conversion\.window_steps"):
+        run(network, "reference", data=(X, Y), timesteps=5)
+
+
+def test_what_a_run_changes_leaves_the_rest_as_converted(tmp_path):
+    network = converted()
+    network.save(tmp_path / "model.snn")
+    changes = {"simulation": {"batch_size": 4}, "cell": {"tau_refrac": 1.0}}
+    for source in (network, tmp_path / "model.snn"):
+        for settings in (changes, Settings.of(changes)):
+            result = run(source, "reference", data=(X, Y), settings=settings)
+            assert result.timesteps == 16
+            used = result.metadata["identity"]["settings"]
+            assert used["conversion"]["readout"] == "membrane"
+            assert used["simulation"]["batch_size"] == 4
+            assert used["cell"]["tau_refrac"] == 1
+    assert_same(result, simulate(network, settings=changes))
+
+
+def test_a_network_keeps_its_settings_wherever_it_goes():
+    network = converted()
+    assert network.settings.num_steps == 16
+    assert network.replace(note="changed").settings is network.settings
+    assert set_v_init(network, v_init=0.25).settings is network.settings
+    assert pickle.loads(pickle.dumps(network)).settings == network.settings  # noqa: S301
+
+
+def test_the_simulator_of_the_settings_is_the_default(network):
+    settings = settings_of(simulation={"duration": 20, "batch_size": 4, "simulator": "reference"})
+    result = run(network, data=(X, Y), settings=settings)
+    assert result.summary()["simulator"] == "reference"
+    assert_same(result, simulate(network))
+    with pytest.raises(UnknownSimulatorError, match="'nobody'"):
+        run(network, data=(X, Y), settings={"simulation": {"simulator": "nobody"}})
+
+
+def test_dictionaries_are_checked_as_settings_are(network):
+    with pytest.raises(SettingsError, match="Did you mean 'duration'"):
+        run(network, "reference", data=(X, Y), settings={"simulation": {"durration": 3}})
+    with pytest.raises(SettingsError, match="Unknown simulator option: 'threads'"):
+        run(network, "reference", data=(X, Y), settings={"reference": {"threads": 2}})
+    with pytest.raises(SettingsError, match="Did you mean 'percentile'"):
+        convert(network, X, settings={"normalization": {"percentil": 3}})
 
 
 def test_steps_and_seed_can_be_given(network):

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from snn_core.errors import SettingsError
@@ -7,6 +9,7 @@ from snn_core.settings import (
     InputSettings,
     NormalizationSettings,
     Settings,
+    SimulationSettings,
 )
 from snn_core.settings.__main__ import document
 from snn_core.settings.original import SettingsWarning
@@ -174,13 +177,67 @@ def test_settings_of_a_conversion_are_refused_in_a_run(section, key, value):
         given.with_conversion(CONVERTED)
     assert "num_steps" not in str(refused.value)
     with pytest.raises(SettingsError, match=rf"{section}\.{key}"):
-        CONVERTED.updated({section: {key: value}}).require_conversion(CONVERTED)
+        CONVERTED.updated({section: {key: value}}).with_conversion(CONVERTED)
+
+
+def test_a_default_that_is_written_down_counts_as_given():
+    exact = Settings.of({"conversion": {"spike_code": "ttfs_exact"}})
+    given = Settings.of({"conversion": {"spike_code": "temporal_mean_rate"}})
+    assert given == Settings()
+    with pytest.raises(SettingsError, match=r"conversion\.spike_code = 'temporal_mean_rate'; the"):
+        given.with_conversion(exact)
+    assert Settings().with_conversion(exact) == exact
+
+
+def test_what_is_left_open_is_as_the_network_was_converted():
+    converted = Settings.of(
+        {
+            "simulation": {"duration": 16.0, "dt": 0.5, "seed": 3},
+            "cell": {"reset": "zero"},
+            "options": {"inisim": {"jit": False, "chunk_steps": 4}},
+        }
+    )
+    given = Settings.of({"simulation": {"batch_size": 4}, "options": {"inisim": {"jit": True}}})
+    found = given.with_conversion(converted)
+    assert found.num_steps == 32
+    assert (found.simulation.seed, found.simulation.batch_size) == (3, 4)
+    assert found.cell.reset == "zero"
+    assert found.options == {"inisim": {"jit": True, "chunk_steps": 4}}
+    assert found.with_conversion(converted) == found
+
+
+def test_what_was_given_is_still_known_after_pickling_and_changes():
+    given = Settings(simulation=SimulationSettings(duration=7)).updated({"cell": {"leak": 0.5}})
+    again = pickle.loads(pickle.dumps(given))  # noqa: S301 - our own
+    assert again.model_dump(exclude_unset=True) == {
+        "simulation": {"duration": 7},
+        "cell": {"leak": 0.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("dt_ms", "converted_ms", "code"),
+    [(0.5, 1.0, "temporal_mean_rate"), (1.0, 0.5, "temporal_mean_rate"),
+     (2.0, 2.0, "temporal_mean_rate"), (2.0, 1.0, "ttfs")],
+)  # fmt: skip
+def test_steps_may_have_any_length_that_keeps_all_spikes(dt_ms, converted_ms, code):
+    converted = Settings.of(
+        {"simulation": {"dt": converted_ms}, "conversion": {"spike_code": code}}
+    )
+    given = Settings.of({"simulation": {"dt": dt_ms}})
+    assert given.with_conversion(converted).simulation.dt == dt_ms
+
+
+def test_steps_too_long_for_the_rates_of_a_network_are_refused():
+    given = Settings.of({"simulation": {"dt": 2.0}})
+    with pytest.raises(SettingsError, match=r"steps of 2 ms .* one spike per 1 ms, which need"):
+        given.with_conversion(CONVERTED)
 
 
 def test_a_mode_of_the_initial_potential_belongs_to_the_run():
     found = Settings.of({"cell": {"v_init": "uniform"}}).with_conversion(CONVERTED)
     assert found.cell.v_init == "uniform"
-    CONVERTED.updated({"cell": {"v_init": "bias"}}).require_conversion(CONVERTED)
+    CONVERTED.updated({"cell": {"v_init": "bias"}}).with_conversion(CONVERTED)
 
 
 def test_a_number_as_initial_potential_has_no_effect_where_the_network_has_none():
@@ -188,8 +245,8 @@ def test_a_number_as_initial_potential_has_no_effect_where_the_network_has_none(
     with pytest.raises(SettingsError, match=r"cell\.v_init = 0\.5; the network was .* 0\.0"):
         Settings.of({"cell": {"v_init": 0.5}}).with_conversion(converted)
     with pytest.raises(SettingsError, match=r"cell\.v_init"):
-        converted.updated({"cell": {"v_init": 0.5}}).require_conversion(converted)
-    converted.require_conversion(converted)
+        converted.updated({"cell": {"v_init": 0.5}}).with_conversion(converted)
+    assert converted.with_conversion(converted) == converted
 
 
 def test_options_of_a_simulator_are_a_section():

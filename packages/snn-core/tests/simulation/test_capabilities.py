@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,35 @@ def test_what_is_not_named_is_accepted_at_its_default_only(section, key, value):
 
 def test_a_number_as_initial_potential_is_part_of_the_network():
     Silent(NETWORK, Settings.of({"cell": {"v_init": 0.25}}))
+
+
+def pooling(**options):
+    net = NetworkBuilder((2, 2, 2)).conv2d(np.ones((1, 1, 2, 2)), activation=Linear())
+    net.max_pooling((2, 2), method="pre_spike_max", name="pool", **options).flatten()
+    return net.dense(np.ones((2, 1))).build()
+
+
+class Pools(ReferenceSNN):
+    """A simulator that knows maxima of spikes only."""
+
+    capabilities = Capabilities(max_pool_methods=frozenset({"pre_spike_max"}))
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "reason"),
+    [
+        ({"sign_c": [1, -1]}, "minimum_pooling", "pool: max pooling with minima in 1 of 2"),
+        ({"activation": Linear()}, "graded_pooling", "pool: max pooling of sums that may be neg"),
+    ],
+)
+def test_minima_and_graded_pools_are_to_be_claimed(options, field, reason):
+    class Claims(Pools):
+        capabilities = replace(Pools.capabilities, **{field: True})
+
+    Pools(pooling())
+    Claims(pooling(**options))
+    with pytest.raises(UnsupportedError, match=reason):
+        Pools(pooling(**options))
 
 
 def test_a_claim_may_exclude_the_default():

@@ -41,6 +41,7 @@ class Scripted(SynapseTableSNN):
     options_type = TableOptions
     capabilities = Capabilities(
         max_pool_methods=frozenset({"fir_max"}),
+        minimum_pooling=True,
         softmax=True,
         settings={"input.encoding": {"constant", "regular"}},
     )
@@ -102,6 +103,16 @@ def test_a_network_becomes_populations_and_connections(network):
     assert pool.current_l.tolist() == [2] * 8
     # The last window lies over the border: places without a cell are one behind the last.
     assert pool.window_l_k[-1].tolist() == [21, 23, 32, 29, 31, 32, 32, 32, 32]
+
+
+def test_minima_of_max_pooling_have_a_sign_for_each_neuron(network, tmp_path):
+    assert Scripted(network, settings_of()).tables.populations[2].sign_l is None
+    turned = network.replace(replace(network["pool"], sign_c=np.float32([1, -1])))
+    snn = Scripted(turned, settings_of())
+    assert snn.tables.populations[2].sign_l.tolist() == [1, -1] * 4
+    snn.save(tmp_path, "net")
+    again = Scripted.saved(tmp_path, "net")
+    assert again.tables.populations[2].sign_l.tolist() == [1, -1] * 4
 
 
 def test_an_output_that_is_read_off_only_integrates():

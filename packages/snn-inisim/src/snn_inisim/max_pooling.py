@@ -48,14 +48,16 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         return tf.zeros(tuple(input_b_hwc)), tf.zeros(passed_on)
 
     def largest(self, x_b_hwc: Tensor) -> Tensor:
-        """Return the maximum of each window, weighted; cells outside the image do not count."""
+        """Return the maximum (or minimum) of each window, weighted, of cells in the image."""
         border = image_paddings(self.source, self.source.pool_size, (1, 1), x_b_hwc.shape[1:3])
         first, *rest = cells_of_windows(
-            pad(x_b_hwc, border, fill=-np.inf), self.source.pool_size, self.source.strides
+            pad(self.source.upright(x_b_hwc), border, fill=-np.inf),
+            self.source.pool_size,
+            self.source.strides,
         )
         for cell in rest:
             first = tf.maximum(first, cell)
-        return first * self.source.weight_c
+        return self.source.upright(first) * self.source.weight_c
 
     def gate(
         self, state: tuple[Tensor, Tensor], x_t_b_hwc: Tensor, first: Tensor
@@ -92,11 +94,13 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         return (running_b_hwc, highest[-1]), highest - before
 
     def _winners(self, rates: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the largest rate of each window and the input there, the first cell on ties."""
+        """Return the winning rate of each window and the input there, the first cell on ties."""
         layer = self.source
         border = image_paddings(layer, layer.pool_size, (1, 1), x.shape[-3:-1])
         candidates = zip(
-            cells_of_windows(pad(rates, border, fill=-np.inf), layer.pool_size, layer.strides),
+            cells_of_windows(
+                pad(layer.upright(rates), border, fill=-np.inf), layer.pool_size, layer.strides
+            ),
             cells_of_windows(pad(x, border), layer.pool_size, layer.strides),
             strict=True,
         )
@@ -104,7 +108,7 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         for rate, value in candidates:
             chosen = tf.where(rate > highest, value, chosen)
             highest = tf.maximum(rate, highest)
-        return highest, chosen
+        return layer.upright(highest), chosen
 
     def build_state(self, batch_size: int) -> None:
         """Create potentials, running rates and the clock."""

@@ -39,6 +39,8 @@ class SNN(OriginalNames):
     capabilities: ClassVar[Capabilities] = Capabilities(
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
         max_pool_methods=frozenset({"fir_max", "avg_max", "exp_max", "pre_spike_max"}),
+        minimum_pooling=True,
+        graded_pooling=True,
         softmax=True,
         bias_per_step=True,
         settings={

@@ -196,13 +196,22 @@ def _ops_vs_time(scene: Scene) -> Figure:
     )
 
 
+def _confusion_matrix(scene: Scene) -> Figure:
+    result = scene.run.result
+    largest = int(max(result.labels_b.max(), result.decision_b.max()))
+    return plot_confusion_matrix(
+        result.labels_b,
+        result.decision_b,
+        class_labels=[result.class_name(i) for i in range(largest + 1)],
+    )
+
+
 def _input_image(scene: Scene) -> Figure:
     run = scene.run
-    decided = int(run.result.decision_b[run.sample])
     return plot_input_image(
         np.asarray(run.input_l),
-        label=int(run.result.labels_b[run.sample]),
-        decided="none" if decided < 0 else decided,
+        label=run.result.class_name(int(run.result.labels_b[run.sample])),
+        decided=run.result.class_name(int(run.result.decision_b[run.sample])),
     )
 
 
@@ -284,12 +293,7 @@ TRAINS, WANTED = "spiketrains", "activations"
 KINDS: Mapping[str, Kind] = {
     "error_vs_time": Kind(makers=_single("error_vs_time", _error_vs_time)),
     "ops_vs_time": Kind(makers=_single("ops_vs_time", _ops_vs_time)),
-    "confusion_matrix": Kind(
-        makers=_single(
-            "confusion_matrix",
-            lambda s: plot_confusion_matrix(s.run.result.labels_b, s.run.result.decision_b),
-        )
-    ),
+    "confusion_matrix": Kind(makers=_single("confusion_matrix", _confusion_matrix)),
     "input_image": Kind(makers=_single("input_image", _input_image), needs=("input",)),
     "spikecount_vs_time": Kind(
         makers=_single(

@@ -70,7 +70,7 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
         "subtitle": f"{run.settings['conversion']['spike_code']}, {run.result.timesteps} steps of "
         f"{run.dt_ms:g} ms",
         "sample": f"sample {run.result.sample_ids_b[run.sample]}, class "
-        f"{run.result.labels_b[run.sample]}",
+        f"{run.result.class_name(int(run.result.labels_b[run.sample]))}",
     }
     parts = {
         "headline": "".join(_card(*row) for row in report_data.headline(run, units=units)),

@@ -156,6 +156,7 @@ def _confusion(result: RunResult) -> dict[str, Any]:
     wrong = result.decision_b != result.labels_b
     return {
         "counts": counts.tolist(),
+        "names": [result.class_name(i) for i in range(max(len(counts), len(result.classes)))],
         "undecided": undecided,
         "wrong": [
             [int(value) for value in row]
@@ -254,6 +255,7 @@ def provenance(run: RunView) -> dict[str, Any]:
     return {
         "simulator": f"{identity['simulator']} ({identity.get('simulator_version', 'unknown')})",
         "data": metadata.get("data", ""),
+        "classes": ", ".join(f"{i} {name}" for i, name in enumerate(run.result.classes)),
         "SHA-256 of the network": identity.get("network_sha256", ""),
         "SHA-256 of the data": identity.get("data_sha256", ""),
         "synapses": metadata.get("num_synapses", ""),

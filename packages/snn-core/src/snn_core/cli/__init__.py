@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
 
-from snn_core.errors import SNNError
+from snn_core.errors import SNNError, SNNWarning
 
 GROUP = "snn.commands"
 """Entry points under which other packages add commands."""
@@ -55,10 +58,28 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; an `SNNError` becomes a short message and exit status 2."""
         try:
-            return super().invoke(ctx)
+            with _warnings_in_one_line():
+                return super().invoke(ctx)
         except SNNError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(2)
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Show each `SNNWarning` as a line on standard error, without the place it comes from."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def echo(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, SNNWarning):
+                click.echo(f"Warning: {message}", err=True)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.simplefilter("always", SNNWarning)
+        warnings.showwarning = echo
+        yield
 
 
 def _plugins() -> dict[str, EntryPoint]:

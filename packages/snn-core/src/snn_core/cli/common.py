@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,14 +17,22 @@ from rich.table import Table
 from snn_core.codes import set_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
+from snn_core.phases import watch
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, Stage
+from snn_core.settings.input import parse_fraction
 from snn_core.simulation import registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130
 """Exit status of a run that Ctrl-C stopped, as shells report it."""
+
+MOST_CLASSES = 20
+"""Names of classes that are printed."""
+
+LONG_S = 5
+"""From how many seconds on a command says where they went."""
 
 PATH = click.Path(path_type=Path)
 
@@ -35,6 +43,14 @@ def shape(text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() and int(part) for part in parts):
         raise click.BadParameter(f"{text!r} is no shape; expected sizes such as 3,32,32")
     return tuple(int(part) for part in parts)
+
+
+def number(text: str) -> float:
+    """Return a number such as ``0.5`` or ``1/255``."""
+    try:
+        return parse_fraction(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def model_options(command: Command) -> Command:
@@ -65,10 +81,16 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def simulation_options(command: Command) -> Command:
-    """Add the options that a simulation takes."""
+def simulation_options(samples: str) -> Callable[[Command], Command]:
+    """Return a function that adds the options of a simulation.
+
+    Parameters
+    ----------
+    samples
+        What ``--samples`` does.
+    """
     options = [
-        click.option("--samples", type=click.IntRange(min=1), help="Use only the first N samples."),
+        click.option("--samples", type=click.IntRange(min=1), help=samples),
         click.option("--dt", type=click.FloatRange(min=0, min_open=True), metavar="MS",
                      help="Length of a step in ms."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
@@ -76,9 +98,13 @@ def simulation_options(command: Command) -> Command:
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     ]  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def read_settings(path: Path | None, base: Settings) -> Settings:
@@ -98,17 +124,27 @@ def with_flags(
     batch_size: int | None = None,
     seed: int | None = None,
 ) -> Settings:
-    """Return settings changed by the flags that were given."""
-    changes: dict[str, Any] = {
-        "num_to_test": samples,
-        "dt": dt,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
+    """Return settings changed by the flags that were given.
+
+    The number of samples is that of the calibration data or of the test data.
+    """
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage=stage, dt_ms=dt)
-    given = {key: value for key, value in changes.items() if value is not None}
-    return settings.updated({"simulation": given})
+    changes: dict[str, dict[str, Any]] = {
+        "normalization": {"num_samples": samples if stage == "convert" else None},
+        "simulation": {
+            "num_to_test": samples if stage == "run" else None,
+            "dt": dt,
+            "batch_size": batch_size,
+            "seed": seed,
+        },
+    }
+    return settings.updated(
+        {
+            section: {key: value for key, value in items.items() if value is not None}
+            for section, items in changes.items()
+        }
+    )
 
 
 @contextmanager
@@ -130,6 +166,17 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def show_phases() -> Iterator[None]:
+    """Show what is going on, and in the end where the time went if there was much of it."""
+    console = stderr_console()
+    status = console.status("Starting ...")
+    with status, watch(lambda what: status.update(f"{what.capitalize()} ...")) as watched:
+        yield
+    if sum(watched.seconds.values()) >= LONG_S:
+        console.print(str(watched))
 
 
 @contextmanager
@@ -175,6 +222,14 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def class_line(classes: Sequence[str]) -> str:
+    """Return the names of classes with their numbers in one line, the first of many."""
+    names = [f"{i} {name}" for i, name in enumerate(classes)]
+    rest = len(names) - MOST_CLASSES
+    more = [f"and {rest} more"] if rest > 0 else []
+    return f"classes: {', '.join([*names[:MOST_CLASSES], *more])}"
 
 
 def print_result(result: RunResult, *, as_json: bool) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,17 @@ import snn_core
 from snn_core.artifact import save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
-from snn_core.codes import set_duration
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
-from snn_core.ir.shapes import count
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.exactness import Exactness, ExactnessWarning, compare, require_exact
+from snn_core.parsing.exactness import Exactness, compare, require_exact
+from snn_core.settings import Settings
 from snn_core.simulation import registry
+from snn_core.trial import Trial, try_out
 
 
 @click.command()
@@ -52,8 +51,19 @@ from snn_core.simulation import registry
     help="Scale layers by this percentile of their activations.",
 )
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
-@click.option("--simulator", help="Simulate afterwards, on this simulator.")
-@click.option("--test", type=common.PATH, help="Test data for the simulation, with labels.")
+@click.option(
+    "--uint8-scale",
+    type=common.number,
+    metavar="FACTOR",
+    help="Factor for 8-bit integers, such as 1 or 1/255, in all data of the network. By default "
+    "1/255, or 1 where the model rescales by itself.",
+)
+@click.option(
+    "--test", type=common.PATH, help="Simulate afterwards, on these test data, with labels."
+)
+@click.option(
+    "--simulator", help="Simulator for that. If not given, that of the settings; see `snn run`."
+)
 @click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
 @click.option(
     "--check",
@@ -62,8 +72,14 @@ from snn_core.simulation import registry
     show_default=True,
     help="What to do if the network differs from the model, where its framework is installed.",
 )
+@click.option(
+    "--trial/--no-trial",
+    default=True,
+    show_default=True,
+    help="Try the converted network out on a few calibration samples; takes seconds.",
+)
 @common.model_options
-@common.simulation_options
+@common.simulation_options("Calibrate with N samples only.")
 def convert(
     *,
     source: str,
@@ -73,10 +89,12 @@ def convert(
     timesteps: int | None,
     percentile: float | None,
     settings_file: Path | None,
+    uint8_scale: float | None,
     simulator: str | None,
     test: Path | None,
     results: Path | None,
     check: str,
+    trial: bool,
     input_shape: tuple[int, ...] | None,
     weights: Path | None,
     resume: bool,
@@ -88,48 +106,106 @@ def convert(
     SOURCE is the file of a trained model, or the name of one that Python code defines, as
     package.module:attribute.
     """
-    if (simulator is None) != (test is None):
-        raise click.UsageError("--simulator and --test belong together: give both or neither.")
+    if simulator is not None and test is None:
+        raise click.UsageError("--simulator needs test data to simulate; give --test, too.")
     settings = common.read_settings(settings_file, preset(preset_name))
     settings = common.with_flags(settings, stage="convert", timesteps=timesteps, **flags)
     if percentile is not None:
         settings = settings.updated(
             {"normalization": {"method": "percentile", "percentile": percentile}}
         )
-    if simulator is not None:
+    if uint8_scale is not None:
+        settings = settings.updated({"input": {"uint8_scale": uint8_scale}})
+    simulator = simulator or settings.simulation.simulator
+    if test is not None:
         registry.get(simulator)
     require_writable(output)
-    with common.stderr_console().status("Converting ..."):
+    with common.show_phases():
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
-        calibration = load_dataset(data, part="calibration", settings=settings.input).fit_to(
-            input_shape=parsed.network.input.output_shape,
-            num_classes=count(parsed.network.output.output_shape),
+        calibration = _load(data, parsed, settings)
+        done = _convert(parsed, calibration, settings, check=check, trial=trial)
+        provenance = _provenance(source, parsed, calibration, done.exactness)
+        save(done.network, output, provenance=provenance)
+    if not as_json:
+        _show(done, output, preset_name)
+    elif test is None:
+        click.echo(json.dumps(_figures(done, output)))
+    result = None
+    if test is not None:
+        result = run_and_show(
+            done.network,
+            done.network.settings_for(),
+            simulator=simulator,
+            data=test,
+            output=results,
+            resume=resume,
         )
-        exactness = _exactness(parsed, calibration, check=check)
-        network = convert_network(parsed, calibration.x_b_l, settings=settings, check="off")
-        if exactness.compared:
-            network = network.replace(note=str(exactness))
-        settings = set_duration(settings, network)
-        provenance = _provenance(source, parsed, calibration, exactness)
-        save(network, output, settings=settings, provenance=provenance)
-    if simulator is None and as_json:
-        click.echo(json.dumps(_figures(network, output, exactness)))
-    elif not as_json:
-        click.echo(
-            f"{output}: {len(network.spiking_layers)} layers with neurons, preset {preset_name}, "
-            f"{settings.num_steps} steps"
-        )
-        for line in costs(network):
-            click.echo(line)
-        click.echo(str(exactness), err=not exactness.compared)
-    if simulator is None or test is None:
-        return
-    result = run_and_show(
-        network, settings, simulator=simulator, data=test, output=results, resume=resume
-    )
-    common.print_result(result, as_json=as_json)
-    if result.interrupted:
+        if as_json:
+            click.echo(json.dumps({**result.summary(), "conversion": _figures(done, output)}))
+        else:
+            common.print_result(result, as_json=False)
+    if done.skipped and not as_json:
+        click.echo(f"Left out: {'; '.join(done.skipped)}.")
+    if result is not None and result.interrupted:
         raise SystemExit(common.INTERRUPTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Conversion:
+    """A converted network, and what is known about it."""
+
+    network: Network
+    exactness: Exactness
+    trial: Trial
+
+    @property
+    def skipped(self) -> list[str]:
+        """What was left out, with the reasons."""
+        found = [] if self.exactness.compared else [str(self.exactness)]
+        return found if self.trial.simulated else [*found, str(self.trial)]
+
+
+def _load(data: Path, parsed: Parsed, settings: Settings) -> Dataset:
+    """Return the samples to calibrate with."""
+    found = load_dataset(data, part="calibration", settings=settings.input).fit_to(
+        input_shape=parsed.network.input.output_shape
+    )
+    number = settings.normalization.num_samples
+    return found if number is None else found.select(number=min(number, len(found)))
+
+
+def _convert(
+    parsed: Parsed, calibration: Dataset, settings: Settings, *, check: str, trial: bool
+) -> _Conversion:
+    """Convert a network, compare it with its source, and try it out."""
+    exactness = _exactness(parsed, calibration, check=check)
+    network = convert_network(parsed, calibration, settings=settings, check="off", trial=False)
+    if exactness.compared:
+        network = network.replace(note=str(exactness))
+    tried = Trial(reason="--no-trial")
+    if trial:
+        tried = try_out(network, calibration, source=parsed.network)
+        tried.warn()
+        network = network.replace(note=str(tried))
+    return _Conversion(network=network, exactness=exactness, trial=tried)
+
+
+def _show(done: _Conversion, output: Path, preset_name: str) -> None:
+    """Print what a conversion did, except for what was left out."""
+    click.echo(
+        f"{output}: {len(done.network.spiking_layers)} layers with neurons, preset {preset_name}, "
+        f"{done.network.settings_for().num_steps} steps"
+    )
+    input_data = done.network.input_data
+    click.echo(f"input: values of {input_data.calibrated_range}; {input_data}")
+    if input_data.classes:
+        click.echo(common.class_line(input_data.classes))
+    for line in costs(done.network):
+        click.echo(line)
+    if done.exactness.compared:
+        click.echo(str(done.exactness))
+    if done.trial.simulated:
+        click.echo(str(done.trial))
 
 
 def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness:
@@ -137,11 +213,7 @@ def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness
     if check == "off":
         return Exactness(reason="--check off")
     exactness = compare(parsed, calibration.x_b_l)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ExactnessWarning)
-        require_exact(exactness, warn=check == "warn")
-    for warning in caught:
-        click.echo(f"Warning: {warning.message}", err=True)
+    require_exact(exactness, warn=check == "warn")
     return exactness
 
 
@@ -164,18 +236,22 @@ def _provenance(
     return found
 
 
-def _figures(network: Network, output: Path, exactness: Exactness) -> dict[str, Any]:
+def _figures(done: _Conversion, output: Path) -> dict[str, Any]:
     """Return what a conversion did as plain values."""
     known = {
         key: value
-        for key, value in asdict(exactness).items()
-        if exactness.compared or key in ("engine", "reason")
+        for key, value in asdict(done.exactness).items()
+        if done.exactness.compared or key in ("engine", "reason")
     }
+    tried = asdict(done.trial) if done.trial.simulated else {"reason": done.trial.reason}
     return {
         "artifact": str(output),
-        "layers_with_neurons": len(network.spiking_layers),
-        "readout": network.readout,
+        "layers_with_neurons": len(done.network.spiking_layers),
+        "readout": done.network.readout,
         "exactness": known,
-        "lossy": costs(network),
-        "history": list(network.history),
+        "input": asdict(done.network.input_data),
+        "trial": tried,
+        "skipped": done.skipped,
+        "lossy": costs(done.network),
+        "history": list(done.network.history),
     }

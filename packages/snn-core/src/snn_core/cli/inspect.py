@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def inspect(
         click.echo(json.dumps(description))
     else:
         _show(description)
+        _show_input(stored.network)
 
 
 def describe(stored: Artifact) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def describe(stored: Artifact) -> dict[str, Any]:
     counted = connectivity_statistics(network)
     return {
         "input_shape": list(network.input.output_shape),
+        "input": asdict(network.input_data),
         "readout": network.readout,
         "layers": [_layer(network, layer, counted) for layer in network.layers[1:]],
         "neurons": sum(counted.num_neurons[1:]),
@@ -79,7 +82,7 @@ def describe(stored: Artifact) -> dict[str, Any]:
         "fanin": dict(zip(counted.names, counted.fanin, strict=True)),
         "history": list(network.history),
         "provenance": dict(stored.provenance),
-        "settings": stored.settings.to_tree(),
+        "settings": network.settings_for().to_tree(),
     }
 
 
@@ -151,6 +154,15 @@ def _show(description: dict[str, Any]) -> None:
         # Lines may be long and may hold brackets: no markup, no wrapping.
         for line in [f"\n{title}", *(f"  {line}" for line in lines)] if lines else []:
             console.print(line, markup=False, soft_wrap=True)
+
+
+def _show_input(network: Network) -> None:
+    """Print how samples enter, what calibration saw, and which classes there are."""
+    data = network.input_data
+    seen = f", calibrated on values of {data.calibrated_range}" if data.calibrated_range else ""
+    click.echo(f"\ninput\n  {data}{seen}")
+    if data.classes:
+        click.echo(f"  {common.class_line(data.classes)}")
 
 
 def _number(value: int) -> str:

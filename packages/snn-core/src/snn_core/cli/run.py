@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from snn_core.artifact import load_artifact
+from snn_core.artifact import load
 from snn_core.cli import common
 from snn_core.ir import Network
 from snn_core.running.result import RunResult
@@ -18,7 +18,11 @@ from snn_core.simulation.contract import StopSimulation
 
 @click.command()
 @click.argument("artifact", type=common.PATH)
-@click.option("--simulator", required=True, help="Name of the simulator; see `snn simulators`.")
+@click.option(
+    "--simulator",
+    help="Name of the simulator; see `snn simulators`. If not given, that of the settings, which "
+    "is inisim unless they say otherwise.",
+)
 @click.option(
     "--data",
     required=True,
@@ -28,11 +32,11 @@ from snn_core.simulation.contract import StopSimulation
 @click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps.")
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option("-o", "--output", type=common.PATH, help="Folder for the results.")
-@common.simulation_options
+@common.simulation_options("Simulate only the first N samples.")
 def run(
     *,
     artifact: Path,
-    simulator: str,
+    simulator: str | None,
     data: Path,
     timesteps: int | None,
     settings_file: Path | None,
@@ -42,16 +46,30 @@ def run(
     **flags: Any,
 ) -> None:
     """Simulate ARTIFACT, a converted network, on test data."""
-    stored = load_artifact(artifact)
-    settings = common.read_settings(settings_file, stored.settings)
-    settings.require_conversion(stored.settings)
+    network = load(artifact)
+    settings = common.read_settings(settings_file, network.settings_for())
     settings = common.with_flags(settings, stage="run", timesteps=timesteps, **flags)
     result = run_and_show(
-        stored.network, settings, simulator=simulator, data=data, output=output, resume=resume
+        network,
+        network.settings_for(settings),
+        simulator=simulator or settings.simulation.simulator,
+        data=data,
+        output=output,
+        resume=resume,
     )
+    _describe_samples(result)
     common.print_result(result, as_json=as_json)
     if result.interrupted:
         raise SystemExit(common.INTERRUPTED)
+
+
+def _describe_samples(result: RunResult) -> None:
+    """Say on standard error how 8-bit samples entered and which classes there are."""
+    entered = result.metadata["input"]
+    if entered:
+        click.echo(f"input: {entered}", err=True)
+    if result.classes:
+        click.echo(common.class_line(result.classes), err=True)
 
 
 def run_and_show(

@@ -60,6 +60,11 @@ class SpikeCode(ABC):
         return self.settings.normalization.timesteps
 
     @property
+    def highest(self) -> float | None:
+        """Largest number that spikes can stand for; ``None`` if there is none."""
+        return None
+
+    @property
     def scaling(self) -> Scaling:
         """How the scales of layers are found: as the settings say, or as the code needs it."""
         return self.settings.normalization.method

@@ -34,6 +34,11 @@ class ExactFirstSpike(SpikeCode):
         return self.settings.conversion.window_steps or super().levels
 
     @property
+    def highest(self) -> float:
+        """All of the window: the number of a spike at its beginning."""
+        return 1.0
+
+    @property
     def scaling(self) -> Scaling:
         """Scales with headroom in continuous time, whatever the method."""
         return super().scaling if self.settings.conversion.window_steps else "headroom"

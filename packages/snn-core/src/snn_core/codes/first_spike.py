@@ -12,14 +12,13 @@ from snn_core.ir import (
     Add,
     AveragePooling2D,
     Layer,
+    MaxPooling2D,
     Network,
-    ReLU,
     Softmax,
     Spiking,
     UpSampling2D,
     Weighted,
 )
-from snn_core.ir.activations import Activation
 from snn_core.ir.shapes import count
 from snn_core.settings import Settings
 from snn_core.typing import Array, Float32, Int, Int8
@@ -37,8 +36,15 @@ class FirstSpike(SpikeCode):
         return "first_spikes" if self.settings.conversion.ttfs_ramp else super().scaling
 
     def problems(self, network: Network) -> list[str]:
-        """Return what the code cannot do; a softmax has no spike times."""
+        """Return what the code cannot do: a softmax has no spike times, sums come bit by bit."""
         found, output = super().problems(network), network.output
+        found += [
+            f"{layer.name}: max pooling of sums that may be negative does not go with the spike "
+            f"code {self.name!r}, whose currents go on until the end; use 'temporal_mean_rate', "
+            f"'temporal_pattern' or 'ttfs_exact'"
+            for layer in network.layers
+            if isinstance(layer, MaxPooling2D) and not network.has_neurons(layer)
+        ]
         is_softmax = isinstance(output, Spiking) and isinstance(output.activation, Softmax)
         if is_softmax and network.readout == "counts":
             found.append(
@@ -46,15 +52,6 @@ class FirstSpike(SpikeCode):
                 f"read-out 'counts'; convert with softmax_to_relu or readout = 'membrane'"
             )
         return found
-
-    def activation_problem(self, activation: Activation) -> str | None:
-        """Return why neurons cannot express an activation, or ``None``."""
-        if isinstance(activation, ReLU) and activation.max_value is not None:
-            return (
-                f"spike times of the code {self.name!r} have no upper bound, found "
-                f"ReLU(max_value={activation.max_value:g}); use 'ttfs_exact'"
-            )
-        return super().activation_problem(activation)
 
     def neuron_updates(
         self, network: Network, output_b_c_t: Array, *, num_biased: int

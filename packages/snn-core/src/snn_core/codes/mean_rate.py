@@ -18,6 +18,11 @@ class MeanRate(SpikeCode):
     name: ClassVar[str] = "temporal_mean_rate"
     is_rate: ClassVar[bool] = True
 
+    @property
+    def highest(self) -> float | None:
+        """A spike in each step; none where a spike carries whatever the potential was."""
+        return None if self.settings.cell.payloads else 1 / self.settings.simulation.dt
+
     def problems(self, network: Network) -> list[str]:
         """Return nothing: rates express whatever the neurons can."""
         return []

@@ -35,6 +35,11 @@ class Pattern(SpikeCode):
         """Number of values that the digits tell apart."""
         return int(2**self.settings.conversion.num_bits)
 
+    @property
+    def highest(self) -> float:
+        """The number of a spike in every step."""
+        return float(1 - 2.0**-self.settings.conversion.num_bits)
+
     @classmethod
     def rates(
         cls, spikes_b_l_t: Int8[Array, "b *l t"], *, dt_ms: float, window_steps: int

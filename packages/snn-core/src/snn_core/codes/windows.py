@@ -38,10 +38,13 @@ def source_populations(network: Network, name: str) -> frozenset[str]:
 def passes_spikes_on(network: Network, name: str) -> bool:
     """Return whether a layer is a max pool that only passes on first spikes.
 
-    That needs spikes to choose from (no relay between) and the scale of its inputs.
+    That needs spikes to choose from (no relay between), the scale of its inputs, and no bound of
+    its own.
     """
     layer = network[name]
     if not isinstance(layer, MaxPooling2D) or not (layer.weight_c == 1).all():
+        return False
+    if layer.activation.upper_bound is not None:
         return False
     return all(_is_spike_source(network, source) for source in layer.inputs)
 

@@ -1,7 +1,8 @@
 """Samples in ``.npz`` files.
 
-Two layouts are read: one file with ``x`` and ``y``, and the original's folder of ``x_test.npz``,
-``y_test.npz`` and ``x_norm.npz`` with one array ``arr_0`` each. Pickled arrays are never read.
+Two layouts are read: one file with ``x``, ``y`` and maybe the names of ``classes``, and the
+original's folder of ``x_test.npz``, ``y_test.npz`` and ``x_norm.npz`` with one array ``arr_0``
+each. Pickled arrays are never read.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def from_arrays(path: Path) -> Dataset:
             f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; expected the arrays x and y: "
             f"{_ADVICE}."
         )
-    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path))
+    names = np.asarray(arrays.get("classes", ())).reshape(-1)
+    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path), classes=list(map(str, names)))
 
 
 def npz_names(path: Path) -> list[str]:

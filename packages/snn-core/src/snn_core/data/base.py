@@ -10,8 +10,8 @@ import numpy as np
 
 from snn_core.data.events import CellEvents
 from snn_core.data.lazy import LazyItems, LazySamples
-from snn_core.errors import DataError
-from snn_core.typing import Array, Float32, Int64, Shape
+from snn_core.errors import DataError, warn
+from snn_core.typing import Array, Int64, Shape, Shaped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,9 @@ class Dataset:
     Parameters
     ----------
     x_b_l
-        Samples, float32, channels last. Those in files are read when a part of them is asked for.
+        Samples, channels last: float32, or 8-bit integers, which stay so until a network tells
+        how they enter it (`snn_core.ir.InputData`). Those in files are read when a part of them is
+        asked for.
     labels_b
         Class of each sample, or ``None``.
     sample_ids
@@ -34,15 +36,18 @@ class Dataset:
         The events behind each sample, where an event camera recorded them.
     advice
         What to do if the samples have another shape than a network expects.
+    classes
+        Name of each class, by its number; empty where they have no names.
     """
 
-    x_b_l: Float32[Array | LazySamples, "b *l"]
+    x_b_l: Shaped[Array | LazySamples, "b *l"]
     labels_b: Int64[Array, "b"] | None
     sample_ids: Sequence[int]
     name: str
     sha256: str
     events_b: LazyItems[CellEvents] | None = None
     advice: str = "Reshape the data or choose another model."
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -50,11 +55,17 @@ class Dataset:
 
     @classmethod
     def of(
-        cls, x_b_l: Array, labels_b: Array | None = None, *, name: str = "arrays in memory"
+        cls,
+        x_b_l: Array,
+        labels_b: Array | None = None,
+        *,
+        name: str = "arrays in memory",
+        classes: Sequence[str] = (),
     ) -> Dataset:
         """Return a data set of arrays, checked as those from files are.
 
-        Integer samples of type uint8 are divided by 255; labels may be one-hot.
+        Samples of type uint8 stay so; those of all other types become float32 with the same
+        values. Labels may be one-hot.
 
         Raises
         ------
@@ -77,17 +88,31 @@ class Dataset:
             sample_ids=range(len(x)),
             name=name,
             sha256=digest.hexdigest(),
+            classes=tuple(classes),
         )
 
-    def fit_to(self, *, input_shape: Shape, num_classes: int | None = None) -> Dataset:
+    def fit_to(
+        self,
+        *,
+        input_shape: Shape,
+        num_classes: int | None = None,
+        classes: Sequence[str] = (),
+    ) -> Dataset:
         """Return the data set in the shape that a network expects.
 
-        Images without a channel axis get one. Labels are compared with the number of classes.
+        Images without a channel axis get one. Labels are compared with the number of classes, and
+        names of classes with those that the network knows; where the data have no names, they get
+        these.
 
         Raises
         ------
         DataError
             If samples or labels do not fit.
+
+        Warns
+        -----
+        DataWarning
+            If there are other classes than the network knows, so that numbers may be shifted.
         """
         x = self.x_b_l
         if (*x.shape[1:], 1) == input_shape and isinstance(x, np.ndarray):
@@ -104,10 +129,45 @@ class Dataset:
                     f"{self.name} has the label {largest}; the network knows the classes 0 to "
                     f"{num_classes - 1}. Check labels and model."
                 )
-        return replace(self, x_b_l=x)
+        self._compare_classes(num_classes, classes)
+        return replace(self, x_b_l=x, classes=self.classes or tuple(classes))
 
-    def select(self, *, number: int | None = None, indices: Sequence[int] = ()) -> Dataset:
-        """Select samples: those of the given indices, or the first ones.
+    def _compare_classes(self, num_classes: int | None, known: Sequence[str]) -> None:
+        """Warn if the classes are not those of a network."""
+        names = ", ".join(self.classes)
+        if not self.classes or self.classes == tuple(known):
+            return
+        if known:
+            found = f"has the classes {names}; the network was converted with {', '.join(known)}"
+        elif num_classes is not None and len(self.classes) != num_classes:
+            found = f"has {len(self.classes)} classes ({names}); the network has {num_classes}"
+        else:
+            return
+        warn(
+            f"{self.name} {found}. Labels are wrong if the numbers do not mean the same: name the "
+            f"classes in the order of training (input.label_dict, input.dataflow_kwargs.classes)."
+        )
+
+    def select(
+        self,
+        *,
+        number: int | None = None,
+        indices: Sequence[int] = (),
+        consecutive: bool = False,
+    ) -> Dataset:
+        """Select samples: those of the given indices, or a number of them from all classes.
+
+        A number of samples takes the first of each class, then the second of each, and so on; they
+        stay in the order of the data. Without labels it takes the first samples.
+
+        Parameters
+        ----------
+        number
+            How many to take; all if not given.
+        indices
+            Positions of the samples to take.
+        consecutive
+            Take the first samples, whatever their class, as for the frames of a video.
 
         Raises
         ------
@@ -128,7 +188,7 @@ class Dataset:
                     f"{self.name} has {len(self)} samples; {number} were asked for "
                     f"(--samples, simulation.num_to_test)."
                 )
-            chosen = np.arange(len(self) if number is None else number)
+            chosen = self._take(len(self) if number is None else number, consecutive=consecutive)
         x = self.x_b_l
         return replace(
             self,
@@ -138,23 +198,36 @@ class Dataset:
             events_b=None if self.events_b is None else self.events_b.choose(chosen),
         )
 
+    def _take(self, number: int, *, consecutive: bool) -> Int64[Array, "b"]:
+        """Return the positions of a number of samples, classes in turn."""
+        if self.labels_b is None or consecutive:
+            return np.arange(number)
+        order = np.argsort(self.labels_b, kind="stable")
+        ordered = self.labels_b[order]
+        turn_b = np.empty(len(order), np.int64)  # how many of its class come before a sample
+        turn_b[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+        chosen: Int64[Array, "b"] = np.lexsort((self.labels_b, turn_b))[:number]
+        return np.sort(chosen)
 
-def _check_samples(x: Array, name: str) -> Float32[Array, "b *l"]:
+
+def _check_samples(x: Array, name: str) -> Shaped[Array, "b *l"]:
     if x.dtype.kind not in "fiub":
         raise DataError(f"{name} has samples of type {x.dtype}; expected numbers.")
     if x.ndim < 2 or 0 in x.shape:
         raise DataError(
             f"{name} has samples of shape {x.shape}; expected (samples, ...) with at least one."
         )
-    scaled = x / np.float32(255) if x.dtype == np.uint8 else x
-    scaled = np.asarray(scaled, np.float32)
-    bad = ~np.isfinite(scaled).reshape(len(x), -1).all(axis=1)
+    if x.dtype == np.uint8:
+        return x
+    with np.errstate(over="ignore"):  # what no float32 can hold becomes infinite
+        x = np.asarray(x, np.float32)
+    bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if bad.any():
         raise DataError(
             f"{name} has NaN or infinite values in {int(bad.sum())} samples, the first is sample "
             f"{int(bad.argmax())}; remove or repair them."
         )
-    return scaled
+    return x
 
 
 def as_labels(y: Array, name: str) -> Int64[Array, "b"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,16 +48,26 @@ class EventRecordings:
         How many there are.
     sha256
         Hash of everything in them.
+    classes
+        Name of each class, by its number; empty where they have no names.
     """
 
     load: Callable[[int], EventStream]
     labels_b: Array | None
     number: int
     sha256: str
+    classes: tuple[str, ...] = ()
 
 
-def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventRecordings:
+def find_recordings(
+    path: Path, *, part: str, settings: InputSettings, classes: Sequence[str] = ()
+) -> EventRecordings:
     """Return the recordings in a folder or file.
+
+    Parameters
+    ----------
+    classes
+        Classes that a network knows; see `find_files`.
 
     Raises
     ------
@@ -65,13 +75,14 @@ def find_recordings(path: Path, *, part: str, settings: InputSettings) -> EventR
         If there are none, or a file is damaged.
     """
     if path.is_dir():
-        files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict)
+        files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict, known=classes)
         paths = files.paths
         return EventRecordings(
             load=lambda i: read_events(paths[i]),
             labels_b=files.labels_b,
             number=len(paths),
             sha256=hash_files(files, path),
+            classes=files.classes,
         )
     sha256 = hash_file(path)
     if path.suffix.lower() in (".npz", ".h5", ".hdf5"):
@@ -109,17 +120,24 @@ def _split_arrays(
     )
 
 
-def from_event_files(path: Path, *, part: str, settings: InputSettings) -> Dataset:
+def from_event_files(
+    path: Path, *, part: str, settings: InputSettings, classes: Sequence[str] = ()
+) -> Dataset:
     """Return the samples of recordings; ``x_b_l`` are their frames, ``events_b`` their events.
 
     All recordings are read once to find the samples in them, one at a time.
+
+    Parameters
+    ----------
+    classes
+        Classes that a network knows; see `find_files`.
 
     Raises
     ------
     DataError
         If there are none, or a recording is damaged or has no event on the chip.
     """
-    found = find_recordings(path, part=part, settings=settings)
+    found = find_recordings(path, part=part, settings=settings, classes=classes)
     load = functools.lru_cache(maxsize=RECORDINGS_KEPT)(found.load)
     pieces, chip = _cut_recordings(load, found.number, settings, str(path))
 
@@ -141,6 +159,7 @@ def from_event_files(path: Path, *, part: str, settings: InputSettings) -> Datas
         name=str(path),
         sha256=found.sha256,
         events_b=LazyItems(cells, range(len(pieces))),
+        classes=found.classes,
         advice="Set input.chip_size, input.frame_gen_method or target_size in "
         "input.dataflow_kwargs, or choose another model.",
     )

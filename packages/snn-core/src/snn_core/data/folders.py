@@ -23,10 +23,13 @@ class Files:
         The files, class by class, sorted by name.
     labels_b
         Class of each; ``None`` for files that are in no sub-folder.
+    classes
+        Name of each class, by its number.
     """
 
     paths: Sequence[Path]
     labels_b: Array | None
+    classes: tuple[str, ...] = ()
 
 
 def find_files(
@@ -35,8 +38,14 @@ def find_files(
     *,
     label_dict: Mapping[str, int] | None = None,
     classes: Sequence[str] = (),
+    known: Sequence[str] = (),
 ) -> Files:
     """Return the files of a folder; classes are its sub-folders, numbered in the order of names.
+
+    A sub-folder without files is a class all the same, as in Keras'
+    ``image_dataset_from_directory`` and torchvision's ``ImageFolder(allow_empty=True)``, so that
+    it does not shift the numbers of those after it. Hidden files and folders are passed over at
+    any depth; see `is_hidden`.
 
     Parameters
     ----------
@@ -46,37 +55,67 @@ def find_files(
         Sub-folder to class, instead of the order of names.
     classes
         Sub-folders in the order of their classes, instead of the order of names.
+    known
+        Names of the classes that a network knows, in their order. They give the numbers where
+        settings don't, if all sub-folders with files are among them.
 
     Raises
     ------
     DataError
         If there are no such files or a sub-folder is missing or unknown.
     """
-    folders = sorted(child for child in folder.iterdir() if child.is_dir())
-    by_class = {child.name: _match_suffixes(child.rglob("*"), suffixes) for child in folders}
-    by_class = {name: paths for name, paths in by_class.items() if paths}
-    if not by_class:
-        paths = _match_suffixes(folder.iterdir(), suffixes)
+    folders = sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child))
+    by_class = {child.name: _match_suffixes(child.rglob("*"), suffixes, child) for child in folders}
+    if not any(by_class.values()):
+        paths = _match_suffixes(folder.iterdir(), suffixes, folder)
         if not paths:
             raise DataError(
                 f"{folder} holds no files ending in {', '.join(suffixes)}; expected one sub-folder "
                 f"of them for each class."
             )
         return Files(paths=paths, labels_b=None)
-    labels = dict(label_dict or {name: i for i, name in enumerate(classes)}) or {
-        name: i for i, name in enumerate(by_class)
-    }
-    if set(labels) != set(by_class):
-        raise DataError(
-            f"{folder} has the sub-folders {', '.join(by_class)}; the settings name "
-            f"{', '.join(sorted(labels))} (input.label_dict, input.dataflow_kwargs.classes). "
-            f"Expected the same names."
-        )
+    labels = dict(label_dict or _numbered(classes))
+    if labels:
+        by_class = {name: paths for name, paths in by_class.items() if paths or name in labels}
+        _require_named(by_class, labels, folder)
+    else:
+        filled = {name: paths for name, paths in by_class.items() if paths}
+        by_class = filled if set(filled) <= set(known) else by_class
+        labels = _numbered(known if by_class is filled else by_class)
     labels_b = [labels[name] for name, paths in by_class.items() for _ in paths]
     return Files(
         paths=[path for paths in by_class.values() for path in paths],
         labels_b=np.array(labels_b, np.int64),
+        classes=_name_classes(labels),
     )
+
+
+def is_hidden(path: Path) -> bool:
+    """Return whether a file or folder is none of the user's: ``.ipynb_checkpoints``, ``._1.png``.
+
+    ``__MACOSX`` is what macOS puts into archives beside the files.
+    """
+    return path.name.startswith(".") or path.name == "__MACOSX"
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
+
+
+def _require_named(found: Iterable[str], labels: Mapping[str, int], folder: Path) -> None:
+    if set(labels) != set(found):
+        raise DataError(
+            f"{folder} has the sub-folders {', '.join(found)}; the settings name "
+            f"{', '.join(sorted(labels))} (input.label_dict, input.dataflow_kwargs.classes). "
+            f"Expected the same names."
+        )
+
+
+def _name_classes(labels: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the name of each class; several folders may make up one, or none."""
+    numbers = range(max(labels.values()) + 1)
+    names = [" or ".join(name for name, i in labels.items() if i == number) for number in numbers]
+    return tuple(name or str(number) for number, name in enumerate(names))
 
 
 def hash_files(files: Files, folder: Path) -> str:
@@ -94,5 +133,16 @@ def hash_files(files: Files, folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in suffixes and path.is_file())
+def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str], folder: Path) -> list[Path]:
+    """Return the files of these suffixes that are not hidden within their folder."""
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in suffixes and path.is_file() and is_seen(path, folder)
+    )
+
+
+def is_seen(path: Path, folder: Path) -> bool:
+    """Return whether neither a path nor a folder around it, within another one, is hidden."""
+    around = path.relative_to(folder).parents
+    return not any(is_hidden(part) for part in (path, *around))

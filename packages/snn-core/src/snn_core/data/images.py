@@ -28,8 +28,17 @@ _EPSILON = 1e-6
 """Added to standard deviations, as Keras does."""
 
 
-def from_image_folder(folder: Path, settings: InputSettings) -> Dataset:
+def from_image_folder(
+    folder: Path, settings: InputSettings, *, classes: Sequence[str] = ()
+) -> Dataset:
     """Return the images of a folder, with one sub-folder for each class.
+
+    They are 8-bit integers, unless `datagen_kwargs` changes them.
+
+    Parameters
+    ----------
+    classes
+        Classes that a network knows; see `find_files`.
 
     Raises
     ------
@@ -38,18 +47,28 @@ def from_image_folder(folder: Path, settings: InputSettings) -> Dataset:
     """
     flow = settings.dataflow_kwargs
     suffixes = SUFFIXES.get(settings.dataset_format, IMAGE_SUFFIXES)
-    label_dict, classes = settings.label_dict, flow.classes or ()
-    files = find_files(folder, suffixes, label_dict=label_dict, classes=classes)
+    files = find_files(
+        folder,
+        suffixes,
+        label_dict=settings.label_dict,
+        classes=flow.classes or (),
+        known=classes,
+    )
     size = flow.target_size or _decode(files.paths[0], settings).shape[:2]
     shape = (*size, len(_MODES[flow.color_mode]))
     read = functools.partial(_read, files.paths, settings, shape)
     number = len(files.paths)
     return Dataset(
-        x_b_l=LazySamples(LazyItems(read, range(number)), shape),
+        x_b_l=LazySamples(
+            LazyItems(read, range(number)),
+            shape,
+            np.float32 if settings.datagen_kwargs.changes_values else np.uint8,
+        ),
         labels_b=files.labels_b,
         sample_ids=range(number),
         name=str(folder),
         sha256=hash_files(files, folder),
+        classes=files.classes,
         advice="Set target_size and color_mode in input.dataflow_kwargs, or choose another model.",
     )
 
@@ -62,7 +81,12 @@ def _read(paths: Sequence[Path], settings: InputSettings, shape: Shape, i: int) 
             f"{paths[i]} has {image_hwc.shape[0]} x {image_hwc.shape[1]} pixels, the first image "
             f"{shape[0]} x {shape[1]}; set target_size in input.dataflow_kwargs."
         )
-    return standardize(image_hwc, settings.datagen_kwargs, str(paths[i]))
+    if not settings.datagen_kwargs.changes_values:
+        return image_hwc
+    changes = settings.datagen_kwargs
+    if changes.rescale is None:
+        changes = changes.model_copy(update={"rescale": settings.uint8_scale})
+    return standardize(image_hwc, changes, str(paths[i]))
 
 
 def _decode(path: Path, settings: InputSettings) -> Array:

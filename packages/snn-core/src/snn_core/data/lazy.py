@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from snn_core.typing import Array, Shape
 
@@ -38,9 +39,14 @@ class LazyItems(Generic[Item]):
         """Return the items at some positions, unread."""
         return LazyItems(self._read, self._indices[positions])
 
+    def map(self, function: Callable[[Item], Item]) -> LazyItems[Item]:
+        """Return items that pass through a function when they are read."""
+        read = self._read
+        return LazyItems(lambda i: function(read(i)), self._indices)
+
 
 class LazySamples:
-    """An array of samples, float32, of which only the parts that are asked for are read.
+    """An array of samples of which only the parts that are asked for are read.
 
     Parameters
     ----------
@@ -48,12 +54,12 @@ class LazySamples:
         The samples.
     shape
         Shape of each.
+    dtype
+        Type of their numbers, float32 or uint8.
     """
 
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, items: LazyItems[Array], shape: Shape) -> None:
-        self._items, self._shape = items, shape
+    def __init__(self, items: LazyItems[Array], shape: Shape, dtype: DTypeLike = "f4") -> None:
+        self._items, self._shape, self.dtype = items, shape, np.dtype(dtype)
 
     @property
     def shape(self) -> Shape:
@@ -86,4 +92,11 @@ class LazySamples:
 
     def choose(self, positions: Array) -> LazySamples:
         """Return the samples at some positions, unread."""
-        return LazySamples(self._items.choose(positions), self._shape)
+        return LazySamples(self._items.choose(positions), self._shape, self.dtype)
+
+    def map(self, function: Callable[[Array], Array]) -> LazySamples:
+        """Return samples that pass through a function, which keeps their shape, when they are read.
+
+        It returns float32.
+        """
+        return LazySamples(self._items.map(function), self._shape)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import TypeAlias
 
 from snn_core.data.arrays import ORIGINAL_FILES, from_arrays, from_original_folder, npz_names
 from snn_core.data.base import Dataset
 from snn_core.data.event_files import from_event_files
 from snn_core.data.events import EVENT_SUFFIXES
 from snn_core.data.events.arrays import find_columns, set_prefix
+from snn_core.data.folders import is_seen
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
+from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
 from snn_core.settings import InputSettings
-from snn_core.typing import PathLikeStr
+from snn_core.typing import Array, PathLikeStr
 
 PARTS = ("test", "calibration")
 
+Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array] | Array | LazySamples
+"""Samples, with labels or without, in any form that is taken."""
+
 
 def load_dataset(
-    path: PathLikeStr, *, part: str = "test", settings: InputSettings | None = None
+    path: PathLikeStr,
+    *,
+    part: str = "test",
+    settings: InputSettings | None = None,
+    classes: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set from a file or folder.
 
@@ -33,6 +45,9 @@ def load_dataset(
         samples.
     settings
         How images are prepared, and how events become samples.
+    classes
+        Names of the classes that a network knows, in their order. A folder whose sub-folders are
+        among them gets their numbers, so that a class of which it has no samples shifts nothing.
 
     Raises
     ------
@@ -44,12 +59,48 @@ def load_dataset(
     kind = _kind(path) if kind == "auto" else kind
     if kind in ("jpg", "png"):
         _require_folder(path)
-        return from_image_folder(path, settings)
+        return from_image_folder(path, settings, classes=classes)
     if kind == "aedat":
         if not path.exists():
             raise DataError(f"There is no data file or folder {path}.")
-        return from_event_files(path, part=part, settings=settings)
+        return from_event_files(path, part=part, settings=settings, classes=classes)
     return from_original_folder(path, part=part) if path.is_dir() else from_arrays(path)
+
+
+def as_dataset(
+    data: Data,
+    *,
+    part: str = "test",
+    settings: InputSettings | None = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Return data of any form as a data set.
+
+    Parameters
+    ----------
+    data
+        A data set; samples; a pair of samples and labels; or the path of a data set.
+    part, settings, classes
+        For `load_dataset`.
+
+    Raises
+    ------
+    DataError
+        If they cannot be used.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, PathLike)):
+        return load_dataset(data, part=part, settings=settings, classes=classes)
+    if isinstance(data, LazySamples):
+        return Dataset(
+            x_b_l=data,
+            labels_b=None,
+            sample_ids=range(len(data)),
+            name="samples",
+            sha256="",
+        )
+    return Dataset.of(*data) if isinstance(data, tuple) else Dataset.of(data)
 
 
 def _kind(path: Path) -> str:
@@ -67,7 +118,7 @@ def _kind(path: Path) -> str:
 def _kind_of_folder(folder: Path) -> str:
     if any((folder / name).exists() for name in ORIGINAL_FILES):
         return "npz"
-    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
+    suffixes = {path.suffix.lower() for path in folder.rglob("*") if is_seen(path, folder)}
     images, events = suffixes & set(IMAGE_SUFFIXES), suffixes & set(EVENT_SUFFIXES)
     if images and events:
         raise DataError(

@@ -15,12 +15,13 @@ from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, ParseError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import ActivationLayer, Network, Spiking
-from snn_core.typing import Array, Float, Float64, Int
+from snn_core.phases import advance
+from snn_core.typing import Array, Float, Float64, Int, Shaped
 
 MICRO_BATCH = 16
 
 
-def forward(network: Network, x_b_l: Float[Array, "b *l"]) -> dict[str, Array]:
+def forward(network: Network, x_b_l: Shaped[Array, "b *l"]) -> dict[str, Array]:
     """Return the activations of every layer.
 
     Parameters
@@ -28,13 +29,14 @@ def forward(network: Network, x_b_l: Float[Array, "b *l"]) -> dict[str, Array]:
     network
         Any network, of the source dialect too.
     x_b_l
-        Samples, shape ``(samples, *network.input.output_shape)``.
+        Samples, shape ``(samples, *network.input.output_shape)``; 8-bit integers are scaled as
+        the network's `InputData` says.
 
     Returns
     -------
     Layer name to activations of shape ``(samples, *layer.output_shape)``.
     """
-    values: dict[str, Array] = {network.input.name: np.asarray(x_b_l, np.float32)}
+    values: dict[str, Array] = {network.input.name: network.input_data.as_floats(x_b_l)}
     for layer in network.layers[1:]:
         y = drive(layer, [values[name] for name in layer.inputs])
         if isinstance(layer, (Spiking, ActivationLayer)):
@@ -46,7 +48,7 @@ def forward(network: Network, x_b_l: Float[Array, "b *l"]) -> dict[str, Array]:
 
 
 def forward_batches(
-    network: Network, x_b_l: Float[Array | LazySamples, "b *l"], *, batch_size: int = MICRO_BATCH
+    network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"], *, batch_size: int = MICRO_BATCH
 ) -> Iterator[dict[str, Array]]:
     """Yield `forward` for one micro-batch after the other, so that memory stays bounded.
 
@@ -57,11 +59,12 @@ def forward_batches(
     """
     check_shape(network, x_b_l)
     for start in range(0, len(x_b_l), batch_size):
+        advance(start, len(x_b_l))
         yield forward(network, x_b_l[start : start + batch_size])
 
 
-def predict(network: Network, x_b_l: Float[Array | LazySamples, "b *l"]) -> Float[Array, "b *o"]:
-    """Return the output activations of all samples."""
+def predict(network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Float[Array, "b *o"]:
+    """Return the output activations of all samples; 8-bit integers are scaled as in `forward`."""
     name = network.output.name
     parts = [values[name] for values in forward_batches(network, x_b_l)]
     return np.concatenate(parts) if parts else np.zeros((0, *network.output.output_shape), "f4")
@@ -69,7 +72,7 @@ def predict(network: Network, x_b_l: Float[Array | LazySamples, "b *l"]) -> Floa
 
 def activations(
     network: Network,
-    x_b_l: Float[Array | LazySamples, "b *l"],
+    x_b_l: Shaped[Array | LazySamples, "b *l"],
     *,
     layers: Iterable[str] | None = None,
 ) -> dict[str, Array]:
@@ -103,7 +106,7 @@ def top_k_hits(
 
 def accuracy(
     network: Network,
-    x_b_l: Float[Array | LazySamples, "b *l"],
+    x_b_l: Shaped[Array | LazySamples, "b *l"],
     labels_b: Int[Array, "b"],
     *,
     k: int = 1,

@@ -239,8 +239,9 @@ def _average_pooling(layer: ir.AveragePooling2D, inputs: Inputs) -> Array:
 
 @_operator(ir.MaxPooling2D)
 def _max_pooling(layer: ir.MaxPooling2D, inputs: Inputs) -> Array:
-    y: Array = pool_windows(inputs[0], layer, fill=-np.inf).max(axis=-1)
-    return y * layer.weight_c
+    highest: Array = pool_windows(layer.upright(inputs[0]), layer, fill=-np.inf).max(axis=-1)
+    y: Array = layer.upright(highest) * layer.weight_c
+    return y
 
 
 @_operator(ir.GlobalAveragePooling2D)

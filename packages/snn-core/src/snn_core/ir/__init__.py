@@ -9,6 +9,7 @@ from snn_core.ir.activations import (
     ReLU,
     Softmax,
 )
+from snn_core.ir.input_data import InputData
 from snn_core.ir.layers import (
     REARRANGING,
     ActivationLayer,
@@ -54,6 +55,7 @@ __all__ = [
     "Flatten",
     "GlobalAveragePooling2D",
     "Input",
+    "InputData",
     "Layer",
     "Linear",
     "MaxPooling2D",

@@ -7,10 +7,22 @@ name.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from snn_core.typing import Array, Float
+
+# Not tuple[float, ...]: of such, checks of annotations look at a random item, and reading a model
+# must draw no random numbers.
+PerChannel: TypeAlias = float | tuple[Any, ...]
+"""One number, or one for each channel (the last axis)."""
+
+
+def per_channel(values_c: Float[Array, "*c"] | float) -> PerChannel:
+    """Return values as a parameter of an activation: one number if they all agree."""
+    flat = np.asarray(values_c, np.float64).reshape(-1)
+    return float(flat[0]) if (flat == flat[0]).all() else tuple(flat.tolist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +40,12 @@ class Activation:
         """Whether the function returns its input."""
         return False
 
-    def rescale(self, scale: float) -> Activation:
+    @property
+    def upper_bound(self) -> Float[Array, "*c"] | None:
+        """Largest value of an activation that can be clipped, one or one per channel, or none."""
+        return None
+
+    def rescale(self, scale_c: Float[Array, "*c"] | float) -> Activation:
         """Return ``f(scale x) / scale`` as an activation: the same for values in other units."""
         return self
 
@@ -54,19 +71,25 @@ class ReLU(Activation):
     Parameters
     ----------
     max_value
-        Upper bound, in units of the activation; ``None`` for none.
+        Upper bound, in units of the activation, for all channels or for each; ``None`` for none.
     """
 
-    max_value: float | None = None
+    max_value: PerChannel | None = None
 
     def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
         """Clip the input below at 0 and above at ``max_value``."""
         y = np.maximum(x, 0)
         return y if self.max_value is None else np.minimum(y, np.asarray(self.max_value, y.dtype))
 
-    def rescale(self, scale: float) -> ReLU:
-        """Return the function for values in other units."""
-        return self if self.max_value is None else ReLU(max_value=self.max_value / scale)
+    @property
+    def upper_bound(self) -> Float[Array, "*c"] | None:
+        """The bound ``max_value``."""
+        return None if self.max_value is None else np.asarray(self.max_value)
+
+    def rescale(self, scale_c: Float[Array, "*c"] | float) -> ReLU:
+        """Return the function for values in other units, which may differ by channel."""
+        bound = self.upper_bound
+        return self if bound is None else ReLU(max_value=per_channel(bound / scale_c))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +102,13 @@ class QuantizedReLU(Activation):
     Parameters
     ----------
     step
-        Height of a stair, in units of the activation.
+        Height of a stair, in units of the activation, for all channels or for each.
     max_value
         Upper bound, in the same units.
     """
 
-    step: float
-    max_value: float
+    step: PerChannel
+    max_value: PerChannel
 
     def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
         """Round to a multiple of the step and clip."""
@@ -93,9 +116,18 @@ class QuantizedReLU(Activation):
         y: Array = np.clip(np.round(x / step) * step, 0, bound)
         return y
 
-    def rescale(self, scale: float) -> QuantizedReLU:
-        """Return the function for values in other units."""
-        return replace(self, step=self.step / scale, max_value=self.max_value / scale)
+    @property
+    def upper_bound(self) -> Float[Array, "*c"]:
+        """The bound ``max_value``."""
+        return np.asarray(self.max_value)
+
+    def rescale(self, scale_c: Float[Array, "*c"] | float) -> QuantizedReLU:
+        """Return the function for values in other units, which may differ by channel."""
+        return replace(
+            self,
+            step=per_channel(np.asarray(self.step) / scale_c),
+            max_value=per_channel(self.upper_bound / scale_c),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,10 +302,13 @@ class AveragePooling2D(Spiking):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MaxPooling2D(Spiking):
-    """Maximum over windows; cells outside the image do not count.
+    """Maximum over windows, or minimum in some channels; cells outside the image do not count.
 
     Parameters
     ----------
+    sign_c
+        1 for channels that take the maximum, -1 for those that take the minimum; ``None`` for
+        maxima everywhere.
     method
         How the spiking layer finds the maximum: ``fir_max``, ``avg_max`` and ``exp_max`` gate
         spikes by a running rate, ``pre_spike_max`` passes on the increments of the maximum of the
@@ -317,6 +320,24 @@ class MaxPooling2D(Spiking):
     padding: Padding2D = "valid"
     method: str = "fir_max"
     weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
+    sign_c: Float32[Array, "c"] | None = None
+
+    def __post_init__(self) -> None:
+        Spiking.__post_init__(self)
+        if self.sign_c is not None and (
+            self.sign_c.shape != self.output_shape[-1:] or not (np.abs(self.sign_c) == 1).all()
+        ):
+            raise ParseError(
+                f"Layer {self.name!r} has signs {self.sign_c.tolist()}; expected 1 (maximum) or -1 "
+                f"(minimum) for each of its {self.output_shape[-1]} channels."
+            )
+
+    def upright(self, x_l: Any) -> Any:
+        """Return values whose largest ones win: those of channels with minima negated.
+
+        Negating is its own inverse, so the result of a comparison is turned back by it, too.
+        """
+        return x_l if self.sign_c is None else x_l * self.sign_c
 
 
 Windowed: TypeAlias = Conv2D | DepthwiseConv2D | AveragePooling2D | MaxPooling2D

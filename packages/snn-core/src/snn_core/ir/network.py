@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from snn_core.errors import ParseError
+from snn_core.ir.input_data import InputData
 from snn_core.ir.layers import Input, Layer, Spiking, rebuild
+from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr, Shape
 
 READOUTS = ("counts", "membrane")
@@ -31,6 +33,11 @@ class Network:
     readout
         ``"counts"``: the decision is the class with most output spikes; ``"membrane"``: the output
         neurons integrate without spiking and the largest potential decides.
+    settings
+        Settings that the network was converted with, from which every simulation of it starts;
+        ``None`` if it was not converted.
+    input_data
+        How samples enter, and what samples it was calibrated on.
 
     Raises
     ------
@@ -43,6 +50,8 @@ class Network:
     history: tuple[str, ...] = ()
     scale_facs: Mapping[str, Array] = field(default_factory=dict)
     readout: str = "counts"
+    settings: Settings | None = None
+    input_data: InputData = field(default_factory=InputData)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
@@ -142,6 +151,18 @@ class Network:
             layer for layer in self.layers if isinstance(layer, Spiking) and self.has_neurons(layer)
         )
 
+    def settings_for(self, given: Settings | None = None) -> Settings:
+        """Return the settings of a run: those given, and for the rest those of the conversion.
+
+        Raises
+        ------
+        SettingsError
+            As `Settings.with_conversion`.
+        """
+        if self.settings is None:
+            return given or Settings()
+        return self.settings if given is None else given.with_conversion(self.settings)
+
     def save(self, path: PathLikeStr) -> None:
         """Write the network as an artifact; short for `snn_core.save`."""
         # Files are built of networks, so nothing here may know how; the package's front does.
@@ -159,7 +180,7 @@ class Network:
         note
             A line for the history.
         changes
-            Other fields to change (``scale_facs``, ``readout``).
+            Other fields to change (``scale_facs``, ``readout``, ``settings``, ``input_data``).
         """
         new = {layer.name: layer for layer in layers}
         for name in new:

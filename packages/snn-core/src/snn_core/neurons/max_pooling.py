@@ -1,5 +1,7 @@
 """Spiking max pooling in NumPy: the input with the largest running rate, or the exact maximum.
 
+Channels that take the minimum compare with the opposite sign.
+
 ``conversion.maxpool_type`` chooses the rule, which every simulator reproduces.
 """
 
@@ -58,9 +60,9 @@ class MaxPool:
         """
         layer = self._layer
         self._running = self._running + pool_coefficient(layer.method, t) * x_b_hwc
-        rates = pool_windows(self._running, layer, fill=-np.inf)
+        rates = pool_windows(layer.upright(self._running), layer, fill=-np.inf)
         if layer.method == "pre_spike_max":
-            highest: Array = rates.max(axis=-1)
+            highest: Array = layer.upright(rates.max(axis=-1))
             drive: Array = np.asarray(highest - self._passed_on)
             self._passed_on = highest
         else:

@@ -149,7 +149,8 @@ def fixed_point(
     plus what may be left of a threshold, in both directions. Under constant input the spike rate is
     then that of the rounded input, since a sum of multiples is one.
     """
-    step, bound = np.float32(form.step), np.float32(form.max_value) + threshold
+    step = np.asarray(form.step, np.float32)
+    bound = np.asarray(form.max_value, np.float32) + threshold
     rounded: Array = np.clip(np.round(v / step) * step, -bound, bound)
     return rounded
 

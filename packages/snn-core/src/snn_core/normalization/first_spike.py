@@ -58,9 +58,14 @@ class _Calibration:
         """Simulate one layer more."""
         received = _drive_in_parts(layer, [self.currents[name] for name in layer.inputs])
         has_flags = self.code == "ttfs_dyn_thresh"
+        passes_on = passes_spikes_on(self.network, layer.name)
         flags = [self.driven[name] for name in layer.inputs] if has_flags else []
+        if passes_on:  # which also depends on the cells that have fired
+            flags = [flag + self.currents[n] for n, flag in zip(layer.inputs, flags, strict=False)]
         rise = _drive_in_parts(magnitudes(layer), flags) if has_flags else np.zeros(())
-        if passes_spikes_on(self.network, layer.name) or not self.network.has_neurons(layer):
+        if passes_on:
+            rise = np.where(received > 0, np.float32(0), rise)
+        if passes_on or not self.network.has_neurons(layer):
             self.currents[layer.name] = received
             if has_flags:
                 self.driven[layer.name] = rise
@@ -74,12 +79,14 @@ class _Calibration:
         shape = (self.steps, *a_b_l.shape)
         received = received_n_l.reshape(shape)
         rise = np.broadcast_to(rise_n_l.reshape(shape) if rise_n_l.ndim else rise_n_l, shape)
-        axes = tuple(range(a_b_l.ndim - 1)) if self.per_channel else None
+        # Outputs are compared with each other, which scales of their own would distort.
+        has_own_scales = self.per_channel and layer is not self.network.output
+        axes = tuple(range(a_b_l.ndim - 1)) if has_own_scales else None
         best = np.inf
         largest = a_b_l.max(initial=0) or 1.0
         for candidate in CANDIDATES:
             scale = np.float32(candidate * largest)
-            on = self._find_on_steps(received, rise, scale)
+            on = self._find_on_steps(received, rise, scale, layer.activation.upper_bound)
             f_b_l = on.sum(axis=0) / np.float32(self.steps + 0.5)
             power = (f_b_l**2).sum(axis=axes)
             mu = np.where(power > 0, (a_b_l * f_b_l).sum(axis=axes) / np.maximum(power, 1e-9), 0)
@@ -95,11 +102,17 @@ class _Calibration:
                     driven = (received > 0) & (on == 0)
                     self.driven[layer.name] = (driven * mu).reshape(received_n_l.shape)
 
-    def _find_on_steps(self, received: Array, rise: Array, scale: np.float32) -> Array:
+    def _find_on_steps(
+        self, received: Array, rise: Array, scale: np.float32, bound: Array | None
+    ) -> Array:
         """Return in which steps the neurons' currents are on, 0 or 1 (t, b, l)."""
         duration = np.float32(self.steps + 0.5)
         # In units of lambda and the steps of this simulation.
         v = (received / scale + 1).cumsum(axis=0, dtype=np.float32)
+        if bound is not None:  # no neuron fires before one that always received the bound
+            step_t = np.arange(1, self.steps + 1, dtype=np.float32)
+            most = step_t.reshape(-1, *[1] * (v.ndim - 1)) * (bound / scale + 1)
+            v = np.minimum(v, most.astype(np.float32))
         threshold = np.asarray(duration)
         if self.code == "ttfs_dyn_thresh":
             threshold = duration + _raise_threshold(rise, scale)

@@ -54,11 +54,11 @@ def mse_scales(
         for name, maximum_c in maxima.items():
             rows = channel_rows(values[name], per_channel=per_channel)
             np.maximum(maximum_c, rows.max(axis=1), out=maximum_c)
-    histograms = {name: np.zeros((len(m), BINS), np.int64) for name, m in maxima.items()}
+    histograms = {name: np.zeros((len(m), BINS), np.uint32) for name, m in maxima.items()}
     for values in forward_batches(network, x_b_l):
         for name, histogram_c_k in histograms.items():
             rows = channel_rows(values[name], per_channel=per_channel)
-            histogram_c_k += _count_bins(rows, maxima[name])
+            _count(rows, maxima[name], histogram_c_k)
     return finish_scales(
         (
             (name, maxima[name] * best_share(histogram_c_k, timesteps=timesteps))
@@ -86,13 +86,16 @@ def best_share(histogram_c_k: Array, *, timesteps: int) -> Float[Array, "c"]:
     return share
 
 
-def _count_bins(rows_c_n: Array, maximum_c: Array) -> Array:
-    """Count positive values per row in `BINS` equal bins up to the row's maximum."""
+def _count(rows_c_n: Array, maximum_c: Array, histogram_c_k: Array) -> None:
+    """Count positive values per row in `BINS` equal bins up to the row's maximum, in place."""
     safe = np.where(maximum_c > 0, maximum_c, 1)[:, None]
     bin_c_n = np.minimum((rows_c_n / safe * BINS).astype(np.int64), BINS - 1)
     bin_c_n += np.arange(len(rows_c_n))[:, None] * BINS
-    counts = np.bincount(bin_c_n[rows_c_n > 0], minlength=len(rows_c_n) * BINS)
-    return counts.reshape(len(rows_c_n), BINS)
+    found, counts_k = bin_c_n[rows_c_n > 0], histogram_c_k.reshape(-1)
+    if 8 * found.size < counts_k.size:  # dense layers have one value per neuron, not one per pixel
+        np.add.at(counts_k, found, np.uint32(1))
+    else:
+        counts_k += np.bincount(found, minlength=counts_k.size).astype(np.uint32)
 
 
 def _rows(layer: Spiking, *, per_channel: bool) -> int:

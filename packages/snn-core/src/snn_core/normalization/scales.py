@@ -19,13 +19,18 @@ from snn_core.errors import UnsupportedError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import Network
 from snn_core.ir import layers as ir
+from snn_core.ir.blocks import fill_by_blocks
 from snn_core.typing import Array, Float, Float64
 
 _PER_LAYER = "use one scale per layer (normalization.per_channel = false)"
 
 
 def apply_scales(
-    network: Network, scales: Mapping[str, Array], *, v_thresh: float = 1.0
+    network: Network,
+    scales: Mapping[str, Array],
+    *,
+    v_thresh: float = 1.0,
+    highest: float | None = None,
 ) -> Network:
     """Return the network with scaled weights.
 
@@ -36,6 +41,10 @@ def apply_scales(
         the scale of their input (pooling) or 1 (the output); relays work in source units.
     v_thresh
         Threshold of all neurons; a spike then carries this value, as in the original.
+    highest
+        Largest number that spikes can stand for (`SpikeCode.highest`). Where an activation has an
+        upper bound, scales are changed so that this number stands for the bound at most: neurons
+        that spike as much as they can then clip it exactly. ``None``: scales stay as they are.
 
     Raises
     ------
@@ -49,6 +58,8 @@ def apply_scales(
         inputs = [carried[name] for name in layer.inputs]
         theta = v_thresh if network.has_neurons(layer) else 1.0
         own = _own_scale(layer, scales.get(layer.name), inputs, theta)
+        if isinstance(layer, ir.Spiking) and highest and network.has_neurons(layer):
+            own = _keep_bound(layer, own * theta, highest) / theta
         carried[layer.name] = own * theta
         if isinstance(layer, ir.Spiking):
             new.append(_scale(layer, inputs, own, theta))
@@ -56,17 +67,15 @@ def apply_scales(
     return network.replace(*new, scale_facs=factors)
 
 
-def bound_scales(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
-    """Return scales in which no neuron can pass the upper bound of its activation.
+def share_output_scale(network: Network, scales: Mapping[str, Array]) -> dict[str, Array]:
+    """Return scales in which all channels of the output have one: the largest of theirs.
 
-    A neuron fires once per step at most, which stands for its scale. Scales from calibration data
-    stay below the bound anyway; where there is none, a bound below 1 becomes the scale.
+    Outputs are compared with each other, which scales of their own would distort.
     """
     found = dict(scales)
-    for layer in network.spiking_layers:
-        bound = getattr(layer.activation, "max_value", None)
-        if bound is not None and bound < 1 and layer.name not in found:
-            found[layer.name] = np.asarray(bound, np.float32)
+    name = network.output.name
+    if name in found:
+        found[name] = np.asarray(np.max(found[name]))
     return found
 
 
@@ -86,6 +95,20 @@ def _own_scale(
     )
 
 
+def _keep_bound(
+    layer: ir.Spiking, scale_l: Float64[Array, "*l"], highest: float
+) -> Float64[Array, "*l"]:
+    """Return scales with which ``highest`` stands for the activation's upper bound at most.
+
+    It stands for the bound itself where activations reach that.
+    """
+    bound = layer.activation.upper_bound
+    if bound is None:
+        return scale_l
+    reached = scale_l >= bound.astype(np.float32)
+    return np.where(reached, bound / highest, np.minimum(scale_l, bound / highest))
+
+
 def _scale(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> ir.Spiking:
     """Return a layer with inputs scaled by ``inputs`` and an output scaled by ``own``."""
     changes: dict[str, Any] = {
@@ -96,11 +119,7 @@ def _scale(layer: ir.Spiking, inputs: list[Array], own: Array, theta: float) -> 
         changes["bias_o"] = layer.bias_o / _channels(layer, own)
     if layer.bias_t_c is not None:
         changes["bias_t_c"] = layer.bias_t_c / _channels(layer, own)
-    activation = layer.activation
-    rescaled = {activation.rescale(float(scale)) for scale in np.unique(own)}
-    if len(rescaled) > 1:
-        raise UnsupportedError([f"{layer.name}: its upper bound differs by channel; {_PER_LAYER}"])
-    changes["activation"] = rescaled.pop()
+    changes["activation"] = layer.activation.rescale(_channels(layer, own))
     return replace(layer, **changes)
 
 
@@ -126,7 +145,12 @@ def _(layer: ir.Add, inputs: list[Array], out_o: Array) -> dict[str, Array]:
 
 @_weights.register
 def _(layer: ir.Dense, inputs: list[Array], out_o: Array) -> dict[str, Array]:
-    return {"weight_io": layer.weight_io * _channels(layer, inputs[0])[:, None] / out_o}
+    weight_io, in_i = layer.weight_io, _channels(layer, inputs[0])
+    return {
+        "weight_io": fill_by_blocks(
+            weight_io.shape, lambda rows: weight_io[rows] * in_i[rows, None] / out_o
+        )
+    }
 
 
 @_weights.register(ir.Conv1D)
@@ -134,7 +158,10 @@ def _(layer: ir.Dense, inputs: list[Array], out_o: Array) -> dict[str, Array]:
 def _(layer: ir.Conv1D | ir.Conv2D, inputs: list[Array], out_o: Array) -> dict[str, Array]:
     in_g_i = _channels(layer, inputs[0]).reshape(layer.groups, -1)
     group_o = np.arange(len(out_o)) // (len(out_o) // layer.groups)
-    return {layer.weight_name: layer.weight * in_g_i[group_o].T / out_o}
+    weight, in_i_o = layer.weight, in_g_i[group_o].T
+    return {
+        layer.weight_name: fill_by_blocks(weight.shape, lambda rows: weight[rows] * in_i_o / out_o)
+    }
 
 
 @_weights.register

@@ -20,6 +20,7 @@ from typing import Any, Protocol, runtime_checkable
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import run_structural
+from snn_core.phases import phase
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -85,8 +86,9 @@ class RunningParser(Parser, Protocol):
 
         Returns
         -------
-        The outputs, shape ``(samples, *network.output.output_shape)``, and the name and version of
-        the framework; ``None`` where it is not installed.
+        The outputs, shape ``(samples, *network.output.output_shape)``, in the type in which they
+        were computed where that is half precision, and the name and version of the framework;
+        ``None`` where it is not installed.
         """
         ...
 
@@ -151,8 +153,6 @@ class Parsed:
         What read it.
     input_shape
         The shape that was given for it.
-    dialect
-        Its network in the source dialect, for the passes on weights as they were trained.
     network
         Its network ready for conversion.
     """
@@ -160,8 +160,22 @@ class Parsed:
     source: Any
     parser: Parser
     input_shape: Shape | None
-    dialect: Network
     network: Network
+
+    @property
+    def is_from_file(self) -> bool:
+        """Whether its weights were read from a file."""
+        # A source that was named and needs no file of weights is the object by now.
+        return isinstance(self.source, (str, PathLike, ModelName))
+
+    @property
+    def dialect(self) -> Network:
+        """Its network in the source dialect, for the passes on weights as they were trained.
+
+        It is read again, as few need it and its weights take as much memory as the network's.
+        """
+        dialect = self.parser.parse(self.source, input_shape=self.input_shape)
+        return dialect.replace(input_data=self.network.input_data)
 
 
 def parse(
@@ -177,6 +191,7 @@ def parse(
     return read(source, input_shape=input_shape, parsers=parsers).network
 
 
+@phase("reading the model")
 def read(
     source: Any,
     *,
@@ -203,14 +218,8 @@ def read(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    dialect = parser.parse(source, input_shape=input_shape)
-    return Parsed(
-        source=source,
-        parser=parser,
-        input_shape=input_shape,
-        dialect=dialect,
-        network=run_structural(dialect),
-    )
+    network = run_structural(parser.parse(source, input_shape=input_shape))
+    return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import math
 import textwrap
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from snn_core import errors
 from snn_core.data.lazy import LazySamples
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, SNNWarning
 from snn_core.evaluation.forward import predict
 from snn_core.parsing.base import Parsed, RunningParser
-from snn_core.typing import Array, Float
+from snn_core.phases import phase
+from snn_core.typing import Array, Float, Shaped
 
 TOLERANCE = 1e-4
 """Largest difference that counts as rounding, relative to the largest output."""
+
+HALF_TOLERANCE = 16 * float(np.finfo(np.float16).eps)
+"""The same for a source that computes in half precision, which rounds the values of every layer."""
 
 SAMPLES = 8
 """How many samples tell enough."""
 
 
-class ExactnessWarning(UserWarning):
+class ExactnessWarning(SNNWarning):
     """A parsed network does not compute what its source computes."""
 
 
@@ -49,6 +53,8 @@ class Exactness:
         The same, divided by the largest output of the source.
     decisions
         Number of samples for which the largest output is another one.
+    half
+        Whether the source computes in half precision.
     """
 
     engine: str = ""
@@ -57,6 +63,7 @@ class Exactness:
     difference: float = math.nan
     relative: float = math.nan
     decisions: int = 0
+    half: bool = False
 
     @property
     def compared(self) -> bool:
@@ -64,27 +71,29 @@ class Exactness:
         return bool(self.engine)
 
     def is_within(self, tolerance: float) -> bool:
-        """Return whether the relative difference is at most ``tolerance``."""
-        return self.relative <= tolerance
+        """Return whether the relative difference is at most ``tolerance``, or mere rounding."""
+        return self.relative <= (max(tolerance, HALF_TOLERANCE) if self.half else tolerance)
 
     def __str__(self) -> str:
         """Return the result in one line."""
         if not self.compared:
             return f"not compared with its source: {self.reason}"
         return (
-            f"compared with {self.engine} on {self.samples} sample(s): largest difference "
-            f"{self.difference:.1e}, {self.relative:.1e} of the largest output; {self.decisions} "
-            f"decision(s) differ"
+            f"compared with {self.engine}{' in half precision' if self.half else ''} on "
+            f"{self.samples} sample(s): largest difference {self.difference:.1e}, "
+            f"{self.relative:.1e} of the largest output; {self.decisions} decision(s) differ"
         )
 
 
-def compare(parsed: Parsed, x_b_l: Float[Array | LazySamples, "b *l"]) -> Exactness:
+@phase("comparing with its framework")
+def compare(parsed: Parsed, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Exactness:
     """Run a source and the network that was read from it on the same samples.
 
     Parameters
     ----------
     x_b_l
-        Samples in the axis order of the network; the first `SAMPLES` are used.
+        Samples in the axis order of the network, scaled as its `InputData` says; the first
+        `SAMPLES` are used.
 
     Returns
     -------
@@ -93,7 +102,7 @@ def compare(parsed: Parsed, x_b_l: Float[Array | LazySamples, "b *l"]) -> Exactn
     parser = parsed.parser
     if not isinstance(parser, RunningParser):
         return Exactness(reason=f"the parser {parser.name!r} cannot run models")
-    x_b_l = np.asarray(x_b_l[:SAMPLES], np.float32)
+    x_b_l = parsed.network.input_data.as_floats(x_b_l[:SAMPLES])
     try:
         found = parser.run(parsed.source, x_b_l, input_shape=parsed.input_shape)
     except Exception as error:  # noqa: BLE001 - frameworks raise anything; none of it stops parsing
@@ -124,6 +133,7 @@ def difference(
         difference=away,
         relative=away / size if size else (0.0 if away == 0 else math.inf),
         decisions=int((first.argmax(axis=1) != second.argmax(axis=1)).sum()),
+        half=expected.dtype == np.float16,
     )
 
 
@@ -141,13 +151,14 @@ def require_exact(
         return
     message = (
         f"The parsed network does not compute what the model computes: {exactness}; expected at "
-        f"most {tolerance:g} of the largest output."
+        f"most {max(tolerance, HALF_TOLERANCE) if exactness.half else tolerance:g} of the largest "
+        f"output."
     )
     if warn:
-        warnings.warn(message, ExactnessWarning, stacklevel=3)
+        errors.warn(message, ExactnessWarning)
     else:
         raise ParseError(
-            f"{message} A model that computes in half precision explains such a difference; "
+            f"{message} A model that computes partly in half precision explains such a difference; "
             f"--check warn (check='warn') then converts it all the same. Otherwise please report "
             f"it together with the model."
         )

@@ -75,8 +75,9 @@ def require_finite(values: Array, what: str) -> Array:
         values = np.asarray(values, np.float32)
     except (TypeError, ValueError):
         raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
+    # Both pass on what is not a number, and need no array of the same size.
+    if values.size and not np.isfinite([values.min(), values.max()]).all():
+        bad = int((~np.isfinite(values)).sum())
         raise ParseError(
             f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
             f"diverged: retrain or restore an earlier state."

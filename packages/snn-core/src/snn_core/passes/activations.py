@@ -22,6 +22,7 @@ from snn_core.ir import (
     Spiking,
     ZeroPadding2D,
 )
+from snn_core.ir.activations import per_channel
 from snn_core.passes.edit import exchange, reads_alone, remove
 
 _OF_POSITIVES = (QuantizedReLU, BinarySigmoid)
@@ -54,7 +55,7 @@ def _fuse(network: Network, name: str) -> Network:
     else:
         producer, alone = _find_producer(network, name)
     if isinstance(producer, Spiking):
-        fused = _combine(producer.activation, layer.activation)
+        fused = combine(producer.activation, layer.activation)
         if fused == producer.activation and not isinstance(fused, Softmax):
             return remove(network, [name], note=f"dropped {name}: {producer.name} is rectified")
         if fused is not None and alone:
@@ -85,13 +86,13 @@ def _find_producer(network: Network, name: str) -> tuple[Layer, bool]:
             return layer, alone
 
 
-def _combine(inner: Activation, outer: Activation) -> Activation | None:
+def combine(inner: Activation, outer: Activation) -> Activation | None:
     """Return ``outer(inner(x))`` as one activation, if there is one."""
     if inner.is_linear:
         return outer
     if isinstance(inner, ReLU) and isinstance(outer, ReLU):
-        bounds = [a.max_value for a in (inner, outer) if a.max_value is not None]
-        return ReLU(max_value=min(bounds)) if bounds else ReLU()
+        bounds = [a.upper_bound for a in (inner, outer) if a.upper_bound is not None]
+        return ReLU(max_value=per_channel(np.minimum.reduce(bounds))) if bounds else ReLU()
     if isinstance(inner, ReLU) and inner.max_value is None and isinstance(outer, _OF_POSITIVES):
         return outer
     if isinstance(inner, (QuantizedReLU, BinarySigmoid)) and outer == ReLU():

@@ -2,8 +2,9 @@
 
 At inference batch normalization is ``gain * x + offset`` per channel (Ioffe & Szegedy 2015,
 section 3.1). It is folded backward into the linear layer before it, else forward into the weighted
-layers after it, else it becomes a 1x1 depthwise convolution: a relay without neurons. All three
-are exact; arithmetic is float64.
+layers after it, else it becomes a 1x1 depthwise convolution: a relay without neurons. It changes
+places with max pooling on the way: where its gain is negative, the maximum of what it returns is
+the minimum of what it gets. All of this is exact; arithmetic is float64.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from snn_core.ir import (
+    ActivationLayer,
     AveragePooling2D,
     BatchNormalization,
     Conv1D,
@@ -30,8 +32,10 @@ from snn_core.ir import (
     UpSampling2D,
     Weighted,
 )
+from snn_core.ir.blocks import blocks, fill_by_blocks
 from snn_core.ir.shapes import axis_padding, count, resolve_padding
 from snn_core.passes.edit import exchange, keeps_channels, reads_alone, remove
+from snn_core.passes.spiking import nonnegative_layers
 from snn_core.typing import Array, Shape
 
 
@@ -63,14 +67,23 @@ def _fold(network: Network, name: str) -> Network:
         return network
     affine = _along_channels(layer)
     if affine is not None:
-        source = _linear_source(network, name, affine)
-        if source is not None:
-            network = network.replace(_scale_output(source, affine))
-            return remove(network, [name], note=f"folded {name} into {source.name}")
+        before = _fold_into_source(network, name, affine)
+        if before:
+            network = network.replace(*before)
+            return remove(network, [name], note=f"folded {name} into {before[-1].name}")
         readers = _fold_into_readers(network, name, affine)
         if readers:
             network = network.replace(*readers.values())
             return remove(network, [name], note=f"folded {name} into {', '.join(readers)}")
+        following = _fold_into_maps(network, name, affine)
+        if following:
+            network = network.replace(*following)
+            names = ", ".join(map_.name for map_ in following)
+            return remove(network, [name], note=f"folded {name} into {names}")
+        reader = _movable_behind(network, name)
+        if reader:
+            network = _fold(_move_behind(network, name, reader, affine), reader)
+            return _fold(network, name) if name in network else network
     return exchange(
         network, {name: _relay(layer, affine)}, note=f"turned {name} into a relay without neurons"
     )
@@ -87,28 +100,104 @@ def _along_channels(layer: BatchNormalization) -> _Affine | None:
     return _Affine(gain_c, offset_c)
 
 
-def _linear_source(network: Network, name: str, affine: _Affine) -> Weighted | None:
-    """Return the linear weighted layer whose output the map may scale instead."""
+def _fold_into_source(network: Network, name: str, affine: _Affine) -> list[Layer]:
+    """Return the linear weighted layer before a map with the map in its weights, if there is one.
+
+    Max pooling in between, which then reads mapped values, comes before it in the list.
+    """
+    found: list[Layer] = []
     while True:
         name = network[name].inputs[0]
         layer = network[name]
         if not reads_alone(network, name):
-            return None
+            return []
         if isinstance(layer, Weighted):
-            return layer if layer.activation.is_linear else None
-        if not _commutes(network, layer, affine):
-            return None
+            return [*found, _scale_output(layer, affine)] if layer.activation.is_linear else []
+        if not _commutes(network, layer):
+            return []
+        if isinstance(layer, MaxPooling2D):
+            found.append(_turn(layer, affine))
 
 
-def _commutes(network: Network, layer: Layer, affine: _Affine) -> bool:
-    """Return whether mapping a layer's inputs is the same as mapping its outputs."""
+def _commutes(network: Network, layer: Layer) -> bool:
+    """Return whether mapping a layer's inputs is the same as mapping its outputs.
+
+    That holds for means, copies and, with `_turn`, for maxima.
+    """
     if isinstance(layer, (Flatten, Reshape)):
         return keeps_channels(layer, network.input_shapes(layer.name)[0])
     if isinstance(layer, (AveragePooling2D, UpSampling2D, MaxPooling2D)):
-        # Means and copies commute with any affine map, maxima with growing ones.
-        growing = not isinstance(layer, MaxPooling2D) or bool((affine.gain_c >= 0).all())
-        return growing and layer.activation.is_linear and bool((layer.weight_c == 1).all())
+        return layer.activation.is_linear and bool((layer.weight_c == 1).all())
     return False
+
+
+def _turn(pool: MaxPooling2D, affine: _Affine) -> MaxPooling2D:
+    """Return max pooling that changes places with a map: falling ones turn maxima to minima."""
+    if not (affine.gain_c < 0).any():
+        return pool
+    side_c = np.where(affine.gain_c < 0, np.float32(-1), np.float32(1))
+    sign_c = side_c if pool.sign_c is None else side_c * pool.sign_c
+    return replace(pool, sign_c=None if (sign_c == 1).all() else sign_c)
+
+
+def _fold_into_maps(network: Network, name: str, affine: _Affine) -> list[BatchNormalization]:
+    """Return all layers after a map, if they are maps as well, with this one in them."""
+    found: list[BatchNormalization] = []
+    for reader in network.outbound(name):
+        after = _along_channels(reader) if isinstance(reader, BatchNormalization) else None
+        if after is None or not isinstance(reader, BatchNormalization):
+            return []
+        found.append(
+            replace(
+                reader,
+                gain_c=(after.gain_c * affine.gain_c).astype(np.float32),
+                offset_c=(after.gain_c * affine.offset_c + after.offset_c).astype(np.float32),
+                axis=len(reader.output_shape) - 1,
+            )
+        )
+    return found
+
+
+def _movable_behind(network: Network, name: str) -> str | None:
+    """Return a reader behind which a map makes max pooling one of values that are never negative.
+
+    That reader is the pool, or a reshape in front of it. A pool with a rectifier of its own takes
+    mapped values as they are.
+    """
+    rates = network[name].inputs[0] in nonnegative_layers(network)
+    if not rates:
+        return None
+    return next((r.name for r in network.outbound(name) if _leads_to_pool(network, r)), None)
+
+
+def _leads_to_pool(network: Network, layer: Layer) -> bool:
+    if not _commutes(network, layer) or isinstance(layer, (AveragePooling2D, UpSampling2D)):
+        return False
+    readers = network.outbound(layer.name)
+    if isinstance(layer, MaxPooling2D):
+        return not (len(readers) == 1 and isinstance(readers[0], ActivationLayer))
+    return any(_leads_to_pool(network, reader) for reader in readers)
+
+
+def _move_behind(network: Network, name: str, reader: str, affine: _Affine) -> Network:
+    """Let a reader of a map read what the map reads, and map what it returns.
+
+    The map behind takes the reader's name; the old one goes if nothing else reads it.
+    """
+    layer = network[reader]
+    moved = _turn(layer, affine) if isinstance(layer, MaxPooling2D) else layer
+    moved = replace(moved, name=f"{reader}/unmapped", inputs=network[name].inputs)
+    behind = BatchNormalization(
+        name=reader,
+        inputs=(moved.name,),
+        output_shape=layer.output_shape,
+        gain_c=affine.gain_c.astype(np.float32),
+        offset_c=affine.offset_c.astype(np.float32),
+        axis=len(layer.output_shape) - 1,
+    )
+    rest = [] if reads_alone(network, name) else [network[name]]
+    note = f"moved {name} behind {reader}"
+    return exchange(network, {name: rest, reader: [moved, behind]}, note=note)
 
 
 def _fold_into_readers(network: Network, name: str, affine: _Affine) -> dict[str, Weighted]:
@@ -170,15 +259,12 @@ def _scale_output(layer: Weighted, affine: _Affine) -> Weighted:
         gain = gain.reshape(layer.weight_hwcm.shape[2:])
     if isinstance(layer, Conv2DTranspose):
         gain = gain[:, None]
-    weight, bias_o = layer.weight * gain, layer.bias_o * affine.gain_c + affine.offset_c
-    return _with_weights(layer, weight, bias_o)
+    weight = fill_by_blocks(layer.weight.shape, lambda rows: layer.weight[rows] * gain)
+    return _with_weights(layer, weight, layer.bias_o * affine.gain_c + affine.offset_c)
 
 
 def _with_weights(layer: Weighted, weight: Array, bias_o: Array) -> Weighted:
-    arrays: dict[str, Any] = {
-        layer.weight_name: weight.astype(np.float32),
-        "bias_o": bias_o.astype(np.float32),
-    }
+    arrays: dict[str, Any] = {layer.weight_name: weight, "bias_o": bias_o.astype(np.float32)}
     return replace(layer, **arrays)
 
 
@@ -195,15 +281,24 @@ def _per_group(layer: Conv1D | Conv2D, values_c: Array) -> Array:
 def _scale_input(layer: Weighted, affine: _Affine) -> Weighted:
     """Return the layer applied to the mapped input."""
     spread = _SPREAD[type(layer)]
-    scaled = layer.weight * spread(layer, affine.gain_c)
-    shift = layer.weight.astype(np.float64) * spread(layer, affine.offset_c)
+    weight, gain, offset = (
+        layer.weight, *(spread(layer, values) for values in (affine.gain_c, affine.offset_c))
+    )  # fmt: skip
+    scaled = fill_by_blocks(weight.shape, lambda rows: weight[rows] * _part(gain, weight, rows))
     if isinstance(layer, Conv2DTranspose):
-        bias_o = layer.bias_o.astype(np.float64)  # the offset is zero, see _takes
-    elif isinstance(layer, DepthwiseConv2D):
-        bias_o = layer.bias_o + shift.sum(axis=(0, 1)).reshape(-1)
-    else:
-        bias_o = layer.bias_o + shift.sum(axis=tuple(range(shift.ndim - 1)))
+        return _with_weights(layer, scaled, layer.bias_o)  # the offset is zero, see _takes_offset
+    kept = 2 if isinstance(layer, DepthwiseConv2D) else 1
+    summed = tuple(range(weight.ndim - kept))
+    bias_o = layer.bias_o.astype(np.float64)
+    for rows in blocks(weight.shape):
+        shift = weight[rows].astype(np.float64) * _part(offset, weight, rows)
+        bias_o = bias_o + shift.sum(axis=summed).reshape(-1)
     return _with_weights(layer, scaled, bias_o)
+
+
+def _part(values: Array, weight: Array, rows: slice) -> Array:
+    """Return what belongs to a range of the first axis of a weight array."""
+    return values[rows] if values.ndim == weight.ndim else values
 
 
 _SPREAD: dict[type[Layer], _Spread] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import Layer, MaxPooling2D, Network, ReLU, Softmax, Spiking, Weighted
+from snn_core.ir import Layer, Network, Softmax, Spiking, Weighted
 
 
 def check_convertible(network: Network) -> None:
@@ -33,11 +33,6 @@ def _problems(network: Network, layer: Layer) -> list[str]:
         return found
     if isinstance(layer.activation, Softmax) and layer is not network.output:
         found.append("softmax inside the network; only the output can have it")
-    if isinstance(layer, MaxPooling2D) and not isinstance(layer.activation, ReLU):
-        found.append(
-            "max pooling of values that can be negative, which spike rates cannot express; put a "
-            "ReLU directly before or after it"
-        )
     return found
 
 

@@ -26,6 +26,7 @@ from snn_core.ir import (
     UpSampling2D,
     Weighted,
 )
+from snn_core.passes.activations import combine
 
 _NONNEGATIVE = (ReLU, QuantizedReLU, Softmax, BinarySigmoid)
 _POOLING = (AveragePooling2D, MaxPooling2D, UpSampling2D)
@@ -35,7 +36,8 @@ def nonnegative_layers(network: Network) -> frozenset[str]:
     """Return the layers whose values cannot be negative, whatever the input."""
     found: set[str] = set()
     for layer in network:
-        if (isinstance(layer, Spiking) and isinstance(layer.activation, _NONNEGATIVE)) or (
+        activation = getattr(layer, "activation", None)
+        if isinstance(activation, _NONNEGATIVE) or (
             layer.inputs
             and all(name in found for name in layer.inputs)
             and (
@@ -86,6 +88,9 @@ def relay_pools(network: Network) -> Network:
 def max_pool_method(network: Network, *, method: str) -> Network:
     """Set how spiking max pooling finds the maximum.
 
+    Pools whose values may be negative pass on the increments of the maximum whatever the method,
+    since a gate would be no maximum of such sums.
+
     With ``pre_spike_max`` a preceding rectifying layer that only feeds the pool becomes a relay:
     ``max(relu(x)) = relu(max(x))``, so the pool's neurons can work on the sums themselves.
     """
@@ -93,16 +98,19 @@ def max_pool_method(network: Network, *, method: str) -> Network:
     for layer in network:
         if not isinstance(layer, MaxPooling2D):
             continue
+        if not isinstance(layer.activation, ReLU):
+            new.append(replace(layer, method="pre_spike_max"))
+            continue
         new.append(replace(layer, method=method))
         (source,) = network.inbound(layer.name)
         if (
             method == "pre_spike_max"
             and isinstance(source, (Weighted, Add))
             and isinstance(source.activation, ReLU)
-            and isinstance(layer.activation, ReLU)
             and network.outbound(source.name) == (layer,)
         ):
-            new[-1] = replace(layer, method=method, activation=source.activation)
+            both = combine(source.activation, layer.activation) or layer.activation
+            new[-1] = replace(layer, method=method, activation=both)
             new.append(replace(source, activation=Linear()))
     if not new:
         return network

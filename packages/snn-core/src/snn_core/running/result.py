@@ -198,7 +198,8 @@ class RunResult:
     Parameters
     ----------
     metadata
-        What was run: simulator, settings, hashes, versions, layer names, numbers of neurons.
+        What was run: simulator, settings, hashes, versions, names of classes and layers, numbers of
+        neurons.
     sample_ids_b, labels_b
         Index and class of each sample.
     decision_b_t
@@ -306,6 +307,17 @@ class RunResult:
         return found
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by their numbers; empty where they have none."""
+        return tuple(map(str, self.metadata.get("classes") or ()))
+
+    def class_name(self, number: int) -> str:
+        """Return the name of a class, its number if it has none, and ``none`` for no decision."""
+        if number < 0:
+            return "none"
+        return self.classes[number] if number < len(self.classes) else str(number)
+
+    @property
     def samples(self) -> int:
         """Number of simulated samples."""
         return len(self.labels_b)
@@ -392,4 +404,5 @@ class RunResult:
             "ann_operations_per_sample": self.ann_operations_per_sample,
             "simulate_s": self.simulate_s,
             "us_per_sample_step": self.us_per_sample_step,
+            "classes": list(self.classes),
         }

@@ -13,8 +13,10 @@ import numpy as np
 import snn_core
 from snn_core import artifact
 from snn_core.codes import set_timesteps
-from snn_core.data import Dataset, load_dataset
-from snn_core.errors import ArtifactError
+from snn_core.data import Dataset
+from snn_core.data.loading import Data, as_dataset
+from snn_core.data.ranges import check_range
+from snn_core.errors import ArtifactError, SettingsError
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
@@ -24,20 +26,18 @@ from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, require_labels, simulate_batch
 from snn_core.simulation.contract import AbstractSNN, StopSimulation
 from snn_core.simulation.signal import require_events
-from snn_core.typing import Array, PathLikeStr
+from snn_core.typing import PathLikeStr
 
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Called after each batch with the samples done, all samples and the accuracy so far."""
 
-Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array]
-
 
 def run(
     network_or_path: Network | PathLikeStr,
-    simulator: str = "inisim",
+    simulator: str | None = None,
     *,
     data: Data,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     seed: int | None = None,
     output_dir: PathLikeStr | None = None,
@@ -52,12 +52,14 @@ def run(
     network_or_path
         The network, or the path of its artifact.
     simulator
-        Name of a registered simulator.
+        Name of a registered simulator; that of the settings (``simulation.simulator``) if not
+        given.
     data
-        Samples and labels: arrays, a data set, or the path of one.
+        Samples and labels: arrays, a data set, or the path of one. 8-bit integers are scaled as the
+        network's ``input_data`` says: divided by 255, unless the model rescales by itself.
     settings
-        Settings of the run; those in the artifact if not given. What belongs to the conversion
-        is always taken from the artifact.
+        Settings of the run, also as nested dictionaries. What they leave open is as the network
+        was converted: steps, spike code, read-out and everything else.
     timesteps
         Number of steps, instead of the duration in the settings.
     seed
@@ -81,10 +83,21 @@ def run(
         If anything about network, settings, data or folder does not fit, before simulating.
     StopSimulation
         If it was stopped before the first batch was finished.
+
+    Warns
+    -----
+    DataWarning
+        If samples lie far outside what the network was calibrated on; see `snn_core.data.ranges`.
     """
-    network, settings = _load(network_or_path, settings)
+    network = network_or_path
+    if not isinstance(network, Network):
+        network = artifact.load(network)
+    if isinstance(settings, Mapping):
+        settings = Settings.of(settings, simulators=tuple(registry.names()))
+    settings = network.settings_for(settings)
+    _require_input_scale(network, settings)
     settings = _override(settings, timesteps=timesteps, seed=seed)
-    simulator = registry.current_name(simulator)
+    simulator = registry.current_name(simulator or settings.simulation.simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
@@ -99,16 +112,14 @@ def run(
     return result
 
 
-def _load(
-    network_or_path: Network | PathLikeStr, settings: Settings | None
-) -> tuple[Network, Settings]:
-    """Load a network and the settings to run it with."""
-    if isinstance(network_or_path, Network):
-        return network_or_path, settings or Settings()
-    stored = artifact.load_artifact(network_or_path)
-    if settings is None:
-        return stored.network, stored.settings
-    return stored.network, settings.with_conversion(stored.settings)
+def _require_input_scale(network: Network, settings: Settings) -> None:
+    """Raise if settings of a run would scale 8-bit integers in another way than the conversion."""
+    wanted, known = settings.input.uint8_scale, network.input_data.uint8_scale
+    if wanted not in (None, known):
+        raise SettingsError(
+            f"Found input.uint8_scale = {wanted:g}; the network was converted with {known:g} "
+            f"({network.input_data}). Convert the model with it, or leave it out."
+        )
 
 
 def _override(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
@@ -120,20 +131,25 @@ def _override(settings: Settings, *, timesteps: int | None, seed: int | None) ->
 
 def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
     """Return the samples to simulate."""
-    if isinstance(data, tuple):
-        dataset = Dataset.of(*data)
-    elif isinstance(data, Dataset):
-        dataset = data
-    else:
-        dataset = load_dataset(data, settings=settings.input)
-    dataset = dataset.fit_to(
-        input_shape=network.input.output_shape, num_classes=count(network.output.output_shape)
-    ).select(
-        number=settings.simulation.num_to_test, indices=settings.simulation.sample_idxs_to_test
+    known = network.input_data.classes
+    dataset = (
+        as_dataset(data, settings=settings.input, classes=known)
+        .fit_to(
+            input_shape=network.input.output_shape,
+            num_classes=count(network.output.output_shape),
+            classes=known,
+        )
+        .select(
+            number=settings.simulation.num_to_test,
+            indices=settings.simulation.sample_idxs_to_test,
+            consecutive=settings.simulation.reset_between_nth_sample != 1,
+        )
     )
     require_labels(dataset)
     if settings.input.encoding == "events":
         require_events(dataset.events_b, dataset.x_b_l)
+    else:
+        check_range(dataset, network.input_data)
     return dataset
 
 
@@ -166,6 +182,8 @@ def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str
     return {
         "identity": json.loads(json.dumps(identity)),
         "data": dataset.name,
+        "input": str(snn.network.input_data) if dataset.x_b_l.dtype == np.uint8 else "",
+        "classes": list(dataset.classes),
         "versions": {
             "snn-core": snn_core.__version__,
             "numpy": np.__version__,

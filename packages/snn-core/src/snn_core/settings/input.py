@@ -18,6 +18,21 @@ _FRAME_METHODS = {
 }
 
 
+def parse_fraction(text: str) -> float:
+    """Return the number that a text such as ``1/255`` or ``0.5`` stands for.
+
+    Raises
+    ------
+    ValueError
+        If it stands for none.
+    """
+    above, _, below = text.partition("/")
+    try:
+        return float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{text!r} is no number; expected one such as 1 or 1/255") from None
+
+
 class DatagenKwargs(Section):
     """How images are scaled and centred; names as in Keras' ``ImageDataGenerator``."""
 
@@ -70,6 +85,11 @@ class DatagenKwargs(Section):
                 )
         return self
 
+    @property
+    def changes_values(self) -> bool:
+        """Whether images become something else than the 8-bit integers in their files."""
+        return self != DatagenKwargs(mean=self.mean, std=self.std)
+
 
 _AUGMENTATIONS = frozenset(
     (
@@ -121,6 +141,7 @@ class DataflowKwargs(Section):
 class InputSettings(Section):
     """Where samples come from and how they enter the network."""
 
+    other_stage: ClassVar[frozenset[str]] = frozenset({"uint8_scale"})
     claimed: ClassVar[frozenset[str]] = frozenset({"encoding"})
 
     encoding: Literal["constant", "poisson", "regular", "events"] = Field(
@@ -140,13 +161,17 @@ class InputSettings(Section):
         None, ge=0, description="stop a sample once its constant input would have made input "
         "neurons spike more often than this; never if not given",
     )  # fmt: skip
+    uint8_scale: float | None = Field(
+        None, gt=0, le=1e30, description="factor for 8-bit integers, such as 1 or `1/255`; "
+        "`None`: 1/255, or 1 where the model rescales by itself",
+    )  # fmt: skip
     dataset_format: Literal["auto", "npz", "jpg", "png", "aedat"] = Field(
         "auto", description="what `--data` holds: arrays, images, or events in any format; `auto` "
         "looks at the files",
     )  # fmt: skip
     datagen_kwargs: DatagenKwargs = Field(
-        DatagenKwargs(), description="images: `rescale` (default 1/255), `samplewise_center`, "
-        "`samplewise_std_normalization`, `featurewise_center` by `mean`, "
+        DatagenKwargs(), description="images: `rescale` (by default as other 8-bit integers), "
+        "`samplewise_center`, `samplewise_std_normalization`, `featurewise_center` by `mean`, "
         "`featurewise_std_normalization` by `std`",
     )  # fmt: skip
     dataflow_kwargs: DataflowKwargs = Field(
@@ -193,6 +218,12 @@ class InputSettings(Section):
         None, gt=0, description="what an event carries; `None`: so much that the mean input per ms "
         "is the frame while the sample lasts",
     )  # fmt: skip
+
+    @field_validator("uint8_scale", mode="before")
+    @classmethod
+    def _accept_fraction(cls, value: object) -> object:
+        """Accept a fraction as text."""
+        return parse_fraction(value) if isinstance(value, str) else value
 
     @field_validator("chip_size", "is_x_first", "is_x_flipped", "is_y_flipped", mode="before")
     @classmethod

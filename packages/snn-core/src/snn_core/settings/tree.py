@@ -78,7 +78,7 @@ class NormalizationSettings(Section):
     )
     timesteps: int = Field(32, ge=1, description="number of steps T that `mse` optimises for")
     num_samples: int | None = Field(
-        None, ge=1, description="use only the first samples of the calibration data"
+        None, ge=1, description="use only so many calibration samples, classes in turn"
     )
     online_normalization: bool = Field(
         False, examples=[True],
@@ -138,14 +138,17 @@ class SimulationSettings(Section):
         {"reset_between_nth_sample", "scale_first_layer_parameters"}
     )
 
-    simulator: str = Field("inisim", min_length=1, description="name of the simulator")
+    simulator: str = Field(
+        "inisim", min_length=1, description="name of the simulator, where none is given otherwise"
+    )
     duration: float = Field(200.0, gt=0, description="simulated time per sample in ms")
     dt: float = Field(1.0, gt=0, description="length of a step in ms")
     batch_size: int = Field(100, ge=1, description="samples simulated at a time")
-    num_to_test: int | None = Field(None, ge=1, description="use only the first samples")
-    sample_idxs_to_test: tuple[int, ...] = Field(
-        (), description="use these samples instead of the first ones"
-    )
+    num_to_test: int | None = Field(
+        None, ge=1, description="use only so many samples: the first of each class, the second of "
+        "each, ...; the first ones where samples follow one another (`reset_between_nth_sample`)",
+    )  # fmt: skip
+    sample_idxs_to_test: tuple[int, ...] = Field((), description="use these samples instead")
     reset_between_nth_sample: int = Field(
         1, examples=[2],
         description="reset the network before every n-th sample only, as for the frames of a "
@@ -263,40 +266,19 @@ class Settings(Section):
     def with_conversion(self, converted: Settings) -> Settings:
         """Return settings for running a network that was converted with other ones.
 
-        What belongs to the conversion is taken from there.
+        Those that were given here replace the ones of the conversion; all others are taken from
+        there. A default counts as given where it was written down.
 
         Raises
         ------
         SettingsError
-            If a setting of the conversion is given here with another value than its default and
-            the one that the network was converted with: it would have no effect.
+            If a setting that has its effect in a conversion is given with another value than the
+            network was converted with, or steps are longer than the network allows.
         """
-        default, stored = Settings().of_conversion, converted.of_conversion
-        given = {
-            setting: value
-            for setting, value in self.of_conversion.items()
-            if value != default[setting]
-        }
-        _require_same_conversion(given, stored)
-        tree: dict[str, dict[str, Any]] = {}
-        for setting, value in stored.items():
-            section, key = setting.split(".")
-            if setting != "cell.v_init" or self._starts_by_number:
-                tree.setdefault(section, {})[key] = value
-        return self.updated(tree)
-
-    def require_conversion(self, converted: Settings) -> None:
-        """Raise unless all settings of the conversion are those of another conversion.
-
-        Raises
-        ------
-        SettingsError
-            Lists the settings that would have no effect.
-        """
-        given = self.of_conversion
-        if not self._starts_by_number:
-            del given["cell.v_init"]
-        _require_same_conversion(given, converted.of_conversion)
+        found = converted.updated(self.model_dump(exclude_unset=True))
+        _require_same_conversion(found, converted)
+        _require_short_steps(found, converted)
+        return found
 
     def to_tree(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
@@ -346,17 +328,18 @@ class Settings(Section):
         SettingsError
             As in `of`.
         """
-        values = self.model_dump()
+        # Only what was given, so that it stays known what was.
+        values = self.model_dump(exclude_unset=True)
         tree = with_clamp_indices(tree)
         for section, items in without_original(tree, simulators=simulators).items():
             require_known(section, (*_SECTIONS, *simulators), what="section")
+            own_section = values.setdefault("options" if section in simulators else section, {})
             if not isinstance(items, Mapping):
                 raise SettingsError(
                     f"Found [{section}] = {items!r}; expected a section with keys and values."
                 )
             if section in simulators:
-                own = values["options"].get(section, {})
-                values["options"][section] = {**own, **items}
+                own_section[section] = {**own_section.get(section, {}), **items}
                 continue
             if section == "options":
                 for name, own in items.items():
@@ -365,12 +348,13 @@ class Settings(Section):
                             f"Found options.{name} = {own!r}; expected a section with keys and "
                             f"values."
                         )
-                    values["options"][name] = {**values["options"].get(name, {}), **own}
+                    own_section[name] = {**own_section.get(name, {}), **own}
                 continue
             items = _translate_keys(section, items)
+            known = type(getattr(self, section)).model_fields
             for key in items:
-                require_known(key, tuple(values[section]), what=f"key in section [{section}]")
-            values[section] = {**values[section], **items}
+                require_known(key, known, what=f"key in section [{section}]")
+            own_section.update(items)
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
@@ -380,7 +364,14 @@ class Settings(Section):
 _SECTIONS = tuple(Settings.model_fields)
 
 
-def _require_same_conversion(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+LONGEST_STEP_MS = 1.0
+"""Length of a step in which a neuron at its scale spikes once: scales stand for a spike per ms."""
+
+
+def _require_same_conversion(found: Settings, converted: Settings) -> None:
+    stored, given = converted.of_conversion, found.of_conversion
+    if not found._starts_by_number:
+        del given["cell.v_init"]
     lines = [
         f"  - {setting} = {value!r}; the network was converted with {stored[setting]!r}"
         for setting, value in given.items()
@@ -391,6 +382,17 @@ def _require_same_conversion(given: Mapping[str, Any], stored: Mapping[str, Any]
             "These settings have their effect in a conversion, none in a run:\n"
             + "\n".join(lines)
             + "\nConvert the model with them, or leave them out."
+        )
+
+
+def _require_short_steps(found: Settings, converted: Settings) -> None:
+    """Raise if rates would be lost, since a neuron spikes no more than once in a step."""
+    dt, longest = found.simulation.dt, max(LONGEST_STEP_MS, converted.simulation.dt)
+    if found.conversion.spike_code == "temporal_mean_rate" and dt > longest:
+        raise SettingsError(
+            f"Found steps of {dt:g} ms (simulation.dt); the network was converted for rates of up "
+            f"to one spike per {longest:g} ms, which need steps of at most {longest:g} ms. Shorten "
+            f"the steps."
         )
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-import numpy as np
-
 from snn_core.data import Dataset
 from snn_core.errors import DataError
 from snn_core.evaluation.forward import activations, top_k_hits
@@ -131,7 +129,7 @@ def simulate_batch(snn: AbstractSNN, dataset: Dataset, batch: Batch) -> BatchRes
     DataError
         If there are no labels, or the samples do not fit the network.
     """
-    x_b_l = np.asarray(dataset.x_b_l[batch.part], np.float32)
+    x_b_l = snn.network.input_data.as_floats(dataset.x_b_l[batch.part])
     labels_b = require_labels(dataset)[batch.part]
     events_b = None if dataset.events_b is None else dataset.events_b[batch.part]
     start = time.perf_counter()

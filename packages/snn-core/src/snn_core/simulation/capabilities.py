@@ -63,6 +63,9 @@ class _AnyValue:
 ANY: Container[Any] = _AnyValue()
 """Claims every value of a setting."""
 
+ROUNDING = 1e-6
+"""Share by which scales in float32 may miss the one that was meant."""
+
 Claims: TypeAlias = Mapping[str, Container[Any]]
 """Setting, as ``section.key``, to the values that are accepted: a set, or `ANY`."""
 
@@ -91,6 +94,11 @@ class Capabilities:
         Accepted activations of layers with neurons; softmax is declared apart.
     max_pool_methods
         Accepted ``maxpool_type`` values.
+    minimum_pooling
+        Whether max pooling may take the minimum in some channels (`MaxPooling2D.sign_c`).
+    graded_pooling
+        Whether max pooling may be a relay: sums that may be negative, and no neurons. In each step
+        it passes on how much the maximum of its accumulated inputs grew, a number of any size.
     readouts
         Accepted read-outs of the output.
     softmax
@@ -119,6 +127,8 @@ class Capabilities:
     layers: frozenset[str] = CONTRACT_1_LAYERS
     activations: frozenset[str] = frozenset({"Linear", "ReLU"})
     max_pool_methods: frozenset[str] = frozenset()
+    minimum_pooling: bool = False
+    graded_pooling: bool = False
     readouts: frozenset[str] = frozenset({"counts", "membrane"})
     softmax: bool = False
     bias_per_step: bool = False
@@ -240,6 +250,35 @@ def setting_problems(can: Capabilities, network: Network, settings: Settings) ->
             for setting in changed_settings(settings)
             if can.accepts(setting, setting_value(settings, setting))
         ]
+    return [*found, *bound_problems(network, settings)]
+
+
+def bound_problems(network: Network, settings: Settings) -> list[str]:
+    """Return a line for each layer whose spike rates can pass the upper bound of its activation.
+
+    Conversion chooses scales with which neurons that fire in every step stand for the bound; other
+    steps, or spikes that carry more, undo that. Neurons of other spike codes know their bounds.
+    """
+    code = code_of(settings)
+    if not code.is_rate:
+        return []
+    found = []
+    for layer in network.spiking_layers:
+        bound = layer.activation.upper_bound
+        if bound is None or only_integrates(network, layer):
+            continue
+        largest = float((bound / layer.threshold).min())
+        if code.highest is None:
+            reason = "spikes that carry payloads have no upper bound; set cell.payloads = false"
+        elif largest < code.highest * (1 - ROUNDING):
+            reason = (
+                f"found neurons that may fire {code.highest:g} times per ms, expected at most "
+                f"{largest:.4g} for the upper bound of its activation; convert again with "
+                f"simulation.dt = {settings.simulation.dt:g}"
+            )
+        else:
+            continue
+        found.append(f"{layer.name}: {reason}")
     return found
 
 
@@ -293,13 +332,7 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
     """Return a line for each reason why a layer is not supported."""
     if layer.kind not in can.layers:
         return [f"{layer.name}: {layer.kind} layers are not supported"]
-    found = []
-    if isinstance(layer, MaxPooling2D) and layer.method not in can.max_pool_methods:
-        supported = ", ".join(sorted(can.max_pool_methods)) or "none"
-        found.append(
-            f"{layer.name}: max pooling by {layer.method!r} is not supported; supported: "
-            f"{supported}"
-        )
+    found = _max_pool_problems(can, network, layer) if isinstance(layer, MaxPooling2D) else []
     if isinstance(layer, Spiking) and not isinstance(layer.activation, Softmax):
         name = type(layer.activation).__name__
         if name not in can.activations:
@@ -316,5 +349,29 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
         found.append(
             f"{layer.name}: stochastic softmax spikes are not supported; convert with "
             f"softmax_to_relu or the membrane read-out"
+        )
+    return found
+
+
+def _max_pool_problems(can: Capabilities, network: Network, layer: MaxPooling2D) -> list[str]:
+    found = []
+    if layer.method not in can.max_pool_methods:
+        supported = ", ".join(sorted(can.max_pool_methods)) or "none"
+        found.append(
+            f"{layer.name}: max pooling by {layer.method!r} is not supported; supported: "
+            f"{supported}"
+        )
+    if layer.sign_c is not None and not can.minimum_pooling:
+        number = int((layer.sign_c < 0).sum())
+        found.append(
+            f"{layer.name}: max pooling with minima in {number} of {len(layer.sign_c)} channels is "
+            f"not supported; they come from batch normalization with negative factors in front of "
+            f"the pool, so put it behind the pool and retrain"
+        )
+    if not network.has_neurons(layer) and not can.graded_pooling:
+        found.append(
+            f"{layer.name}: max pooling of sums that may be negative, without neurons, is not "
+            f"supported, since it passes on numbers instead of spikes; put a ReLU directly before "
+            f"or after it and retrain"
         )
     return found

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, final
 
-import numpy as np
-
 from snn_core import artifact
 from snn_core.codes import code_of, set_duration
 from snn_core.data.events import CellEvents
@@ -35,7 +33,7 @@ from snn_core.simulation.capabilities import (
 )
 from snn_core.simulation.sequences import run_sequences
 from snn_core.simulation.signal import InputSignal, output_uniforms
-from snn_core.typing import Array, Float, Float32, PathLikeStr, Shape
+from snn_core.typing import Array, Float32, PathLikeStr, Shape, Shaped
 
 __all__ = [
     "ALL_LAYERS",
@@ -66,7 +64,8 @@ class AbstractSNN(ABC):
     network
         The converted network.
     settings
-        Settings of the run; defaults if not given.
+        Settings of the run. What they leave open is taken from the network's own settings, those
+        of its conversion.
     options
         The simulator's own options, an instance of ``options_type``.
     seed
@@ -100,15 +99,16 @@ class AbstractSNN(ABC):
         seed: int | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> None:
-        self.settings = settings or Settings()
+        self._given_settings = settings
         self.options: Options = self.options_type() if options is None else options
-        self.seed = self.settings.simulation.seed if seed is None else seed
         self.stop_requested: Callable[[], bool] = stop or _go_on
         self.expected_samples: int | None = None
         self._take(network)
+        self.seed = self.settings.simulation.seed if seed is None else seed
 
     def _take(self, network: Network) -> None:
         """Adopt a network to simulate, if the simulator can do everything in it."""
+        self.settings = network.settings_for(self._given_settings)
         problems = self.problems(network)
         if problems:
             name = type(self).__module__.split(".")[0]
@@ -283,7 +283,7 @@ class AbstractSNN(ABC):
 
     def run_batch(
         self,
-        x_b_l: Float[Array, "b *l"],
+        x_b_l: Shaped[Array, "b *l"],
         *,
         sample_ids: Sequence[int] | None = None,
         events_b: Sequence[CellEvents] | None = None,
@@ -293,7 +293,7 @@ class AbstractSNN(ABC):
         Parameters
         ----------
         x_b_l
-            The samples, channels last.
+            The samples, channels last; 8-bit integers are scaled as the network's `InputData` says.
         sample_ids
             Index of each sample in its data set (0, 1, ... if not given); seeds its random numbers.
         events_b
@@ -304,7 +304,7 @@ class AbstractSNN(ABC):
         DataError
             If the samples do not have the shape of the network's input, or events are missing.
         """
-        x_b_l = np.asarray(x_b_l, np.float32)
+        x_b_l = self.network.input_data.as_floats(x_b_l)
         check_shape(self.network, x_b_l)
         if not len(x_b_l):
             raise DataError("Found a batch without samples; expected at least one.")

@@ -18,7 +18,7 @@ from snn_core.operations import ann_operations
 from snn_core.recording.recording import Recording
 from snn_core.simulation.batches import BatchPlan, BatchResult, simulate_batch, top_k
 from snn_core.simulation.contract import AbstractSNN
-from snn_core.typing import Array, Float, Float32, Int, Int64
+from snn_core.typing import Array, Float32, Int, Int64, Shaped
 
 
 class OriginalNames(AbstractSNN):
@@ -48,7 +48,7 @@ class OriginalNames(AbstractSNN):
         super()._take(network)
         self.recording = self.result = self._x_b_l = None
 
-    def run_batch(self, x_b_l: Float[Array, "b *l"], **options: Any) -> Recording:
+    def run_batch(self, x_b_l: Shaped[Array, "b *l"], **options: Any) -> Recording:
         """Simulate a batch and keep its recording under the attributes below."""
         self._x_b_l = x_b_l
         self.recording = super().run_batch(x_b_l, **options)
@@ -56,7 +56,7 @@ class OriginalNames(AbstractSNN):
 
     def run(
         self,
-        x_test: Float[Array, "b *l"],
+        x_test: Shaped[Array, "b *l"],
         y_test: Int[Array, "b"],
         *,
         events_b: Sequence[CellEvents] | None = None,
@@ -68,7 +68,7 @@ class OriginalNames(AbstractSNN):
         hits = 0
         number = np.arange(len(x_test))
         dataset = Dataset(
-            x_b_l=np.asarray(x_test, np.float32),
+            x_b_l=np.asarray(x_test),
             labels_b=np.asarray(y_test),
             sample_ids=range(len(x_test)),
             name="arrays in memory",

@@ -41,6 +41,8 @@ class ReferenceSNN(OriginalNames):
     capabilities: ClassVar[Capabilities] = Capabilities(
         activations=frozenset({"Linear", "ReLU", "QuantizedReLU", "BinarySigmoid", "BinaryTanh"}),
         max_pool_methods=frozenset(MAX_POOL_METHODS),
+        minimum_pooling=True,
+        graded_pooling=True,
         softmax=True,
         bias_per_step=True,
         settings={

@@ -174,7 +174,7 @@ class NetworkBuilder:
         padding: Padding2D = "valid",
         **common: Any,
     ) -> NetworkBuilder:
-        """Append max pooling by ``method``; ``weight_c`` scales the channels."""
+        """Append max pooling by ``method``; ``weight_c`` scales channels, ``sign_c`` turns them."""
         return self._pooling(MaxPooling2D, pool_size, strides, padding, common)
 
     def up_sampling(self, size: Pair, **common: Any) -> NetworkBuilder:
@@ -270,7 +270,7 @@ class NetworkBuilder:
         arrays: dict[str, Array] = {
             key: np.asarray(value, np.float32)
             for key, value in fields.items()
-            if key in ("bias_o", "threshold", "v_init", "weight_c")
+            if key in ("bias_o", "threshold", "v_init", "weight_c", "sign_c")
         }
         self._layers[name] = kind(name=name, inputs=inputs, output_shape=shape, **(fields | arrays))
         return self

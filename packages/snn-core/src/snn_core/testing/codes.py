@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.ir import Network
 from snn_core.testing import comparison, deep_networks, networks
 from snn_core.testing.runner import cases
 from snn_core.testing.suite import Suite
@@ -38,20 +39,37 @@ class Codes(Suite):
         self.needs_setting("input.encoding", "constant")
         self.needs_exact_times()
         for readout in deep_networks.READOUTS_OF_CODES[case]:
-            network = deep_networks.coded(readout)
-            x_b_l = networks.samples(network.input.output_shape, count=2, seed=80)
-            sections = self._sections(case)
-            expected = self.reference(network, x_b_l, **sections)
-            actual = self.run(network, x_b_l, **sections)
-            self.compare(expected, actual, network)
-            name = network.output.name
-            comparison.assert_same_values(
-                expected.output_b_l_t,
-                actual.output_b_l_t,
-                name=name,
-                what="output",
-                tolerance=comparison.MEMBRANE_TOLERANCE,
-            )
+            self._check(case, deep_networks.coded(readout))
+
+    @cases(*CODES)
+    def test_bounds_and_minima(self, case: str) -> None:
+        """Upper bounds of activations, and minima of max pooling, hold under every code.
+
+        If this fails while `test_spike_code` passes: a pattern or a spike time stands for the bound
+        at most; with first spikes, a neuron does not fire before one that always received its
+        bound. A minimum is the smallest pattern, or the last spike of a window of cells.
+        """
+        __tracebackhide__ = True
+        self.needs_setting("input.encoding", "constant")
+        self.needs_exact_times()
+        for readout in deep_networks.READOUTS_OF_CODES[case]:
+            self._check(case, deep_networks.coded(readout, bounds_and_minima=True))
+
+    def _check(self, code: str, network: Network) -> None:
+        """Compare spikes, operations and output with the reference."""
+        __tracebackhide__ = True
+        x_b_l = networks.samples(network.input.output_shape, count=2, seed=80)
+        sections = self._sections(code)
+        expected = self.reference(network, x_b_l, **sections)
+        actual = self.run(network, x_b_l, **sections)
+        self.compare(expected, actual, network)
+        comparison.assert_same_values(
+            expected.output_b_l_t,
+            actual.output_b_l_t,
+            name=network.output.name,
+            what="output",
+            tolerance=comparison.MEMBRANE_TOLERANCE,
+        )
 
     @cases(*CODES)
     def test_spike_code_in_batches(self, case: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.ir import Linear, Network, Softmax
+from snn_core.ir import Linear, Network, ReLU, Softmax
 from snn_core.testing.builder import NetworkBuilder
 from snn_core.testing.networks import (
     CLOCK_WEIGHT,
@@ -88,6 +88,40 @@ def pooled_readout(method: str) -> Network:
     return clocks((4, 4, 1)).max_pooling((2, 2), **common).build(readout="membrane")
 
 
+def minimum_pooling(method: str) -> Network:
+    """Return clocks and max pooling that takes minima in one of two channels, also at borders."""
+    common: dict[str, Any] = {"method": method, "weight_c": PASS_ON, "sign_c": [-1, 1]}
+    builder = clocks((5, 5, 2))
+    return builder.max_pooling((3, 3), strides=(2, 2), padding="same", **common).build()
+
+
+def graded_pooling(kind: str) -> Network:
+    """Return clocks, a sum of both signs, its maximum without neurons, and neurons behind that.
+
+    Sums rise in some windows and fall in others. With ``"Add"`` they meet others behind the pool,
+    with ``"minimum"`` some channels take the minimum, ``"several"`` pools twice.
+    """
+    linear: dict[str, Any] = {"activation": Linear()}
+    graded: dict[str, Any] = {"method": "pre_spike_max", **linear}
+    builder = clocks((4, 4, 2))
+    clock = builder.last
+    kernel_hwio = [[[[1, -0.75, -0.5, 0.5], [-0.75, 1, 0.25, -0.75]]]]
+    builder.conv2d(kernel_hwio, bias_o=[0.125, -0.0625, -0.25, 0.0625], **linear)
+    if kind == "minimum":
+        graded["sign_c"] = [1, -1, -1, 1]
+    builder.max_pooling((3, 3), strides=(2, 2), padding="same", **graded)
+    if kind == "several":
+        builder.max_pooling((2, 2), strides=(1, 1), **graded)
+    rng = generator(146)
+    if kind == "Add":
+        pool = builder.last
+        branch = builder.average_pooling((2, 2), inputs=[clock], **linear)
+        branch.conv2d(dyadic((1, 1, 2, 4), rng, low=0.25, high=0.75), **linear)
+        builder.add([pool, builder.last], weight_nc=[[0.75] * 4, [0.5] * 4], **linear)
+    bias_o = dyadic((3,), rng, low=0.1, high=0.3)
+    return builder.conv2d(dyadic((1, 1, 4, 3), rng, low=-0.25, high=0.75), bias_o=bias_o).build()
+
+
 def _two_populations() -> tuple[NetworkBuilder, list[str]]:
     """Return clocks and, beside them, neurons that spike once; both with two channels."""
     builder = NetworkBuilder((4, 4, 1))
@@ -146,23 +180,36 @@ READOUTS_OF_CODES: Mapping[str, tuple[str, ...]] = {
 """Spike code to the read-outs that `coded` is tried with."""
 
 
-def coded(readout: str) -> Network:
+def coded(readout: str, *, bounds_and_minima: bool = False) -> Network:
     """Return convolutions, a max pool, an average, a branch and dense layers for spike codes.
 
     Every layer spikes and is biased; some neurons stay silent, some take a spike back.
+
+    Parameters
+    ----------
+    bounds_and_minima
+        Whether some activations have an upper bound, and the pool takes minima in some channels.
     """
+    first: dict[str, Any] = {}
+    pool: dict[str, Any] = {}
+    last: dict[str, Any] = {}
+    if bounds_and_minima:
+        first = {"activation": ReLU(max_value=(0.5, 0.25, 0.375, 0.75))}
+        pool = {"sign_c": [-1, 1, -1, 1]}
+        last = {"activation": ReLU(max_value=0.5)}
     rng = generator(129)
 
     def biased(size: int, low: float = -0.1) -> dict[str, Any]:
         return {"bias_o": dyadic((size,), rng, low=low, high=0.2), "v_init": 0.25}
 
     builder = NetworkBuilder((4, 5, 2))
-    builder.conv2d(dyadic((3, 3, 2, 4), rng, low=-0.25, high=0.3), padding="same", **biased(4))
-    first = builder.max_pooling((2, 2), strides=(2, 1), v_init=0.25).last
+    kernel_hwio = dyadic((3, 3, 2, 4), rng, low=-0.25, high=0.3)
+    builder.conv2d(kernel_hwio, padding="same", **biased(4), **first)
+    pooled = builder.max_pooling((2, 2), strides=(2, 1), v_init=0.25, **pool).last
     second = builder.conv2d(dyadic((1, 1, 4, 4), rng, low=-0.5, high=0.7), **biased(4)).last
-    builder.concatenate([first, second])
+    builder.concatenate([pooled, second])
     builder.average_pooling((2, 2), strides=(1, 2), activation=Linear()).flatten()
     weight_io = dyadic((builder.shape[0], 8), rng, low=-0.6, high=0.7)
-    builder.dense(weight_io, threshold=2.0, **biased(8))
+    builder.dense(weight_io, threshold=2.0, **biased(8), **last)
     builder.dense(dyadic((8, 4), rng, low=-0.6, high=0.8), **biased(4, low=0.1))
     return builder.build(readout=readout)

@@ -42,7 +42,7 @@ class EndToEnd(Suite):
         settings = self.settings(options={names[0]: dict(self.options)})
         with tempfile.TemporaryDirectory() as folder:
             model, data, out = (Path(folder) / name for name in ("net.snn", "data.npz", "result"))
-            artifact.save(network, model, settings=settings)
+            artifact.save(network.replace(settings=settings), model)
             # Class 1 gets most spikes: right for the first sample, wrong for the second.
             np.savez(data, x=np.ones((2, 2), np.float32), y=np.array([1, 0]))
             files = (str(model), "--data", str(data), "-o", str(out))

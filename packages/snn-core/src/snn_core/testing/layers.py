@@ -88,6 +88,26 @@ class Layers(Suite):
             self.check(network, networks.clock_samples(network.input.output_shape))
 
     @cases(*MAX_POOL_METHODS)
+    def test_minimum_pooling(self, case: str) -> None:
+        """Max pooling takes the minimum in channels whose sign is negative.
+
+        If this fails while `test_max_pooling` passes: in these channels the smallest running rate
+        wins, and cells outside the image lose as everywhere (`MaxPooling2D.upright`).
+        """
+        network = deep_networks.minimum_pooling(case)
+        self.check(network, networks.clock_samples(network.input.output_shape))
+
+    @cases("plain", "Add", "minimum", "several")
+    def test_graded_pooling(self, case: str) -> None:
+        """Max pooling without neurons passes on how much the maximum of its sums grew.
+
+        If this fails: the sums of all steps so far are compared, not those of this step; what is
+        passed on is negative where the largest of them falls (`snn_core.neurons.max_pooling`).
+        """
+        network = deep_networks.graded_pooling(case)
+        self.check(network, networks.clock_samples(network.input.output_shape))
+
+    @cases(*MAX_POOL_METHODS)
     def test_max_pooling_readout(self, case: str) -> None:
         """Max pooling as the output integrates without spiking under the membrane read-out.
 

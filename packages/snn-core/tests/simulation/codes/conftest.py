@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from snn_core.ir import Linear
+from snn_core.ir import Linear, ReLU
 from snn_core.testing.builder import NetworkBuilder
 
 
@@ -18,8 +18,16 @@ def dyadic(rng, shape, *, mean, spread):
     return (np.round(rng.normal(mean, spread, shape) * 64) / 64).astype(np.float32)
 
 
-def branched(readout="membrane", *, v_init=0.0, pool_neurons=False, seed=3):
-    """Return a network with convolutions, both poolings, branches, strides and biases."""
+def branched(readout="membrane", *, v_init=0.0, pool_neurons=False, seed=3, special=False):
+    """Return a network with convolutions, both poolings, branches, strides and biases.
+
+    A special one has activations with upper bounds, and minima in some channels of the pool.
+    """
+    first, last, turned = {}, {}, {}
+    if special:
+        first = {"activation": ReLU(max_value=(0.5, 0.25, 0.75, 0.375))}
+        last = {"activation": ReLU(max_value=0.5)}
+        turned = {"sign_c": np.float32([1, -1, 1, 1])}
     rng = np.random.default_rng(seed)
     start = {"v_init": [v_init]}
     pool = start if pool_neurons else {"activation": Linear()}
@@ -33,13 +41,14 @@ def branched(readout="membrane", *, v_init=0.0, pool_neurons=False, seed=3):
         padding="same",
         bias_o=dyadic(rng, 4, mean=0, spread=0.2),
         **start,
+        **first,
     )
-    net.max_pooling((2, 2), strides=(2, 1), **start)
+    net.max_pooling((2, 2), strides=(2, 1), **start, **turned)
     pooled = net.last
     net.conv2d(
         weight(1, 1, 4, 4, fan_in=4), bias_o=dyadic(rng, 4, mean=0, spread=0.1), activation=Linear()
     )
-    net.add([pooled, net.last], weight_nc=[[1] * 4, [0.5] * 4], activation=pool_relu(), **start)
+    net.add([pooled, net.last], weight_nc=[[1] * 4, [0.5] * 4], activation=ReLU(), **start)
     net.concatenate([pooled, net.last])
     net.average_pooling((2, 2), strides=(1, 2), **pool)
     net.conv2d(
@@ -50,15 +59,10 @@ def branched(readout="membrane", *, v_init=0.0, pool_neurons=False, seed=3):
         **start,
     )
     net.flatten()
-    net.dense(weight(net.shape[0], 8, fan_in=8), bias_o=dyadic(rng, 8, mean=0, spread=0.2), **start)
+    weight_io, bias_o = weight(net.shape[0], 8, fan_in=8), dyadic(rng, 8, mean=0, spread=0.2)
+    net.dense(weight_io, bias_o=bias_o, **start, **last)
     net.dense(weight(8, 5, fan_in=4), bias_o=dyadic(rng, 5, mean=0.1, spread=0.2), **start)
     return net.build(readout=readout)
-
-
-def pool_relu():
-    from snn_core.ir import ReLU
-
-    return ReLU()
 
 
 def samples(network, count, *, seed=7):
@@ -95,10 +99,18 @@ def received(layer, inputs, *, absolute=False):
                 taps = size(layer.weight_hwio.astype(float))
                 y[row, column] = sum(cell @ taps[i, j] for cell, i, j in cells)
             elif layer.kind == "MaxPooling2D":
-                y[row, column] = np.max([cell for cell, _, _ in cells], axis=0)
+                found = np.array([cell for cell, _, _ in cells])
+                minima = np.zeros(y.shape[-1], bool) if layer.sign_c is None else layer.sign_c < 0
+                y[row, column] = np.where(minima, found.min(axis=0), found.max(axis=0))
             else:
                 y[row, column] = np.sum([cell for cell, _, _ in cells], axis=0) / len(cells)
     return y
+
+
+def bound(layer):
+    """Return the largest activation of a layer, infinity for no bound."""
+    most = getattr(layer.activation, "max_value", None)
+    return np.inf if most is None else np.asarray(most)
 
 
 def bias(layer):
@@ -152,7 +164,7 @@ def emulate_pattern(network, x, *, bits):
         elif layer.name == plain.output:
             plain.potentials[:] = np.cumsum(parts, axis=0).T
         else:
-            rate = total / float(layer.threshold.reshape(-1)[0])
+            rate = np.minimum(total, bound(layer)) / float(layer.threshold.reshape(-1)[0])
             found = np.array([digits(v) for v in rate.reshape(-1)]).reshape(*rate.shape, bits)
             plain.spikes[layer.name][:] = found
             sent[layer.name] = [found[..., i] * w for i, w in enumerate(weights)]
@@ -195,7 +207,8 @@ def emulate_exact(network, x, *, window_steps):
                     plain.potentials[..., step] = v[name]
                     continue
                 ramp = (into + 0.5) / window_steps
-                fires = (now == own) & (on[name] == 0) & (v[name] + ramp >= 1)
+                most = np.minimum(v[name], bound(layer) / float(layer.threshold.reshape(-1)[0]))
+                fires = (now == own) & (on[name] == 0) & (most + ramp >= 1)
             on[name][fires] = 1
             plain.spikes[name][..., step] = fires
             # The current of a spike lasts until the window of its layer ends.
@@ -219,10 +232,15 @@ def emulate_first_spike(network, x, *, steps, dt, code, ramp, top_k):
         if counts and code != "ttfs_corrective" and on[plain.output].sum() >= top_k:
             break
         sent, flags, new_driven = {network.input.name: x * dt}, dict(driven), dict(driven)
+        before = {name: fired.copy() for name, fired in on.items()}
         for layer in plain.layers():
             name = layer.name
             current = received(layer, [sent[source] for source in layer.inputs]) + bias(layer) * dt
             rise = received(layer, [flags[source] for source in layer.inputs], absolute=True)
+            if layer.kind == "MaxPooling2D":
+                # The cells that have fired in the steps before, or may fire yet.
+                (source,) = layer.inputs
+                rise = received(layer, [np.maximum(flags[source], before[source])])
             if name not in plain.populations:
                 sent[name], flags[name] = current, rise
                 continue
@@ -237,15 +255,17 @@ def emulate_first_spike(network, x, *, steps, dt, code, ramp, top_k):
                     (1 - start[name]) * float(layer.threshold.reshape(-1)[0]) * dt if ramp else 0.0
                 )
                 limit = theta[name]
+                # A neuron that always received the bound has got as far as this.
+                most = start[name] * theta[name] + (step + 1) * (bound(layer) * dt + own)
                 if code == "ttfs_dyn_thresh":
                     limit = limit + rise * ((steps - step) / steps if ramp else 1)
                 if code == "ttfs_corrective":
                     v[name] += current + own
-                    on[name] = (v[name] >= limit) * 1.0
+                    on[name] = (np.minimum(v[name], most) >= limit) * 1.0
                 else:
                     waits = on[name] == 0
                     v[name][waits] += current[waits] + own
-                    fires = waits & (v[name] >= limit)
+                    fires = waits & (np.minimum(v[name], most) >= limit)
                     v[name][fires] = 0
                     on[name][fires] = 1
                     new_driven[name] = waits & ~fires & (current > 0)

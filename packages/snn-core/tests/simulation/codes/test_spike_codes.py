@@ -54,18 +54,20 @@ def assert_as_emulated(network, settings, x_b_l, emulate):
 
 
 @pytest.mark.parametrize("pool_neurons", [False, True], ids=["relays", "neurons"])
-@pytest.mark.parametrize("bits", [1, 4, 8])
-def test_patterns_are_the_emulated_ones(codes, bits, pool_neurons):
-    network = codes.branched(pool_neurons=pool_neurons)
+@pytest.mark.parametrize(("bits", "special"), [(1, False), (4, False), (4, True), (8, True)])
+def test_patterns_are_the_emulated_ones(codes, bits, pool_neurons, special):
+    network = codes.branched(pool_neurons=pool_neurons, special=special)
     settings = settings_of("temporal_pattern", num_bits=bits)
     x_b_l = codes.samples(network, 3)
     assert_as_emulated(network, settings, x_b_l, lambda x: codes.pattern(network, x, bits=bits))
 
 
 @pytest.mark.parametrize("pool_neurons", [False, True], ids=["relays", "neurons"])
-@pytest.mark.parametrize("window_steps", [1, 4, 16])
-def test_exact_spike_times_are_the_emulated_ones(codes, window_steps, pool_neurons):
-    network = codes.branched(pool_neurons=pool_neurons)
+@pytest.mark.parametrize(
+    ("window_steps", "special"), [(1, False), (4, False), (4, True), (16, True)]
+)
+def test_exact_spike_times_are_the_emulated_ones(codes, window_steps, pool_neurons, special):
+    network = codes.branched(pool_neurons=pool_neurons, special=special)
     settings = settings_of("ttfs_exact", window_steps=window_steps)
     x_b_l = codes.samples(network, 3)
     found, _ = assert_as_emulated(
@@ -80,10 +82,11 @@ def test_exact_spike_times_are_the_emulated_ones(codes, window_steps, pool_neuro
     [(True, "counts"), (True, "membrane"), (False, "counts")],
     ids=["ramp", "ramp-membrane", "original"],
 )
+@pytest.mark.parametrize("special", [False, True], ids=["plain", "bounds-and-minima"])
 @pytest.mark.parametrize("code", FIRST_SPIKE)
-def test_first_spikes_are_the_emulated_ones(codes, code, ramp, readout):
+def test_first_spikes_are_the_emulated_ones(codes, code, ramp, readout, special):
     # 16 steps of 1/2 ms keep the share of the run that is left, and all products, exact.
-    network = codes.branched(readout, v_init=0.25 if ramp else 0.0)
+    network = codes.branched(readout, v_init=0.25 if ramp else 0.0, special=special)
     settings = settings_of(code, ttfs_ramp=ramp, dt=0.5, top_k=2)
     x_b_l = codes.samples(network, 3)
     assert_as_emulated(
@@ -276,10 +279,24 @@ def test_all_kinds_of_layers_keep_their_function(kind, code):
     exact = settings_of("ttfs_exact", window_steps=0, record=(), readout="membrane")
     network = convert(network, x_b_l, settings=exact)
     settings = settings_of(code, num_bits=20, window_steps=0, record=())
+    network = network.replace(settings=None)  # simulated under a code that it was not made for
     found = ReferenceSNN(network, settings).run_batch(x_b_l).output_b_l_t[..., -1]
     expected = forward(network, x_b_l)[network.output.name]
     # 2**-20 for each rounded activation, some hundred of which reach an output.
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("ramp", [True, False], ids=["ramp", "original"])
+@pytest.mark.parametrize("code", FIRST_SPIKE)
+def test_bounded_neurons_fire_when_their_bound_would_make_them_fire(code, ramp):
+    def first_step(x):
+        net = NetworkBuilder((1,)).dense([[1]], activation=ReLU(max_value=0.25), name="hidden")
+        network = net.dense([[1]]).build(readout="membrane")
+        settings = settings_of(code, ttfs_ramp=ramp)
+        found = ReferenceSNN(network, settings).run_batch(np.array([[x]], np.float32))
+        return found.spiketrains_n_b_l_t["hidden"][0, 0].argmax()
+
+    assert first_step(0.125) > first_step(0.25) == first_step(0.75) == first_step(9.0) > 0
 
 
 @pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])

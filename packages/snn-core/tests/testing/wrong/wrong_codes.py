@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from wrong_simulators import fails
 
-from snn_core.ir import Weighted
+from snn_core.ir import ReLU, Weighted
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import InputSignal
@@ -24,6 +24,18 @@ class CodesWithoutBias(ReferenceSNN):
             layers = [layer for layer in self.network if isinstance(layer, Weighted)]
             unbiased = [replace(layer, bias_o=np.zeros_like(layer.bias_o)) for layer in layers]
             self.network = self.network.replace(*unbiased)
+        super().setup_layers(input_shape)
+
+
+@fails("test_bounds_and_minima")
+class CodesWithoutBounds(ReferenceSNN):
+    """Takes bounded activations for others."""
+
+    def setup_layers(self, input_shape: Shape) -> None:
+        """Drop the bounds."""
+        if self.settings.conversion.spike_code != "temporal_mean_rate":
+            bounded = [n for n in self.network.spiking_layers if isinstance(n.activation, ReLU)]
+            self.network = self.network.replace(*[replace(n, activation=ReLU()) for n in bounded])
         super().setup_layers(input_shape)
 
 

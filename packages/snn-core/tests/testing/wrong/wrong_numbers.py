@@ -85,6 +85,59 @@ class PassesEverySpike(ReferenceSNN):
         return super()._drive(layer, inputs, index)
 
 
+@fails("test_minimum_pooling")
+class TakesMaximaOnly(ReferenceSNN):
+    """Does not look at the signs of max pooling."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        if isinstance(layer, MaxPooling2D):
+            layer = replace(layer, sign_c=None)
+        return super()._drive(layer, inputs, index)
+
+
+@fails("test_minimum_pooling")
+class LetsBordersBeMinima(ReferenceSNN):
+    """Counts cells outside the image, as zeros, among those of which the minimum is taken."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        y = super()._drive(layer, inputs, index)
+        if isinstance(layer, MaxPooling2D) and layer.sign_c is not None:
+            inside = pool_windows(np.ones_like(inputs[0]), layer, fill=0).all(axis=-1)
+            y = np.where(inside | (layer.sign_c > 0), y, np.float32(0))
+        return y
+
+
+class _Pools(ReferenceSNN):
+    """Does something else with max pooling that has no neurons."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        y = super()._drive(layer, inputs, index)
+        is_graded = isinstance(layer, MaxPooling2D) and not self.network.has_neurons(layer)
+        return self.pass_on(layer, inputs, y) if is_graded else y
+
+    def pass_on(self, layer: Layer, inputs: list[Array], y: Array) -> Array:
+        """Return what the pool passes on, given what it should."""
+        raise NotImplementedError
+
+
+@fails("test_graded_pooling")
+class PoolsEachStepAlone(_Pools):
+    """Takes the maximum of what arrives in a step."""
+
+    def pass_on(self, layer: Layer, inputs: list[Array], y: Array) -> Array:
+        """Return the maximum of this step."""
+        return weighted_sum(layer, inputs)
+
+
+@fails("test_graded_pooling")
+class PoolsGrowOnly(_Pools):
+    """Passes on nothing where the largest sum falls."""
+
+    def pass_on(self, layer: Layer, inputs: list[Array], y: Array) -> Array:
+        """Return positive growth."""
+        return np.maximum(y, np.float32(0))
+
+
 @fails("test_relays")
 class DelaysRelays(ReferenceSNN):
     """Lets the sum of a layer without neurons wait for the next step."""

@@ -136,8 +136,8 @@
   }
 
   function confusion() {
-    const { counts, undecided, wrong, wrong_total: total } = data.confusion;
-    const names = counts.map((_, i) => String(i));
+    const { counts, names: known, undecided, wrong, wrong_total: total } = data.confusion;
+    const names = counts.map((_, i) => known[i]);
     const columns = undecided ? [...names, "none"] : names;
     const share = counts.map((row) => {
       const sum = row.reduce((a, b) => a + b, 0);
@@ -159,7 +159,7 @@
       const tr = table.insertRow();
       for (const text of cells) { const c = document.createElement(tag); c.textContent = text; tr.append(c); }
     };
-    const named = (n) => (n < 0 ? "none" : n);
+    const named = (n) => (n < 0 ? "none" : known[n] ?? n);
     row(["sample", "class", "spiking", "analog"], "th");
     wrong.forEach((w) => row(w.map((n, i) => (i ? named(n) : n)), "td"));
     place.append(table);

@@ -31,9 +31,7 @@ def connect(
     if x.rank == 1:
         x = b.store_as_vector(x, name=name)
         if x.axes is None:
-            rows = np.zeros((x.stored[0], outputs), np.float32)
-            np.add.at(rows, x.places(), weight_io)
-            weight_io = rows
+            weight_io = _place_rows(weight_io, x.places(), x.stored[0])
     else:
         x = b.arrange(x, tuple(range(x.rank)), name=name)
     stored = (*x.stored[:-1], outputs)
@@ -41,6 +39,17 @@ def connect(
         Dense, name, x, stored, axes=tuple(range(len(stored))),
         weight_io=weight_io, bias_o=fill_bias(bias_o, outputs), activation=activation,
     )  # fmt: skip
+
+
+def _place_rows(weight_io: Array, places: Array, number: int) -> Array:
+    """Return weights with each row where its input is stored; rows of one input add up."""
+    placed = np.zeros((number, weight_io.shape[1]), np.float32)
+    if len(np.unique(places)) == places.size:
+        placed[places] = weight_io
+    else:
+        np.add.at(placed, places, weight_io)
+    placed.setflags(write=False)
+    return placed
 
 
 def multiply(b: Builder, name: str, x: Value, weight_io: Array) -> View:

@@ -35,9 +35,12 @@ class Builder:
     ----------
     channels_first
         Whether the source's layers for images and sequences read channels from the first axis.
+    takes_uint8
+        Whether the source declares that its samples are 8-bit integers.
     """
 
     channels_first: bool
+    takes_uint8: bool = False
     layers: list[Layer] = field(default_factory=list)
     _used: dict[str, int] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, ActivationLayer, Add, Concatenate, Dropout, ReLU, Softmax
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
+from snn_core.typing import Array
 
 
 def pass_on(b: Builder, name: str, x: View) -> View:
@@ -40,6 +41,20 @@ def clip(b: Builder, name: str, x: View, *, low: float | None, high: float | Non
         reason = f"clipping to [{low}, {high}] is not supported"
         raise UnsupportedError([f"{reason}; clip below at 0 (Relu, Relu6) and retrain"])
     return activate(b, name, x, ReLU(max_value=high))
+
+
+def uniform_value(values: Array) -> float:
+    """Return the number that all values of a bound are.
+
+    Raises
+    ------
+    UnsupportedError
+        If they differ.
+    """
+    values = np.asarray(values, np.float64).reshape(-1)
+    if not values.size or (values != values[0]).any():
+        raise UnsupportedError(["its bounds differ from value to value; use one number"])
+    return float(values[0])
 
 
 def _is_rectified(b: Builder, x: View) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from enum import Enum
 
 import numpy as np
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import AveragePooling2D, Linear, MaxPooling2D, Reshape
+from snn_core.ir import AveragePooling2D, Linear, MaxPooling2D
+from snn_core.ir.shapes import output_size
+from snn_core.parsing.emit.affine import scale
 from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.elementwise import pass_on
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
 from snn_core.parsing.emit.images import upsample, zero_pad
-from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.views import Selection, View
 from snn_core.typing import Pair
 
 
@@ -26,55 +30,85 @@ def pool(
     geometry: Geometry,
     ceil_mode: bool = False,
     count_padding: bool = False,
+    divisor: int | None = None,
 ) -> View:
     """Emit average or max pooling of a sequence or an image.
+
+    Windows and means are those of PyTorch and of onnxruntime: with ``ceil_mode`` a last window may
+    reach past the end, but not start in the padding after it; cells past the padding never count.
 
     Parameters
     ----------
     ceil_mode
-        Whether a last window may reach past the end, where its cells do not count.
+        Whether a last window may reach past the end.
     count_padding
         Whether explicit padding counts as zeros; otherwise it is left out of means and maxima.
+    divisor
+        What sums are divided by, instead of the number of cells that count.
     """
     if any(size != 1 for size in geometry.dilations):
         raise UnsupportedError(["dilated pooling is not supported"])
     x = arrange_image(b, name, x, len(kernel))
-    zeros = f"{name}/pad" if count_padding and not maximum else ""
-    options: dict[str, Any] = {"maximum": maximum, "ceil_mode": ceil_mode, "zeros": zeros}
-    if len(kernel) == 2:
-        return _pool_image(b, name, x, kernel, geometry, **options)
-    return b.add_on_sequence(
-        name,
+    if maximum and max(kernel) == 1:
+        return _subsample(b, name, x, geometry)
+    counted = Counted.ALL if divisor else Counted.PADDING if count_padding else Counted.NOTHING
+    inner = f"{name}/mean" if divisor else name
+    y = _pool(
+        b,
+        inner,
         x,
-        lambda image, rows: _pool_image(
-            b, rows, image, [1, *kernel], geometry.on_rows(), **options
-        ),
+        maximum=maximum,
+        kernel=kernel,
+        geometry=geometry,
+        ceil_mode=ceil_mode,
+        counted=Counted.NOTHING if maximum else counted,
     )
+    return y if divisor is None else scale(b, name, y, math.prod(kernel) / divisor, 0.0)
 
 
-def _pool_image(
+class Counted(Enum):
+    """Cells beyond an image that means count as zeros."""
+
+    NOTHING = "nothing"
+    PADDING = "padding"
+    ALL = "all"
+
+
+def _pool(
     b: Builder,
     name: str,
     x: View,
-    kernel: Sequence[int],
-    geometry: Geometry,
     *,
     maximum: bool,
+    kernel: Sequence[int],
+    geometry: Geometry,
     ceil_mode: bool,
-    zeros: str,
+    counted: Counted,
 ) -> View:
-    """Emit pooling of an image; ``zeros`` names a layer for the padding, if that counts."""
-    pads = geometry.padding
-    if not isinstance(pads, str):
-        if zeros and np.any(pads):
-            x, pads = zero_pad(b, zeros, x, pads), [(0, 0), (0, 0)]
-        if ceil_mode:
-            pads = [
-                _reach_past(size, k, stride, pad)
-                for size, k, stride, pad in zip(
-                    x.stored, kernel, geometry.strides, pads, strict=False
-                )
-            ]
+    """Emit pooling of a stored sequence or image."""
+    if len(kernel) == 1:
+        return b.add_on_sequence(
+            name,
+            x,
+            lambda image, rows: _pool(
+                b,
+                rows,
+                image,
+                maximum=maximum,
+                kernel=[1, *kernel],
+                geometry=geometry.on_rows(),
+                ceil_mode=ceil_mode,
+                counted=counted,
+            ),
+        )
+    if not isinstance(geometry.padding, str) and (ceil_mode or counted is not Counted.NOTHING):
+        pairs = [
+            _padding(size, k, geometry, i, ceil_mode=ceil_mode, counted=counted)
+            for i, (size, k) in enumerate(zip(x.stored, kernel, strict=False))
+        ]
+        zeros, pads = zip(*pairs, strict=True)
+        if np.any(zeros):
+            x = zero_pad(b, f"{name}/pad", x, zeros)
         geometry = geometry.with_padding(pads)
     fields = geometry.fields()
     return b.add(
@@ -89,53 +123,42 @@ def _pool_image(
     )
 
 
-def _reach_past(size: int, kernel: int, stride: int, pad: Pair) -> Pair:
-    """Return the padding with which the last window fits, if it starts before the right padding."""
-    before, after = pad
-    number = -(-(size + before + after - kernel) // stride) + 1
-    if (number - 1) * stride >= size + before:
-        number -= 1
-    return before, max((number - 1) * stride + kernel - size - before, after)
+def _padding(
+    size: int, kernel: int, geometry: Geometry, axis: int, *, ceil_mode: bool, counted: Counted
+) -> tuple[Pair, Pair]:
+    """Return the zeros that count around an axis, and the padding around them that does not."""
+    along = geometry.along(axis)
+    (before, after), stride = along["padding"], along["stride"]
+    if ceil_mode:
+        number = -(-(size + before + after - kernel) // stride) + 1
+        if (number - 1) * stride >= size + before:
+            number -= 1  # the last window would start in the padding after the image
+    else:
+        number = output_size(size, kernel=kernel, **along)
+    past = max((number - 1) * stride + kernel - size - before, 0)
+    if counted is Counted.NOTHING:
+        return (0, 0), (before, past)
+    zeros = past if counted is Counted.ALL else min(past, after)
+    return (before, zeros), (0, past - zeros)
 
 
-def reduce(
-    b: Builder, name: str, x: View, *, axes: Sequence[int], keep: bool, maximum: bool
-) -> View:
-    """Emit the mean or the maximum over some image axes of a tensor.
+def _subsample(b: Builder, name: str, x: View, geometry: Geometry) -> View:
+    """Emit pooling of single cells: every n-th row and column, whatever sign its values have.
 
-    Parameters
-    ----------
-    axes
-        Source axes, without that of the samples; none stand for all, that of the samples too.
-    keep
-        Whether they stay, with one cell each.
+    No window reaches past the end, so the rules for that make no difference.
     """
-    if not axes:
-        raise UnsupportedError(["it reduces all axes, that of the samples too"])
-    shape = tuple(
-        1 if i in axes else size for i, size in enumerate(x.shape) if keep or i not in axes
-    )
-    if all(x.shape[axis] == 1 for axis in axes):
-        return x.reshape(shape)
-    x = b.settle(x, name=name)
-    rank = x.rank
-    if x.axes is None or rank == 1 or x.axes.index(rank - 1) in axes:
-        raise UnsupportedError(
-            [f"reducing axes {tuple(axes)} of {x.shape} is not supported; reduce image axes"]
+    if set(geometry.strides) == {1}:
+        return pass_on(b, name, x)
+    if not isinstance(geometry.padding, str) and np.any(geometry.padding):
+        raise UnsupportedError(["padding around single cells gives windows without any value"])
+    if len(x.stored) == 2:
+        return b.add_on_sequence(
+            name, x, lambda image, rows: _subsample(b, rows, image, geometry.on_rows())
         )
-    kernel = [x.stored[i] if x.axes.index(i) in axes else 1 for i in range(rank - 1)]
-    image = x
-    if rank == 2:
-        kernel = [1, *kernel]
-        image = b.add(Reshape, f"{name}/image", x, (1, *x.stored))
-    image = View(image.name, image.stored, b.axes(3))
-    y = pool(
-        b, name, image, maximum=maximum, kernel=kernel, geometry=Geometry(kernel, "valid", (1, 1))
-    )
-    y = View(y.name, y.stored, (0, 1, 2))
-    if rank == 2:
-        y = y.reshape(y.stored[1:])
-    return y.transpose(x.axes).reshape(shape)
+    down, across = geometry.strides
+    height, width, channels = x.stored
+    wanted = (-(-height // down), -(-width // across), channels)
+    return b.pick(x, Selection((0, 0), (down, across), np.arange(channels)), wanted, name=name)
 
 
 def pool_adaptively(b: Builder, name: str, x: View, *, sizes: Sequence[int], maximum: bool) -> View:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.ir import ActivationLayer, Add, Network, ReLU, Softmax
+from snn_core.ir import ActivationLayer, Add, InputData, Network, ReLU, Softmax
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import CHANNELS_LAST, View
 from snn_core.parsing.problems import collect_problems
@@ -265,10 +265,11 @@ class Reading:
         return np.array(moved, np.float32, order="C")
 
     def from_source(self, y: Array) -> Array:
-        """Return outputs of the source as the network gives them."""
-        y = np.asarray(y, np.float32)
-        y = np.exp(y) if self.log_softmax else y
-        return y.transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
+        """Return outputs of the source as the network gives them; half precision stays so."""
+        y = np.asarray(y)
+        kind = np.float16 if y.dtype == np.float16 else np.float32
+        y = np.exp(y.astype(np.float32)) if self.log_softmax else y
+        return y.astype(kind).transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
 
 
 def finish(
@@ -322,7 +323,8 @@ def finish(
         history.append("read log-softmax as softmax: the decisions are the same")
     if entry.axes != tuple(range(entry.rank)):
         history.append("channels-first source: reordered; the samples must be channels last")
-    network = Network(layers=tuple(b.layers), history=tuple(history))
+    data = InputData(uint8_scale=1.0, decided_by="model") if b.takes_uint8 else InputData()
+    network = Network(layers=tuple(b.layers), history=tuple(history), input_data=data)
     if log_softmax and not _ends_in_softmax(network):
         problem = "log-softmax inside the network; only the output can have it"
         raise UnsupportedError([problem], what=what)

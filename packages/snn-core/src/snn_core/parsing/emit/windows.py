@@ -11,7 +11,7 @@ from snn_core.parsing.emit.pooling import pool
 from snn_core.parsing.emit.views import CHANNELS_LAST, Selection, View
 from snn_core.typing import Array
 
-AXES = (2, 4)
+WINDOWS = (2, 4)
 """The axes of a window's rows and columns, beside those of channels, output rows and columns."""
 
 

@@ -37,6 +37,10 @@ CUSTOM: dict[str, Activation] = {
     "clamped_relu": ReLU(max_value=1.0),
     # Noise belongs to training; what is left of it is a ReLU.
     "noisy_relu": ReLU(),
+    # Functions of TensorFlow whose names are not those of Keras.
+    "identity": Linear(),
+    "sign": BinaryTanh(),
+    "softmax_v2": Softmax(),
 }
 """Custom activations known by name."""
 
@@ -68,6 +72,9 @@ def activation_of(value: Any) -> Activation:
         return Linear()
     if isinstance(value, str):
         return ACTIVATIONS[value] if value in ACTIVATIONS else custom_activation(value)
+    if _is_lambda(value):
+        reason = "its activation is a lambda, Python code that is not executed"
+        raise UnsupportedError([f"{reason}; name a function, such as 'relu', and save again"])
     if not isinstance(value, Mapping):
         raise ParseError(f"its activation is {value!r}; expected a name.")
     kind, settings = value.get("class_name"), value.get("config")
@@ -80,6 +87,18 @@ def activation_of(value: Any) -> Activation:
     if kind == "ReLU" or kind in CUSTOM_CLASSES:
         return relu_of(Fields(settings), kind=kind)
     return custom_activation(kind)
+
+
+def _is_lambda(value: Any) -> bool:
+    """Return whether an activation is the code of a lambda, as one of the versions of Keras has it.
+
+    Code, defaults and closure come as a list, or as the value of a dictionary without a class.
+    """
+    if isinstance(value, Mapping):
+        return value.get("class_name") == "__lambda__" or (
+            "class_name" not in value and _is_lambda(value.get("value"))
+        )
+    return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)
 
 
 def custom_activation(name: str) -> Activation:
@@ -159,7 +178,7 @@ def refusals(kind: str, config: Config) -> list[str]:
             relu_of(Fields(config), kind=kind)
     except UnsupportedError as error:
         reasons += error.problems
-    if config.get("interpolation", "nearest") != "nearest":
+    if kind.startswith("UpSampling") and config.get("interpolation", "nearest") != "nearest":
         reasons.append(f"interpolation {config['interpolation']!r} is not supported; use 'nearest'")
     if config.get("lora_rank"):
         reasons.append("its low-rank adaptation is not merged; merge it and save the model again")

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
 from snn_core.parsing.emit.views import View
+from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.activations import activation_of
-from snn_core.parsing.keras.config import PRUNED_CLASSES, Fields
+from snn_core.parsing.keras.config import PRUNED_CLASSES, Fields, read_numbers
 from snn_core.parsing.keras.graph import Call
 from snn_core.parsing.keras.weights import WeightStore
 from snn_core.typing import Array, Shape
@@ -61,6 +62,20 @@ class LayerCall:
         """The activation that is part of a layer with weights."""
         return activation_of(self.call.config.get("activation"))
 
+    def constant(self) -> tuple[Array, bool]:
+        """Return the only constant, and whether it comes before the tensor.
+
+        Raises
+        ------
+        UnsupportedError
+            If there are several.
+        """
+        found = self.call.constants
+        if len(found) != 1:
+            raise UnsupportedError([f"it is called with {len(found)} constants; expected 1"])
+        ((place, value),) = found.items()
+        return read_numbers(value, "constant"), place == 0
+
     def tensor(self) -> View:
         """Return the only input."""
         if len(self.inputs) != 1:
@@ -70,6 +85,10 @@ class LayerCall:
     def image(self, b: Builder) -> View:
         """Return the only input, which must be a sequence or an image, as it is stored."""
         return arrange_image(b, self.name, self.tensor(), self.rank)
+
+    def shift(self, axis: int) -> int:
+        """Return an axis of the only input without that of the samples."""
+        return source_axis(axis, self.tensor().rank)
 
     def sizes(self, key: str, default: int | tuple[int, ...] = 1) -> tuple[int, ...]:
         """Return a setting with one positive number per image axis."""

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from snn_core.errors import ParseError
-from snn_core.typing import Pair
+from snn_core.typing import Array, Pair
 
 Config: TypeAlias = Mapping[str, Any]
 
@@ -17,6 +19,48 @@ CUSTOM_CLASSES = ("ClampedReLU", "LimitedReLU", "NoisyReLU", "NoisySoftplus")
 
 PRUNED_CLASSES = ("Sparse", "SparseConv2D", "SparseDepthwiseConv2D")
 """Layers of keras_rewiring, which hold a mask of their kernel."""
+
+
+AUGMENTATIONS = (
+    "AugMix", "CutMix", "Equalization", "MixUp", "RandAugment", "RandomBrightness",
+    "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomElasticTransform",
+    "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHeight",
+    "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation",
+    "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomWidth",
+    "RandomZoom", "Solarization",
+)  # fmt: skip
+"""Layers that pass images on unchanged at inference."""
+
+PREPARING = (
+    *AUGMENTATIONS, "AutoContrast", "CLAHE", "CenterCrop", "Pipeline", "RandomCrop", "Resizing"
+)  # fmt: skip
+"""Layers whose calls say ``training=True`` by default; the model decides all the same."""
+
+
+def read_numbers(value: Any, what: str) -> Array:
+    """Return a number or an array, which Keras 3 serializes as an object.
+
+    Parameters
+    ----------
+    what
+        Its name in messages.
+
+    Raises
+    ------
+    ParseError
+        If it is anything else or not finite.
+    """
+    stored = value
+    if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
+        settings = value.get("config")
+        stored = settings.get("value") if isinstance(settings, Mapping) else None
+    try:
+        array = np.asarray(stored, np.float64)
+    except (TypeError, ValueError):
+        raise ParseError(f"its {what} is {value!r}; expected numbers.") from None
+    if not np.isfinite(array).all():
+        raise ParseError(f"its {what} is {value!r}; expected finite numbers.")
+    return array
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +124,14 @@ class Fields:
         if isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else None
         return value if isinstance(value, int) else None
+
+    def axes(self, key: str = "axis") -> list[int]:
+        """Return axes as whole numbers; none where the setting is left out."""
+        value = self.values.get(key)
+        found = [value] if isinstance(value, int) else [] if value is None else value
+        if not isinstance(found, (list, tuple)) or not all(isinstance(i, int) for i in found):
+            raise self._wrong(key, "whole numbers")
+        return list(found)
 
     def _wrong(self, key: str, expected: str) -> ParseError:
         found = repr(self.values[key]) if key in self.values else "nothing"

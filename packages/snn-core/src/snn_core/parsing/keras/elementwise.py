@@ -1,11 +1,8 @@
-"""Keras layers that treat every value alike: activations, sums and rescaling."""
+"""Keras layers and operations that treat every value alike: activations, sums and scales."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, Softmax
@@ -15,8 +12,7 @@ from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.activations import activation_of, relu_of
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import CUSTOM_CLASSES
-from snn_core.typing import Array
+from snn_core.parsing.keras.config import CUSTOM_CLASSES, read_numbers
 
 
 def _pass_on(b: Builder, layer: LayerCall) -> View:
@@ -40,16 +36,62 @@ def _activate(b: Builder, layer: LayerCall) -> View:
     return elementwise.apply_softmax(b, layer.name, x, axis=source_axis(axis, x.rank))
 
 
+_WEIGHTS: dict[str, Callable[[int], list[float]]] = {
+    "Add": lambda number: [1.0] * number,
+    "Average": lambda number: [1 / number] * number,
+    "Subtract": lambda number: [1.0] + [-1.0] * (number - 1),
+}
+
+
 def _add(b: Builder, layer: LayerCall) -> View:
+    """Emit a sum of tensors, or of a tensor and a constant as `keras.ops` allows it."""
+    if layer.call.constants:
+        return _compute(b, layer)
     number = len(layer.inputs)
     if number < 2:
         raise ParseError(f"it has {number} input(s); expected two or more.")
-    weights = {
-        "Add": [1.0] * number,
-        "Average": [1 / number] * number,
-        "Subtract": [1.0] + [-1.0] * (number - 1),
-    }
-    return elementwise.add(b, layer.name, layer.inputs, weights[layer.kind])
+    return elementwise.add(b, layer.name, layer.inputs, _WEIGHTS[layer.kind](number))
+
+
+_OPERATIONS = {
+    "Add": "add",
+    "Divide": "div",
+    "Multiply": "mul",
+    "Subtract": "sub",
+    "TrueDivide": "div",
+}
+
+
+def _compute(b: Builder, layer: LayerCall) -> View:
+    """Emit the change of a tensor by a constant."""
+    values, reverse = layer.constant()
+    return affine.apply_constants(
+        b,
+        layer.name,
+        layer.tensor(),
+        operation=_OPERATIONS[layer.kind],
+        values=values,
+        reverse=reverse,
+    )
+
+
+def _negate(b: Builder, layer: LayerCall) -> View:
+    return affine.scale(b, layer.name, layer.tensor(), -1.0, 0.0)
+
+
+def _bound(b: Builder, layer: LayerCall) -> View:
+    """Emit the maximum or minimum of a tensor and a number."""
+    bound = elementwise.uniform_value(layer.constant()[0])
+    low, high = (bound, None) if layer.kind == "Maximum" else (None, bound)
+    return elementwise.clip(b, layer.name, layer.tensor(), low=low, high=high)
+
+
+def _clip(b: Builder, layer: LayerCall) -> View:
+    low, high = (
+        elementwise.uniform_value(read_numbers(layer.call.config.get(key), key))
+        for key in ("x_min", "x_max")
+    )
+    return elementwise.clip(b, layer.name, layer.tensor(), low=low, high=high)
 
 
 def _concatenate(b: Builder, layer: LayerCall) -> View:
@@ -60,23 +102,11 @@ def _concatenate(b: Builder, layer: LayerCall) -> View:
 
 
 def _rescale(b: Builder, layer: LayerCall) -> View:
-    gain, offset = (_numbers(layer, key, number) for key, number in (("scale", 1), ("offset", 0)))
+    config = layer.call.config
+    gain, offset = (
+        read_numbers(config.get(key, number), key) for key, number in (("scale", 1), ("offset", 0))
+    )
     return affine.scale(b, layer.name, layer.tensor(), gain, offset)
-
-
-def _numbers(layer: LayerCall, key: str, default: float) -> Array:
-    """Return a setting that is a number or an array, which Keras 3 serializes as an object."""
-    value: Any = layer.call.config.get(key, default)
-    if isinstance(value, Mapping) and value.get("class_name") == "__numpy__":
-        settings = value.get("config")
-        value = settings.get("value") if isinstance(settings, Mapping) else None
-    try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ParseError(f"its {key} is {value!r}; expected numbers.") from None
-    if not np.isfinite(array).all():
-        raise ParseError(f"its {key} is {value!r}; expected finite numbers.")
-    return array
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -95,7 +125,21 @@ EMITTERS: dict[str, Emitter] = {
     ),
     **dict.fromkeys(("Activation", "ReLU", "Relu", "Relu6", "Softmax", *CUSTOM_CLASSES), _activate),
     **dict.fromkeys(("Add", "Average", "Subtract"), _add),
+    **dict.fromkeys(("Divide", "Multiply", "TrueDivide"), _compute),
+    **dict.fromkeys(("Maximum", "Minimum"), _bound),
+    "Clip": _clip,
     "Concatenate": _concatenate,
+    "Negative": _negate,
     "Rescaling": _rescale,
 }
 """Keras class names to the functions that emit their layers."""
+
+WITH_CONSTANTS = ("Maximum", "Minimum", *_OPERATIONS)
+"""Operations that constants may take part in."""
+
+OF_ONE_TENSOR = {
+    **dict.fromkeys(("Maximum", "Minimum"), "it compares tensors, which spike rates cannot"),
+    **dict.fromkeys(("Divide", "TrueDivide"), "division by activations has no spiking form"),
+    "Multiply": "products of activations have no spiking form",
+}
+"""Operations that take a constant beside one tensor, with what to say of several."""

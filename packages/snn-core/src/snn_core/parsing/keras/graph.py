@@ -5,7 +5,7 @@ Nested models are inlined and a layer that is called several times yields severa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,7 +55,8 @@ class Location:
 class Call:
     """Call of a layer in a Keras model.
 
-    ``inputs`` are indices of earlier calls; ``problems`` tells what else it is called with.
+    ``inputs`` are indices of earlier calls; ``constants`` what it is called with beside them, by
+    place among both; ``problems`` tells what else it is called with.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Call:
     config: Config
     inputs: tuple[int, ...]
     location: Location
+    constants: Mapping[int, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -177,7 +179,7 @@ class _Inliner:
         """Append a model that is applied to earlier calls; return the index of its output."""
         if len(location.names) > MAX_DEPTH:
             raise ParseError(f"Models are nested more than {MAX_DEPTH} deep; flatten the model.")
-        append = self._sequential if kind == "Sequential" else self._functional
+        append = self._functional if kind in FUNCTIONAL else self._sequential
         return append(config, inputs, location)
 
     def _apply(
@@ -186,6 +188,7 @@ class _Inliner:
         inputs: list[int],
         location: Location,
         *,
+        constants: Mapping[int, Any] | None = None,
         problems: Sequence[str] = (),
     ) -> int:
         kind, config = kind_of(entry), config_of(entry)
@@ -200,6 +203,7 @@ class _Inliner:
                 config=config,
                 inputs=tuple(inputs),
                 location=location,
+                constants=constants or {},
                 problems=tuple(problems),
             )
         )
@@ -235,6 +239,7 @@ class _Inliner:
                 entries[place],
                 [done[source] for source in nodes.inputs[key]],
                 locations[place],
+                constants=nodes.constants[key],
                 problems=nodes.problems[key],
             )
         self.graph.dead += [

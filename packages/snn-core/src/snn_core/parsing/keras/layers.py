@@ -13,7 +13,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.elementwise import require_softmax_over_channels
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
-from snn_core.parsing.keras import elementwise, shaping, weighted
+from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
 from snn_core.parsing.keras.graph import Call, Graph
@@ -21,9 +21,15 @@ from snn_core.parsing.keras.nodes import HEADLINE
 from snn_core.parsing.keras.weights import WeightStore
 
 _ADVICE = {
+    **dict.fromkeys(
+        ("TFOpLambda", "SlicingOpLambda"),
+        "it calls TensorFlow, which is not read; use a layer or keras.ops",
+    ),
+    **dict.fromkeys(
+        ("AutoContrast", "CLAHE"),
+        "it works on each image by itself, which weights cannot; do it to the data",
+    ),
     "Lambda": "it holds Python code, which is not executed; replace it by a built-in layer",
-    "Permute": "reorder the axes of the data instead",
-    "Multiply": "products of activations have no spiking form",
     **dict.fromkeys(
         ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM2D"),
         "only feed-forward networks can be converted",
@@ -124,7 +130,7 @@ def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None,
         return _stand_in(b, call, layer), [_ADVICE.get(call.kind, advice)]
     emitted = len(b.layers)
     try:
-        reasons = [*call.problems, *refusals(call.kind, call.config)]
+        reasons = [*call.problems, *_arguments(call), *refusals(call.kind, call.config)]
         if layer is None:
             return None, reasons
         if not reasons:
@@ -135,6 +141,18 @@ def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None,
     except ParseError as error:
         raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
     return _stand_in(b, call, layer), reasons
+
+
+def _arguments(call: Call) -> list[str]:
+    """Return every reason in what a layer is called with not to convert it."""
+    if len(call.inputs) > 1 and call.kind in elementwise.OF_ONE_TENSOR:
+        return [elementwise.OF_ONE_TENSOR[call.kind]]
+    if call.kind in elementwise.WITH_CONSTANTS or call.kind == "GetItem":
+        return []
+    return [
+        f"it is called with the constant {value!r}, which has no neurons"
+        for value in call.constants.values()
+    ]
 
 
 def _emit_layer(b: Builder, layer: LayerCall) -> View:
@@ -166,5 +184,11 @@ def _stand_in(b: Builder, call: Call, layer: LayerCall | None) -> View | None:
         return None
 
 
-EMITTERS: dict[str, Emitter] = {**weighted.EMITTERS, **elementwise.EMITTERS, **shaping.EMITTERS}
+EMITTERS: dict[str, Emitter] = {
+    **weighted.EMITTERS,
+    **elementwise.EMITTERS,
+    **shaping.EMITTERS,
+    **operations.EMITTERS,
+    **preprocessing.EMITTERS,
+}
 """Keras class names to the functions that emit their layers."""

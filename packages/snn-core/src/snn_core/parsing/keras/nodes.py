@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.keras.config import CUSTOM_CLASSES, PRUNED_CLASSES, Config
+from snn_core.parsing.keras.config import CUSTOM_CLASSES, PREPARING, PRUNED_CLASSES, Config
 from snn_core.parsing.problems import refuse_several
 
 FUNCTIONAL = ("Functional", "Model")
-NESTED = (*FUNCTIONAL, "Sequential")
+NESTED = (*FUNCTIONAL, "Sequential", "Pipeline")
 
 _PACKAGES = ("keras", "tf_keras", "tensorflow")
 
@@ -114,33 +114,46 @@ def _read_reference(value: Any) -> _Reference:
 
 @dataclass(slots=True)
 class _Node:
-    """The inputs of one call; ``problems`` tells what else was passed."""
+    """The inputs of one call; ``problems`` tells what else was passed.
+
+    ``constants`` holds what is no tensor, by its place among all that the call is made with.
+    """
 
     inputs: list[_Reference] = field(default_factory=list)
+    constants: dict[int, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     keras2: bool = False
 
     def add_argument(self, value: Any) -> None:
-        """Collect the tensors of a Keras 3 argument."""
+        """Collect the tensors and constants of a Keras 3 argument."""
         if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
             self.inputs.append(_read_reference(config_of(value).get("keras_history")))
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, (list, tuple)) and _holds_tensors(value):
             for item in value:
                 self.add_argument(item)
-        elif value is not None:
-            self.problems.append(f"it is called with the constant {value!r}, which has no neurons")
+        elif value is not None and value != []:
+            self.constants[len(self.inputs) + len(self.constants)] = value
 
-    def add_options(self, options: Any) -> None:
-        """Collect the keyword arguments."""
+    def add_options(self, options: Any, *, kind: str) -> None:
+        """Collect the keyword arguments of a call of a layer."""
         if not isinstance(options, (Mapping, type(None))):
             raise ParseError(f"The model configuration holds the broken arguments {options!r}.")
         for name, value in (options or {}).items():
             if name in _TENSOR_ARGUMENTS:
                 self.add_argument(value)
+            elif name == "training" and kind in PREPARING:
+                continue
             elif name == "training" and value:
                 self.problems.append("it is called with training=True; remove the argument")
             elif not _is_empty(value):
                 self.problems.append(f"it is called with {name}=..., which is not supported")
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Return whether there are tensors in a nested argument."""
+    if isinstance(value, Mapping):
+        return value.get("class_name") == "__keras_tensor__"
+    return isinstance(value, (list, tuple)) and any(map(_holds_tensors, value))
 
 
 def _is_empty(value: Any) -> bool:
@@ -150,18 +163,18 @@ def _is_empty(value: Any) -> bool:
     return value is None or value is False
 
 
-def _parse_node(node: Any) -> _Node:
+def _parse_node(node: Any, *, kind: str) -> _Node:
     if isinstance(node, Mapping):
         parsed = _Node()
         parsed.add_argument(node.get("args"))
-        parsed.add_options(node.get("kwargs"))
+        parsed.add_options(node.get("kwargs"), kind=kind)
         return parsed
     if not isinstance(node, (list, tuple)):
         raise ParseError(f"The model configuration holds the broken connection {node!r}.")
     parsed = _Node(keras2=True)
     for item in [node] if node and isinstance(node[0], str) else node:
         parsed.inputs.append(_read_reference(item))
-        parsed.add_options(item[3] if len(item) > 3 else None)
+        parsed.add_options(item[3] if len(item) > 3 else None, kind=kind)
     return parsed
 
 
@@ -176,7 +189,8 @@ class Nodes:
             nodes = entry.get("inbound_nodes") or []
             if not isinstance(nodes, list):
                 raise ParseError(f"Layer {name_of(entry)!r} has broken connections; save again.")
-            parsed.update({(name_of(entry), i): _parse_node(node) for i, node in enumerate(nodes)})
+            name, kind = name_of(entry), kind_of(entry)
+            parsed.update({(name, i): _parse_node(node, kind=kind) for i, node in enumerate(nodes)})
         self._keras2 = any(node.keras2 for node in parsed.values())
         self._counts_from_one = {
             name
@@ -187,6 +201,7 @@ class Nodes:
             )
         }
         self.problems = {key: node.problems for key, node in parsed.items()}
+        self.constants = {key: node.constants for key, node in parsed.items()}
         self.inputs = {
             key: [self._key(ref, output=False) for ref in node.inputs]
             for key, node in parsed.items()

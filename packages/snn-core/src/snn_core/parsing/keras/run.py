@@ -45,6 +45,8 @@ _KNOWN = frozenset(
         "Policy",
         "__keras_tensor__",
         "__numpy__",
+        "__slice__",
+        "__tensor__",
     )
 )
 """Classes that may be named in what Keras loads."""
@@ -86,9 +88,10 @@ def _evaluate(keras: Any, model: Any, x: Array) -> Array:
     with _silence_backend():
         if hasattr(keras, "device"):
             with keras.device("cpu:0"):
-                found = model(x, training=False)
-                return np.asarray(keras.ops.convert_to_numpy(found), np.float32)
-        return np.asarray(model(x, training=False), np.float32)
+                found = keras.ops.convert_to_numpy(model(x, training=False))
+        else:
+            found = np.asarray(model(x, training=False))
+    return found if found.dtype == np.float16 else np.asarray(found, np.float32)
 
 
 def _harmless_copy(path: Path, folder: Path, keras: Any) -> tuple[Path, dict[str, Any]]:

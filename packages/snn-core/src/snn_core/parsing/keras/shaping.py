@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Flatten, GlobalAveragePooling2D, Reshape
+from snn_core.ir.shapes import count
 from snn_core.parsing.emit import images, pooling
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.typing import Pair
+from snn_core.typing import Pair, Shape
 
 
 def _flatten(b: Builder, layer: LayerCall) -> View:
@@ -24,11 +25,32 @@ def _flatten(b: Builder, layer: LayerCall) -> View:
 
 def _reshape(b: Builder, layer: LayerCall) -> View:
     x = layer.tensor()
+    if "newshape" in layer.call.config:
+        return x.reshape(_sample_shape(x, layer.call.config["newshape"]))
     target: Any = layer.call.config.get("target_shape")
     is_list = isinstance(target, (list, tuple)) and len(target) > 0
     if not is_list or not all(_is_size(n) or n == -1 for n in target):
         raise ParseError(f"its target shape is {target!r}; expected numbers.")
     return b.reshape(x, x.reshape(tuple(target)).shape, name=layer.name)
+
+
+def _sample_shape(x: View, target: Any) -> Shape:
+    """Return what one sample gets of a shape that `keras.ops.reshape` gives to all of them."""
+    first, *rest = target if isinstance(target, (list, tuple)) and target else (0,)
+    if not all(_is_size(n) or n == -1 for n in rest):
+        raise ParseError(f"its new shape is {target!r}; expected numbers.")
+    if first == -1 and -1 not in rest and count(tuple(rest)) != count(x.shape):
+        raise UnsupportedError([f"it reshapes {x.shape} to {target}, which mixes samples"])
+    if first not in (-1, None):
+        raise UnsupportedError([f"it fixes the number of samples ({target}); use -1 for them"])
+    return tuple(rest)
+
+
+def _permute(b: Builder, layer: LayerCall) -> View:
+    dims: Any = layer.call.config.get("dims")
+    if not isinstance(dims, (list, tuple)) or not all(_is_size(n) for n in dims):
+        raise ParseError(f"its dims are {dims!r}; expected numbers.")
+    return layer.tensor().transpose([axis - 1 for axis in dims])
 
 
 def _pool(b: Builder, layer: LayerCall) -> View:
@@ -110,6 +132,7 @@ EMITTERS: dict[str, Emitter] = {
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _upsample),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_pad),
     "Flatten": _flatten,
+    "Permute": _permute,
     "Reshape": _reshape,
 }
 """Keras class names to the functions that emit their layers."""

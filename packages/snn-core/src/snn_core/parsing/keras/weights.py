@@ -5,7 +5,8 @@ Links to other files and data stored elsewhere are not followed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -60,6 +61,7 @@ class ArchiveWeights:
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
+        self._named: dict[str, list[h5py.Group]] | None = None
 
     @while_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
@@ -97,12 +99,15 @@ class ArchiveWeights:
 
     def _by_name(self, name: str, shapes: Shapes) -> h5py.Group | None:
         """Return the only group that says it belongs to a layer of this name, and fits."""
+        if self._named is None:
+            self._named = {}
+            for group in _variables(self._file):
+                self._named.setdefault(_stored_name(group, ""), []).append(group)
         wanted = list(shapes.values())
         found = [
             group
-            for group in _variables(self._file)
-            if _stored_name(group, "") == name
-            and [getattr(_descend(group, str(i)), "shape", None) for i in range(len(group))]
+            for group in self._named.get(name, ())
+            if [getattr(_descend(group, str(i)), "shape", None) for i in range(len(group))]
             == wanted
         ]
         return found[0] if len(found) == 1 else None
@@ -132,7 +137,7 @@ class ModelWeights:
         """Return the variables of one layer as float32 arrays."""
         layer = self._model
         for name in location.names:
-            layer = layer.get_layer(name)
+            layer = next(item for item in layer.layers if item.name == name)
         stored = {
             # "dense/kernel:0" in Keras 2, "kernel" in Keras 3
             str(variable.name).rpartition("/")[2].partition(":")[0]: variable
@@ -157,45 +162,68 @@ class GroupWeights:
 
     def __init__(self, group: h5py.Group) -> None:
         self._group = group
+        self._stored: dict[str, _Variables] = {}
 
     @while_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
-        group = _descend(self._group, location.names[0])
-        if group is None:
-            raise ParseError("the file holds no weights for it; save the model again.")
-        stored = dict(_datasets(group))
+        outer = location.names[0]
+        if outer not in self._stored:  # a nested model has one group for all of its layers
+            group = _descend(self._group, outer)
+            if group is None:
+                raise ParseError("the file holds no weights for it; save the model again.")
+            self._stored[outer] = _Variables(outer, dict(_datasets(group)))
+        stored = self._stored[outer]
         return {
-            name: _read(stored[self._find(location, name, stored)], name, shape)
+            name: _read(stored.find(location.names[1:], name), name, shape)
             for name, shape in shapes.items()
         }
 
-    @staticmethod
-    def _find(location: Location, name: str, stored: Mapping[str, h5py.Dataset]) -> str:
-        """Return the path of a variable such as ``conv2d/kernel:0``.
+
+class _Variables:
+    """The variables of one group, by every ending of their paths such as ``conv2d/kernel:0``."""
+
+    def __init__(self, group: str, stored: Mapping[str, h5py.Dataset]) -> None:
+        self._group = group
+        self._stored = stored
+        self._ending_in: dict[str, list[str]] = {}
+        for path in stored:
+            parts = path.partition(":")[0].split("/")
+            for start in range(len(parts)):
+                self._ending_in.setdefault("/".join(parts[start:]), []).append(path)
+
+    def find(self, nested: Sequence[str], name: str) -> h5py.Dataset:
+        """Return a variable of a layer.
 
         A layer of the outer model has its group to itself. Inside a nested model the path also
         names the layer, with or without the models around it.
+
+        Parameters
+        ----------
+        nested
+            The names of the layer and of the models around it, without the outermost.
+
+        Raises
+        ------
+        ParseError
+            If there is not one.
         """
-        names = _ALIASES.get(name, (name,))
-        nested = location.names[1:]
         candidates: list[str] = []
         for start in range(max(len(nested), 1)):
-            tail = tuple("/".join((*nested[start:], name)) for name in names)
             candidates = [
                 path
-                for path in stored
-                if f"/{path}".split(":")[0].endswith(tuple(f"/{item}" for item in tail))
+                for alias in _ALIASES.get(name, (name,))
+                for path in self._ending_in.get("/".join((*nested[start:], alias)), ())
             ]
             if candidates:
                 break
         if len(candidates) != 1:
-            found = ", ".join(candidates or stored) or "none"
+            found = ", ".join(candidates or self._stored) or "none"
             raise ParseError(
-                f"expected one variable {name!r} for it in the group {location.names[0]!r}; found "
-                f"{found}."
+                f"expected one variable {name!r} for it in the group {self._group!r}; found "
+                f"{textwrap.shorten(found, 1000)}."
             )
-        return candidates[0]
+        return self._stored[candidates[0]]
 
 
 def _descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:

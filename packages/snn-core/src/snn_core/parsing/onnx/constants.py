@@ -31,6 +31,10 @@ _FOLDED = frozenset((
     "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
 ))  # fmt: skip
 
+_QUANTIZERS = ("DequantizeLinear", "QuantizeLinear")
+_OLDEST_QUANTIZERS = 19
+"""The first operator set of which onnx evaluates them; models of older ones mean the same there."""
+
 
 class Constants:
     """The constants of a graph by name; large ones are read when they are needed."""
@@ -109,6 +113,8 @@ def fold(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
         [value_info(name=item) for item in feeds],
         [value_info(name=item) for item in node.output if item],
     )
+    if node.op_type in _QUANTIZERS:
+        opset = max(opset, _OLDEST_QUANTIZERS)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     evaluator = require("onnx.reference", extra="onnx").ReferenceEvaluator
     try:
@@ -154,6 +160,10 @@ def infer_shapes(
     """
     helper = require("onnx.helper", extra="onnx")
     numpy_helper = require("onnx.numpy_helper", extra="onnx")
+    if node.op_type == "Squeeze":
+        batch = max(batch, 2)  # without axes it would remove that of a single sample, too
+    if any(item.name == "ceil_mode" and item.i for item in node.attribute):
+        return []  # up to operator set 21 it counts windows that no engine computes
     types: dict[str, Any] = {}
     data: dict[str, Any] = {}
     for name, value in zip(node.input, inputs, strict=True):

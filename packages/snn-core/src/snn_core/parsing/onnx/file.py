@@ -20,6 +20,8 @@ from snn_core.typing import Array, Shape
 
 SUFFIXES = (".onnx",)
 
+_TYPES = {"tensor(float16)": "f2", "tensor(float)": "f4", "tensor(double)": "f8"}
+
 
 class OnnxFileParser:
     """Parser of ``.onnx`` files and of ``onnx.ModelProto`` objects."""
@@ -62,7 +64,8 @@ class OnnxFileParser:
         """
         reading = _read(source, input_shape)
         x = reading.to_source(x_b_l)
-        y, engine = _evaluate(source, x)
+        stored = reading.network.output.output_shape
+        y, engine = _evaluate(source, x, tuple(stored[axis] for axis in reading.output_axes))
         return reading.from_source(y), engine
 
 
@@ -104,8 +107,14 @@ def _load(onnx: Any, path: Path) -> tuple[Any, str]:
     return model, digest
 
 
-def _evaluate(source: Any, x: Array) -> tuple[Array, str]:
-    """Run a model on samples in its own axis order, one by one as some demand it."""
+def _evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:
+    """Run a model on samples in its own axis order and type, one by one as some demand it.
+
+    Parameters
+    ----------
+    shape
+        That of one output; a model for one sample may give it without the axis of the samples.
+    """
     content = str(source) if isinstance(source, (str, PathLike)) else source.SerializeToString()
     try:
         runtime = import_module("onnxruntime")
@@ -113,10 +122,13 @@ def _evaluate(source: Any, x: Array) -> tuple[Array, str]:
         onnx = import_module("onnx")
         evaluator = import_module("onnx.reference").ReferenceEvaluator(content)
         name = evaluator.input_names[0]
+        kind = onnx.helper.tensor_dtype_to_np_dtype(evaluator.input_types[0].tensor_type.elem_type)
         engine = f"the reference evaluator of onnx {onnx.__version__}"
     else:
         runtime.set_default_logger_severity(3)  # errors only
         evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        name, engine = evaluator.get_inputs()[0].name, f"onnxruntime {runtime.__version__}"
+        name, kind = evaluator.get_inputs()[0].name, _TYPES[evaluator.get_inputs()[0].type]
+        engine = f"onnxruntime {runtime.__version__}"
+    x = x.astype(kind)
     outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
-    return np.concatenate(outputs), engine
+    return np.stack([y.reshape(shape) for y in outputs]), engine

@@ -36,6 +36,9 @@ OLDEST_OPSET = 7
 
 DOMAINS = ("", "ai.onnx")
 
+UINT8 = 2
+"""``TensorProto.DataType`` of uint8."""
+
 
 def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | None) -> Reading:
     """Return the network of an ONNX model.
@@ -71,7 +74,7 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
         raise UnsupportedError(problems, what=HEADLINE)
     needed = trace_back([n.input for n in graph.node], [n.output for n in graph.node], targets)
     shape, batch = _input_shape(sources[0], input_shape)
-    b = Builder(channels_first=True)
+    b = Builder(channels_first=True, takes_uint8=sources[0].type.tensor_type.elem_type == UINT8)
     channels_first = _channels_first(graph.node, sources[0].name, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
     walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: entry})

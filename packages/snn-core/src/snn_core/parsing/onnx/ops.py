@@ -53,14 +53,17 @@ def _clip(b: Builder, call: Call) -> View:
 
 
 def _bound(b: Builder, call: Call) -> View:
-    """Emit the maximum or minimum of a tensor and one number."""
+    """Emit the maximum or minimum of a tensor and constants of one value each."""
     tensors = [value for value in call.inputs.values() if isinstance(value, View)]
-    numbers = [value for value in call.inputs.values() if not isinstance(value, View)]
-    if len(tensors) != 1 or any(value is None or value.size != 1 for value in numbers):
+    bounds = [
+        elementwise.uniform_value(value)
+        for value in call.inputs.values()
+        if isinstance(value, np.ndarray)
+    ]
+    if len(tensors) != 1:
         raise UnsupportedError(
             ["it compares tensors, which spike rates cannot; use MaxPool or Relu"]
         )
-    bounds = [float(np.asarray(value).reshape(-1)[0]) for value in numbers]
     low, high = (max(bounds), None) if call.kind == "Max" else (None, min(bounds))
     return elementwise.clip(b, call.name, tensors[0], low=low, high=high)
 
@@ -113,6 +116,7 @@ EMITTERS: dict[str, Emit] = {
     "Pad": shaping.pad,
     "ReduceMax": shaping.reduce,
     "ReduceMean": shaping.reduce,
+    "ReduceSum": shaping.reduce,
     "Relu": _relu,
     "Reshape": shaping.reshape,
     "Resize": shaping.resize,

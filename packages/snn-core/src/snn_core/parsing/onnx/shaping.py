@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.emit import elementwise, images, pooling, walk, windows
+from snn_core.parsing.emit import elementwise, images, pooling, reductions, walk
 from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, source_axis
 from snn_core.parsing.onnx.weighted import geometry_of, text
@@ -48,22 +49,25 @@ def pool(b: Builder, call: Call) -> View:
 def pool_globally(b: Builder, call: Call) -> View:
     """Emit ``GlobalAveragePool`` or ``GlobalMaxPool``."""
     x = call.tensor("0")
-    axes = range(1, x.rank)
-    maximum = call.kind == "GlobalMaxPool"
-    return pooling.reduce(b, call.name, x, axes=axes, keep=True, maximum=maximum)
+    what: Reduction = "max" if call.kind == "GlobalMaxPool" else "mean"
+    return reductions.reduce(b, call.name, x, axes=range(1, x.rank), keep=True, what=what)
+
+
+_REDUCTIONS: dict[str, Reduction] = {
+    "ReduceMax": "max",
+    "ReduceMean": "mean",
+    "ReduceSum": "sum",
+}
 
 
 def reduce(b: Builder, call: Call) -> View:
-    """Emit ``ReduceMean`` or ``ReduceMax`` over image axes."""
+    """Emit ``ReduceMean``, ``ReduceSum`` or ``ReduceMax``."""
     x = call.tensor("0")
-    keep = bool(call.settings.get("keepdims", 1))
-    maximum = call.kind == "ReduceMax"
     axes = source_axes(call, "1", x.rank)
-    if x.rank == 5 and tuple(sorted(axes)) == windows.AXES and not keep:
-        y = windows.reduce_windows(b, call.name, x, maximum=maximum)
-        if y is not None:
-            return y
-    return pooling.reduce(b, call.name, x, axes=axes, keep=keep, maximum=maximum)
+    if not axes and call.settings.get("noop_with_empty_axes", 0):
+        return x
+    keep = bool(call.settings.get("keepdims", 1))
+    return reductions.reduce(b, call.name, x, axes=axes, keep=keep, what=_REDUCTIONS[call.kind])
 
 
 def concatenate(b: Builder, call: Call) -> View:

@@ -26,8 +26,11 @@ MAX_WEIGHT_BYTES = 2**33
 
 _BFLOAT16 = 13
 # Numbers of `torch._export.serde.schema.ScalarType`.
+BYTE = 1
+"""Number of uint8 in PyTorch's schema."""
+
 _TYPES: Mapping[int, str] = {
-    1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
+    BYTE: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
     _BFLOAT16: "<u2",
 }  # fmt: skip
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)

@@ -21,7 +21,7 @@ from snn_core.parsing.emit.walk import (
 )
 from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
-from snn_core.parsing.torch.archive import Program, read_sizes
+from snn_core.parsing.torch.archive import BYTE, Program, read_sizes
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.typing import Array, Shape
 
@@ -57,8 +57,9 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     problems += more
     needed = trace_back([list(n.reads()) for n in nodes], [n.outputs for n in nodes], targets)
     source, *others = sources
-    shape = _input_shape(graph["tensor_values"][source]["sizes"], input_shape, source)
-    b = Builder(channels_first=True)
+    declared = graph["tensor_values"][source]
+    shape = _input_shape(declared["sizes"], input_shape, source)
+    b = Builder(channels_first=True, takes_uint8=declared.get("dtype") == BYTE)
     channels_first = _channels_first(nodes, source, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
     walk = _Walk(b, graph["tensor_values"], {**constants, source: entry})
@@ -228,14 +229,21 @@ def _to_plain(argument: Mapping[str, Any]) -> Any:
 
 @dataclass(slots=True)
 class _Walk:
-    """Walk over the nodes of a program, with the values computed so far."""
+    """Walk over the nodes of a program, with the values computed so far.
+
+    ``indices`` names the outputs that tell where maxima are, which have no spiking form.
+    """
 
     b: Builder
     types: Mapping[str, Any]
     values: dict[str, Value] = field(default_factory=dict)
+    indices: set[str] = field(default_factory=set)
 
     def visit(self, node: _Node) -> list[str]:
         """Compute one node; return the reasons why it cannot be converted."""
+        if not self.indices.isdisjoint(node.reads()):
+            self.values |= dict.fromkeys((name for name in node.outputs if name), None)
+            return [f"{node.name} ({node.kind}): it reads where a maximum is; use its value alone"]
         inputs: dict[str, Value] = {}
         settings: dict[str, Any] = {}
         for key, argument in node.arguments.items():
@@ -255,6 +263,8 @@ class _Walk:
         for place, name in enumerate(node.outputs):
             if name is not None:
                 self.values[name] = found[place] if place < len(found) else None
+                if place >= len(found) and not problems:
+                    self.indices.add(name)
         return problems
 
     def _value(self, name: str | None) -> Value:

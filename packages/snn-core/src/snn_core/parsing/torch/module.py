@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from snn_core.parsing.base import ModelName, require
 from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.sources import load_named
 from snn_core.parsing.torch.archive import Program, read_program
+from snn_core.parsing.torch.checkpoints import load_weights, read_weights
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
-from snn_core.parsing.torch.run import run_archive
+from snn_core.parsing.torch.run import run_archive, to_array
 from snn_core.typing import Array, Shape
 
 PROGRAMS = (".pt2",)
@@ -32,8 +34,6 @@ PICKLES = (".pt", ".pth", ".ckpt")
 _EXPORT = "torch.export.save(torch.export.export(model, (x,)), 'model.pt2')"
 # Errors of an export that comes to a branch it cannot decide.
 _DATA_DEPENDENT = ("GuardOnDataDependentSymNode", "UserError")
-# Keys under which training scripts keep the weights in a checkpoint.
-_NESTED = ("state_dict", "model_state_dict", "model")
 
 
 class TorchParser:
@@ -87,9 +87,9 @@ class TorchParser:
         if isinstance(source, (str, PathLike)):
             found = run_archive(torch, Path(source), x)
         else:
-            module = _module(torch, source)
+            module, _ = _module(torch, source)
             with _evaluation_mode(torch, module) as like, torch.no_grad():
-                found = module(torch.from_numpy(x).to(like)).float().cpu().numpy()
+                found = to_array(torch, module(torch.from_numpy(x).to(like)))
         return None if found is None else (reading.from_source(found), f"torch {torch.__version__}")
 
 
@@ -109,10 +109,10 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
                 f"it again: {_EXPORT}."
             ) from error
     torch = require("torch", extra="torch")
-    module = _module(torch, source)
+    module, more = _module(torch, source)
     program = _export(torch, module, input_shape)
     name = source.target if isinstance(source, ModelName) else type(module).__name__
-    return read(program, note=f"exported {name} with PyTorch {torch.__version__}")
+    return read(program, note=f"exported {name} with PyTorch {torch.__version__}{more}")
 
 
 def _refusal(path: Path) -> ParseError:
@@ -124,7 +124,7 @@ def _refusal(path: Path) -> ParseError:
         pass
     else:
         try:
-            weights = _weights(torch, path)
+            weights = read_weights(torch, path)
         except ParseError as error:
             inside = f"is not read: {error}"
         else:
@@ -135,35 +135,16 @@ def _refusal(path: Path) -> ParseError:
     )
 
 
-def _weights(torch: Any, path: Path) -> Any:
-    """Return the weights in a checkpoint, without unpickling any other object."""
-    if not path.is_file():
-        raise ParseError(f"The weights file {path} does not exist; check the path.")
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises errors of many types for damaged files
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ParseError(
-            f"{path} cannot be read as plain weights ({first}). Save them with "
-            f"torch.save(model.state_dict(), path)"
-        ) from error
-    for key in _NESTED:
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    tensors = isinstance(found, dict) and all(isinstance(v, torch.Tensor) for v in found.values())
-    if not tensors or not found:
-        raise ParseError(
-            f"{path} holds a {type(found).__name__} instead of named weights; save them with "
-            f"torch.save(model.state_dict(), path)"
-        )
-    return found
+def _module(torch: Any, source: Any) -> tuple[Any, str]:
+    """Return the module that is meant, with its weights, and what was done to their names."""
+    prefixes: list[str] = []
 
+    def load(module: Any, path: Path) -> None:
+        prefixes.append(load_weights(module, read_weights(torch, path)))
 
-def _module(torch: Any, source: Any) -> Any:
-    """Return the module that is meant, with its weights."""
-    return load_named(
-        source, TorchParser(), lambda module, path: module.load_state_dict(_weights(torch, path))
-    )
+    module = load_named(source, TorchParser(), load)
+    notes = [f"; stripped the prefix {prefix!r} from its weights" for prefix in prefixes if prefix]
+    return module, "".join(notes)
 
 
 @contextmanager
@@ -193,6 +174,7 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
         example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
         try:
             program = torch.export.export(module, (example,), strict=False)
+            weights = _take_weights(torch, program)
             torch.export.save(program, buffer)
         except Exception as error:  # export runs the module, which may raise anything
             first = next((line for line in str(error).splitlines() if line.strip()), "")
@@ -205,7 +187,24 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
                 f"{tuple(input_shape)} ({type(error).__name__}: {first}). Check the input shape."
             ) from error
     buffer.seek(0)
-    return read_program(buffer, what=type(module).__name__)
+    found = read_program(buffer, what=type(module).__name__)
+    return replace(found, arrays={**found.arrays, **weights})
+
+
+def _take_weights(torch: Any, program: Any) -> dict[str, Array]:
+    """Return the weights of a program as arrays that share their memory, and leave none in it.
+
+    Written to a file and read from it, they would take two more times the memory of the module.
+    """
+    kinds = (torch.float16, torch.float32, torch.float64, torch.bfloat16)
+    found: dict[str, Array] = {}
+    for name, values in program.state_dict.items():
+        if values.dtype in kinds and values.layout == torch.strided:
+            found[name] = to_array(torch, values.detach())
+            empty = torch.empty(0, dtype=values.dtype)
+            parameter = isinstance(values, torch.nn.Parameter)
+            program.state_dict[name] = torch.nn.Parameter(empty) if parameter else empty
+    return found
 
 
 def _remove_parametrizations(torch: Any, module: Any) -> Any:

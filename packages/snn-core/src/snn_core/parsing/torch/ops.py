@@ -49,16 +49,33 @@ def _relu(b: Builder, call: Call) -> View:
 def _clamp(b: Builder, call: Call) -> View:
     keys = ("min_val", "max_val") if call.kind.startswith("hardtanh") else ("min", "max")
     default = (-1.0, 1.0) if call.kind.startswith("hardtanh") else (None, None)
-    low, high = (call.settings.get(key, value) for key, value in zip(keys, default, strict=True))
-    if any(key in call.inputs for key in keys):
-        raise UnsupportedError(["its bounds are tensors; use numbers"])
-    return elementwise.clip(
-        b,
-        call.name,
-        call.tensor("self"),
-        low=None if low is None else float(low),
-        high=None if high is None else float(high),
-    )
+    low, high = (_bound_of(call, key, value) for key, value in zip(keys, default, strict=True))
+    return elementwise.clip(b, call.name, call.tensor("self"), low=low, high=high)
+
+
+def _bound_of(call: Call, key: str, default: float | None) -> float | None:
+    """Return a bound: a number, or a constant tensor of one value."""
+    if key in call.inputs:
+        return elementwise.uniform_value(call.constant(key))
+    value = call.settings.get(key, default)
+    return None if value is None else float(value)
+
+
+def _bound(b: Builder, call: Call) -> Value | list[View]:
+    """Emit the maximum or minimum of a tensor and a constant; `max` also reduces."""
+    if "other" not in call.inputs and call.kind == "max":
+        return shaping.reduce(b, call)
+    if "other" not in call.inputs:
+        raise UnsupportedError(["a minimum over cells has no spiking form; use max pooling"])
+    tensors = [value for value in call.inputs.values() if isinstance(value, View)]
+    if len(tensors) != 1:
+        raise UnsupportedError(
+            ["it compares tensors, which spike rates cannot; use max pooling or ReLU"]
+        )
+    other = "self" if tensors[0] is call.inputs["other"] else "other"
+    bound = elementwise.uniform_value(call.constant(other))
+    low, high = (bound, None) if call.kind in ("max", "maximum") else (None, bound)
+    return elementwise.clip(b, call.name, tensors[0], low=low, high=high)
 
 
 def _threshold(b: Builder, call: Call) -> View:
@@ -135,7 +152,8 @@ EMITTERS: dict[str, Emit] = {
                      "avg_pool2d"), shaping.pool),
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d",
                      "adaptive_max_pool1d", "adaptive_max_pool2d"), shaping.pool_adaptively),
-    **dict.fromkeys(("mean", "amax"), shaping.reduce),
+    **dict.fromkeys(("mean", "sum", "amax"), shaping.reduce),
+    **dict.fromkeys(("max", "maximum", "min", "minimum"), _bound),
     **dict.fromkeys(("cat", "concat", "concatenate"), shaping.concatenate),
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze",
                      "unsqueeze", "view_copy"), shaping.reshape),

@@ -16,6 +16,8 @@ from snn_core.typing import Array
 
 # Operators without result that exported programs hold besides those that compute.
 _CHECKS = ("sym_size", "sym_numel", "_assert_tensor_metadata", "_assert_scalar")
+# Numbers of `torch._export.serde.schema.ScalarType`.
+_TYPES = {6: "float16", 7: "float32", 8: "float64", 13: "bfloat16"}
 
 
 def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
@@ -28,9 +30,13 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
     ----------
     x
         Samples in the axis order of the program.
+
+    Returns
+    -------
+    The outputs in the type that the program computes in, as far as NumPy has it.
     """
     clean = io.BytesIO()
-    batch = None
+    batch, kind = None, torch.float32
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(clean, "w") as copy:
         for name in archive.namelist():
             content = archive.read(name)
@@ -42,7 +48,8 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
                 if not _is_known(program):
                     return None
                 program["guards_code"] = []
-                batch = _batch(program)
+                batch, number = _input_type(program)
+                kind = getattr(torch, _TYPES[number])
                 content = json.dumps(program).encode()
             copy.writestr(name, content)
     clean.seek(0)
@@ -54,8 +61,14 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
             part = x[start : start + size]
             missing = 0 if batch is None else batch - len(part)
             full = np.concatenate([part, np.zeros((missing, *x.shape[1:]), x.dtype)])
-            results.append(module(torch.from_numpy(full)).float().numpy()[: len(part)])
+            results.append(to_array(torch, module(torch.from_numpy(full).to(kind)))[: len(part)])
     return np.concatenate(results)
+
+
+def to_array(torch: Any, values: Any) -> Array:
+    """Return a tensor as an array; bfloat16, which NumPy lacks, becomes float32."""
+    values = values.float() if values.dtype == torch.bfloat16 else values
+    return np.asarray(values.cpu().numpy())
 
 
 def _is_known(program: Any) -> bool:
@@ -67,13 +80,14 @@ def _is_known(program: Any) -> bool:
     return True
 
 
-def _batch(program: Any) -> int | None:
-    """Return the number of samples that a program is made for, if it is fixed."""
+def _input_type(program: Any) -> tuple[int | None, int]:
+    """Return the number of samples that a program is made for, if it is fixed, and their type."""
     graph = program["graph_module"]["graph"]
     sources = [
         spec["user_input"]["arg"]["as_tensor"]["name"]
         for spec in program["graph_module"]["signature"]["input_specs"]
         if "user_input" in spec
     ]
-    shape = read_sizes(graph["tensor_values"][sources[0]]["sizes"][:1])
-    return None if shape is None else shape[0]
+    meta = graph["tensor_values"][sources[0]]
+    shape = read_sizes(meta["sizes"][:1])
+    return None if shape is None else shape[0], meta["dtype"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.emit import elementwise, images, pooling
+from snn_core.parsing.emit import elementwise, images, pooling, reductions
 from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Value, source_axis, transpose
 from snn_core.parsing.torch.weighted import geometry_of, per_axis
@@ -18,8 +19,6 @@ def pool(b: Builder, call: Call) -> list[View]:
     rank = 1 if "1d" in call.kind else 2
     kernel = per_axis(call, "kernel_size", rank, None)
     maximum = call.kind.startswith("max")
-    if call.settings.get("divisor_override") is not None:
-        raise UnsupportedError(["a divisor other than the window is not supported"])
     y = pooling.pool(
         b,
         call.name,
@@ -29,6 +28,7 @@ def pool(b: Builder, call: Call) -> list[View]:
         geometry=geometry_of(call, rank, stride=kernel),
         ceil_mode=bool(call.settings.get("ceil_mode", False)),
         count_padding=not maximum and bool(call.settings.get("count_include_pad", True)),
+        divisor=call.settings.get("divisor_override"),
     )
     return [y]
 
@@ -43,17 +43,23 @@ def pool_adaptively(b: Builder, call: Call) -> list[View]:
     return [pooling.pool_adaptively(b, call.name, x, sizes=sizes[1:], maximum=maximum)]
 
 
-def reduce(b: Builder, call: Call) -> View:
-    """Emit the mean or the maximum over image axes."""
+_REDUCTIONS: dict[str, Reduction] = {"amax": "max", "max": "max", "mean": "mean", "sum": "sum"}
+
+
+def reduce(b: Builder, call: Call) -> list[View]:
+    """Emit the mean, sum or maximum over some axes; of ``max`` the values, not the indices."""
     x = call.tensor("self")
-    return pooling.reduce(
+    dims = call.settings.get("dim")
+    dims = [dims] if isinstance(dims, int) else dims or []
+    y = reductions.reduce(
         b,
         call.name,
         x,
-        axes=[source_axis(axis, x.rank) for axis in call.settings.get("dim") or []],
+        axes=[source_axis(axis, x.rank) for axis in dims],
         keep=bool(call.settings.get("keepdim", False)),
-        maximum=call.kind == "amax",
+        what=_REDUCTIONS[call.kind],
     )
+    return [y]
 
 
 def concatenate(b: Builder, call: Call) -> View:
@@ -73,9 +79,10 @@ def reshape(b: Builder, call: Call) -> Value:
     if shape is None:
         raise ParseError("its output shape is not fixed.")
     if int(np.prod(shape)) != int(np.prod(x.shape)):
-        raise UnsupportedError(
-            [f"it reshapes {x.shape} to {shape} per sample, which mixes samples"]
-        )
+        reason = f"it reshapes {x.shape} to {shape} per sample, which mixes samples"
+        if call.kind == "squeeze":
+            reason = "it removes the axis of the samples, as the program is made for one sample"
+        raise UnsupportedError([f"{reason}; export for two samples or more, and name the axes"])
     return x.reshape(shape)
 
 

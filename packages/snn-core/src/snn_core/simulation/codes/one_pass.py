@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from snn_core.ir import Layer, ReLU, Spiking, Weighted
+from snn_core.ir import Layer, Spiking, Weighted
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.codes.engine import Engine
@@ -150,7 +150,7 @@ class OnePass(Engine):
 
 def _bound(layer: Spiking, rate_b_l: Array) -> Array:
     """Limit rates to the layer's own upper bound; spikes need no rectifying."""
-    activation = layer.activation
-    if isinstance(activation, ReLU) and activation.max_value is not None:
-        return np.minimum(rate_b_l, np.float32(activation.max_value) / layer.threshold)
-    return rate_b_l
+    bound = layer.activation.upper_bound
+    if bound is None:
+        return rate_b_l
+    return np.minimum(rate_b_l, bound.astype(np.float32) / layer.threshold)

@@ -8,6 +8,9 @@ With ``conversion.ttfs_ramp`` each neuron also receives a current of its own, wh
 bring it to the threshold ``theta D`` half a step after the end of the run, D. Together with an
 activation a it fires at ``D / (1 + a / lambda)``; `snn_core.normalization.first_spike` finds
 lambda and the initial potential. Without it neurons behave as in snn_toolbox.
+
+A neuron whose activation has an upper bound does not fire before it would if it had always received
+that bound: its potential counts at most as much as that one's.
 """
 
 from __future__ import annotations
@@ -41,10 +44,14 @@ class FirstSpike(Engine):
         self._dt = dt
         self._steady = layers_with_steady_sums(self.network)
         self._threshold, self._ramp = {}, {}
+        self._fastest: dict[str, Array] = {}
         for layer in self.network.spiking_layers:
             theta = layer.threshold * np.float32(ramp_duration(self.settings) if ramp else 1)
             self._threshold[layer.name] = np.asarray(theta, np.float32)
             self._ramp[layer.name] = (1 - layer.v_init) * layer.threshold * (dt if ramp else 0)
+            if layer.activation.upper_bound is not None:
+                bound = layer.activation.upper_bound.astype(np.float32)
+                self._fastest[layer.name] = bound * dt + self._ramp[layer.name]
 
     # What a neuron does; variants of the code override these.
 
@@ -54,7 +61,8 @@ class FirstSpike(Engine):
         start = layer.v_init * self._threshold[layer.name]
         zeros = np.zeros(shape, np.float32)
         v = np.broadcast_to(start, shape).astype(np.float32)
-        return {"v": v, "on": zeros, "spikes": zeros, "events": zeros}
+        state = {"v": v, "on": zeros, "spikes": zeros, "events": zeros}
+        return state | {"most": v} if layer.name in self._fastest else state
 
     def fire(self, name: str, state: State, drive: Array) -> State:
         """Return the state of a population after a step, with ``spikes`` in {-1, 0, 1}.
@@ -66,13 +74,22 @@ class FirstSpike(Engine):
         """
         waits = state["on"] == 0
         v = np.where(waits, state["v"] + drive + self._ramp[name], state["v"])
-        fired = waits & (v >= self.threshold(name, state))
+        counted, bound = self.within_bound(name, state, v)
+        fired = waits & (counted >= self.threshold(name, state))
         spikes = fired.astype(np.float32)
         return {
             "v": np.where(fired, np.float32(0), v),
             "on": state["on"] + spikes,
             "spikes": spikes,
+            **bound,
         }
+
+    def within_bound(self, name: str, state: State, v: Array) -> tuple[Array, State]:
+        """Return potentials as far as they count under the activation's bound, and its state."""
+        if name not in self._fastest:
+            return v, {}
+        most = state["most"] + self._fastest[name]
+        return np.minimum(v, most), {"most": most}
 
     def threshold(self, name: str, state: State) -> Array:
         """Return the threshold of a population in this step."""

@@ -19,5 +19,6 @@ class Corrective(FirstSpike):
     def fire(self, name: str, state: State, drive: Array) -> State:
         """Return the state of a population after a step."""
         v = state["v"] + drive + self._ramp[name]
-        on = (v >= self._threshold[name]).astype(np.float32)
-        return {"v": v, "on": on, "spikes": on - state["on"]}
+        counted, bound = self.within_bound(name, state, v)
+        on = (counted >= self._threshold[name]).astype(np.float32)
+        return {"v": v, "on": on, "spikes": on - state["on"], **bound}

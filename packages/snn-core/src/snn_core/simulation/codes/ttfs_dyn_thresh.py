@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.codes.windows import passes_spikes_on
-from snn_core.ir import Spiking
+from snn_core.ir import Layer, Spiking
 from snn_core.simulation.codes.ttfs import FirstSpike, State
 from snn_core.typing import Array
 
@@ -41,17 +41,31 @@ class DynamicThreshold(FirstSpike):
                 if spikes:
                     driven[name] = states[name]["driven"]
                 continue
+            if passes_spikes_on(self.network, name):
+                waits = 1 - states[name]["on"]
+                driven[name] = self._lets_pass(layer, states, driven) * waits
+                states[name] = {**states[name], "driven": driven[name]}
+                continue
             reached = self.sums.absolute(layer, self.inbound(driven, layer))
             if not spikes:
                 driven[name] = reached
-            elif passes_spikes_on(self.network, name):
-                waits = 1 - states[name]["on"]
-                driven[name] = (reached > 0).astype(np.float32) * waits
-                states[name] = {**states[name], "driven": driven[name]}
             else:
                 driven[name] = states[name]["driven"]
                 states[name] = {**states[name], "rise": reached * weight}
         return states
+
+    def _lets_pass(self, layer: Layer, states: dict[str, State], driven: dict[str, Array]) -> Array:
+        """Return 1 where a max pool may yet pass a spike on, given the cells that have or may.
+
+        One such cell is enough for a maximum; a minimum, the last spike, needs all.
+        """
+        found = []
+        for source in self.network.inbound(layer.name):
+            if self.network.has_neurons(source):
+                found.append(driven[source.name] + states[source.name]["on"])
+            else:
+                found.append(self._lets_pass(source, states, driven))
+        return (self.sums.absolute(layer, found) > 0).astype(np.float32)
 
     def threshold(self, name: str, state: State) -> Array:
         """Return the threshold with its rise."""

@@ -58,12 +58,16 @@ def pooling_neurons(network: Network, layer: MaxPooling2D) -> Population:
     cells_b_hwc = np.arange(size, dtype=np.float64).reshape(1, *shape)
     window = pool_windows(cells_b_hwc, layer, fill=float(size))[0]
     scale = np.broadcast_to(layer.weight_c, layer.output_shape).reshape(-1)
+    sign_l = None
+    if layer.sign_c is not None:
+        sign_l = np.broadcast_to(layer.sign_c, layer.output_shape).reshape(-1)
     return _population(
         layer,
         INTEGRATORS if only_integrates(network, layer) else POOL,
         current_l=scale,
         window_l_k=window.reshape(len(scale), -1).astype(np.int32),
         method=layer.method,
+        sign_l=sign_l,
     )
 
 

@@ -207,7 +207,8 @@ class SynapseTableSNN(SynapseListSNN):
         """
         options = {self.name: self.options.model_dump()}
         settings = self.settings.updated({"options": options})
-        artifact.save(self.network, Path(path) / f"{filename}.snn", settings=settings)
+        network = self.network.replace(settings=settings)
+        artifact.save(network, Path(path) / f"{filename}.snn")
         self.tables.save(
             self._file(path, filename), network_sha256=artifact.fingerprint(self.network)
         )
@@ -232,9 +233,9 @@ class SynapseTableSNN(SynapseListSNN):
         cls: type[Tabled], path: PathLikeStr, filename: str, *, seed: int | None = None
     ) -> Tabled:
         """Return a saved network with the settings and options it was saved with."""
-        stored = artifact.load_artifact(Path(path) / f"{filename}.snn")
-        options = cls.options_type(**stored.settings.options.get(cls.name, {}))
-        snn = cls(stored.network, stored.settings, options, seed=seed)
+        network = artifact.load(Path(path) / f"{filename}.snn")
+        options = cls.options_type(**network.settings_for().options.get(cls.name, {}))
+        snn = cls(network, options=options, seed=seed)
         snn.load(path, filename)
         return snn
 

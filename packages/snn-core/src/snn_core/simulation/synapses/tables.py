@@ -47,6 +47,8 @@ class Population:
         For max pooling: which cells each neuron reads; one behind the last stands for none.
     method
         For max pooling: how the maximum is found.
+    sign_l
+        For max pooling with minima: 1 for neurons that take the maximum, -1 for the others.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Population:
     start_l: Float32[Array, "l"]
     window_l_k: Int[Array, "l k"] | None = None
     method: str = ""
+    sign_l: Float32[Array, "l"] | None = None
 
     @property
     def size(self) -> int:

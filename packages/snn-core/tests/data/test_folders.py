@@ -1,0 +1,105 @@
+"""Sub-folders of images and recordings: which are classes, and what their numbers are."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from snn_core.data import load_dataset
+from snn_core.errors import DataError
+from snn_core.settings import InputSettings
+
+COLUMNS = np.array([[1, 1, 1, 10], [2, 3, 0, 20]])  # x, y, polarity, time
+
+EVENTS = InputSettings(chip_size=(4, 4))
+
+
+def add_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (2, 2), (10, 20, 30)).save(path)
+
+
+def add_recording(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, COLUMNS)
+
+
+@pytest.fixture(params=["png", "npy"])
+def kind(request):
+    """Return the suffix, a function that adds a file, and one that loads the folder."""
+    settings = EVENTS if request.param == "npy" else InputSettings()
+
+    def load(folder, **more):
+        changed = settings.model_copy(update=more.pop("settings", {}))
+        return load_dataset(folder, settings=changed, **more)
+
+    return request.param, add_recording if request.param == "npy" else add_image, load
+
+
+@pytest.fixture
+def filled(tmp_path, kind):
+    """Return a function that makes a folder with files of these names."""
+    suffix, add, _ = kind
+
+    def fill(*names):
+        for name in names:
+            add(tmp_path / "data" / f"{name}.{suffix}")
+        return tmp_path / "data"
+
+    return fill
+
+
+def test_hidden_files_and_folders_are_none_of_the_users(kind, filled):
+    folder = filled("bird/1", "cat/1", ".ipynb_checkpoints/1", "__MACOSX/1", "cat/.hidden/1",
+                    "bird/._1")  # fmt: skip
+    data = kind[2](folder)
+    assert data.classes == ("bird", "cat")
+    assert data.labels_b.tolist() == [0, 1]
+
+
+def test_an_empty_folder_is_a_class(kind, filled):
+    """As in Keras and, with allow_empty, in torchvision."""
+    folder = filled("ant/1", "cat/1", "cat/2")
+    (folder / "bird").mkdir()
+    (folder / "dog").mkdir()
+    (folder / "dog" / "readme.txt").write_text("none yet")
+    data = kind[2](folder)
+    assert data.classes == ("ant", "bird", "cat", "dog")
+    assert data.labels_b.tolist() == [0, 2, 2]
+
+
+def test_a_folder_in_a_hidden_place_is_read(kind, filled, tmp_path):
+    folder = filled("a/1", "b/1").rename(tmp_path / ".cache")
+    assert kind[2](folder).labels_b.tolist() == [0, 1]
+
+
+def test_names_that_a_network_knows_give_the_numbers(kind, filled):
+    """A class of which there are no samples here, not even a folder, shifts nothing."""
+    folder = filled("cat/1", "dog/1")
+    (folder / "unknown and empty").mkdir()
+    data = kind[2](folder, classes=("ant", "cat", "bird", "dog"))
+    assert data.labels_b.tolist() == [1, 3]
+    assert data.classes == ("ant", "cat", "bird", "dog")
+
+
+def test_unknown_names_are_numbered_in_their_own_order(kind, filled):
+    data = kind[2](filled("cat/1", "zebra/1"), classes=("ant", "cat"))
+    assert data.labels_b.tolist() == [0, 1]
+    assert data.classes == ("cat", "zebra")
+
+
+def test_settings_decide_before_names(kind, filled):
+    folder = filled("cat/1", "dog/1", "kitten/1")
+    (folder / "empty").mkdir()
+    labels = {"cat": 2, "kitten": 2, "dog": 0}
+    data = kind[2](folder, settings={"label_dict": labels}, classes=("cat", "dog", "kitten"))
+    assert data.labels_b.tolist() == [2, 0, 2]
+    assert data.classes == ("dog", "1", "cat or kitten")
+    with pytest.raises(DataError, match="sub-folders cat, dog, kitten; the settings name cat, dog"):
+        kind[2](folder, settings={"label_dict": {"cat": 0, "dog": 1}})
+
+
+def test_files_without_sub_folders_have_no_class(kind, filled):
+    folder = filled("1", "2", ".hidden")
+    (folder / "empty").mkdir()
+    data = kind[2](folder)
+    assert (len(data), data.labels_b, data.classes) == (2, None, ())

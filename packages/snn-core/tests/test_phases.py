@@ -1,0 +1,57 @@
+"""Phases of long work and the seconds that they took."""
+
+from __future__ import annotations
+
+from snn_core.phases import Watch, advance, phase, watch
+
+
+def test_phases_are_shown_as_they_change() -> None:
+    shown: list[str] = []
+
+    @phase("normalizing")
+    def normalize() -> int:
+        advance(16, 40)
+        return 3
+
+    with watch(shown.append):
+        assert normalize() == 3
+        with phase("writing"), phase("packing"):
+            pass
+    assert shown == [
+        "normalizing", "normalizing (16 of 40 samples)", "writing", "packing", "writing"
+    ]  # fmt: skip
+
+
+def test_a_phase_does_not_count_those_inside_it() -> None:
+    now = 0.0
+    found = Watch(clock=lambda: now)
+    found.enter("reading")
+    now = 3.0
+    found.enter("unpacking")
+    now = 4.0
+    found.leave()
+    now = 6.0
+    found.leave()
+    now = 100.0
+    found.enter("writing")
+    now = 102.0
+    found.leave()
+    assert found.seconds == {"reading": 5.0, "unpacking": 1.0, "writing": 2.0}
+    assert str(found) == "8 s: reading 5 s, unpacking 1 s, writing 2 s"
+
+
+def test_phases_end_with_their_errors() -> None:
+    with watch() as found:
+        try:
+            with phase("reading"):
+                raise ValueError
+        except ValueError:
+            pass
+        with phase("writing"):
+            pass
+    assert list(found.seconds) == ["reading", "writing"]
+
+
+def test_nobody_has_to_listen() -> None:
+    with phase("reading"):
+        advance(1, 2)
