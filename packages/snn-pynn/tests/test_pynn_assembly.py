@@ -121,15 +121,19 @@ def test_a_simulator_that_lost_its_network_builds_it_again(saved, helpers, tmp_p
     helpers.assert_equal_to_reference(snn, helpers.samples(snn.network, 1))
 
 
-def test_connections_can_be_given_to_pynn(saved, tmp_path):
+def test_connections_lie_in_files_named_after_their_target(saved, tmp_path):
     snn = saved(networks.skip_connection("Concatenate"))
-    files = [file for file in tmp_path.glob("*.txt") if not file.name.endswith(".biases.txt")]
-    assert len(files) == len(snn.tables.connections)
-    for file in files:
-        assert "→" in file.read_text(encoding="utf-8").splitlines()[0]
-    (output,) = (item for item in snn.tables.connections if item.target == snn.network.output.name)
-    rows = np.loadtxt(tmp_path / f"{output.target}.txt")
-    np.testing.assert_array_equal(rows[:, 2].astype(np.float32), output.weight_s)
+    description = json.loads((tmp_path / "net.json").read_text())
+    entries = {(item["source"], item["target"]): item for item in description["connections"]}
+    assert len(entries) == len(snn.tables.connections)
+    for connection in snn.tables.connections:
+        source, target = connection.source, connection.target
+        file = tmp_path / entries[source, target]["file"]
+        assert file.name.startswith(target)
+        header, *_ = file.read_text(encoding="utf-8").splitlines()
+        assert header == f"# {source}→{target}: source, target, weight, delay_ms"
+        rows = np.loadtxt(file)
+        np.testing.assert_array_equal(rows[:, 2].astype(np.float32), connection.weight_s)
 
 
 def test_what_cannot_be_saved_or_loaded_is_refused(simulator, helpers, tmp_path):

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import nest
 import numpy as np
 import pyNN.nest as sim
-from pyNN.connectors import Connector
 
 from snn_core.errors import SimulationError
 from snn_core.simulation.synapses.handover import Found
@@ -24,8 +22,9 @@ from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Populat
 from snn_core.typing import Array, Float32
 from snn_pynn.engine import Engine, found, thresholds
 from snn_pynn.inputs import SpikingInput
-from snn_pynn.nest import cells
+from snn_pynn.nest import cells, objects
 from snn_pynn.nest.cells import LEAD
+from snn_pynn.nest.objects import Drive, TableConnector, holds, set_all, set_each
 from snn_pynn.options import NestOptions
 from snn_pynn.progress import Progress
 from snn_pynn.quiet import quietly
@@ -38,40 +37,6 @@ ASIDE = -1e9
 
 SYNAPSES_PER_THREAD = 500_000
 """Fewest synapses for which a further thread pays."""
-
-
-class TableConnector(Connector):
-    """Connects cells from arrays, in one call of NEST; PyNN's own need one for each neuron.
-
-    Parameters
-    ----------
-    pre, post, weight
-        Source, target and weight of each synapse; the weight in NEST's unit.
-    delay_ms
-        Delay of all synapses.
-    """
-
-    def __init__(self, pre: Array, post: Array, weight: Array, delay_ms: float) -> None:
-        super().__init__(safe=False)
-        self._pre, self._post, self._weight, self._delay_ms = pre, post, weight, delay_ms
-
-    def connect(self, projection: Any) -> None:
-        """Make the synapses of a projection."""
-        sources = projection.pre.node_collection[0].global_id + self._pre.astype(np.int64)
-        targets = projection.post.node_collection[0].global_id + self._post.astype(np.int64)
-        nest.Connect(
-            sources,
-            targets,
-            "one_to_one",
-            {
-                "synapse_model": projection.nest_synapse_model,
-                "synapse_label": projection.nest_synapse_label,
-                "weight": self._weight,
-                "delay": np.full(len(self._weight), self._delay_ms),
-            },
-        )
-        projection._sources.update(np.unique(sources).tolist())
-        sim.simulator.state.stale_connection_cache = True
 
 
 class NestEngine(Engine):
@@ -94,6 +59,7 @@ class NestEngine(Engine):
         self._drives: dict[str, Drive] = {}
         self._recorders: dict[str, Any] = {}
         self._meters: dict[str, Any] = {}
+        self._inputs: list[tuple[Any, Array]] | None = None
         self._is_clean = True
 
     def _threads(self) -> int:
@@ -114,14 +80,8 @@ class NestEngine(Engine):
     def add_population(self, population: Population) -> Any:
         """Return a population of neurons."""
         with quietly():
-            added = cells.add_neurons(
-                thresholds(population),
-                population.start_l.astype(float),
-                label=population.name,
-                reset=self.plan.reset,
-                rest_steps=self.plan.rest_steps,
-                first_step=self.plan.late(population.name),
-                dt_ms=self.plan.dt_ms,
+            added = objects.Population(
+                thresholds(population), self.plan.reset, label=population.name
             )
         if self.is_driven(population):
             self._drives[population.name] = Drive(added, self.plan.dt_ms)
@@ -160,13 +120,18 @@ class NestEngine(Engine):
                 )
                 nest.Connect(meter, nodes, syn_spec=delay)
                 self._meters[population.name] = meter
-        self._inputs = [
-            (projection.nest_connections, np.array(projection.nest_connections.weight))
-            for projection, connection in zip(
-                self.projections, self._connection_of_each(), strict=True
-            )
-            if self.is_from_input(connection)
-        ]
+
+    def _input_weights(self) -> list[tuple[Any, Array]]:
+        """Return NEST's connections from the input, and their weights for an amplitude of 1."""
+        if self._inputs is None:
+            self._inputs = [
+                (projection.nest_connections, np.array(projection.nest_connections.weight))
+                for projection, connection in zip(
+                    self.projections, self._connection_of_each(), strict=True
+                )
+                if self.is_from_input(connection)
+            ]
+        return self._inputs
 
     def _connection_of_each(self) -> list[Connection]:
         """Return the connection of each projection."""
@@ -209,7 +174,7 @@ class NestEngine(Engine):
         """Give the input's sources their times."""
         amplitude = float(spiking.amplitude_b[sample])
         if amplitude != self.amplitude:
-            for connections, weight in self._inputs:
+            for connections, weight in self._input_weights():
                 set_each(connections, "weight", weight * amplitude)
             self.amplitude = amplitude
         population = self.populations[self.tables.input_name]
@@ -263,62 +228,6 @@ class NestEngine(Engine):
         return v_t_b_l
 
 
-class Drive:
-    """A source that spikes in every step of a population, onto all of its neurons.
-
-    Parameters
-    ----------
-    population
-        PyNN's population.
-    dt_ms
-        Length of a step.
-    """
-
-    def __init__(self, population: Any, dt_ms: float) -> None:
-        self._dt_ms, self._population = dt_ms, population
-        self.source = sim.Population(1, sim.SpikeSourceArray(), label=f"{population.label}_drive")
-        everyone = np.arange(population.size)
-        self.projection = sim.Projection(
-            self.source,
-            population,
-            TableConnector(np.zeros_like(everyone), everyone, np.zeros(population.size), dt_ms),
-            cells.PlainSynapse(delay=dt_ms),
-            label=f"{self.source.label}→{population.label}",
-        )
-        self._connections: Any = None
-        self._weight_l: Array | None = None
-
-    def send(self, weight_l: Array, *, first_step: int, steps: int) -> None:
-        """Send each neuron what it receives, in every step from the first one on.
-
-        Parameters
-        ----------
-        weight_l
-            What each neuron receives.
-        first_step
-            Stamp of the first step.
-        steps
-            Number of steps.
-        """
-        if self._connections is None:
-            self._connections = nest.GetConnections(
-                self.source.node_collection, synapse_label=self.projection.nest_synapse_label
-            )
-            first = self._population.node_collection[0].global_id
-            self._cell_s = np.array(list(self._connections.targets())) - first
-        if self._weight_l is None or not np.array_equal(weight_l, self._weight_l):
-            set_each(self._connections, "weight", weight_l[self._cell_s])
-            self._weight_l = weight_l
-        # One step earlier through the synapse, and another one through the relay.
-        times = (first_step - 2 + np.arange(steps)) * self._dt_ms
-        set_all(self.source.node_collection_source, spike_times=times)
-
-
-def holds(population: Any) -> bool:
-    """Return whether NEST still holds a population."""
-    return any(item is population for item in sim.simulator.state.populations)
-
-
 def run(duration_ms: float, progress: Progress) -> None:
     """Let NEST run, and interrupt it for a callback."""
     sim.run(duration_ms, callbacks=[progress])
@@ -357,24 +266,6 @@ STANDARD = Backend(
     within=quietly,
 )
 """NEST with PyNN's standard cells."""
-
-
-def set_all(items: Any, **values: Any) -> None:
-    """Give nodes the same values.
-
-    ``NodeCollection.set`` first asks each node whether it is local, which takes 20 times as long.
-    """
-    nest.ll_api.nestkernel.llapi_set_nc_status(items._datum, [values])
-
-
-def set_each(items: Any, name: str, values: Sequence[Any] | Array) -> None:
-    """Give each node or synapse a value of its own."""
-    kernel = nest.ll_api.nestkernel
-    is_synapses = isinstance(items, nest.SynapseCollection)
-    setter = kernel.llapi_set_connection_status if is_synapses else kernel.llapi_set_nc_status
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    setter(items._datum, [{name: value} for value in values])
 
 
 def check_neuron() -> None:
