@@ -101,6 +101,21 @@ def test_calibration_images_are_bytes(case, photos):
         assert_same(found.replace(input_data=expected.input_data), expected)
 
 
+def test_images_that_are_centred_are_scaled_as_the_network_says(case, photos):
+    """In calibration and in a run alike, although their values are no bytes any more."""
+    network, floats = case
+    folder, order = photos
+    mean = float(floats.mean())
+    centred = {"datagen_kwargs": {"featurewise_center": True, "mean": mean}}
+    settings = preset("fast").updated({"input": {**GREY.to_tree()["input"], **centred}})
+    converted = convert(network, folder, settings=settings, timesteps=16)
+    shifted = floats - np.float32(mean)
+    assert converted.input_data.high == shifted.max()
+    expected = run(converted, "reference", data=(shifted[order], LABELS[order]))
+    found = run(converted, "reference", data=folder)
+    np.testing.assert_array_equal(found.decision_b_t, expected.decision_b_t)
+
+
 def test_a_run_takes_bytes_in_any_form(case, tmp_path, photos):
     network, floats = case
     folder, order = photos

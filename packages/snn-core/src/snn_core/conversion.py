@@ -176,6 +176,7 @@ def convert(
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:
         network = set_v_init(network, v_init=settings.cell.v_init)
+    settings = settings.updated({"input": {"uint8_scale": input_data.uint8_scale}})
     network = network.replace(settings=set_duration(settings, network))
     if exactness.compared:
         network = network.replace(note=str(exactness))
@@ -214,7 +215,8 @@ def _calibration_samples(network: Network, data: Data, settings: Settings) -> Da
     """Return the calibration samples to use."""
     if not isinstance(data, (str, PathLike, tuple)) and not len(data):
         raise DataError("Found no calibration samples; expected at least one.")
-    dataset = as_dataset(data, part="calibration", settings=settings.input).fit_to(
+    how = settings.input.model_copy(update={"uint8_scale": network.input_data.uint8_scale})
+    dataset = as_dataset(data, part="calibration", settings=how).fit_to(
         input_shape=network.input.output_shape,
         num_classes=count(network.output.output_shape),
     )

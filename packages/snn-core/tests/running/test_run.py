@@ -195,6 +195,18 @@ def test_what_a_run_changes_leaves_the_rest_as_converted(tmp_path):
     assert_same(result, simulate(network, settings=changes))
 
 
+def test_how_bytes_enter_is_settled_by_the_conversion():
+    network = converted()
+    assert network.settings.input.uint8_scale == network.input_data.uint8_scale == 1 / 255
+    same = {"input": {"uint8_scale": 1 / 255}}
+    assert_same(
+        run(network, "reference", data=(X, Y), settings=same),
+        run(network, "reference", data=(X, Y)),
+    )
+    with pytest.raises(SettingsError, match=r"uint8_scale = 1; the network was converted with"):
+        run(network, "reference", data=(X, Y), settings={"input": {"uint8_scale": 1}})
+
+
 def test_a_network_keeps_its_settings_wherever_it_goes():
     network = converted()
     assert network.settings.num_steps == 16

@@ -296,6 +296,8 @@ class TestWhole(SimulatorConformance):
             "test_deep_bias",
             "test_refractory_time[current and bias]",
             "test_spike_code",
+            "test_bounds_and_minima",
+            "test_graded_pooling",
         )
     }
 

@@ -167,7 +167,10 @@ class _Conversion:
 
 def _load(data: Path, parsed: Parsed, settings: Settings) -> Dataset:
     """Return the samples to calibrate with."""
-    found = load_dataset(data, part="calibration", settings=settings.input).fit_to(
+    how = settings.input
+    if how.uint8_scale is None:
+        how = how.model_copy(update={"uint8_scale": parsed.network.input_data.uint8_scale})
+    found = load_dataset(data, part="calibration", settings=how).fit_to(
         input_shape=parsed.network.input.output_shape
     )
     number = settings.normalization.num_samples

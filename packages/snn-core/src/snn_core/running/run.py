@@ -94,9 +94,9 @@ def run(
         network = artifact.load(network)
     if isinstance(settings, Mapping):
         settings = Settings.of(settings, simulators=tuple(registry.names()))
-    settings = network.settings_for(settings)
-    _require_input_scale(network, settings)
-    settings = _override(settings, timesteps=timesteps, seed=seed)
+    if settings is not None:
+        _require_input_scale(network, settings)
+    settings = _override(network.settings_for(settings), timesteps=timesteps, seed=seed)
     simulator = registry.current_name(simulator or settings.simulation.simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))

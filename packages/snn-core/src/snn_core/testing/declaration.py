@@ -18,7 +18,7 @@ from snn_core.ir.network import READOUTS
 from snn_core.settings import RECORDABLE, Options, Section, Settings
 from snn_core.simulation.capabilities import CLAIMABLE, CONTRACT_1_SETTINGS
 from snn_core.simulation.contract import ALL_LAYERS, CONTRACT, AbstractSNN, Capabilities
-from snn_core.testing import networks
+from snn_core.testing import deep_networks, networks
 from snn_core.testing.runner import smoke
 from snn_core.testing.suite import Suite
 
@@ -156,8 +156,9 @@ class Declaration(Suite):
         If this fails: a layer that cannot be simulated must not pass silently; see
         `test_refusals`.
         """
-        for kind, build in networks.LAYER_KINDS.items():
-            network = build()
+        pools = (deep_networks.minimum_pooling("fir_max"), deep_networks.graded_pooling("Add"))
+        kinds = [(kind, build()) for kind, build in networks.LAYER_KINDS.items()]
+        for kind, network in [*kinds, *(("MaxPooling2D", pool) for pool in pools)]:
             if self.undeclared(network, self.settings()) is None:
                 continue
             with pytest.raises(UnsupportedError, match=kind):
