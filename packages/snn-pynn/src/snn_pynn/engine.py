@@ -18,7 +18,7 @@ from snn_core.typing import Array, Float32
 from snn_pynn import plain
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.plan import Plan
-from snn_pynn.progress import Progress
+from snn_pynn.progress import FIRST_STEPS, Progress
 
 NEVER = 1e300
 """Threshold of neurons that only integrate."""
@@ -55,6 +55,7 @@ class Engine(ABC):
     def __init__(self, tables: Tables, plan: Plan) -> None:
         self.tables, self.plan = tables, plan
         self.is_signed = False
+        self._progress: Progress | None = None
         self.build()
 
     # Building.
@@ -173,12 +174,14 @@ class Engine(ABC):
         self.sim.run(steps * self.plan.dt_ms, callbacks=[self.progress(steps)])
 
     def progress(self, steps: int) -> Progress:
-        """Return the callback of a run."""
-        return Progress(
+        """Return the callback of a run, which knows how long steps took in the last one."""
+        self._progress = Progress(
             self.plan.dt_ms,
             duration_ms=steps * self.plan.dt_ms,
             checkpoint=self.plan.checkpoint,
+            steps=self._progress.steps if self._progress else FIRST_STEPS,
         )
+        return self._progress
 
     # Results.
 

@@ -50,10 +50,15 @@ class SpikingInput:
         """Whether there are negative spikes."""
         return bool((self.events.cell_e >= self.size).any())
 
-    def steps(self, sample: int, sources: int) -> list[Array]:
-        """Return the steps in which each source spikes in a sample, in order."""
+    def ordered(self, sample: int, sources: int) -> tuple[Array, list[int]]:
+        """Return the steps of a sample's spikes, source by source, and where each source's end."""
         mine = self.events.sample_e == sample
         cell_e, step_e = self.events.cell_e[mine], self.events.step_e[mine]
         order = np.lexsort((step_e, cell_e))
-        ends = np.searchsorted(cell_e[order], np.arange(1, sources))
-        return np.split(step_e[order], ends)
+        ends = np.cumsum(np.bincount(cell_e, minlength=sources))
+        return step_e[order], ends.tolist()
+
+    def steps(self, sample: int, sources: int) -> list[Array]:
+        """Return the steps in which each source spikes in a sample, in order."""
+        step_e, ends = self.ordered(sample, sources)
+        return np.split(step_e, ends[:-1])

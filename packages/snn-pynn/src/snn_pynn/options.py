@@ -68,8 +68,8 @@ class NestOptions(PyNNOptions):
     """Options of NEST."""
 
     threads: int = Field(
-        0, ge=0, description="threads that NEST uses; 0 takes one for small networks and one per "
-        "processor for large ones",
+        0, ge=0, description="threads that NEST uses; 0 takes one, and another one for every five "
+        "million synapses, as far as there are processors",
     )  # fmt: skip
 
 

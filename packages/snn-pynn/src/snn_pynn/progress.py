@@ -11,6 +11,9 @@ logger = logging.getLogger(__name__)
 PIECE_S = 0.2
 """Time after which a run is interrupted, to look whether it is to be stopped."""
 
+FIRST_STEPS = 4
+"""Steps after which a first run is interrupted, before it is known how long one takes."""
+
 TELL_S = 10.0
 """Time after which a run tells how far it is."""
 
@@ -29,6 +32,13 @@ class Progress:
         Length of the run.
     checkpoint
         Called each time; raises what stops the run.
+    steps
+        Steps to the second call.
+
+    Attributes
+    ----------
+    steps
+        Steps between the last calls.
     """
 
     def __init__(
@@ -37,11 +47,12 @@ class Progress:
         *,
         duration_ms: float,
         checkpoint: Callable[[], None],
+        steps: int = FIRST_STEPS,
     ) -> None:
         self._dt_ms, self._duration_ms = dt_ms, duration_ms
         self._checkpoint = checkpoint
         self._start_ms: float | None = None
-        self._steps = 4
+        self.steps = steps
         self._last = self._told = time.perf_counter()
 
     def __call__(self, t: float) -> float:
@@ -52,10 +63,10 @@ class Progress:
             self._start_ms = t
         else:
             took = max(now - self._last, 1e-6)
-            self._steps = max(1, min(10 * self._steps, int(self._steps * PIECE_S / took)))
+            self.steps = max(1, min(10 * self.steps, int(self.steps * PIECE_S / took)))
             self._tell(t - self._start_ms, now)
         self._last = now
-        return t + self._steps * self._dt_ms
+        return t + self.steps * self._dt_ms
 
     def _tell(self, t_ms: float, now: float) -> None:
         if now - self._told > TELL_S:
