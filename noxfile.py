@@ -308,7 +308,14 @@ def agreement(session: nox.Session) -> None:
     mnist, model = ROOT / "examples" / "mnist", work / "model.snn"
     calibration, test = mnist / "data" / "calibration.npz", mnist / "data" / "test.npz"
     session.run(
-        "snn", "convert", str(mnist / "model.keras"), "--data", str(calibration), "-o", str(model)
+        "snn",
+        "convert",
+        str(mnist / "model.keras"),
+        "--data",
+        str(calibration),
+        "-o",
+        str(model),
+        "--force",
     )
     results = []
     for package in SIMULATORS:

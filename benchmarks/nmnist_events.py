@@ -105,7 +105,7 @@ def simulate(work: Path, source: Path, *, encoding: str, steps: int) -> dict[str
     settings, model = work / f"{encoding}.toml", work / f"{encoding}-{steps}.snn"
     settings.write_text(SETTINGS.format(encoding=encoding))
     snn(
-        "convert", work / "model.keras", "-o", model, "--data", source,
+        "convert", work / "model.keras", "-o", model, "--force", "--data", source,
         "--settings", settings, "--timesteps", steps,
     )  # fmt: skip
     printed = snn("run", model, "--simulator", "inisim", "--data", work / "test", "--json")

@@ -29,6 +29,7 @@ from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings
 from snn_plot import Scene, output_graphs, plot_comparison, view, write_report
+from snn_plot.saving import save_figure
 
 HERE = Path(__file__).resolve().parent
 CONVERSIONS = (("fast", 8), ("fast", 32), ("seed", 100))
@@ -87,8 +88,8 @@ def draw(results: list[tuple[str, RunResult]], recorded: Path, output: Path) -> 
     figures |= output_graphs(Scene(run=view(recorded)), only=FIGURES)
     (output / "figures").mkdir(exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(output / "figures" / f"{name}.png")
-    write_report(recorded, output / "report.html")
+        save_figure(figure, output / "figures" / f"{name}.png", overwrite=True)
+    write_report(recorded, output / "report.html", overwrite=True)
 
 
 def simulate(settings: Settings, folder: Path) -> RunResult:
@@ -96,7 +97,7 @@ def simulate(settings: Settings, folder: Path) -> RunResult:
     calibration = load_dataset(HERE / "data" / "calibration.npz")
     network = convert(HERE / "model.keras", calibration.x_b_l, settings=settings)
     folder.mkdir(parents=True, exist_ok=True)
-    network.save(folder / "model.snn")
+    network.save(folder / "model.snn", overwrite=True)
     return run(
         folder / "model.snn",
         simulator="inisim",

@@ -274,9 +274,44 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(DataError, match="No space left on device"):
-        artifact.save(network(), path)
+        artifact.save(network(), path, overwrite=True)
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["model.snn"]
+
+
+def test_an_artifact_is_replaced_only_where_that_is_asked_for(tmp_path):
+    path = saved(tmp_path)
+    before = path.read_bytes()
+    other = network().replace(readout="membrane")
+    with pytest.raises(DataError, match=r"is there already.*--force \(overwrite=True\)"):
+        other.save(path)
+    assert path.read_bytes() == before
+    other.save(path, overwrite=True)
+    assert artifact.load(path).readout == "membrane"
+
+
+def not_json(members):
+    members["manifest.json"] = b"{"
+
+
+def other_format(members):
+    members["manifest.json"] = b'{"format": "other"}'
+
+
+@pytest.mark.parametrize("change", [lambda members: members.clear(), not_json, other_format])
+def test_a_zip_archive_of_others_is_never_replaced(tmp_path, rewritten, change):
+    path = rewritten(saved(tmp_path), change)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match=r"a file that is no \.snn file is there"):
+        network().save(path, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_an_artifact_of_any_version_may_be_replaced(tmp_path):
+    path = tmp_path / "model.snn"
+    path.write_bytes((Path(__file__).parent / "files" / "format1.snn").read_bytes())
+    network().save(path, overwrite=True)
+    assert json.loads(zipfile.ZipFile(path).read("manifest.json"))["version"] == artifact.VERSION
 
 
 @pytest.mark.parametrize(

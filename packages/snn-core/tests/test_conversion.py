@@ -280,6 +280,34 @@ def test_first_spikes_come_no_earlier_than_the_bound(name: str, code: str) -> No
     assert at[0].argmax() <= below[0].argmax()
 
 
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_pools_of_sums_pass_their_maximum_on_exactly(data, name: str) -> None:
+    network = Network(
+        layers=(
+            Input(name="input", output_shape=(8, 8, 1)),
+            Conv2D(name="conv", inputs=("input",), output_shape=(8, 8, 3), activation=Linear(),
+                   weight_hwio=np.array([[[[1.0, -1.0, 0.5]]]]), bias_o=np.array([-0.5, 0.25, 0])),
+            MaxPooling2D(name="pool", inputs=("conv",), output_shape=(4, 4, 3), padding="same",
+                         pool_size=(3, 3), strides=(2, 2), activation=Linear(),
+                         sign_c=np.array([1, 1, -1])),
+            Flatten(name="flatten", inputs=("pool",), output_shape=(48,)),
+            Dense(name="output", inputs=("flatten",), output_shape=(3,),
+                  weight_io=RNG.normal(size=(48, 3)), bias_o=np.zeros(3)),
+        )
+    )  # fmt: skip
+    settings = preset(name).updated({"conversion": {"readout": "membrane"}})
+    settings = settings.updated({"simulation": {"duration": 20}})
+    converted = convert(network, data, settings=settings)
+    assert [layer.name for layer in converted.spiking_layers] == ["output"]
+    potentials = ReferenceSNN(converted, settings).run_batch(data).output_b_l_t
+    expected = predict(network, data)
+    for steps in (1, 20):
+        # Twenty sums of float32 values.
+        np.testing.assert_allclose(
+            potentials[..., steps - 1], steps * expected, rtol=1e-4, atol=1e-4
+        )
+
+
 def test_staircases_and_binary_activations_keep_their_function(data) -> None:
     for activation in (QuantizedReLU(step=0.25, max_value=2.75), BinarySigmoid(), BinaryTanh()):
         network = Network(

@@ -468,6 +468,7 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
                            coordinate_transformation_mode="asymmetric"), IMAGE, (13,)),
     "upsample": (
         after_conv("Upsample", floats(1, 1, 2, 3), features=4 * 12 * 12), IMAGE, (9,)),
+    "sigmoid": (lambda net: net.node("Sigmoid", net.head(net.conv(), 96)), IMAGE, (13,)),
     "softmax over the last axis": (
         lambda net: net.node("Softmax", net.head(net.relu(net.conv()), 96)), IMAGE, (11, 13)),
     "numbers": (

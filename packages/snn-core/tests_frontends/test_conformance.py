@@ -131,7 +131,7 @@ def refused_proto(folder: Path) -> onnx.ModelProto:
     net = Net((3, 8, 6), 17)
     x = net.node("Softmax", net.conv(), axis=1)
     x = net.node("LRN", net.node("LeakyRelu", x), size=3)
-    x = net.node("Sigmoid", net.head(x, 4 * 6 * 4))
+    x = net.node("Tanh", net.head(x, 4 * 6 * 4))
     return net.model(x)
 
 
@@ -144,7 +144,7 @@ ONNX_PROBLEMS = {
     "Softmax_1": "softmax",
     "LeakyRelu_2": "LeakyRelu",
     "LRN_3": "LRN",
-    "Sigmoid_6": "Sigmoid",
+    "Tanh_6": "Tanh",
 }
 
 

@@ -18,8 +18,15 @@ from snn_core.parsing import parse
 TOLERANCE = 1e-4
 
 OPSETS = (11, 13, 15, 17, 19)
-# The older exporter has no form for the first; it leaves the divisor of the second out.
-NOT_EXPORTED = ("adaptive pool of one cell", "average pool with a divisor")
+# The older exporter has no form for these, and leaves the divisor of the last out.
+NOT_EXPORTED = (
+    "adaptive pool of one cell",
+    "adaptive pool of uneven windows",
+    "adaptive pool of uneven windows to more cells",
+    "adaptive max pool of uneven windows",
+    "adaptive pool of uneven windows, 1d",
+    "average pool with a divisor",
+)
 # The default exporter takes seconds for each.
 NEWER = ("ResNet-50", "MobileNetV2", "adaptive pool of one cell")
 

@@ -205,6 +205,18 @@ def test_a_model_of_another_precision_is_compared_in_it(monkeypatch, kind, engin
     assert found.is_within(1e-5)
 
 
+@pytest.mark.parametrize(("scale", "compared"), [(255, True), (1, False)])
+def test_a_model_of_8_bit_integers_is_compared_on_those_alone(scale, compared):
+    net = Net((6,), 13)
+    x = net.node("Cast", "x", to=onnx.TensorProto.FLOAT)
+    proto = net.model(net.node("MatMul", x, net.random(6, 3)))
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    samples = np.random.default_rng(0).random((4, 6)).astype(np.float32) * scale
+    found = compare(read(proto), np.round(samples) if compared else samples)
+    assert found.compared == compared
+    assert found.is_within(1e-5) if compared else "8-bit integers" in found.reason
+
+
 def test_a_model_for_one_sample_may_give_it_without_its_axis():
     net = Net(IMAGE, 13)
     x = net.node("Squeeze", net.node("GlobalAveragePool", net.relu(net.conv())))

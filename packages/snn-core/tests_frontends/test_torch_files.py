@@ -253,6 +253,25 @@ def test_a_source_of_another_precision_is_compared_in_it(tmp_path, dtype, tolera
     assert found.relative < tolerance
 
 
+@pytest.mark.parametrize(("scale", "compared"), [(255, True), (1, False)])
+def test_a_program_of_8_bit_integers_is_compared_on_those_alone(tmp_path, scale, compared):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.last(x.float())
+
+    torch.manual_seed(0)
+    example = torch.zeros(2, 4, dtype=torch.uint8)
+    torch.export.save(torch.export.export(Net(), (example,)), tmp_path / "net.pt2")
+    x = samples(4).numpy() * scale
+    found = compare(read(tmp_path / "net.pt2"), np.round(x) if compared else x)
+    assert found.compared == compared
+    assert found.is_within(1e-5) if compared else "8-bit integers" in found.reason
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_weights_of_other_precisions_are_read_as_float32(dtype):
     module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).to(dtype)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 from torch_zoo import NETWORKS, built
 
+from snn_core import convert
 from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
 
@@ -36,6 +37,22 @@ def test_a_network_computes_what_it_computes_in_pytorch(name):
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d])
+def test_uneven_windows_are_converted_with_scales_per_channel(pool):
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), pool((3, 5)), nn.Flatten(), nn.Linear(60, 5)
+    )
+    x = np.random.default_rng(0).random((8, 10, 4, 3)).astype(np.float32)
+    network = convert(module, x, input_shape=(3, 10, 4))
+    np.testing.assert_allclose(
+        predict(network, x) * network.scale_facs[network.output.name],
+        predict(parse(module, input_shape=(3, 10, 4)), x),
+        rtol=0,
+        atol=1e-5,  # float32 products with scales
+    )
+
+
 @pytest.mark.parametrize(
     "parametrized",
     [parametrizations.spectral_norm, parametrizations.orthogonal, parametrizations.weight_norm],
@@ -54,4 +71,32 @@ def test_weights_that_a_parametrization_computes_are_read_as_they_are(parametriz
     with torch.no_grad():
         expected = module.eval()(x).numpy()
     found = predict(network, channels_last(x.numpy()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda y: torch.sigmoid(y).squeeze(1),
+        lambda y: torch.special.expit(y.squeeze(-1)),
+        lambda y: torch.sigmoid(y)[:, 0],
+        lambda y: y.view(-1),
+    ],
+)
+def test_a_single_output_without_an_axis_of_its_own_gets_one(end):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 5), nn.Linear(5, 1)
+
+        def forward(self, x):
+            return end(self.last(torch.relu(self.first(x))))
+
+    torch.manual_seed(0)
+    module, x = Net().eval(), torch.rand(6, 4)
+    network = convert(module, x.numpy(), input_shape=(4,), trial=False)  # and compared
+    assert "with torch" in "\n".join(network.history)
+    with torch.no_grad():
+        expected = module(x).numpy()[:, None]
+    found = predict(parse(module, input_shape=(4,)), x.numpy())
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())

@@ -473,6 +473,14 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
         lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(2)), IMAGE),
     "adaptive pool of one cell": (
         lambda: head(nn.Conv2d(3, 4, (12, 10)), nn.ReLU(), nn.AdaptiveAvgPool2d(3)), IMAGE),
+    "adaptive pool of uneven windows": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d((3, 5)), nn.Conv2d(4, 3, 2)), IMAGE),
+    "adaptive pool of uneven windows to more cells": (
+        lambda: head(nn.Conv2d(3, 4, (11, 9)), nn.ReLU(), nn.AdaptiveAvgPool2d((7, 3))), IMAGE),
+    "adaptive max pool of uneven windows": (
+        lambda: head(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveMaxPool2d((4, 8))), IMAGE),
+    "adaptive pool of uneven windows, 1d": (
+        lambda: head(nn.Conv1d(4, 6, 3), nn.AdaptiveAvgPool1d(4)), SEQUENCE),
     "mean over space": (
         lambda: Function(lambda net, x: net.last(net.conv(x).relu().mean(dim=(-2, -1))),
                          conv=nn.Conv2d(3, 4, 3), last=nn.Linear(4, 3)), IMAGE),
@@ -528,6 +536,10 @@ NETWORKS: dict[str, tuple[Factory, tuple[int, ...]]] = {
     "classified by convolution": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
                               nn.Conv2d(4, 5, 1), nn.Flatten()), IMAGE),
+    "sigmoid": (
+        lambda: nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 1), nn.Sigmoid()), (6,)),
+    "sigmoid of an image": (
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid()), IMAGE),
     "softmax": (lambda: nn.Sequential(nn.Linear(6, 4), nn.Softmax(dim=1)), (6,)),
     "shared": (shared, IMAGE),
     "read twice": (read_twice, IMAGE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from snn_core import run
+from snn_core import predict, run
 from snn_core.cli import main
 from snn_core.data import Dataset
+from snn_core.ir import Linear, Sigmoid
 from snn_core.settings import RECORDABLE, Settings
 from snn_core.testing.builder import NetworkBuilder
 from snn_core.testing.networks import dyadic
@@ -96,6 +98,45 @@ def named_dir(make_run, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "named"
     make_run(path, log_vars=("input",), steps=10, classes=("ant", "bee", "cat", "dog"))
     return path
+
+
+TASKS = ("binary", "multilabel", "regression", "unlabelled classes", "unlabelled numbers")
+
+
+@pytest.fixture(scope="session")
+def task_dirs(tmp_path_factory) -> dict[str, Path]:
+    """Return result folders of outputs that are no classes, or have no labels, by name."""
+    rng = numbers(5)
+    x = dyadic((60, 8), rng, low=0, high=15 / 16, unit=2**-4)
+    hidden = NetworkBuilder((8,)).dense(dyadic((8, 30), rng, low=-0.4, high=0.5))
+    weight = dyadic((30, 3), rng, low=-0.4, high=0.4)
+    linear = hidden.dense(weight, activation=Linear()).build().replace(readout="membrane")
+
+    def with_outputs(number, activation):
+        out = replace(
+            linear.output,
+            weight_io=weight[:, :number].astype(np.float32),
+            bias_o=np.zeros(number, np.float32),
+            output_shape=(number,),
+            activation=activation,
+        )
+        return linear.replace(out)
+
+    values = predict(linear, x)
+    noisy = values + 0.2 * rng.normal(size=values.shape).astype(np.float32)
+    cases = {
+        "binary": (with_outputs(1, Sigmoid()), (noisy[:, 0] > 0).astype(int)),
+        "multilabel": (with_outputs(3, Sigmoid()), (noisy > 0).astype(int)),
+        "regression": (linear, noisy),
+        "unlabelled classes": (linear, None),
+        "unlabelled numbers": (with_outputs(1, Linear()), None),
+    }
+    found = {}
+    settings = Settings.of({"simulation": {"duration": STEPS, "batch_size": 25}})
+    for name, (network, labels) in cases.items():
+        found[name] = tmp_path_factory.mktemp("tasks") / name
+        run(network, "reference", data=(x, labels), settings=settings, output_dir=found[name])
+    return found
 
 
 # Before 8.2, click's runner mixed standard error into standard output unless told otherwise.

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -78,6 +79,63 @@ def test_a_damaged_batch_is_named(snn, run_dir, tmp_path):
     assert done.exit_code == 2
     assert "00001.npz is damaged" in done.stderr
     assert not (tmp_path / "run" / "figures").exists()
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+def test_figures_are_replaced_only_where_that_is_asked_for(snn, plain_dir, tmp_path, kind):
+    common = ("plot", plain_dir, "--format", kind, "-o", tmp_path)
+    assert snn(*common, "--only", "confusion_matrix").exit_code == 0
+    before = (tmp_path / f"confusion_matrix.{kind}").read_bytes()
+    refused = snn(*common)
+    assert refused.exit_code == 2
+    assert f"confusion_matrix.{kind}: it is there already" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [f"confusion_matrix.{kind}"]
+    assert (tmp_path / f"confusion_matrix.{kind}").read_bytes() == before
+    assert snn(*common, "--only", "error_vs_time").exit_code == 0, "nothing of that name is there"
+    done = snn(*common, "--force")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_what_is_no_figure_of_ours_is_never_replaced(snn, run_dir, plain_dir, tmp_path):
+    for command, name in (
+        (("plot", plain_dir), "error_vs_time.png"),
+        (("plot", "--compare", run_dir, plain_dir), "comparison.png"),
+    ):
+        (tmp_path / name).write_bytes(PNG + b" of a holiday")
+        for arguments in ((), ("--force",)):
+            done = snn(*command, "-o", tmp_path, *arguments)
+            assert done.exit_code == 2
+            assert "a file that is no figure of snn-plot is there" in done.stderr
+        assert (tmp_path / name).read_bytes() == PNG + b" of a holiday"
+
+
+def test_a_report_is_replaced_only_where_that_is_asked_for(snn, make_run, tmp_path):
+    make_run(tmp_path / "run", log_vars=())
+    page = tmp_path / "page.html"
+    assert snn("report", tmp_path / "run", "-o", page).exit_code == 0
+    again = snn("report", tmp_path / "run", "-o", page)
+    assert again.exit_code == 2
+    assert "page.html: it is there already" in again.stderr
+    assert snn("report", tmp_path / "run", "-o", page, "--force").exit_code == 0
+    page.write_text("<!DOCTYPE html><title>My page</title>")
+    foreign = snn("report", tmp_path / "run", "-o", page, "--force")
+    assert foreign.exit_code == 2
+    assert "a file that is no report is there" in foreign.stderr
+    for name in ("run.json", "batches/00000.npz"):
+        done = snn("report", tmp_path / "run", "-o", tmp_path / "run" / name, "--force")
+        assert done.exit_code == 2
+
+
+def test_a_disk_that_is_full_leaves_no_half_figure(snn, plain_dir, tmp_path, monkeypatch):
+    def full(**options):
+        return os.open("/dev/full", os.O_WRONLY), str(tmp_path / "none")
+
+    (tmp_path / "f").mkdir()
+    monkeypatch.setattr("snn_core.files.tempfile.mkstemp", full)
+    done = snn("plot", plain_dir, "-o", tmp_path / "f")
+    assert done.exit_code == 2
+    assert "error_vs_time.png: No space left on device" in done.stderr
+    assert list((tmp_path / "f").iterdir()) == []
 
 
 def test_a_report_is_written_beside_the_run(snn, make_run, tmp_path):

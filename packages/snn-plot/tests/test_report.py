@@ -89,9 +89,19 @@ def test_time_until_close_is_the_step_from_which_accuracy_stays(run_dir):
     result = view(run_dir).result
     labels = np.zeros(4, np.int64)
     decisions = np.array([[1, 0, 1, 0, 0]] + [[0, 0, 0, 0, 0]] * 3)
-    changed = replace(result, labels_b=labels, decision_b_t=decisions, ann_decision_b=labels)
-    assert find_close_step(changed) == 4
-    assert find_close_step(replace(changed, decision_b_t=decisions[:, ::-1] + 1)) is None
+
+    def decided(decision_b_t):
+        return replace(
+            result,
+            labels_b=labels,
+            decision_b_t=decision_b_t,
+            ann_decision_b=labels,
+            error_b_t=(decision_b_t != 0).astype(np.float32),
+            ann_error_b=np.zeros(4, np.float32),
+        )
+
+    assert find_close_step(decided(decisions)) == 4
+    assert find_close_step(decided(decisions[:, ::-1] + 1)) is None
 
 
 def test_energy_is_shown_where_it_was_measured(make_run, tmp_path):

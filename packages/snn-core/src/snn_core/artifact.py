@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from snn_core.errors import ArtifactError, ParseError
 from snn_core.evaluation.forward import check_consistent
-from snn_core.files import atomic_write
+from snn_core.files import FileKind, atomic_write, explain_failures, require_file
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
 from snn_core.ir.input_data import UINT8_SCALE, InputData
@@ -72,21 +72,46 @@ class Artifact:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+def is_artifact(path: Path) -> bool:
+    """Return whether a file is an artifact of any version, from its manifest alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(_MANIFEST).file_size > MAX_MANIFEST_BYTES:
+                return False
+            manifest = json.loads(archive.read(_MANIFEST))
+    except (OSError, ValueError, LookupError, RecursionError, EOFError, NotImplementedError,
+            RuntimeError, zipfile.BadZipFile, zlib.error):  # fmt: skip
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+
+FILE = FileKind(".snn file", is_artifact)
+"""What an artifact may replace: another one."""
+
+
+@explain_failures(memory="Close other programs, or save on a machine with more memory.")
 @phase("writing")
 def save(
     network: Network,
     path: PathLikeStr,
     *,
     provenance: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> None:
-    """Write an artifact; an existing file is replaced only when the new one is complete.
+    """Write an artifact, whole or not at all.
+
+    Parameters
+    ----------
+    overwrite
+        Replace an artifact that is there, once the new one is complete. Other files are never
+        replaced.
 
     Raises
     ------
     DataError
-        If the file cannot be written.
+        If the file cannot be written or must not be replaced.
     """
-    with atomic_write(Path(path)) as file:
+    with atomic_write(Path(path), kind=FILE, overwrite=overwrite) as file:
         _write_to(file, network, provenance=provenance)
 
 
@@ -162,6 +187,7 @@ def load_artifact(path: PathLikeStr) -> Artifact:
         If the file is missing, damaged, foreign or newer than this version.
     """
     path = Path(path)
+    require_file(path, error=ArtifactError)
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive, path)

@@ -16,6 +16,7 @@ from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.ranges import calibrated
 from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
+from snn_core.files import explain_failures
 from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
@@ -42,6 +43,7 @@ from snn_core.passes.spiking import (
 from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.simulation import registry
+from snn_core.simulation.tasks import check_labels
 from snn_core.trial import try_out
 from snn_core.typing import Array, Shape
 
@@ -83,6 +85,10 @@ def preset(name: str) -> Settings:
     return Settings.of(PRESETS[name])
 
 
+@explain_failures(
+    memory="Calibrate with fewer samples (normalization.num_samples), or convert on a computer "
+    "with more memory."
+)
 def convert(
     source: Any,
     data: Data,
@@ -218,8 +224,9 @@ def _calibration_samples(network: Network, data: Data, settings: Settings) -> Da
     how = settings.input.model_copy(update={"uint8_scale": network.input_data.uint8_scale})
     dataset = as_dataset(data, part="calibration", settings=how).fit_to(
         input_shape=network.input.output_shape,
-        num_classes=count(network.output.output_shape),
+        num_classes=max(count(network.output.output_shape), 2),  # one output tells two apart
     )
+    check_labels(network, dataset, settings)
     number = settings.normalization.num_samples
     return dataset if number is None else dataset.select(number=min(number, len(dataset)))
 
@@ -227,7 +234,7 @@ def _calibration_samples(network: Network, data: Data, settings: Settings) -> Da
 def _describe_input(network: Network, dataset: Dataset) -> InputData:
     """Return what the network keeps of its calibration samples."""
     found = calibrated(dataset, network.input_data)
-    complete = len(dataset.classes) == count(network.output.output_shape)
+    complete = len(dataset.classes) == max(count(network.output.output_shape), 2)
     return replace(found, classes=dataset.classes if complete else ())
 
 

@@ -64,6 +64,10 @@ class SimulationError(SNNError):
     """A simulator failed while building or running a network."""
 
 
+class OutOfMemoryError(SNNError, MemoryError):
+    """There is not enough memory; the message says how to need less."""
+
+
 class SNNWarning(UserWarning):
     """Base class of all warnings; the command line shows each as one line on standard error."""
 
@@ -75,6 +79,8 @@ class DataWarning(SNNWarning):
 def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
     """Warn at the line outside this package that led here."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("snn_core"):
+    # What decorates functions of this package is part of it.
+    ours = ("snn_core", "contextlib")
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(ours):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

@@ -1,17 +1,20 @@
-"""Files and folders: hashes, atomic writing, checks before work starts, and standard error."""
+"""Files and folders: hashes, atomic writing, checks before work, failures, standard error."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from snn_core.errors import DataError, SNNError
+from snn_core.errors import DataError, OutOfMemoryError, SNNError
 
 
 def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
@@ -32,17 +35,53 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
     return digest.hexdigest()
 
 
+def require_file(path: Path, *, error: type[SNNError] = DataError) -> None:
+    """Refuse what would be waited for instead of read: a pipe, a device or a socket.
+
+    Raises
+    ------
+    SNNError
+        An ``error`` that says what the path is. Missing files are left to who reads them.
+    """
+    form = None
+    with suppress(OSError):
+        form = stat.S_IFMT(path.stat().st_mode)
+    if form is not None and form not in (stat.S_IFREG, stat.S_IFDIR):
+        raise error(f"Cannot read {path}: it is {_SPECIAL.get(form, 'no file')}; expected a file.")
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file that this family of packages writes, and may therefore replace.
+
+    Parameters
+    ----------
+    name
+        What to call one in a message.
+    recognises
+        Tells from a file's content whether it is one.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+
+
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(
+    path: Path, *, kind: FileKind | None = None, overwrite: bool = False
+) -> Iterator[IO[bytes]]:
     """Yield a file that takes the place of ``path`` when the block ends without an error.
+
+    What may be replaced is checked at both ends of the block; see `require_writable`.
 
     Raises
     ------
     DataError
         If the file cannot be written.
     """
+    _require_replaceable(path, kind, overwrite=overwrite)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_PREFIX]}.")
     except OSError as error:
         raise _not_writable(path, error) from error
     try:
@@ -51,6 +90,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)  # mkstemp's files are private
+        _require_replaceable(path, kind, overwrite=overwrite)
         Path(name).replace(path)
     except BaseException as error:
         with suppress(FileNotFoundError):
@@ -60,21 +100,69 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, *, kind: FileKind | None = None, overwrite: bool = False) -> None:
     """Make sure that a file can be written, before the work that produces it.
+
+    Parameters
+    ----------
+    kind
+        What the file will be. Only a file of this kind is ever replaced; any file if not given.
+    overwrite
+        Whether a file that is there may be replaced.
 
     Raises
     ------
     DataError
-        If its folder is missing or not writable, or it is a folder itself.
+        If its folder is missing or not writable, or there is something that must not be replaced:
+        a folder, a link, a pipe or a device in any case.
     """
-    if path.is_dir():
-        raise DataError(f"Cannot write {path}: it is a folder. Choose a file name in it.")
+    _require_replaceable(path, kind, overwrite=overwrite)
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise _not_writable(path, error) from error
+
+
+_PREFIX = 100
+"""Letters of a file's name in that of its temporary file, which may not grow too long."""
+
+_SPECIAL = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file",
+}
+
+
+def _require_replaceable(path: Path, kind: FileKind | None, *, overwrite: bool) -> None:
+    """Raise unless a file may take the place of what is at a path, if anything is there."""
+    try:
+        form = stat.S_IFMT(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    if form == stat.S_IFDIR:
+        raise DataError(f"Cannot write {path}: it is a folder. Choose a file name in it.")
+    if form != stat.S_IFREG:
+        raise DataError(
+            f"Cannot write {path}: it is {_SPECIAL.get(form, 'no plain file')}, which no file "
+            f"replaces. Choose another name."
+        )
+    if kind is not None and not kind.recognises(path):
+        raise DataError(
+            f"Cannot write {path}: a file that is no {kind.name} is there, and is never replaced. "
+            f"Choose another name."
+        )
+    if not overwrite:
+        raise DataError(
+            f"Cannot write {path}: it is there already. Choose another name, or replace it with "
+            f"--force (overwrite=True)."
+        )
 
 
 def _not_writable(path: Path, error: OSError) -> DataError:
@@ -97,10 +185,86 @@ def make_folder(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise DataError(
-            f"Cannot write to the folder {path}: {error.strerror or error}. Choose another output "
-            f"folder."
-        ) from error
+        raise _no_folder(path, error) from error
+
+
+def list_folder(path: Path) -> list[Path]:
+    """Return what is in a folder for results; nothing if there is none.
+
+    Raises
+    ------
+    DataError
+        If it is no folder, or cannot be read.
+    """
+    try:
+        return sorted(path.iterdir())
+    except FileNotFoundError:
+        if path.is_symlink():  # to nothing: no folder can be made there
+            raise DataError(
+                f"Cannot write to the folder {path}: it is a link to nothing. Choose another "
+                f"output folder."
+            ) from None
+        return []
+    except OSError as error:
+        raise _no_folder(path, error) from error
+
+
+def _no_folder(path: Path, error: OSError) -> DataError:
+    reason = error.strerror or error
+    with suppress(OSError):
+        form = stat.S_IFMT(path.lstat().st_mode)
+        if form not in (stat.S_IFDIR, stat.S_IFLNK):
+            reason = f"it is {_SPECIAL.get(form, 'something else')}"
+    return DataError(f"Cannot write to the folder {path}: {reason}. Choose another output folder.")
+
+
+@contextmanager
+def explain_failures(*, memory: str) -> Iterator[None]:
+    """Turn what the operating system and the memory refuse into errors that say what to do.
+
+    It works as a decorator, too. All that users call and each command runs in it, so that nothing
+    has to expect that a disk is full or a path is of the wrong kind.
+
+    Parameters
+    ----------
+    memory
+        How to need less memory.
+
+    Raises
+    ------
+    DataError
+        In place of an `OSError`.
+    OutOfMemoryError
+        In place of a `MemoryError`.
+    """
+    try:
+        yield
+    except SNNError:
+        raise
+    except MemoryError as error:
+        found = f" ({error})" if str(error) else ""
+        raise OutOfMemoryError(f"There is not enough memory{found}. {memory}") from error
+    except OSError as error:
+        raise DataError(_explain(error)) from error
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.EPIPE:
+        return "The output was closed before all of it was written."
+    said = str(error.strerror or error).rstrip(".")
+    what = f"Cannot read or write {error.filename}" if error.filename else "Cannot read or write"
+    return f"{what}: {said}. {_ADVICE.get(error.errno or 0, 'Check the path and try again.')}"
+
+
+_ADVICE = {
+    errno.ENOSPC: "Make room on the disk, or choose another one.",
+    errno.EDQUOT: "Make room on the disk, or choose another one.",
+    errno.EACCES: "Choose a path that you may use.",
+    errno.EPERM: "Choose a path that you may use.",
+    errno.EROFS: "Choose a path that you may write.",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n).",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def test_flags_decide_how_to_convert(
 def test_timesteps_are_what_thresholds_are_chosen_for(convert, tmp_path):
     convert("--timesteps", 4)
     few = load(tmp_path / "out.snn")
-    convert("--timesteps", 64)
+    convert("--timesteps", 64, "--force")
     many = load(tmp_path / "out.snn")
     assert "mse at 4 steps" in "\n".join(few.history)
     first, second = (next(iter(network.scale_facs.values())) for network in (few, many))
@@ -148,7 +148,7 @@ def test_samples_limit_the_calibration_alone(convert, snn, images, tmp_path):
         done = snn(*run, "--data", images("test.npz", count=count), "--json")
         assert json.loads(done.stdout)["samples"] == count
     # More than there are is all of them, as in a settings file.
-    assert convert("--samples", 500).exit_code == 0
+    assert convert("--samples", 500, "--force").exit_code == 0
     assert load_artifact(tmp_path / "out.snn").provenance["calibration_samples"] == 20
 
 

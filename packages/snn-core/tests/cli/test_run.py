@@ -14,6 +14,7 @@ KEYS = [
     "samples",
     "timesteps",
     "dt_ms",
+    "task",
     "accuracy",
     "ann_accuracy",
     "agreement",
@@ -179,3 +180,53 @@ def test_a_stopped_run_keeps_its_batches_and_resumes(snn, start, long_run, name)
     result = RunResult.load(folder)
     np.testing.assert_array_equal(result.sample_ids_b, np.arange(BATCHES * BATCH))
     assert not result.interrupted
+
+
+# Outputs that are no classes.
+
+
+@pytest.fixture
+def one_output(write_archive):
+    """Return a file of a Keras model with one sigmoid output: yes if the first pixel is bright."""
+    weight = np.zeros((36, 1))
+    weight[0] = 2
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 6, 6, 1]}},
+        {"class_name": "Flatten", "config": {"name": "flatten"}},
+        {"class_name": "Dense", "config": {"name": "y", "units": 1, "activation": "sigmoid"}},
+    ]
+    model = {"class_name": "Sequential", "config": {"name": "net", "layers": layers}}
+    return write_archive(model, {"layers/dense": [weight, np.array([-1])]})
+
+
+def test_one_output_is_converted_and_scored_by_its_labels(snn, one_output, images, tmp_path):
+    path, common = tmp_path / "one.snn", ("--simulator", "reference", "--data")
+    with np.load(images()) as data:
+        x = data["x"]
+    yes = (x[:, 0, 0, 0] > 0.5).astype(int)
+    done = snn("convert", one_output, "-o", path, "--data", images(y=yes), "--check", "off")
+    assert done.exit_code == 0, done.output
+    run = ("run", path, *common)
+    found = figures(snn(*run, images("yes.npz", y=yes), "--json"))
+    assert (found["task"], found["accuracy"], found["ann_accuracy"]) == ("binary", 1, 1)
+    share = 1 / (1 + np.exp(1 - 2 * x[:, 0, 0, 0]))
+    found = figures(snn(*run, images("share.npz", y=share), "--json"))
+    assert found["task"] == "regression"
+    assert found["mse"] == pytest.approx(0, abs=1e-12)
+    assert found["r2"] == pytest.approx(1)
+    unlabelled = images("x.npz", y=None)
+    assert set(figures(snn(*run, unlabelled, "--json"))) & {"accuracy", "agreement", "mse"} == {
+        "agreement"
+    }
+    table = snn(*run, images("share.npz", y=share)).stdout
+    assert "regression" in table.splitlines()[0]
+    assert "mean squared error" in table
+    assert "R²" in table
+    table = snn(*run, unlabelled).stdout
+    assert "binary, no labels" in table.splitlines()[0]
+    assert "accuracy" not in table
+    done = snn(*run, images("yes.npz", y=yes), "--task", "regression", "--json")
+    assert figures(done)["task"] == "regression"
+    refused = snn(*run, images("share.npz", y=share), "--task", "binary")
+    assert refused.exit_code == 2
+    assert "expected whole numbers from 0" in refused.stderr

@@ -21,7 +21,8 @@ def converted(snn, tmp_path):
 
     def call(model, data, *arguments):
         path = tmp_path / "out.snn"
-        done = snn("convert", model, "-o", path, "--data", data, "--timesteps", 8, *arguments)
+        done = snn("convert", model, "-o", path, "--data", data, "--timesteps", 8, "--force",
+                   *arguments)  # fmt: skip
         assert done.exit_code == 0, done.stderr
         return path, done
 

@@ -103,6 +103,30 @@ def test_a_constant_that_is_no_number_is_a_clear_error(write_archive: Writer) ->
         outputs(path)
 
 
+@pytest.mark.parametrize(
+    ("entry", "args"),
+    [
+        (operation("GetItem"), ("x",)),
+        (operation("GetItem"), ("x", [{"class_name": "__slice__", "config": 3}, 0])),
+        (operation("GetItem"), ("x", [{"class_name": "__slice__", "config": {}}, 7])),
+        (operation("Pad", pad_width=[[0, 0], [1]]), ("x",)),
+        (operation("Pad", pad_width="x"), ("x",)),
+        (operation("Transpose", axes=[0, 5]), ("x",)),
+        (operation("Mean", axis="x"), ("x",)),
+        (operation("Squeeze", axis=1), ("x",)),
+        (operation("Clip", x_min=None, x_max=[]), ("x",)),
+        (layer("Normalization", "n", axis=[-1], mean=[1.0, 2.0], variance=[1.0, 2.0]), ("x",)),
+        (layer("Normalization", "n", axis=[-1], mean=[1.0, 2.0, 3.0]), ("x",)),
+        (layer("Normalization", "n", axis=[-1], mean=0.0, variance=-1.0), ("x",)),
+    ],
+)
+def test_broken_settings_of_operations_are_clear_errors(
+    write_archive: Writer, entry: Any, args: Any
+) -> None:
+    with pytest.raises((ParseError, UnsupportedError)):
+        outputs(write_archive(functional(entry, *args), {}))
+
+
 def test_normalization_by_its_settings(write_archive: Writer) -> None:
     """(x - mean) / sqrt(variance), and its inverse."""
     given = {"mean": [1.0, 2.0, 0.0], "variance": [4.0, 0.25, 1.0], "axis": [-1]}

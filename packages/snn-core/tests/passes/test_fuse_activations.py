@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
+from snn_core.errors import UnsupportedError
 from snn_core.ir import (
     Activation,
     ActivationLayer,
@@ -19,9 +21,15 @@ from snn_core.ir import (
     MaxPooling2D,
     Network,
     ReLU,
+    Sigmoid,
     Softmax,
 )
-from snn_core.passes import add_output_neurons, fuse_activations, rectify_max_pooling
+from snn_core.passes import (
+    add_output_neurons,
+    fuse_activations,
+    rectify_max_pooling,
+    run_structural,
+)
 
 
 def dense(name: str, source: str, activation: Activation | None = None) -> Dense:
@@ -117,6 +125,42 @@ def test_trailing_flatten_hands_its_softmax_to_output_neurons() -> None:
     assert activation(found["a"]) == Linear()
     assert activation(found.output) == Softmax()
     assert found.output.inputs == ("f",)
+
+
+def test_a_sigmoid_goes_to_the_sums_that_it_is_of() -> None:
+    flat = Flatten(name="f", inputs=("a",), output_shape=(2,))
+    for layers in (
+        (dense("a", "x"), act("s", "a", Sigmoid())),
+        (dense("a", "x"), flat, act("s", "f", Sigmoid())),
+    ):
+        found = fuse_activations(network(*layers))
+        assert activation(found["a"]) == Sigmoid()
+        assert "s" not in found
+
+
+def test_hidden_sigmoid_stays_for_the_check_to_report() -> None:
+    before = network(dense("a", "x"), act("s", "a", Sigmoid()), dense("b", "s"))
+    assert fuse_activations(before) is before
+    with pytest.raises(
+        UnsupportedError, match=r"s \(ActivationLayer\): sigmoid inside the network"
+    ):
+        run_structural(before)
+
+
+def test_trailing_flatten_hands_its_sigmoid_to_output_neurons() -> None:
+    flat = Flatten(name="f", inputs=("s",), output_shape=(2,))
+    found = run_structural(network(dense("a", "x"), act("s", "a", Sigmoid()), flat))
+    assert activation(found.output) == Sigmoid()
+    assert all(
+        activation(layer) != Sigmoid() for layer in found.layers[1:-1] if layer.kind == "Dense"
+    )
+
+
+def test_a_sigmoid_does_not_overflow() -> None:
+    x = np.float32([-1000, -1, 0, 1, 1000])
+    expected = [0, 1 / (1 + np.e), 0.5, 1 / (1 + 1 / np.e), 1]
+    np.testing.assert_allclose(Sigmoid()(x), expected, rtol=1e-6)  # float32
+    assert Sigmoid()(x).dtype == np.float32
 
 
 def pool(source: str, name: str = "p") -> MaxPooling2D:

@@ -41,12 +41,12 @@ def simulate(network, **options):
 ARRAYS = [
     name
     for name, kind in RunResult.__annotations__.items()
-    if name.endswith(("_b", "_b_t", "_b_n"))
+    if name.endswith(("_b", "_b_o", "_b_t", "_b_n"))
 ]
 
 
 def assert_same(first, second):
-    assert len(ARRAYS) == 9
+    assert len(ARRAYS) == 15
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name), err_msg=name)
 
@@ -64,11 +64,11 @@ def test_a_result_holds_every_sample_in_order(network):
 
 
 def test_figures_worked_out_by_hand():
-    # one input of 1, weight 1: a spike in each of 4 steps in both layers
+    # one input of 1, weight 1: a spike in each of 4 steps in both layers, which is a yes
     chain = NetworkBuilder((1,)).dense([[1]]).dense([[1]], bias_o=[0]).build()
     result = simulate(
         chain,
-        data=(np.ones((2, 1)), np.zeros(2, int)),
+        data=(np.ones((2, 1)), np.ones(2, int)),
         settings=settings_of(simulation={"duration": 4}),
     )
     assert result.mean_rate == 1
@@ -356,8 +356,8 @@ def test_folders_that_are_no_results_are_refused(tmp_path):
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_written(network, tmp_path):
-    with pytest.raises(DataError, match="has no labels"):
-        simulate(network, data=Dataset.of(X), output_dir=tmp_path / "run")
+    with pytest.raises(DataError, match="has the label 3; the network knows the classes 0 to 2"):
+        simulate(network, data=(X, Y + 1), output_dir=tmp_path / "run")
     with pytest.raises(SettingsError, match="Unknown simulator option: 'threads'"):
         simulate(network, settings=settings_of(options={"reference": {"threads": 2}}),
                  output_dir=tmp_path / "run")  # fmt: skip
@@ -401,3 +401,22 @@ def test_recorded_spike_trains_are_compact_in_memory_and_in_files(tmp_path):
         with np.load(path / "batches" / "00000.npz", allow_pickle=False) as archive:
             stored = [archive[name] for name in archive.files if name.startswith("log/")]
         assert all(array.dtype.kind == "u" for array in stored if array.ndim and len(array) > 9)
+
+
+def test_folders_of_version_1_are_read_as_classifications(network, tmp_path):
+    result = simulate(network, output_dir=tmp_path / "run")
+    for path in (tmp_path / "run" / "batches").iterdir():
+        with np.load(path) as batch:
+            kept = {name: batch[name] for name in batch.files}
+        for name in kept.copy():
+            if name.endswith(("_b_o", "error_b_t", "error_b", "deviation_b_t")):
+                del kept[name]
+        kept["decision_b_t"] = kept["decision_b_t"].astype(np.int16)
+        np.savez(path, **kept)
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    old = {key: described[key] for key in described if key not in ("task", "has_labels")}
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**old, "format_version": 1}))
+    loaded = RunResult.load(tmp_path / "run")
+    assert loaded.summary() == result.summary()
+    np.testing.assert_array_equal(loaded.accuracy_t, result.accuracy_t)
+    assert loaded.output_b_o.shape == (11, 0)

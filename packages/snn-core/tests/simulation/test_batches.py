@@ -64,19 +64,25 @@ def test_a_batch_is_the_same_wherever_and_in_whatever_order_it_is_simulated():
 
 def test_the_analog_network_is_evaluated_once(monkeypatch):
     calls = []
-    plain = forward.forward
-    monkeypatch.setattr(forward, "forward", lambda *a: calls.append(0) or plain(*a))
+    plain = forward.layer_values
+    monkeypatch.setattr(forward, "layer_values", lambda *a: calls.append(0) or plain(*a))
     snn = simulator()
     result = simulate_batch(snn, DATASET, BatchPlan.of(snn, DATASET.sample_ids)[0])
     assert len(calls) == 1
     assert list(result.activations_n_b_l) == [layer.name for layer in NETWORK.spiking_layers]
 
 
-def test_labels_are_needed():
+def test_without_labels_batches_are_compared_with_the_analog_network_alone():
     snn = simulator()
-    unlabelled = Dataset.of(DATASET.x_b_l)
-    with pytest.raises(DataError, match="has no labels"):
-        simulate_batch(snn, unlabelled, BatchPlan.of(snn, unlabelled.sample_ids)[0])
+    plan = BatchPlan.of(snn, DATASET.sample_ids)
+    found = simulate_batch(snn, Dataset.of(DATASET.x_b_l), plan[0])
+    labelled = simulate_batch(snn, DATASET, plan[0])
+    assert found.labels_b.tolist() == [-1, -1, -1]
+    assert np.isnan(found.score.error_b_t).all()
+    assert np.isnan(found.score.ann_error_b).all()
+    for name in ("decision_b_t", "ann_decision_b", "deviation_b_t"):
+        np.testing.assert_array_equal(getattr(found.score, name), getattr(labelled.score, name))
+    np.testing.assert_array_equal(found.output_b_o, labelled.output_b_o)
 
 
 def test_simulators_can_be_pickled():

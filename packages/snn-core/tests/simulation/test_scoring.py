@@ -1,11 +1,15 @@
 import numpy as np
 
-from snn_core.simulation.scoring import UNDECIDED, decisions, errors_over_time
+from snn_core.simulation.scoring import UNDECIDED, decisions, scores_over_time, top_k_errors
 
 
 def output(*classes):
     """Return the output of one sample: a row of steps for each class."""
     return np.array([classes], np.float32)
+
+
+def errors(output_b_c_t, labels_b, *, k):
+    return top_k_errors(scores_over_time(output_b_c_t, readout="counts"), labels_b, k=k)
 
 
 def test_spikes_so_far_decide_and_ties_go_to_the_lowest_class():
@@ -20,23 +24,23 @@ def test_potentials_decide_as_they_are_now():
 
 def test_a_silent_output_is_wrong():
     silent = output([0, 0], [0, 0])
-    errors = errors_over_time(silent, np.array([0]), readout="counts", k=1)
-    assert errors.tolist() == [[True, True]]
+    found = errors(silent, np.array([0]), k=1)
+    assert found.tolist() == [[True, True]]
 
 
 def test_top_k_never_credits_silent_classes():
     spikes = output([0, 0], [0, 0], [1, 1], [0, 1])
     for label, expected in ((2, [False, False]), (3, [True, False]), (0, [True, True])):
-        errors = errors_over_time(spikes, np.array([label]), readout="counts", k=3)
-        assert errors.tolist() == [expected], label
+        found = errors(spikes, np.array([label]), k=3)
+        assert found.tolist() == [expected], label
 
 
 def test_k_may_exceed_the_number_of_classes():
-    errors = errors_over_time(output([1, 1], [1, 0]), np.array([1]), readout="counts", k=9)
-    assert errors.tolist() == [[False, False]]
+    found = errors(output([1, 1], [1, 0]), np.array([1]), k=9)
+    assert found.tolist() == [[False, False]]
 
 
 def test_every_sample_is_judged_by_its_own_label():
     spikes = np.array([[[1], [0]], [[0], [1]]], np.float32)
-    errors = errors_over_time(spikes, np.array([0, 0]), readout="counts", k=1)
-    assert errors.tolist() == [[False], [True]]
+    found = errors(spikes, np.array([0, 0]), k=1)
+    assert found.tolist() == [[False], [True]]

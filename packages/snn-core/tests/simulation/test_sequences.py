@@ -157,14 +157,14 @@ def test_nothing_is_recorded_of_a_stopped_sample_and_its_potential_stays():
     network = NetworkBuilder((1,)).dense([[0.75]], bias_o=[0.25]).build()
     sections = {
         "input": {"encoding": "poisson", "num_poisson_events_per_sample": 2},
-        "simulation": {"early_stopping": True, "duration": 6.0},
+        "simulation": {"early_stopping": True, "duration": 6.0, "task": "classification"},
         "output": {"log_vars": ["spiketrains", "mem"]},
     }
     x_b_l, labels = f4([[1], [0]]), np.array([0, 0])
     snn = ReferenceSNN(network, Settings.of(sections))
     snn.run(x_b_l, labels)
     assert snn.result.recording.output_b_l_t[:, 0].tolist() == [[1, 1, 0, 0, 0, 0], [0] * 6]
-    assert snn.result.decision_b_t.tolist() == [[0] * 6, [-1] * 6]
+    assert snn.result.score.decision_b_t.tolist() == [[0] * 6, [-1] * 6]
     assert snn.neuron_operations_b_t.tolist() == [[1, 1, 0, 0, 0, 0], [0] * 6]
 
 

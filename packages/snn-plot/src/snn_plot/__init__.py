@@ -30,6 +30,7 @@ from snn_plot.correlation import (
 )
 from snn_plot.graphs import Scene, output_graphs
 from snn_plot.operations import plot_comparison, plot_ops_vs_time
+from snn_plot.outputs import plot_measure_vs_time, plot_outputs
 from snn_plot.probes import (
     plot_energy_probe,
     plot_execution_time_probe,
@@ -74,8 +75,10 @@ __all__ = [
     "plot_layer_correlation",
     "plot_layer_summaries",
     "plot_max_activ_hist",
+    "plot_measure_vs_time",
     "plot_network_correlations",
     "plot_ops_vs_time",
+    "plot_outputs",
     "plot_param_sweep",
     "plot_parameter_histogram",
     "plot_pearson_coefficients",

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from snn_core import artifact
 from snn_core.errors import SNNError
-from snn_core.files import make_folder, require_writable
+from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
+from snn_plot.saving import FILE, save_figure
 from snn_plot.units import CHOICES, Units
 
 PATH = click.Path(path_type=Path)
@@ -44,6 +45,7 @@ unit_option = click.option(
 @click.option("-o", "--output", type=PATH, help="Folder for the figures [RUN_DIR/figures].")
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="png", show_default=True)
 @click.option("--model", type=PATH, help="The converted network (.snn), for figures of weights.")
+@click.option("--force", is_flag=True, help="Replace figures that are there; other files never.")
 @sample_option
 @unit_option
 def plot(
@@ -54,6 +56,7 @@ def plot(
     output: Path | None,
     kind: str,
     model: Path | None,
+    force: bool,
     sample: int | None,
     unit: str,
 ) -> None:
@@ -61,25 +64,27 @@ def plot(
     if compare:
         if only or model or sample is not None:
             raise SNNError("--compare draws one figure; leave out --only, --model and --sample.")
-        _compare(runs, output or Path("figures"), kind=kind, unit=unit)
+        _compare(runs, output or Path("figures"), kind=kind, unit=unit, force=force)
         return
     if len(runs) > 1:
         raise SNNError(f"Found {len(runs)} runs; give one, or --compare to compare them.")
     from snn_plot import graphs
     from snn_plot.recorded import view
 
+    folder = output or runs[0] / "figures"
+    list_folder(folder)  # which raises if it is none
     with status(f"reading {runs[0]}"):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
         scene = graphs.Scene(run=run, units=run.units(unit), network=network)
         makers = graphs.makers(scene, only=only)
-    folder = output or runs[0] / "figures"
+    paths = {name: folder / f"{name}.{kind}" for name in makers}
+    for path in paths.values():  # before the first is drawn
+        make_folder(path.parent)
+        require_writable(path, kind=FILE, overwrite=force)
     with progress(len(makers)) as advance:
         for name, make in makers.items():
-            path = folder / f"{name}.{kind}"
-            make_folder(path.parent)
-            require_writable(path)
-            make().savefig(path)
+            save_figure(make(), paths[name], overwrite=force)
             advance(name)
     click.echo(f"{len(makers)} figures in {folder}")
     if not only:
@@ -87,19 +92,20 @@ def plot(
             click.echo(f"  without {name}: {reason}", err=True)
 
 
-def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str) -> None:
+def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force: bool) -> None:
     from snn_plot.operations import plot_comparison
     from snn_plot.recorded import view
 
+    path = folder / f"comparison.{kind}"
+    if list_folder(folder):
+        require_writable(path, kind=FILE, overwrite=force)
     results = {}
     with progress(len(paths)) as advance:
-        for path, name in zip(paths, short_names(paths), strict=True):
-            results[name] = view(path).result
+        for run, name in zip(paths, short_names(paths), strict=True):
+            results[name] = view(run).result
             advance(name)
     make_folder(folder)
-    path = folder / f"comparison.{kind}"
-    require_writable(path)
-    plot_comparison(results, units=Units(time=unit)).savefig(path)
+    save_figure(plot_comparison(results, units=Units(time=unit)), path, overwrite=force)
     click.echo(f"1 figure: {path}")
 
 
@@ -121,6 +127,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 @click.command()
 @click.argument("run_dir", type=PATH, required=False)
 @click.option("-o", "--output", type=PATH, help="The HTML file [RUN_DIR/report.html].")
+@click.option("--force", is_flag=True, help="Replace a report that is there; other files never.")
 @click.option(
     "--serve",
     type=PATH,
@@ -140,6 +147,7 @@ def report(
     *,
     run_dir: Path | None,
     output: Path | None,
+    force: bool,
     serve: Path | None,
     port: int,
     sample: int | None,
@@ -162,7 +170,7 @@ def report(
     folder = Path(run_dir or "")
     path = output or folder / "report.html"
     with status(f"reading {folder}"):
-        size = write_report(folder, path, sample_id=sample, unit=unit)
+        size = write_report(folder, path, sample_id=sample, unit=unit, overwrite=force)
     click.echo(f"{path} ({size / 1e6:.1f} MB)")
 
 

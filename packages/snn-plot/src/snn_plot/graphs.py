@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
 from snn_core.ir import Network, Weighted
+from snn_core.running.result import RunResult
 from snn_core.typing import Array
 from snn_plot.accuracy import plot_confusion_matrix, plot_error_vs_time
 from snn_plot.activity import (
@@ -26,7 +27,9 @@ from snn_plot.correlation import (
     plot_network_correlations,
     plot_pearson_coefficients,
 )
+from snn_plot.measures import measure_of
 from snn_plot.operations import plot_ops_vs_time
+from snn_plot.outputs import plot_measure_vs_time, plot_outputs
 from snn_plot.probes import (
     plot_energy_probe,
     plot_execution_time_probe,
@@ -74,10 +77,16 @@ class Kind:
     needs
         Recorded variables without which there is nothing to draw; ``network`` is the network,
         ``probes`` a folder of measurements.
+    of
+        What it is of, where it is not of every run.
+    applies
+        Whether it is of a run.
     """
 
     makers: Callable[[Scene], Mapping[str, Maker]]
     needs: tuple[str, ...] = ()
+    of: str = "runs"
+    applies: Callable[[RunResult], bool] = lambda result: True
 
     def missing(self, scene: Scene) -> list[str]:
         """Return which needs are not met."""
@@ -114,6 +123,14 @@ def makers(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Maker]:
     for name, kind in KINDS.items():
         if only and name not in only:
             continue
+        if not kind.applies(scene.run.result):
+            if only:
+                known = "with" if scene.run.result.has_labels else "without"
+                raise DataError(
+                    f"The figure {name} is of {kind.of}; the task of this run is "
+                    f"{scene.run.result.task!r}, {known} labels."
+                )
+            continue
         missing = kind.missing(scene)
         if missing and only:
             raise DataError(f"The figure {name} cannot be drawn: {advice(missing)}.")
@@ -124,7 +141,9 @@ def makers(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Maker]:
 
 def left_out(scene: Scene) -> dict[str, str]:
     """Return the kinds that a run has no data for, and what to do about it."""
-    all_missing = {name: kind.missing(scene) for name, kind in KINDS.items()}
+    all_missing = {
+        name: kind.missing(scene) for name, kind in KINDS.items() if kind.applies(scene.run.result)
+    }
     return {name: advice(missing) for name, missing in all_missing.items() if missing}
 
 
@@ -174,7 +193,14 @@ def of_layers(run: RunView, attribute: str) -> dict[str, Array]:
 
 def _error_vs_time(scene: Scene) -> Figure:
     result = scene.run.result
+    if not is_of_classes(result):
+        measure = measure_of(result)
+        return plot_measure_vs_time(measure, samples=result.samples, units=scene.units)
     wrong = result.ann_decision_b != result.labels_b
+    if result.task == "binary":  # the best class is the only one
+        return plot_error_vs_time(
+            result.top1err_b_t, top1err_ann=float(wrong.mean()), units=scene.units
+        )
     return plot_error_vs_time(
         result.top1err_b_t,
         result.topkerr_b_t,
@@ -208,10 +234,31 @@ def _confusion_matrix(scene: Scene) -> Figure:
 
 def _input_image(scene: Scene) -> Figure:
     run = scene.run
+    image, label = np.asarray(run.input_l), int(run.result.labels_b[run.sample])
+    if run.result.task not in CLASSES:
+        return plot_input_image(image)
     return plot_input_image(
-        np.asarray(run.input_l),
-        label=run.result.class_name(int(run.result.labels_b[run.sample])),
+        image,
+        label=run.result.class_name(label) if run.result.has_labels else None,
         decided=run.result.class_name(int(run.result.decision_b[run.sample])),
+    )
+
+
+CLASSES = ("classification", "binary")
+"""Tasks whose decisions are classes."""
+
+
+def is_of_classes(result: RunResult) -> bool:
+    """Return whether a run decided classes that are known."""
+    return result.task in CLASSES and result.has_labels
+
+
+def _outputs(scene: Scene) -> Figure:
+    result = scene.run.result
+    if result.has_labels:
+        return plot_outputs(result.targets_b_o, result.output_b_o, result.ann_output_b_o)
+    return plot_outputs(
+        result.ann_output_b_o, result.output_b_o, quantity="output of the analog network"
     )
 
 
@@ -293,7 +340,16 @@ TRAINS, WANTED = "spiketrains", "activations"
 KINDS: Mapping[str, Kind] = {
     "error_vs_time": Kind(makers=_single("error_vs_time", _error_vs_time)),
     "ops_vs_time": Kind(makers=_single("ops_vs_time", _ops_vs_time)),
-    "confusion_matrix": Kind(makers=_single("confusion_matrix", _confusion_matrix)),
+    "confusion_matrix": Kind(
+        makers=_single("confusion_matrix", _confusion_matrix),
+        of="classes that are known",
+        applies=is_of_classes,
+    ),
+    "outputs": Kind(
+        makers=_single("outputs", _outputs),
+        of="outputs that are numbers",
+        applies=lambda result: result.task == "regression",
+    ),
     "input_image": Kind(makers=_single("input_image", _input_image), needs=("input",)),
     "spikecount_vs_time": Kind(
         makers=_single(

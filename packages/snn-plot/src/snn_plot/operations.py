@@ -12,7 +12,7 @@ from snn_core.errors import DataError
 from snn_core.running.result import RunResult
 from snn_core.typing import Array, Float64
 from snn_plot import style
-from snn_plot.accuracy import wilson_interval
+from snn_plot.measures import measure_of
 from snn_plot.spikes import draw_cumulative
 from snn_plot.units import STEPS, Units
 
@@ -57,8 +57,9 @@ def plot_ops_vs_time(
 def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> Figure:
     """Compare runs: accuracy over time, and over operations with the best of all runs marked.
 
-    Bands are 95 % Wilson intervals. The black line joins the points that no run beats: none has a
-    higher accuracy with as few operations (the Pareto front).
+    Bands are 95 % intervals. The black line joins the points that no run beats: none has a higher
+    accuracy with as few operations (the Pareto front). Where outputs are numbers, the mean squared
+    error takes the place of the accuracy.
 
     Parameters
     ----------
@@ -70,35 +71,43 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
     Raises
     ------
     DataError
-        If there are no runs.
+        If there are no runs, or they are not measured in the same way.
     """
     if not runs:
         raise DataError("Found no runs to compare; expected at least one.")
+    measures = {name: measure_of(result) for name, result in runs.items()}
+    first = next(iter(measures.values()))
+    if any(measure.name != first.name for measure in measures.values()):
+        found = ", ".join(f"{name}: {measure.name}" for name, measure in measures.items())
+        raise DataError(f"Found different measures ({found}); compare runs of one task.")
     figure = style.new_figure(height=4.8)
     upper, lower = (style.tidy(figure.add_subplot(2, 1, i)) for i in (1, 2))
     shades = style.shades(len(runs))
     for (name, result), shade in zip(runs.items(), shades, strict=True):
         dt_ms = float(result.metadata["identity"]["settings"]["simulation"]["dt"])
         times = Units(time=units.time, dt_ms=dt_ms).times(result.timesteps)
-        accuracy_t = 100 * result.accuracy_t
-        low_t, high_t = wilson_interval(result.accuracy_t, result.samples)
+        measure = measures[name]
         cost_t = cumulative_operations(result)
         for axes, x_t in ((upper, times), (lower, cost_t)):
             # Runs that differ in their length alone lie on each other: a dot tells the ends.
-            axes.plot(x_t, accuracy_t, "-o", markevery=[-1], markersize=3, color=shade,
+            axes.plot(x_t, measure.value_t, "-o", markevery=[-1], markersize=3, color=shade,
                       label=f"{name} ({result.samples} samples)")  # fmt: skip
-            axes.fill_between(x_t, 100 * low_t, 100 * high_t, color=shade, alpha=0.12, linewidth=0)
-        lower.plot(result.ann_operations_per_sample, 100 * result.ann_accuracy, "*", color=shade,
-                   markersize=7, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
+            axes.fill_between(x_t, measure.low_t, measure.high_t, color=shade, alpha=0.12,
+                              linewidth=0)  # fmt: skip
+        if measure.ann is not None:
+            lower.plot(result.ann_operations_per_sample, measure.ann, "*", color=shade,
+                       markersize=7, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
     cost_p, best_p = pareto_front(list(runs.values()))
-    lower.step(cost_p, 100 * best_p, where="post", color="black", linewidth=0.7, linestyle="--")
-    upper.set(xlabel=units.time_label, ylabel="accuracy (% of samples)", ylim=(0, 102))
-    lower.set(xlabel="operations so far (per sample)", ylabel="accuracy (% of samples)",
-              xscale="log", ylim=(0, 102))  # fmt: skip
+    lower.step(cost_p, best_p, where="post", color="black", linewidth=0.7, linestyle="--")
+    label = "accuracy (% of samples)" if first.name == "accuracy" else first.label
+    upper.set(xlabel=units.time_label, ylabel=label)
+    lower.set(xlabel="operations so far (per sample)", ylabel=label, xscale="log")
+    for axes in (upper, lower):
+        axes.set_ylim(0, 102 if first.is_share else None)
     lower.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     lower.xaxis.set_major_formatter(EngFormatter(sep="\u202f"))
     lower.xaxis.set_minor_formatter(NullFormatter())
-    upper.set_title("95 % Wilson intervals", loc="left")
+    upper.set_title(f"{first.interval}s" if first.is_share else first.interval, loc="left")
     lower.set_title("★ analog networks; dashed: best of all runs", loc="left")
     style.legend_below(figure, upper)
     return figure
@@ -114,11 +123,13 @@ def cumulative_operations(result: RunResult) -> Float64[Array, "t"]:
 def pareto_front(
     results: list[RunResult],
 ) -> tuple[Float64[Array, "p"], Float64[Array, "p"]]:
-    """Return operations and accuracies of the points of all runs that no other point beats."""
+    """Return operations and measures of the points of all runs that no other point beats."""
     cost = np.concatenate([cumulative_operations(result) for result in results])
-    accuracy = np.concatenate([result.accuracy_t for result in results])
-    order = np.lexsort((-accuracy, cost))
-    cost, accuracy = cost[order], accuracy[order]
-    before = np.concatenate([[-np.inf], np.maximum.accumulate(accuracy)[:-1]])
-    best = accuracy > before
-    return cost[best], accuracy[best]
+    measures = [measure_of(result) for result in results]
+    value = np.concatenate([measure.value_t for measure in measures])
+    worth = value if measures[0].is_share else -value
+    order = np.lexsort((-worth, cost))
+    cost, value, worth = cost[order], value[order], worth[order]
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(worth)[:-1]])
+    best = worth > before
+    return cost[best], value[best]

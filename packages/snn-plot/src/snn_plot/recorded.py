@@ -15,7 +15,7 @@ import numpy as np
 
 from snn_core.codes import CODES, SpikeCode, spiketrains_to_rates
 from snn_core.errors import ArtifactError, SettingsError
-from snn_core.running.result import BatchArrays, RunFolder, RunResult
+from snn_core.running.result import ARRAYS, BatchArrays, RunFolder, RunResult
 from snn_core.typing import Array, Float64, Int64, PathLikeStr
 from snn_plot.correlation import pearson_b
 from snn_plot.spikes import count_spikes
@@ -151,9 +151,7 @@ def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> Ru
 
 def _batches_of(result: RunResult) -> Iterator[BatchArrays]:
     """Yield a result in memory as batches; recorded variables say how many samples each has."""
-    names = ("sample_ids_b", "labels_b", "decision_b_t", "topkerr_b_t", "ann_decision_b",
-             "ann_topkerr_b", "synaptic_operations_b_t", "neuron_operations_b_t", "spikes_b_n",
-             )  # fmt: skip
+    names = [name for name in ARRAYS if name != "simulate_s"]
     sizes = [len(next(iter(log.values()))) if log else 0 for log in result.logs]
     logs = list(result.logs)
     if sum(sizes) != result.samples:

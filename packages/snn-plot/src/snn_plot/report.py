@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from snn_core.errors import ArtifactError
-from snn_core.files import atomic_write, require_writable
+from snn_core.files import FileKind, atomic_write, explain_failures, require_writable
 from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot import report_data
@@ -21,8 +21,31 @@ LARGEST = 5_000_000
 """Bytes that a report may have."""
 
 
+MARK = '<meta name="generator" content="snn-plot">'
+"""Stands near the beginning of every report."""
+
+
+def is_report(path: Path) -> bool:
+    """Return whether a file is a report, from its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return MARK.encode() in file.read(4096)
+    except OSError:
+        return False
+
+
+FILE = FileKind("report", is_report)
+"""What a report may replace: another one."""
+
+
+@explain_failures(memory="Record less (output.log_vars), or report on a run of fewer samples.")
 def write_report(
-    run_dir: PathLikeStr, path: PathLikeStr, *, sample_id: int | None = None, unit: str = "steps"
+    run_dir: PathLikeStr,
+    path: PathLikeStr,
+    *,
+    sample_id: int | None = None,
+    unit: str = "steps",
+    overwrite: bool = False,
 ) -> int:
     """Write the report of a result folder; return its size in bytes.
 
@@ -36,22 +59,24 @@ def write_report(
         Index in the data set of the sample whose spikes are shown; the run's first by default.
     unit
         Unit of time, ``"steps"`` or ``"ms"``.
+    overwrite
+        Replace a report that is there. Other files are never replaced.
 
     Raises
     ------
     ArtifactError
         If the folder is no result, is damaged, or the run has no such sample.
     DataError
-        If the file cannot be written.
+        If the file cannot be written or must not be replaced.
     """
-    require_writable(Path(path))
+    require_writable(Path(path), kind=FILE, overwrite=overwrite)
     page = report_html(view(run_dir, sample_id=sample_id), unit=unit).encode()
     if len(page) > LARGEST:
         raise ArtifactError(
             f"The report of {run_dir} has {len(page) / 1e6:.1f} MB; expected at most "
             f"{LARGEST / 1e6:.0f} MB. Please report this as a bug."
         )
-    with atomic_write(Path(path)) as file:
+    with atomic_write(Path(path), kind=FILE, overwrite=overwrite) as file:
         file.write(page)
     return len(page)
 
@@ -69,8 +94,9 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
         "title": f"{run.name}: {run.result.samples} samples on {identity['simulator']}",
         "subtitle": f"{run.settings['conversion']['spike_code']}, {run.result.timesteps} steps of "
         f"{run.dt_ms:g} ms",
-        "sample": f"sample {run.result.sample_ids_b[run.sample]}, class "
-        f"{run.result.class_name(int(run.result.labels_b[run.sample]))}",
+        "sample": report_data.describe_sample(run),
+        "measure": data["accuracy"]["label"].removesuffix(" (%)").capitalize(),
+        "decisions": report_data.decisions_title(run),
     }
     parts = {
         "headline": "".join(_card(*row) for row in report_data.headline(run, units=units)),

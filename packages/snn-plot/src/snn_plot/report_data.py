@@ -14,7 +14,8 @@ from snn_core.running.result import RunResult
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion, wilson_interval
 from snn_plot.activity import arrange
-from snn_plot.graphs import advice, probe_files
+from snn_plot.graphs import CLASSES, advice, is_of_classes, probe_files
+from snn_plot.measures import measure_of
 from snn_plot.operations import cumulative_operations
 from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import LayerView, RunView
@@ -49,7 +50,8 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
         "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
         "operations": _operations(result, steps),
         "layers": [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers],
-        "confusion": _confusion(result),
+        "confusion": _confusion(result) if is_of_classes(result) else None,
+        "outputs": _outputs(result) if result.task == "regression" else None,
         "input": None if run.input_l is None else _picture(run.input_l, cells),
     }  # fmt: skip
 
@@ -60,11 +62,7 @@ def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
     spiking = result.synaptic_operations_per_sample + result.neuron_operations_per_sample
     analog = float(result.ann_operations_per_sample)
     rows = [
-        ("Spiking accuracy", f"{result.accuracy:.2%}", _interval(result.accuracy, result.samples)),
-        ("Analog accuracy", f"{result.ann_accuracy:.2%}",
-         f"same decision for {result.agreement:.2%}"),
-        (f"Within {CLOSE:.0%} of analog", _describe_close_step(result, units),
-         "first time that it stays so"),
+        *_scores(result, units),
         ("Operations per sample", format_operations(spiking),
          f"analog: {format_operations(analog)} ({spiking / max(analog, 1):.2f} times as many)"),
         ("Mean firing rate", f"{result.mean_rate / units.step:.4f}",
@@ -74,6 +72,44 @@ def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
     if energy is not None:
         rows.append(("Energy per sample", engineering(energy, "J"), "measured on hardware"))
     return rows
+
+
+def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
+    """Return how right the run is, as its task has it."""
+    if result.task == "regression":
+        apart = ("Difference", f"{result.difference:.4g}", "from the analog network, rms")
+        if not result.has_labels:
+            return [apart]
+        return [
+            ("Mean squared error", f"{result.mse:.4g}", f"analog: {result.ann_mse:.4g}"),
+            ("R²", f"{result.r2:.4f}", f"analog: {result.ann_r2:.4f}"),
+            apart,
+        ]
+    agreement = ("Same decision", f"{result.agreement:.2%}", "as the analog network")
+    if not result.has_labels:
+        return [agreement]
+    close = (
+        f"Within {CLOSE:.0%} of analog",
+        _describe_close_step(result, units),
+        "first time that it stays so",
+    )
+    if result.task == "multilabel":
+        exact = f"analog: {result.ann_exact_match:.2%}"
+        return [
+            ("Labels right", f"{result.accuracy:.2%}", f"analog: {result.ann_accuracy:.2%}"),
+            ("All labels right", f"{result.exact_match:.2%}", exact),
+            agreement,
+            close,
+        ]
+    return [
+        ("Spiking accuracy", f"{result.accuracy:.2%}", _interval(result.accuracy, result.samples)),
+        (
+            "Analog accuracy",
+            f"{result.ann_accuracy:.2%}",
+            f"same decision for {result.agreement:.2%}",
+        ),
+        close,
+    ]
 
 
 def _interval(share: float, samples: int) -> str:
@@ -128,15 +164,34 @@ def round_values(values: Array, digits: int = 4) -> list[Any]:
 
 
 def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
-    low_t, high_t = wilson_interval(result.accuracy_t, result.samples)
+    measure = measure_of(result)
+    digits = 3 if measure.is_share else 6
+    top_k_t = 100 * (1 - result.topkerr_b_t.mean(axis=0))
+    has_several = result.task == "classification" and result.has_labels
     return {
-        "snn": round_values(100 * result.accuracy_t[steps], 3),
-        "low": round_values(100 * low_t[steps], 3),
-        "high": round_values(100 * high_t[steps], 3),
-        "top_k": round_values(100 * (1 - result.topkerr_b_t.mean(axis=0))[steps], 3),
-        "ann": 100 * result.ann_accuracy,
+        "label": measure.label,
+        "interval": measure.interval,
+        "is_share": measure.is_share,
+        "snn": round_values(measure.value_t[steps], digits),
+        "low": round_values(measure.low_t[steps], digits),
+        "high": round_values(measure.high_t[steps], digits),
+        "top_k": round_values(top_k_t[steps], 3) if has_several else None,
+        "ann": measure.ann,
         "k": k,
         "samples": result.samples,
+    }
+
+
+def _outputs(result: RunResult) -> dict[str, Any]:
+    """Return outputs and what they should be; of the analog network, if there are no targets."""
+    expected = result.targets_b_o if result.has_labels else result.ann_output_b_o
+    shown = evenly(expected.size, MOST_DOTS)
+    ann = result.ann_output_b_o if result.has_labels else None
+    return {
+        "label": "target" if result.has_labels else "output of the analog network",
+        "expected": round_values(expected.reshape(-1)[shown], 5),
+        "snn": round_values(result.output_b_o.reshape(-1)[shown], 5),
+        "ann": None if ann is None else round_values(ann.reshape(-1)[shown], 5),
     }
 
 
@@ -234,11 +289,27 @@ def _picture(activity_l: Array, cells: int) -> dict[str, Any]:
     return {"z": round_values(picture[:, : max(1, cells // len(picture))], 3), "remark": remark}
 
 
+def describe_sample(run: RunView) -> str:
+    """Return which sample is looked at closely, and what is known of it."""
+    result, index = run.result, run.sample
+    text = f"sample {result.sample_ids_b[index]}"
+    if not result.has_labels or result.task not in CLASSES:
+        return text
+    return f"{text}, class {result.class_name(int(result.labels_b[index]))}"
+
+
+def decisions_title(run: RunView) -> str:
+    """Return the title of the section that shows what was decided."""
+    return "Outputs" if run.result.task == "regression" else "Confusion matrix"
+
+
 def notes(run: RunView) -> list[str]:
     """Return remarks on what the page cannot show, and why."""
     wanted = ("spiketrains", "activations", "input")
     missing = [name for name in wanted if name not in run.recorded]
     said = [f"Not recorded: {', '.join(missing)}; {advice(missing)}."] if missing else []
+    if not run.result.has_labels:
+        said.append("The data have no labels: outputs are compared with the analog network's.")
     if run.result.interrupted:
         said.append(
             f"The run was stopped: {run.result.samples} of "

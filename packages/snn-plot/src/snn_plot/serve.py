@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,7 +75,7 @@ def _list_run(name: str, folder: Path) -> Listed:
 
 def index_html(root: Path, runs: list[Listed]) -> str:
     """Return the page that lists runs."""
-    columns = ("accuracy", "ann_accuracy", "timesteps", "samples", "simulator", "spike_code")
+    columns = ("timesteps", "samples", "simulator", "spike_code")
     titles = ("run", "accuracy", "analog", "steps", "samples", "simulator", "spike code")
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = []
@@ -84,7 +84,11 @@ def index_html(root: Path, runs: list[Listed]) -> str:
         if run.problem:
             rows.append(f"<tr><th>{name}</th><td colspan=6>{html.escape(run.problem)}</td></tr>")
             continue
-        cells = "".join(f"<td>{_cell(run.figures.get(column))}</td>" for column in columns)
+        # Outputs that are numbers have an error, and data without labels an agreement.
+        scores = next((pair for pair in SCORES if pair[0] in run.figures), SCORES[0])
+        shown = [_score(run.figures, key) for key in scores]
+        shown += [_cell(run.figures.get(column)) for column in columns]
+        cells = "".join(f"<td>{cell}</td>" for cell in shown)
         rows.append(f'<tr><th><a href="/run/{quote(run.name)}">{name}</a></th>{cells}</tr>')
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     if not runs:
@@ -97,6 +101,24 @@ def index_html(root: Path, runs: list[Listed]) -> str:
         f"<h1>Runs in {html.escape(str(root))}</h1></header>"
         f'<main><div class="scroll">{body}</div></main></body></html>'
     )
+
+
+SCORES = (
+    ("accuracy", "ann_accuracy"),
+    ("mse", "ann_mse"),
+    ("agreement", ""),
+    ("difference", ""),
+)
+"""Measures of the spiking and of the analog network; a run has one of these pairs."""
+
+_WORDS = {"mse": "MSE ", "ann_mse": "MSE ", "agreement": "agreement ", "difference": "difference "}
+
+
+def _score(figures: Mapping[str, Any], key: str) -> str:
+    value = figures.get(key)
+    if key in ("accuracy", "ann_accuracy") or value is None:
+        return _cell(value)
+    return f"{_WORDS[key]}{_cell(value) if key == 'agreement' else f'{value:.4g}'}"
 
 
 def _cell(value: Any) -> str:

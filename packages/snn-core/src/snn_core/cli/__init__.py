@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import click
 
 from snn_core.errors import SNNError, SNNWarning
+from snn_core.files import explain_failures
 
 GROUP = "snn.commands"
 """Entry points under which other packages add commands."""
@@ -55,14 +59,51 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
+        """Read the command line; ``--help`` and ``--version`` write here already."""
+        with _error_boundary():
+            return super().make_context(*arguments, **keywords)
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an `SNNError` becomes a short message and exit status 2."""
-        try:
-            with _warnings_in_one_line():
-                return super().invoke(ctx)
-        except SNNError as error:
+        """Run a command."""
+        with _error_boundary(), _warnings_in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _error_boundary() -> Iterator[None]:
+    """Turn errors that users can cause into a short message and exit status 2.
+
+    What waits to be written is written here: the interpreter could only complain about it.
+    """
+    try:
+        with explain_failures(memory=LESS_MEMORY):
+            yield
+            sys.stdout.flush()
+    except SNNError as error:
+        with suppress(OSError):  # standard error may be closed, too
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(2)
+        _close_broken_output()
+        raise click.exceptions.Exit(2) from None
+
+
+LESS_MEMORY = (
+    "Use fewer samples (--samples), fewer at a time (--batch-size), or a computer with more memory."
+)
+
+
+def _close_broken_output() -> None:
+    """Send what cannot be written nowhere, as the interpreter would try again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        _flush_or_close(stream)
+
+
+def _flush_or_close(stream: IO[str]) -> None:
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextmanager

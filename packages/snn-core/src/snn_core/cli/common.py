@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from snn_core.running.result import RunResult
 from snn_core.settings import Settings, Stage
 from snn_core.settings.input import parse_fraction
 from snn_core.simulation import registry
+from snn_core.simulation.tasks import TASKS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -76,6 +78,19 @@ def model_source(source: str, weights: Path | None) -> str | ModelName:
     return ModelName(name.target, weights)
 
 
+class _Results(Console):
+    """Console on standard output; a reader that closes it is an error as any other."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error, where the base class ends the process."""
+        raise  # noqa: PLE0704 - called where it is handled
+
+
+def stdout_console() -> Console:
+    """Return a console for results."""
+    return _Results(highlight=False)
+
+
 def stderr_console() -> Console:
     """Return a console on standard error, so that standard output holds results alone."""
     return Console(stderr=True, highlight=False)
@@ -95,6 +110,8 @@ def simulation_options(samples: str) -> Callable[[Command], Command]:
                      help="Length of a step in ms."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers."),
+        click.option("--task", type=click.Choice(["auto", *TASKS]), help="What the outputs "
+                     "stand for; found from outputs and labels by default."),
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     ]  # fmt: skip
@@ -123,6 +140,7 @@ def with_flags(
     samples: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
+    task: str | None = None,
 ) -> Settings:
     """Return settings changed by the flags that were given.
 
@@ -137,6 +155,7 @@ def with_flags(
             "dt": dt,
             "batch_size": batch_size,
             "seed": seed,
+            "task": task,
         },
     }
     return settings.updated(
@@ -197,7 +216,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
         task = bar.add_task(what, total=None, accuracy="–")
 
         def advance(done: int, total: int, accuracy: float) -> None:
-            bar.update(task, completed=done, total=total, accuracy=f"{accuracy:.2%}")
+            shown = "–" if math.isnan(accuracy) else f"{accuracy:.2%}"
+            bar.update(task, completed=done, total=total, accuracy=shown)
 
         yield advance
 
@@ -206,8 +226,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     """Format the figures of a run as a human-readable table."""
     spiking = summary["synaptic_operations_per_sample"] + summary["neuron_operations_per_sample"]
     rows = [
-        ("accuracy", f"{summary['accuracy']:.2%}", f"{summary['ann_accuracy']:.2%}"),
-        ("same decision", f"{summary['agreement']:.2%}", ""),
+        *_score_rows(summary),
         (
             "operations per sample",
             format_operations(spiking),
@@ -222,6 +241,26 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+_SCORES = (
+    ("accuracy", "accuracy", ".2%"),
+    ("all labels right", "exact_match", ".2%"),
+    ("mean squared error", "mse", ".4g"),
+    ("R²", "r2", ".4f"),
+    ("same decision", "agreement", ".2%"),
+    ("difference from analog (rms)", "difference", ".4g"),
+)
+"""Title, name and format of each measure; that of the analog network is named ``ann_...``."""
+
+
+def _score_rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the measures that a task has, of the spiking and of the analog network."""
+    for title, name, form in _SCORES:
+        if name in summary:
+            found = [summary.get(key) for key in (name, f"ann_{name}")]
+            texts = ["" if value is None else format(value, form) for value in found]
+            yield title, texts[0] or "–", texts[1]
 
 
 def class_line(classes: Sequence[str]) -> str:
@@ -243,5 +282,12 @@ def print_result(result: RunResult, *, as_json: bool) -> None:
         click.echo(
             f"{summary['simulator']}, {summary['spike_code']}: {summary['samples']} samples, "
             f"{summary['timesteps']} steps of {summary['dt_ms']:g} ms"
+            f"{_describe_task(result)}"
         )
-        Console(highlight=False).print(summary_table(summary))
+        stdout_console().print(summary_table(summary))
+
+
+def _describe_task(result: RunResult) -> str:
+    """Return what is special about the outputs, if anything is."""
+    task = "" if result.task == "classification" else f", {result.task}"
+    return task if result.has_labels else f"{task}, no labels"

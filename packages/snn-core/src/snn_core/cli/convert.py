@@ -11,17 +11,19 @@ from typing import Any
 import click
 
 import snn_core
-from snn_core.artifact import save
+from snn_core.artifact import FILE, dumps, save
 from snn_core.cli import common
 from snn_core.cli.run import run_and_show
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.data import Dataset, load_dataset
+from snn_core.errors import DataError
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, require_exact
+from snn_core.running.result import RunFolder
 from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.trial import Trial, try_out
@@ -58,6 +60,7 @@ from snn_core.trial import Trial, try_out
     help="Factor for 8-bit integers, such as 1 or 1/255, in all data of the network. By default "
     "1/255, or 1 where the model rescales by itself.",
 )
+@click.option("--force", is_flag=True, help="Replace OUT.snn if it is there; other files never.")
 @click.option(
     "--test", type=common.PATH, help="Simulate afterwards, on these test data, with labels."
 )
@@ -91,6 +94,7 @@ def convert(
     settings_file: Path | None,
     uint8_scale: float | None,
     simulator: str | None,
+    force: bool,
     test: Path | None,
     results: Path | None,
     check: str,
@@ -119,13 +123,13 @@ def convert(
     simulator = simulator or settings.simulation.simulator
     if test is not None:
         registry.get(simulator)
-    require_writable(output)
+    _require_room(output, results, force=force, resume=resume)
     with common.show_phases():
         parsed = read(common.model_source(source, weights), input_shape=input_shape)
         calibration = _load(data, parsed, settings)
         done = _convert(parsed, calibration, settings, check=check, trial=trial)
         provenance = _provenance(source, parsed, calibration, done.exactness)
-        save(done.network, output, provenance=provenance)
+        _write(done.network, output, force=force, resume=resume, provenance=provenance)
     if not as_json:
         _show(done, output, preset_name)
     elif test is None:
@@ -148,6 +152,25 @@ def convert(
         click.echo(f"Left out: {'; '.join(done.skipped)}.")
     if result is not None and result.interrupted:
         raise SystemExit(common.INTERRUPTED)
+
+
+def _require_room(output: Path, results: Path | None, *, force: bool, resume: bool) -> None:
+    """Make sure that everything can be written, before the long work."""
+    require_writable(output, kind=FILE, overwrite=force or resume)
+    if results is None:
+        return
+    if results.resolve() in (output.resolve(), *output.resolve().parents):
+        raise DataError(
+            f"The folder for results, {results}, would hold {output}; choose another one."
+        )
+    RunFolder(results).require_usable(resume=resume)
+
+
+def _write(network: Network, output: Path, *, force: bool, resume: bool, **parts: Any) -> None:
+    """Write the artifact. A run that goes on finds its own, which is the same again."""
+    if resume and output.exists() and output.read_bytes() == dumps(network, **parts):
+        return
+    save(network, output, overwrite=force, **parts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from snn_core.artifact import Artifact, load_artifact
@@ -121,7 +120,7 @@ def _span(values: Any) -> list[Any]:
 
 
 def _show(description: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = common.stdout_console()
     if not console.is_terminal:
         console.width = WIDTH  # files and pipes have no width
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

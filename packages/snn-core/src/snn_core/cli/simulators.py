@@ -7,9 +7,9 @@ from dataclasses import fields
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from snn_core.cli import common
 from snn_core.simulation import registry
 from snn_core.simulation.capabilities import ANY, CLAIMABLE, Capabilities, list_values
 
@@ -41,7 +41,7 @@ def simulators(*, as_json: bool) -> None:
             "yes" if can.batched else "one sample at a time",
             can.hardware or "this computer",
         )
-    Console(highlight=False).print(table)
+    common.stdout_console().print(table)
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from snn_core.ir import Network, ReLU
+from snn_core.ir import Network, ReLU, Sigmoid
 from snn_core.ir.activations import Activation
 from snn_core.settings import Settings
 from snn_core.typing import Array, Bool, Float32, Int, Int8
@@ -40,6 +40,8 @@ class SpikeCode(ABC):
     """Whether the output can be read by its spikes; otherwise it is a potential."""
     has_input_spikes: ClassVar[bool] = False
     """Whether constant input enters as spikes; otherwise its sums are computed once."""
+    tells_values: ClassVar[bool] = True
+    """Whether a value can be read off the output, rather than which one is the largest."""
     rounds: ClassVar[bool] = False
     """Whether neurons round to the nearest level, so that initial potentials have no use."""
     spikes_decide: ClassVar[bool] = False
@@ -87,6 +89,7 @@ class SpikeCode(ABC):
                 f"conversion.readout = {network.readout!r} does not go with the spike code "
                 f"{self.name!r}, whose output is a potential; convert with readout = 'membrane'"
             )
+        found += self.readout_problems(network)
         found += [
             f"{layer.name}: a bias for each step does not go with the spike code {self.name!r}"
             for layer in network.spiking_layers
@@ -97,6 +100,15 @@ class SpikeCode(ABC):
             if problem and layer is not network.output:
                 found.append(f"{layer.name}: {problem}")
         return found
+
+    def readout_problems(self, network: Network) -> list[str]:
+        """Return a problem if the output has no spikes to count."""
+        activation = getattr(network.output, "activation", None)
+        if not isinstance(activation, Sigmoid) or network.readout != "counts":
+            return []
+        name = network.output.name
+        advice = "it is read by its potential; convert with readout = 'membrane'"
+        return [f"{name}: a sigmoid has no spikes to count, {advice}"]
 
     def activation_problem(self, activation: Activation) -> str | None:
         """Return why neurons cannot express an activation, or ``None``."""

@@ -29,6 +29,8 @@ class FirstSpike(SpikeCode):
 
     name: ClassVar[str] = "ttfs"
     spikes_decide: ClassVar[bool] = True
+    # A current that begins at a spike leaves a potential that no longer tells when that was.
+    tells_values: ClassVar[bool] = False
 
     @property
     def scaling(self) -> Scaling:

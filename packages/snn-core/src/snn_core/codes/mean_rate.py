@@ -24,8 +24,8 @@ class MeanRate(SpikeCode):
         return None if self.settings.cell.payloads else 1 / self.settings.simulation.dt
 
     def problems(self, network: Network) -> list[str]:
-        """Return nothing: rates express whatever the neurons can."""
-        return []
+        """Return what cannot be counted: rates express whatever the neurons can."""
+        return self.readout_problems(network)
 
     def neuron_updates(
         self, network: Network, output_b_c_t: Array, *, num_biased: int

@@ -1,4 +1,4 @@
-"""`Dataset`: samples with their labels, checked before use."""
+"""`Dataset`: samples with their labels or targets, checked before use."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from snn_core.data.events import CellEvents
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.truth import read_truth
 from snn_core.errors import DataError, warn
-from snn_core.typing import Array, Int64, Shape, Shaped
+from snn_core.typing import Array, Float32, Int64, Shape, Shaped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,10 @@ class Dataset:
         how they enter it (`snn_core.ir.InputData`). Those in files are read when a part of them is
         asked for.
     labels_b
-        Class of each sample, or ``None``.
+        Class of each sample; ``None`` if there are no labels, or they are no classes.
+    targets_b_o
+        What the outputs should be, if the labels are more than a column of integers: one-hot rows,
+        several labels of each sample, or numbers.
     sample_ids
         Index of each sample in the whole data set.
     name
@@ -46,6 +50,7 @@ class Dataset:
     name: str
     sha256: str
     events_b: LazyItems[CellEvents] | None = None
+    targets_b_o: Float32[Array, "b _"] | None = None
     advice: str = "Reshape the data or choose another model."
     classes: tuple[str, ...] = ()
 
@@ -65,7 +70,7 @@ class Dataset:
         """Return a data set of arrays, checked as those from files are.
 
         Samples of type uint8 stay so; those of all other types become float32 with the same
-        values. Labels may be one-hot.
+        values. Labels may be class numbers, one-hot rows, or any numbers (`snn_core.data.truth`).
 
         Raises
         ------
@@ -73,18 +78,23 @@ class Dataset:
             Naming what is wrong.
         """
         x = _check_samples(np.asarray(x_b_l), name)
-        labels = None if labels_b is None else as_labels(np.asarray(labels_b), name)
-        if labels is not None and len(labels) != len(x):
-            raise DataError(
-                f"{name} has {len(x)} samples but {len(labels)} labels; expected one for each."
-            )
+        labels = targets = None
+        if labels_b is not None:
+            y = np.asarray(labels_b)
+            labels, targets = read_truth(y, name)
+            if len(y) != len(x):
+                raise DataError(
+                    f"{name} has {len(x)} samples but {len(y)} labels; expected one for each."
+                )
         digest = hashlib.sha256(str(x.shape).encode())
         digest.update(x.tobytes())
-        if labels is not None:
-            digest.update(labels.tobytes())
+        for truth in (labels, targets):
+            if truth is not None:
+                digest.update(truth.tobytes())
         return cls(
             x_b_l=x,
             labels_b=labels,
+            targets_b_o=targets,
             sample_ids=range(len(x)),
             name=name,
             sha256=digest.hexdigest(),
@@ -100,14 +110,13 @@ class Dataset:
     ) -> Dataset:
         """Return the data set in the shape that a network expects.
 
-        Images without a channel axis get one. Labels are compared with the number of classes, and
-        names of classes with those that the network knows; where the data have no names, they get
-        these.
+        Images without a channel axis get one. The number and the names of classes are compared with
+        those that the network knows; where the data have no names, they get these.
 
         Raises
         ------
         DataError
-            If samples or labels do not fit.
+            If samples do not fit.
 
         Warns
         -----
@@ -122,13 +131,6 @@ class Dataset:
                 f"{self.name} has samples of shape {x.shape[1:]}; the network expects "
                 f"{input_shape} (channels last). {self.advice}"
             )
-        if num_classes is not None and self.labels_b is not None:
-            largest = int(self.labels_b.max(initial=0))
-            if largest >= num_classes:
-                raise DataError(
-                    f"{self.name} has the label {largest}; the network knows the classes 0 to "
-                    f"{num_classes - 1}. Check labels and model."
-                )
         self._compare_classes(num_classes, classes)
         return replace(self, x_b_l=x, classes=self.classes or tuple(classes))
 
@@ -194,6 +196,7 @@ class Dataset:
             self,
             x_b_l=x[chosen] if isinstance(x, np.ndarray) else x.choose(chosen),
             labels_b=None if self.labels_b is None else self.labels_b[chosen],
+            targets_b_o=None if self.targets_b_o is None else self.targets_b_o[chosen],
             sample_ids=[self.sample_ids[i] for i in chosen],
             events_b=None if self.events_b is None else self.events_b.choose(chosen),
         )
@@ -228,25 +231,3 @@ def _check_samples(x: Array, name: str) -> Shaped[Array, "b *l"]:
             f"{int(bad.argmax())}; remove or repair them."
         )
     return x
-
-
-def as_labels(y: Array, name: str) -> Int64[Array, "b"]:
-    """Return class indices from integers or one-hot rows."""
-    if y.dtype.kind not in "fiub":
-        raise DataError(f"{name} has labels of type {y.dtype}; expected integers or one-hot rows.")
-    if y.ndim == 2 and y.shape[1] > 1:
-        if not (((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()):
-            raise DataError(
-                f"{name} has labels of shape {y.shape} that are not one-hot; expected a 1 per row."
-            )
-        classes: Array = y.argmax(axis=1).astype(np.int64)
-        return classes
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        raise DataError(f"{name} has labels of shape {y.shape}; expected (samples,) or one-hot.")
-    labels: Array = y.astype(np.int64)
-    if (labels != y).any() or (labels < 0).any():
-        wrong = y[(labels != y) | (labels < 0)][0]
-        raise DataError(f"{name} has the label {wrong}; expected whole numbers from 0.")
-    return labels

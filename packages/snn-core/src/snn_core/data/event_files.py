@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snn_core.data.base import Dataset, as_labels
+from snn_core.data.base import Dataset
 from snn_core.data.events import (
     EVENT_SUFFIXES,
     CellEvents,
@@ -25,6 +25,7 @@ from snn_core.data.events import (
 from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, split, stream_of
 from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.truth import as_classes
 from snn_core.errors import DataError
 from snn_core.files import hash_file
 from snn_core.settings import InputSettings
@@ -114,7 +115,7 @@ def _split_arrays(
 
     return EventRecordings(
         load=load,
-        labels_b=None if label is None else as_labels(np.asarray(label), str(path)),
+        labels_b=None if label is None else as_classes(np.asarray(label), str(path)),
         number=len(bounds),
         sha256=hashlib.sha256(f"{sha256}{prefix}".encode()).hexdigest(),
     )

@@ -16,12 +16,13 @@ from snn_core.data.folders import is_seen
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
+from snn_core.files import require_file
 from snn_core.settings import InputSettings
 from snn_core.typing import Array, PathLikeStr
 
 PARTS = ("test", "calibration")
 
-Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array] | Array | LazySamples
+Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array | None] | Array | LazySamples
 """Samples, with labels or without, in any form that is taken."""
 
 
@@ -55,6 +56,7 @@ def load_dataset(
         If it is missing or holds anything that cannot be used.
     """
     path, settings = Path(path), settings or InputSettings()
+    require_file(path)
     kind: str = settings.dataset_format
     kind = _kind(path) if kind == "auto" else kind
     if kind in ("jpg", "png"):

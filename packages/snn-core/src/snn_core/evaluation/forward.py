@@ -36,21 +36,33 @@ def forward(network: Network, x_b_l: Shaped[Array, "b *l"]) -> dict[str, Array]:
     -------
     Layer name to activations of shape ``(samples, *layer.output_shape)``.
     """
+    return dict(_walk(network, x_b_l))
+
+
+def _walk(network: Network, x_b_l: Shaped[Array, "b *l"]) -> Iterator[tuple[str, Array]]:
+    """Yield the activations of every layer, and keep those that a later layer reads."""
+    last_reader = {name: layer.name for layer in network for name in layer.inputs}
     values: dict[str, Array] = {network.input.name: network.input_data.as_floats(x_b_l)}
+    yield network.input.name, values[network.input.name]
     for layer in network.layers[1:]:
         y = drive(layer, [values[name] for name in layer.inputs])
         if isinstance(layer, (Spiking, ActivationLayer)):
             y = layer.activation(y)
         if isinstance(layer, Spiking):
             y = y / layer.threshold
-        values[layer.name] = y
-    return values
+        for name in {name for name in layer.inputs if last_reader[name] == layer.name}:
+            del values[name]
+        if layer.name in last_reader:
+            values[layer.name] = y
+        yield layer.name, y
 
 
-def forward_batches(
+def layer_values(
     network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"], *, batch_size: int = MICRO_BATCH
-) -> Iterator[dict[str, Array]]:
-    """Yield `forward` for one micro-batch after the other, so that memory stays bounded.
+) -> Iterator[tuple[str, Array]]:
+    """Yield the name and the activations of every layer for one micro-batch after the other.
+
+    Memory stays bounded: what no later layer reads is not kept.
 
     Raises
     ------
@@ -60,14 +72,16 @@ def forward_batches(
     check_shape(network, x_b_l)
     for start in range(0, len(x_b_l), batch_size):
         advance(start, len(x_b_l))
-        yield forward(network, x_b_l[start : start + batch_size])
+        yield from _walk(network, x_b_l[start : start + batch_size])
 
 
 def predict(network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Float[Array, "b *o"]:
     """Return the output activations of all samples; 8-bit integers are scaled as in `forward`."""
     name = network.output.name
-    parts = [values[name] for values in forward_batches(network, x_b_l)]
-    return np.concatenate(parts) if parts else np.zeros((0, *network.output.output_shape), "f4")
+    if not len(x_b_l):
+        check_shape(network, x_b_l)
+        return np.zeros((0, *network.output.output_shape), np.float32)
+    return activations(network, x_b_l, layers=[name])[name]
 
 
 def activations(
@@ -84,8 +98,11 @@ def activations(
         Names; all layers with neurons by default.
     """
     names = [layer.name for layer in network.spiking_layers] if layers is None else list(layers)
-    batches = [{n: values[n] for n in names} for values in forward_batches(network, x_b_l)]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in names}
+    found: dict[str, list[Array]] = {name: [] for name in names}
+    for name, values in layer_values(network, x_b_l):
+        if name in found:
+            found[name].append(values)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def top_k_hits(

@@ -1,12 +1,14 @@
 """Intermediate representation: the neutral description of networks, layers and activations."""
 
 from snn_core.ir.activations import (
+    OUTPUT_ONLY,
     Activation,
     BinarySigmoid,
     BinaryTanh,
     Linear,
     QuantizedReLU,
     ReLU,
+    Sigmoid,
     Softmax,
 )
 from snn_core.ir.input_data import InputData
@@ -37,6 +39,7 @@ from snn_core.ir.layers import (
 from snn_core.ir.network import Network
 
 __all__ = [
+    "OUTPUT_ONLY",
     "REARRANGING",
     "Activation",
     "ActivationLayer",
@@ -63,6 +66,7 @@ __all__ = [
     "QuantizedReLU",
     "ReLU",
     "Reshape",
+    "Sigmoid",
     "Softmax",
     "Spiking",
     "UpSampling2D",

@@ -142,6 +142,17 @@ class Softmax(Activation):
 
 
 @dataclass(frozen=True, slots=True)
+class Sigmoid(Activation):
+    """``1 / (1 + exp(-x))``; only an output layer may have it, read by its potential."""
+
+    def __call__(self, x: Float[Array, "*a"]) -> Float[Array, "*a"]:
+        """Return a number between 0 and 1 per value."""
+        e = np.exp(-np.abs(x))  # which cannot overflow
+        y: Array = np.where(x >= 0, 1, e) / (1 + e)
+        return y.astype(x.dtype)
+
+
+@dataclass(frozen=True, slots=True)
 class BinarySigmoid(Activation):
     """1 for positive inputs, else 0: a neuron that spikes while its drive is positive.
 
@@ -165,5 +176,8 @@ class BinaryTanh(Activation):
 
 KINDS: dict[str, type[Activation]] = {
     kind.__name__: kind
-    for kind in (Linear, ReLU, QuantizedReLU, Softmax, BinarySigmoid, BinaryTanh)
+    for kind in (Linear, ReLU, QuantizedReLU, Softmax, Sigmoid, BinarySigmoid, BinaryTanh)
 }
+
+OUTPUT_ONLY = (Softmax, Sigmoid)
+"""Activations without neurons of their own: what the potentials of an output are turned into."""

@@ -163,12 +163,12 @@ class Network:
             return given or Settings()
         return self.settings if given is None else given.with_conversion(self.settings)
 
-    def save(self, path: PathLikeStr) -> None:
+    def save(self, path: PathLikeStr, *, overwrite: bool = False) -> None:
         """Write the network as an artifact; short for `snn_core.save`."""
         # Files are built of networks, so nothing here may know how; the package's front does.
         from snn_core import save
 
-        save(self, path)
+        save(self, path, overwrite=overwrite)
 
     def replace(self, *layers: Layer, note: str | None = None, **changes: Any) -> Network:
         """Return a network in which layers of the same names take the place of the present ones.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.data.lazy import LazySamples
-from snn_core.evaluation.forward import forward_batches
+from snn_core.evaluation.forward import layer_values
 from snn_core.ir import Network, Spiking
 from snn_core.normalization.percentile import channel_rows, finish_scales, rectifies
 from snn_core.typing import Array, Float
@@ -50,15 +50,15 @@ def mse_scales(
     """
     targets = [layer for layer in network.spiking_layers if rectifies(network, layer)]
     maxima = {layer.name: np.zeros(_rows(layer, per_channel=per_channel)) for layer in targets}
-    for values in forward_batches(network, x_b_l):
-        for name, maximum_c in maxima.items():
-            rows = channel_rows(values[name], per_channel=per_channel)
-            np.maximum(maximum_c, rows.max(axis=1), out=maximum_c)
+    for name, values in layer_values(network, x_b_l):
+        if name in maxima:
+            rows = channel_rows(values, per_channel=per_channel)
+            np.maximum(maxima[name], rows.max(axis=1), out=maxima[name])
     histograms = {name: np.zeros((len(m), BINS), np.uint32) for name, m in maxima.items()}
-    for values in forward_batches(network, x_b_l):
-        for name, histogram_c_k in histograms.items():
-            rows = channel_rows(values[name], per_channel=per_channel)
-            _count(rows, maxima[name], histogram_c_k)
+    for name, values in layer_values(network, x_b_l):
+        if name in histograms:
+            rows = channel_rows(values, per_channel=per_channel)
+            _count(rows, maxima[name], histograms[name])
     return finish_scales(
         (
             (name, maxima[name] * best_share(histogram_c_k, timesteps=timesteps))

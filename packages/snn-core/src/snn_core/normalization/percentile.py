@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from snn_core.data.lazy import LazySamples
-from snn_core.evaluation.forward import forward_batches
+from snn_core.evaluation.forward import layer_values
 from snn_core.ir import Add, Layer, Network, QuantizedReLU, ReLU, Spiking, Weighted
 from snn_core.typing import Array, Float
 
@@ -108,9 +108,9 @@ def percentile_scales(
         )
         for index, layer in enumerate(targets)
     }
-    for values in forward_batches(network, x_b_l):
-        for layer in targets:
-            streams[layer.name].add(channel_rows(values[layer.name], per_channel=per_channel))
+    for name, values in layer_values(network, x_b_l):
+        if name in streams:
+            streams[name].add(channel_rows(values, per_channel=per_channel))
     return finish_scales(
         ((name, stream.result()) for name, stream in streams.items()), per_channel=per_channel
     )
@@ -137,12 +137,11 @@ def largest_activations(
     Layer name to the maximum, shape ``()`` or ``(channels,)``; 1 where nothing was positive.
     """
     found: dict[str, Array] = {}
-    targets = [layer for layer in network.spiking_layers if rectifies(network, layer)]
-    for values in forward_batches(network, x_b_l):
-        for layer in targets:
-            rows = channel_rows(values[layer.name], per_channel=per_channel)
-            highest_c = rows.max(axis=1)
-            found[layer.name] = np.maximum(found.get(layer.name, highest_c), highest_c)
+    targets = {layer.name for layer in network.spiking_layers if rectifies(network, layer)}
+    for name, values in layer_values(network, x_b_l):
+        if name in targets:
+            highest_c = channel_rows(values, per_channel=per_channel).max(axis=1)
+            found[name] = np.maximum(found.get(name, highest_c), highest_c)
     return finish_scales(found.items(), per_channel=per_channel)
 
 

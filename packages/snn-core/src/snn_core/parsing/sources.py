@@ -83,3 +83,17 @@ def require_finite(values: Array, what: str) -> Array:
             f"diverged: retrain or restore an earlier state."
         )
     return values
+
+
+def to_type(x_b_l: Array, kind: Any) -> Array:
+    """Return samples in the type that a source takes.
+
+    Raises
+    ------
+    ValueError
+        If it takes 8-bit integers and they are none.
+    """
+    found = x_b_l.astype(kind)
+    if found.dtype == np.uint8 and not np.array_equal(found, x_b_l):
+        raise ValueError("it takes 8-bit integers; the samples are none")
+    return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from snn_core.ir import (
+    OUTPUT_ONLY,
     Activation,
     ActivationLayer,
     Add,
@@ -18,6 +19,7 @@ from snn_core.ir import (
     QuantizedReLU,
     ReLU,
     Reshape,
+    Sigmoid,
     Softmax,
     Spiking,
     ZeroPadding2D,
@@ -34,8 +36,8 @@ def fuse_activations(network: Network) -> Network:
 
     A rectification goes to the linear layer before it, also past reshapes and zero padding, where
     nothing else reads that layer. Rectifying what is rectified already changes nothing. Where the
-    unrectified values are needed too, an `Add` with one input carries the activation. Softmax
-    inside the network stays, for the check to report.
+    unrectified values are needed too, an `Add` with one input carries the activation. Softmax and
+    sigmoid inside the network stay, for the check to report.
     """
     before = network
     for layer in before.layers:
@@ -48,9 +50,9 @@ def _fuse(network: Network, name: str) -> Network:
     layer = network[name]
     if not isinstance(layer, ActivationLayer) or layer.activation.is_linear:
         return network  # the latter is for drop_inert
+    if isinstance(layer.activation, OUTPUT_ONLY) and not _is_only_reshaped_after(network, name):
+        return network
     if isinstance(layer.activation, Softmax):
-        if not _is_only_reshaped_after(network, name):
-            return network
         producer, alone = network.inbound(name)[0], reads_alone(network, layer.inputs[0])
     else:
         producer, alone = _find_producer(network, name)
@@ -74,8 +76,8 @@ def _fuse(network: Network, name: str) -> Network:
 def _find_producer(network: Network, name: str) -> tuple[Layer, bool]:
     """Return the layer whose values a rectification reads, and whether nothing else reads them."""
     alone = True
-    # Frameworks take the sign of 0 for -1, so that it must not move past padding.
-    signed = isinstance(getattr(network[name], "activation", None), BinaryTanh)
+    # Padding adds zeros: frameworks take the sign of 0 for -1, and its sigmoid is 1/2.
+    signed = isinstance(getattr(network[name], "activation", None), (BinaryTanh, Sigmoid))
     while True:
         name = network[name].inputs[0]
         layer = network[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import Layer, Network, Softmax, Spiking, Weighted
+from snn_core.ir import OUTPUT_ONLY, Layer, Network, Spiking, Weighted
 
 
 def check_convertible(network: Network) -> None:
@@ -31,13 +31,17 @@ def _problems(network: Network, layer: Layer) -> list[str]:
         found.append(_left_over(layer))
     if not isinstance(layer, Spiking):
         return found
-    if isinstance(layer.activation, Softmax) and layer is not network.output:
-        found.append("softmax inside the network; only the output can have it")
+    if isinstance(layer.activation, OUTPUT_ONLY) and layer is not network.output:
+        found.append(_inside(layer))
     return found
 
 
 def _left_over(layer: Layer) -> str:
-    activation = getattr(layer, "activation", None)
-    if isinstance(activation, Softmax):
-        return "softmax inside the network; only the output can have it"
+    if isinstance(getattr(layer, "activation", None), OUTPUT_ONLY):
+        return _inside(layer)
     return "it belongs to the source dialect; run snn_core.passes.run_structural first"
+
+
+def _inside(layer: Layer) -> str:
+    name = type(getattr(layer, "activation", None)).__name__.lower()
+    return f"{name} inside the network; only the output can have it"

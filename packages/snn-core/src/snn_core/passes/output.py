@@ -6,19 +6,31 @@ from dataclasses import replace
 
 import numpy as np
 
-from snn_core.ir import Activation, Add, Flatten, Input, Linear, Network, Reshape, Softmax, Spiking
+from snn_core.ir import (
+    OUTPUT_ONLY,
+    Activation,
+    Add,
+    Flatten,
+    Input,
+    Linear,
+    Network,
+    Reshape,
+    Softmax,
+    Spiking,
+)
 from snn_core.passes.edit import keeps_channels
 
 
 def add_output_neurons(network: Network) -> Network:
     """Append one neuron per value where the last layer only rearranges values.
 
-    A softmax in front of the rearrangement moves to these neurons, if both act on the same axis.
+    A sigmoid in front of the rearrangement moves to these neurons, and so does a softmax if both
+    act on the same axis.
     """
     last = network.output
     if isinstance(last, (Spiking, Input)) or last.source_dialect:
         return network
-    network, activation = _take_softmax(network)
+    network, activation = _take_activation(network)
     name = f"{last.name}/output"
     neurons = Add(
         name=name,
@@ -34,14 +46,15 @@ def add_output_neurons(network: Network) -> Network:
     )
 
 
-def _take_softmax(network: Network) -> tuple[Network, Activation]:
-    """Take the softmax from before the last reshapes; return it, or the identity, too."""
-    layer = network.output
+def _take_activation(network: Network) -> tuple[Network, Activation]:
+    """Take what only an output has from before the last reshapes; return it, or the identity."""
+    layer, keeps = network.output, True
     while isinstance(layer, (Flatten, Reshape)):
         (source,) = network.inbound(layer.name)
-        if not keeps_channels(layer, source.output_shape):
-            break
+        keeps = keeps and keeps_channels(layer, source.output_shape)
         layer = source
-        if isinstance(layer, Spiking) and isinstance(layer.activation, Softmax):
+        if isinstance(layer, Spiking) and isinstance(layer.activation, OUTPUT_ONLY):
+            if isinstance(layer.activation, Softmax) and not keeps:
+                break
             return network.replace(replace(layer, activation=Linear())), layer.activation
     return network, Linear()

@@ -1,199 +1,53 @@
-"""Results of a run: arrays per sample, kept batch by batch in a folder.
+"""Results of a run: arrays per sample, and the measures that they give.
 
-``run.json`` says what was run, ``batches/`` holds one ``.npz`` file per finished batch, without
-pickle, and ``summary.json`` appears when the run is complete. A batch is written whole or not at
-all, so a killed run loses at most the batch in flight.
+`snn_core.running.folder` keeps them batch by batch.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.files import atomic_write, make_folder
-from snn_core.recording.log import SPIKETRAINS, Log
-from snn_core.recording.spike_trains import CompactSpikes
-from snn_core.simulation.batches import BatchResult
-from snn_core.typing import Array, Bool, Int, Int64, PathLikeStr
+from snn_core.running.folder import ARRAYS, BatchArrays, RunFolder
+from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
 
-VERSION = 1
-"""Version of the folder's format."""
+__all__ = ["ARRAYS", "BatchArrays", "RunFolder", "RunResult", "r_squared"]
 
-_ARRAYS = (
-    "sample_ids_b",
-    "labels_b",
-    "ann_decision_b",
-    "ann_topkerr_b",
-    "decision_b_t",
-    "topkerr_b_t",
-    "synaptic_operations_b_t",
-    "neuron_operations_b_t",
-    "spikes_b_n",
-    "simulate_s",
-)
+_SCORES: Mapping[str, list[str]] = {
+    "classification": ["accuracy", "ann_accuracy"],
+    "binary": ["accuracy", "ann_accuracy"],
+    "multilabel": ["accuracy", "ann_accuracy", "exact_match", "ann_exact_match"],
+    "regression": ["mse", "ann_mse", "r2", "ann_r2"],
+}
+"""Measures of each task that need labels."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BatchArrays:
-    """The arrays of one batch as they are stored.
+def r_squared(values_b_o: Float32[Array, "b o"], targets_b_o: Float32[Array, "b _"]) -> float:
+    """Return the coefficient of determination, averaged over the outputs.
 
-    Parameters
-    ----------
-    values
-        The arrays of `RunResult` for these samples, by name.
-    log
-        Recorded variables, ``variable/layer`` to array; only what ``output.log_vars`` asked for.
-        A `Log` keeps spike trains as bits or events.
+    ``1 - sum((y - v)**2) / sum((y - mean(y))**2)``. Outputs whose target never changes are left
+    out; NaN if there are no others.
     """
-
-    values: Mapping[str, Array]
-    log: Mapping[str, Array] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, batch: BatchResult) -> BatchArrays:
-        """Return the stored arrays of a simulated batch."""
-        recording = batch.recording
-        spikes = list(recording.num_spikes_n_b.values())
-        values = {
-            "sample_ids_b": np.asarray(batch.sample_ids, np.int64),
-            "labels_b": np.asarray(batch.labels_b, np.int64),
-            "ann_decision_b": np.asarray(batch.ann_decision_b, np.int64),
-            "ann_topkerr_b": batch.ann_topkerr_b,
-            "decision_b_t": batch.decision_b_t.astype(np.int16),
-            "topkerr_b_t": batch.topkerr_b_t,
-            "synaptic_operations_b_t": recording.synaptic_operations_b_t,
-            "neuron_operations_b_t": np.ascontiguousarray(batch.neuron_operations_b_t),
-            "spikes_b_n": np.stack(spikes, axis=1),
-            "simulate_s": np.asarray([batch.simulate_s]),
-        }
-        trains = recording.spiketrains_n_b_l_t
-        log: dict[str, Array | CompactSpikes] = {
-            f"{SPIKETRAINS}{name}": trains.kept(name) for name in trains
-        }
-        log |= {f"mem/{name}": a for name, a in recording.mem_n_b_l_t.items()}
-        log |= {f"activations/{name}": a for name, a in batch.activations_n_b_l.items()}
-        if recording.input_b_l_t is not None:
-            log["input"] = recording.input_b_l_t
-        return cls(values=values, log=Log(log))
-
-
-class RunFolder:
-    """A result folder that grows by batches.
-
-    Parameters
-    ----------
-    path
-        The folder.
-    """
-
-    def __init__(self, path: PathLikeStr) -> None:
-        self.path = Path(path)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is in the folder, or there is none."""
-        return not self.path.exists() or not any(self.path.iterdir())
-
-    def start(self, metadata: Mapping[str, Any]) -> None:
-        """Create the folder and write the description of the run.
-
-        Raises
-        ------
-        DataError
-            If the folder cannot be written.
-        """
-        make_folder(self.path / "batches")
-        self.describe(metadata)
-
-    def describe(self, metadata: Mapping[str, Any]) -> None:
-        """Write the description of the run, ``run.json``.
-
-        Raises
-        ------
-        DataError
-            If the folder cannot be written.
-        """
-        self._write_json("run.json", {"format_version": VERSION, **metadata})
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the description of the run, from ``run.json``.
-
-        Raises
-        ------
-        ArtifactError
-            If this is no result folder or a newer one.
-        """
-        try:
-            found = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ArtifactError(f"{self.path} holds no run.json: no result folder.") from None
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"{self.path / 'run.json'} is damaged ({error}).") from error
-        if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
-            raise ArtifactError(f"{self.path / 'run.json'} does not describe a run.")
-        version = found["format_version"]
-        if version > VERSION:
-            raise ArtifactError(
-                f"{self.path} has the format version {version}; this snn-core reads up to "
-                f"{VERSION}. Update it with `pip install -U snn-core`."
-            )
-        return found
-
-    def append(self, index: int, batch: BatchArrays) -> None:
-        """Write a finished batch."""
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = dict(batch.values)
-        arrays |= {f"log/{name}": array for name, array in Log.of(batch.log).arrays().items()}
-        np.savez_compressed(buffer, **arrays)
-        with atomic_write(self.path / "batches" / f"{index:05d}.npz") as file:
-            file.write(buffer.getvalue())
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary of a complete run."""
-        self._write_json("summary.json", summary)
-
-    def batch(self, index: int) -> BatchArrays | None:
-        """Return a finished batch, or ``None`` if it is missing."""
-        path = self.path / "batches" / f"{index:05d}.npz"
-        return _read_batch(path) if path.exists() else None
-
-    def batches(self) -> Iterator[BatchArrays]:
-        """Yield all finished batches in order."""
-        for path in sorted((self.path / "batches").glob("[0-9]*.npz")):
-            yield _read_batch(path)
-
-    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        with atomic_write(self.path / name) as file:
-            file.write(json.dumps(value, indent=1).encode())
-
-
-def _read_batch(path: Path) -> BatchArrays:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArtifactError(
-            f"{path} is damaged ({error}); delete it and run again with --resume."
-        ) from error
-    missing = [name for name in _ARRAYS if name not in arrays]
-    if missing:
-        raise ArtifactError(f"{path} lacks {', '.join(missing)}; delete it and resume the run.")
-    log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
-    return BatchArrays(values={name: arrays[name] for name in _ARRAYS}, log=Log.from_arrays(log))
+    targets_b_o = targets_b_o.astype(np.float64)
+    residual_o = np.square(targets_b_o - values_b_o).sum(axis=0)
+    total_o = np.square(targets_b_o - targets_b_o.mean(axis=0)).sum(axis=0)
+    varies_o = total_o > 0
+    if not varies_o.any():
+        return math.nan
+    return float((1 - residual_o[varies_o] / total_o[varies_o]).mean())
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """Measurements of a run.
+
+    What a measure is of depends on the `task`. A measure that the task does not have, or that needs
+    labels where there are none, is NaN.
 
     Parameters
     ----------
@@ -201,9 +55,19 @@ class RunResult:
         What was run: simulator, settings, hashes, versions, names of classes and layers, numbers of
         neurons.
     sample_ids_b, labels_b
-        Index and class of each sample.
+        Index and class of each sample, -1 where there is none.
+    targets_b_o
+        What the outputs should be; no columns if the labels are classes, or there are none.
+    output_b_o, ann_output_b_o
+        Outputs after the last step, and those of the analog network, in the units of the trained
+        network. The former have no columns where the spike code does not tell values.
+    error_b_t, ann_error_b
+        Error of each sample, after each step and of the analog network: whether the decision is
+        wrong, the share of wrong labels, or the mean squared difference; NaN without labels.
+    deviation_b_t
+        The same with the analog network in place of the labels.
     decision_b_t
-        Decision after each step, -1 while undecided.
+        Decision after each step, -1 while undecided and where there are no classes.
     topkerr_b_t
         Whether the label is missing among the k best classes, after each step.
     ann_decision_b, ann_topkerr_b
@@ -223,6 +87,12 @@ class RunResult:
     metadata: Mapping[str, Any]
     sample_ids_b: Int64[Array, "b"]
     labels_b: Int64[Array, "b"]
+    targets_b_o: Float32[Array, "b _"]
+    output_b_o: Float32[Array, "b _"]
+    ann_output_b_o: Float32[Array, "b _"]
+    error_b_t: Float32[Array, "b t"]
+    ann_error_b: Float32[Array, "b"]
+    deviation_b_t: Float32[Array, "b t"]
     decision_b_t: Int[Array, "b t"]
     topkerr_b_t: Bool[Array, "b t"]
     ann_decision_b: Int64[Array, "b"]
@@ -240,7 +110,7 @@ class RunResult:
     ) -> RunResult:
         """Put batches together; there must be at least one."""
         values: dict[str, Any] = {
-            name: np.concatenate([batch.values[name] for batch in batches]) for name in _ARRAYS
+            name: np.concatenate([batch.values[name] for batch in batches]) for name in ARRAYS
         }
         values["simulate_s"] = float(values["simulate_s"].sum())
         logs = tuple(batch.log for batch in batches)
@@ -277,7 +147,7 @@ class RunResult:
         if not folder.is_empty:
             raise ArtifactError(f"{path} is not empty; choose another folder.")
         folder.start(self.metadata)
-        values = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        values = {name: np.asarray(getattr(self, name)) for name in ARRAYS}
         values["simulate_s"] = values["simulate_s"].reshape(1)
         folder.append(0, BatchArrays(values=values, log=self._join_logs()))
         if not self.interrupted:
@@ -320,7 +190,7 @@ class RunResult:
     @property
     def samples(self) -> int:
         """Number of simulated samples."""
-        return len(self.labels_b)
+        return len(self.sample_ids_b)
 
     @property
     def timesteps(self) -> int:
@@ -334,6 +204,16 @@ class RunResult:
         return last
 
     @property
+    def task(self) -> str:
+        """What the outputs stand for, by the name of one of `snn_core.simulation.tasks.TASKS`."""
+        return str(self.metadata.get("task", "classification"))
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the data say what is right."""
+        return bool(self.metadata.get("has_labels", True))
+
+    @property
     def top1err_b_t(self) -> Bool[Array, "b t"]:
         """Whether the decision is wrong, after each step."""
         wrong: Array = self.decision_b_t != self.labels_b[:, None]
@@ -341,24 +221,74 @@ class RunResult:
 
     @property
     def accuracy(self) -> float:
-        """Share of correct decisions after the last step."""
-        return float((self.decision_b == self.labels_b).mean())
+        """Share of correct decisions after the last step; of labels, if there are several."""
+        return float(self.accuracy_t[-1])
 
     @property
     def accuracy_t(self) -> Array:
         """Share of correct decisions after each step."""
-        share: Array = 1 - self.top1err_b_t.mean(axis=0)
-        return share
+        return self._shares(self.error_b_t)
 
     @property
     def ann_accuracy(self) -> float:
         """Share of correct decisions of the analog network."""
-        return float((self.ann_decision_b == self.labels_b).mean())
+        return float(self._shares(self.ann_error_b))
 
     @property
     def agreement(self) -> float:
-        """Share of samples that both networks decide alike."""
-        return float((self.decision_b == self.ann_decision_b).mean())
+        """Share of samples that both networks decide alike; of labels, if there are several."""
+        return float(self._shares(self.deviation_b_t[:, -1]))
+
+    def _shares(self, error_b: Array) -> Array:
+        """Return shares that are right, given those that are wrong of each sample."""
+        right: Array = (1 - error_b.astype(np.float64)).mean(axis=0)
+        return right if self.task != "regression" else np.full_like(right, np.nan)
+
+    @property
+    def exact_match(self) -> float:
+        """Share of samples all labels of which are right."""
+        return self._exact(self.error_b_t[:, -1])
+
+    @property
+    def ann_exact_match(self) -> float:
+        """Share of samples all labels of which the analog network has right."""
+        return self._exact(self.ann_error_b)
+
+    def _exact(self, error_b: Array) -> float:
+        known = self.task == "multilabel" and self.has_labels
+        return float((error_b == 0).mean()) if known else math.nan
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error of the outputs after the last step."""
+        return self._mean(self.error_b_t[:, -1])
+
+    @property
+    def ann_mse(self) -> float:
+        """Mean squared error of the analog network."""
+        return self._mean(self.ann_error_b)
+
+    def _mean(self, error_b: Array) -> float:
+        return float(error_b.mean(dtype=np.float64)) if self.task == "regression" else math.nan
+
+    @property
+    def r2(self) -> float:
+        """Coefficient of determination of the outputs after the last step; see `r_squared`."""
+        return self._r2(self.output_b_o)
+
+    @property
+    def ann_r2(self) -> float:
+        """Coefficient of determination of the analog network."""
+        return self._r2(self.ann_output_b_o)
+
+    def _r2(self, values_b_o: Array) -> float:
+        known = self.task == "regression" and self.has_labels
+        return r_squared(values_b_o, self.targets_b_o) if known else math.nan
+
+    @property
+    def difference(self) -> float:
+        """Root of the mean squared difference from the outputs of the analog network."""
+        return math.sqrt(self._mean(self.deviation_b_t[:, -1]))
 
     @property
     def mean_rate(self) -> float:
@@ -386,6 +316,15 @@ class RunResult:
         """Simulation time in microseconds per sample and step."""
         return 1e6 * self.simulate_s / (self.samples * self.timesteps)
 
+    def scores(self) -> dict[str, float | None]:
+        """Return the measures that the task has; ``None`` for one that is not defined."""
+        names: list[str] = []
+        if self.has_labels:
+            names = _SCORES[self.task]
+        names = [*names, "difference" if self.task == "regression" else "agreement"]
+        values = {name: float(getattr(self, name)) for name in names}
+        return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
     def summary(self) -> dict[str, Any]:
         """Return the figures of the run as plain values."""
         settings = self.metadata["identity"]["settings"]
@@ -395,9 +334,8 @@ class RunResult:
             "samples": self.samples,
             "timesteps": self.timesteps,
             "dt_ms": settings["simulation"]["dt"],
-            "accuracy": self.accuracy,
-            "ann_accuracy": self.ann_accuracy,
-            "agreement": self.agreement,
+            "task": self.task,
+            **self.scores(),
             "mean_rate": self.mean_rate,
             "synaptic_operations_per_sample": self.synaptic_operations_per_sample,
             "neuron_operations_per_sample": self.neuron_operations_per_sample,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -16,22 +17,31 @@ from snn_core.codes import set_timesteps
 from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.ranges import check_range
-from snn_core.errors import ArtifactError, SettingsError
+from snn_core.errors import ArtifactError, SettingsError, SNNWarning, warn
+from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_core.simulation import registry
-from snn_core.simulation.batches import Batch, BatchPlan, require_labels, simulate_batch
+from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
 from snn_core.simulation.contract import AbstractSNN, StopSimulation
 from snn_core.simulation.signal import require_events
+from snn_core.simulation.tasks import Task, find_task, has_labels
 from snn_core.typing import PathLikeStr
 
 Progress: TypeAlias = Callable[[int, int, float], None]
-"""Called after each batch with the samples done, all samples and the accuracy so far."""
+"""Called after each batch with the samples done, all samples and the accuracy so far, which is NaN
+where there is none."""
+
+LESS_MEMORY = (
+    "Simulate fewer samples at a time (--batch-size, simulation.batch_size), record less "
+    "(output.log_vars), or run fewer samples (--samples, simulation.num_to_test)."
+)
 
 
+@explain_failures(memory=LESS_MEMORY)
 def run(
     network_or_path: Network | PathLikeStr,
     simulator: str | None = None,
@@ -45,7 +55,7 @@ def run(
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> RunResult:
-    """Simulate a converted network and compare its decisions with labels and analog network.
+    """Simulate a converted network and compare its outputs with labels and analog network.
 
     Parameters
     ----------
@@ -56,7 +66,10 @@ def run(
         given.
     data
         Samples and labels: arrays, a data set, or the path of one. 8-bit integers are scaled as the
-        network's ``input_data`` says: divided by 255, unless the model rescales by itself.
+        network's ``input_data`` says: divided by 255, unless the model rescales by itself. Labels
+        are class numbers, rows of 0 and 1, or numbers; ``simulation.task`` says what they are where
+        that is not clear. Without labels outputs are only compared with those of the analog
+        network.
     settings
         Settings of the run, also as nested dictionaries. What they leave open is as the network
         was converted: steps, spike code, read-out and everything else.
@@ -77,6 +90,11 @@ def run(
     -------
     The result; ``interrupted`` if it was stopped.
 
+    Warns
+    -----
+    OutputWarning
+        If outputs are read by counting spikes, and some of them are negative in the analog network.
+
     Raises
     ------
     SNNError
@@ -89,6 +107,8 @@ def run(
     DataWarning
         If samples lie far outside what the network was calibrated on; see `snn_core.data.ranges`.
     """
+    if output_dir is not None:
+        RunFolder(output_dir).require_usable(resume=resume)
     network = network_or_path
     if not isinstance(network, Network):
         network = artifact.load(network)
@@ -101,15 +121,31 @@ def run(
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
-    dataset = _dataset(data, network, settings)
-    metadata = describe_run(snn, simulator, dataset)
+    dataset, task = _dataset(data, network, settings)
+    metadata = describe_run(snn, simulator, dataset, task=task)
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
-    batches, interrupted = _simulate(snn, dataset, folder, progress)
+    batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
     metadata = _add_details(metadata, snn, folder)
     result = RunResult.of(metadata, batches, interrupted=interrupted)
+    _warn_of_negative_outputs(result, network)
     if folder is not None and not interrupted:
         folder.finish(result.summary())
     return result
+
+
+class OutputWarning(SNNWarning):
+    """Outputs of the analog network cannot be told by those of the spiking one."""
+
+
+def _warn_of_negative_outputs(result: RunResult, network: Network) -> None:
+    """Warn if spikes are counted as values and some values are negative."""
+    negative = int((result.ann_output_b_o < 0).sum())
+    if result.task == "regression" and network.readout == "counts" and negative:
+        warn(
+            f"{negative} of {result.ann_output_b_o.size} outputs of the analog network are "
+            f"negative, which numbers of spikes cannot be; convert with readout = 'membrane'.",
+            OutputWarning,
+        )
 
 
 def _require_input_scale(network: Network, settings: Settings) -> None:
@@ -129,31 +165,30 @@ def _override(settings: Settings, *, timesteps: int | None, seed: int | None) ->
     return settings if seed is None else settings.updated({"simulation": {"seed": seed}})
 
 
-def _dataset(data: Data, network: Network, settings: Settings) -> Dataset:
-    """Return the samples to simulate."""
+def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Task]:
+    """Return the samples to simulate, and what the outputs stand for as all labels tell it."""
     known = network.input_data.classes
-    dataset = (
-        as_dataset(data, settings=settings.input, classes=known)
-        .fit_to(
-            input_shape=network.input.output_shape,
-            num_classes=count(network.output.output_shape),
-            classes=known,
-        )
-        .select(
-            number=settings.simulation.num_to_test,
-            indices=settings.simulation.sample_idxs_to_test,
-            consecutive=settings.simulation.reset_between_nth_sample != 1,
-        )
+    dataset = as_dataset(data, settings=settings.input, classes=known).fit_to(
+        input_shape=network.input.output_shape,
+        num_classes=max(count(network.output.output_shape), 2),  # one output tells two apart
+        classes=known,
     )
-    require_labels(dataset)
+    task = find_task(network, dataset, settings)
+    dataset = dataset.select(
+        number=settings.simulation.num_to_test,
+        indices=settings.simulation.sample_idxs_to_test,
+        consecutive=settings.simulation.reset_between_nth_sample != 1,
+    )
     if settings.input.encoding == "events":
         require_events(dataset.events_b, dataset.x_b_l)
     else:
         check_range(dataset, network.input_data)
-    return dataset
+    return dataset, task
 
 
-def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str, Any]:
+def describe_run(
+    snn: AbstractSNN, simulator: str, dataset: Dataset, *, task: Task | None = None
+) -> dict[str, Any]:
     """Return what a run is, as `RunResult` keeps it.
 
     Parameters
@@ -164,11 +199,14 @@ def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str
         Name under which the simulator is registered.
     dataset
         All samples of the run.
+    task
+        What the outputs stand for; found from the samples if not given.
 
     Returns
     -------
     Versions, sizes, and under ``identity`` what decides whether a stopped run may be resumed.
     """
+    task = find_task(snn.network, dataset, snn.settings) if task is None else task
     ids = np.asarray(dataset.sample_ids, np.int64)
     identity = {
         "simulator": simulator,
@@ -182,6 +220,8 @@ def describe_run(snn: AbstractSNN, simulator: str, dataset: Dataset) -> dict[str
     return {
         "identity": json.loads(json.dumps(identity)),
         "data": dataset.name,
+        "task": task.name,
+        "has_labels": has_labels(dataset),
         "input": str(snn.network.input_data) if dataset.x_b_l.dtype == np.uint8 else "",
         "classes": list(dataset.classes),
         "versions": {
@@ -213,13 +253,10 @@ def _add_details(
 def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
     """Return the result folder: new and empty, or that of the same run."""
     folder = RunFolder(path)
+    folder.require_usable(resume=resume)
     if folder.is_empty:
         folder.start(metadata)
         return folder
-    if not resume:
-        raise ArtifactError(
-            f"{path} is not empty; go on with --resume (resume=True) or choose another folder."
-        )
     stored = folder.metadata().get("identity", {})
     differences = _differences(stored, metadata["identity"])
     if differences:
@@ -245,26 +282,31 @@ def _differences(stored: Any, wanted: Any, where: str = "") -> list[str]:
 
 
 def _simulate(
-    snn: AbstractSNN, dataset: Dataset, folder: RunFolder | None, progress: Progress | None
+    snn: AbstractSNN,
+    dataset: Dataset,
+    folder: RunFolder | None,
+    progress: Progress | None,
+    *,
+    task: Task,
 ) -> tuple[list[BatchArrays], bool]:
     """Simulate all batches that are not there yet; return them all, and whether it was stopped."""
     batches: list[BatchArrays] = []
-    hits = done = 0
+    error, done = 0.0, 0
     try:
         for batch in BatchPlan.of(snn, dataset.sample_ids):
             arrays = None if folder is None else _read_finished(folder, batch)
             if arrays is None:
                 snn.checkpoint()
                 snn.build(expected_samples=len(dataset))
-                arrays = BatchArrays.of(simulate_batch(snn, dataset, batch))
+                arrays = BatchArrays.of(simulate_batch(snn, dataset, batch, task=task))
                 if folder is not None:
                     folder.append(batch.index, arrays)
             batches.append(arrays)
-            last = arrays.values["decision_b_t"][:, -1]
-            hits += int((last == arrays.values["labels_b"]).sum())
-            done += len(last)
+            error += float(arrays.values["error_b_t"][:, -1].sum(dtype=np.float64))
+            done += len(batch.sample_ids)
             if progress is not None:
-                progress(done, len(dataset), hits / done)
+                right = math.nan if task.needs_values else (done - error) / done
+                progress(done, len(dataset), right)
     except StopSimulation:
         if not batches:
             raise

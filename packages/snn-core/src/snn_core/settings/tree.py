@@ -163,6 +163,10 @@ class SimulationSettings(Section):
         "fading with this time constant in ms; `true` stands for 1",
     )  # fmt: skip
     top_k: int = Field(5, ge=1, description="also report the top-k error")
+    task: Literal["auto", "classification", "binary", "multilabel", "regression"] = Field(
+        "auto", description="what the outputs stand for, and so how they are scored; `auto` finds "
+        "it from the outputs and the labels, see `docs/concepts.md`",
+    )  # fmt: skip
     seed: int = Field(0, ge=0, description="seed of all random numbers")
 
     @field_validator("scale_first_layer_parameters", mode="before")

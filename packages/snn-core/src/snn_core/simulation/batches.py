@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+import numpy as np
+
 from snn_core.data import Dataset
-from snn_core.errors import DataError
-from snn_core.evaluation.forward import activations, top_k_hits
+from snn_core.evaluation.forward import activations
 from snn_core.ir.shapes import count
 from snn_core.operations import code_operations
 from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import AbstractSNN
-from snn_core.simulation.scoring import decisions, errors_over_time
+from snn_core.simulation.scoring import Reading, scale_of_outputs
 from snn_core.simulation.sequences import samples_per_batch
-from snn_core.typing import Array, Bool, Int, Int64
+from snn_core.simulation.tasks import Score, Task, find_task
+from snn_core.typing import Array, Float32, Int, Int64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +29,15 @@ class BatchResult:
     ----------
     sample_ids
         Indices of the samples in the data set.
-    labels_b, ann_decision_b
-        True classes and decisions of the analog network.
-    decision_b_t
-        Decision after each step, -1 while undecided.
-    top1err_b_t, topkerr_b_t
-        Errors after each step.
-    ann_topkerr_b
-        Whether the analog network has the label not among its k best classes.
+    labels_b
+        True classes, -1 where there are none.
+    targets_b_o
+        What the outputs should be, where the task has more than classes.
+    output_b_o, ann_output_b_o
+        Outputs after the last step and those of the analog network, in the units of the source; the
+        former have no columns where the spike code does not tell values.
+    score
+        How right they are.
     neuron_operations_b_t
         State updates of each step.
     recording
@@ -47,11 +50,10 @@ class BatchResult:
 
     sample_ids: Sequence[int]
     labels_b: Int[Array, "b"]
-    ann_decision_b: Int[Array, "b"]
-    ann_topkerr_b: Bool[Array, "b"]
-    decision_b_t: Int[Array, "b t"]
-    top1err_b_t: Bool[Array, "b t"]
-    topkerr_b_t: Bool[Array, "b t"]
+    targets_b_o: Float32[Array, "b _"]
+    output_b_o: Float32[Array, "b _"]
+    ann_output_b_o: Float32[Array, "b _"]
+    score: Score
     neuron_operations_b_t: Int64[Array, "b t"]
     recording: Recording
     activations_n_b_l: Mapping[str, Array]
@@ -118,19 +120,30 @@ class BatchPlan(Sequence[Batch]):
         return Batch(index=index, part=part, sample_ids=self.sample_ids[part])
 
 
-def simulate_batch(snn: AbstractSNN, dataset: Dataset, batch: Batch) -> BatchResult:
+def simulate_batch(
+    snn: AbstractSNN, dataset: Dataset, batch: Batch, *, task: Task | None = None
+) -> BatchResult:
     """Simulate one batch and compare it with the labels and the analog network.
 
     It depends on nothing but its arguments, so that batches may be simulated anywhere, in any
     order. The analog network is evaluated once.
 
+    Parameters
+    ----------
+    task
+        What the outputs stand for; found from the whole data set if not given.
+
     Raises
     ------
     DataError
-        If there are no labels, or the samples do not fit the network.
+        If samples or labels do not fit the network.
+    UnsupportedError
+        If the outputs cannot be read.
     """
+    task = find_task(snn.network, dataset, snn.settings) if task is None else task
+    truth = task.truth(dataset, snn.network)
+    truth_b = None if truth is None else truth[batch.part]
     x_b_l = snn.network.input_data.as_floats(dataset.x_b_l[batch.part])
-    labels_b = require_labels(dataset)[batch.part]
     events_b = None if dataset.events_b is None else dataset.events_b[batch.part]
     start = time.perf_counter()
     recording = snn.run_batch(x_b_l, sample_ids=batch.sample_ids, events_b=events_b)
@@ -143,22 +156,21 @@ def simulate_batch(snn: AbstractSNN, dataset: Dataset, batch: Batch) -> BatchRes
     )
     output = network.output.name
     values = activations(network, x_b_l, layers={*wanted, output})
-    ann_b_c = values[output].reshape(len(x_b_l), -1)
-    output_b_c_t = recording.output_b_l_t.reshape(len(x_b_l), -1, settings.num_steps)
-    operations_b_t = code_operations(snn.connectivity, network, settings, output_b_c_t)
-    reading: dict[str, str] = {
-        "readout": network.readout,
-        "spike_code": settings.conversion.spike_code,
-    }
-    k = top_k(snn)
+    ann_b_o = values[output].reshape(len(x_b_l), -1) * scale_of_outputs(network)
+    reading = Reading(recording, network, settings)
+    operations_b_t = code_operations(snn.connectivity, network, settings, reading.output_b_o_t)
+    labels_b, targets_b_o = np.full(len(x_b_l), NO_LABEL), np.zeros((len(x_b_l), 0), np.float32)
+    if truth_b is not None and truth_b.ndim == 1:
+        labels_b = truth_b
+    elif truth_b is not None:
+        targets_b_o = truth_b
     return BatchResult(
         sample_ids=batch.sample_ids,
         labels_b=labels_b,
-        ann_decision_b=ann_b_c.argmax(axis=1),
-        ann_topkerr_b=~top_k_hits(ann_b_c, labels_b, k=k),
-        decision_b_t=decisions(output_b_c_t, **reading),
-        top1err_b_t=errors_over_time(output_b_c_t, labels_b, k=1, **reading),
-        topkerr_b_t=errors_over_time(output_b_c_t, labels_b, k=k, **reading),
+        targets_b_o=targets_b_o,
+        output_b_o=reading.final_b_o,
+        ann_output_b_o=ann_b_o,
+        score=task.score(reading, ann_b_o, truth_b, k=top_k(snn)),
         neuron_operations_b_t=operations_b_t * recording.is_active_b_t,
         recording=recording,
         activations_n_b_l={name: values[name] for name in wanted},
@@ -166,20 +178,8 @@ def simulate_batch(snn: AbstractSNN, dataset: Dataset, batch: Batch) -> BatchRes
     )
 
 
-def require_labels(dataset: Dataset) -> Int64[Array, "b"]:
-    """Return the labels of a data set.
-
-    Raises
-    ------
-    DataError
-        If it has none.
-    """
-    if dataset.labels_b is None:
-        raise DataError(
-            f"{dataset.name} has no labels; expected an array y with the class of each sample, or "
-            f"one sub-folder for each class."
-        )
-    return dataset.labels_b
+NO_LABEL = -1
+"""Class of samples without one."""
 
 
 def top_k(snn: AbstractSNN) -> int:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, get_origin
 from snn_core.codes import code_of
 from snn_core.errors import ContractError, SettingsError
 from snn_core.ir import (
+    OUTPUT_ONLY,
     BinarySigmoid,
     BinaryTanh,
     Layer,
@@ -91,7 +92,8 @@ class Capabilities:
     layers
         Layer kinds, out of `ALL_LAYERS`.
     activations
-        Accepted activations of layers with neurons; softmax is declared apart.
+        Accepted activations of layers with neurons. What only an output has (`OUTPUT_ONLY`) needs
+        none where potentials are read; softmax whose spikes are drawn is declared apart.
     max_pool_methods
         Accepted ``maxpool_type`` values.
     minimum_pooling
@@ -333,7 +335,7 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
     if layer.kind not in can.layers:
         return [f"{layer.name}: {layer.kind} layers are not supported"]
     found = _max_pool_problems(can, network, layer) if isinstance(layer, MaxPooling2D) else []
-    if isinstance(layer, Spiking) and not isinstance(layer.activation, Softmax):
+    if isinstance(layer, Spiking) and not isinstance(layer.activation, OUTPUT_ONLY):
         name = type(layer.activation).__name__
         if name not in can.activations:
             supported = ", ".join(sorted(can.activations))

@@ -348,9 +348,9 @@ class AbstractSNN(ABC):
 
     # Saving.
 
-    def save(self, path: PathLikeStr, filename: str) -> None:
+    def save(self, path: PathLikeStr, filename: str, *, overwrite: bool = False) -> None:
         """Write the network to ``path/filename.snn``; simulators may add files of their own."""
-        artifact.save(self.network, Path(path) / f"{filename}.snn")
+        artifact.save(self.network, Path(path) / f"{filename}.snn", overwrite=overwrite)
 
     def load(self, path: PathLikeStr, filename: str) -> None:
         """Take the network from ``path/filename.snn``; it is built anew when needed.

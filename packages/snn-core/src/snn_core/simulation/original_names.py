@@ -10,6 +10,7 @@ import numpy as np
 from snn_core.data import Dataset
 from snn_core.data.events import CellEvents
 from snn_core.data.lazy import LazyItems
+from snn_core.data.truth import read_truth
 from snn_core.errors import SimulationError
 from snn_core.evaluation.forward import activations
 from snn_core.ir import Layer
@@ -18,7 +19,8 @@ from snn_core.operations import ann_operations
 from snn_core.recording.recording import Recording
 from snn_core.simulation.batches import BatchPlan, BatchResult, simulate_batch, top_k
 from snn_core.simulation.contract import AbstractSNN
-from snn_core.typing import Array, Float32, Int, Int64, Shaped
+from snn_core.simulation.tasks import find_task
+from snn_core.typing import Array, Float32, Int64, Shaped
 
 
 class OriginalNames(AbstractSNN):
@@ -57,29 +59,33 @@ class OriginalNames(AbstractSNN):
     def run(
         self,
         x_test: Shaped[Array, "b *l"],
-        y_test: Int[Array, "b"],
+        y_test: Array,
         *,
         events_b: Sequence[CellEvents] | None = None,
     ) -> float:
         """Simulate all samples batch by batch and return the share of correct decisions.
 
-        What was measured of the last batch is then reachable under the attributes below.
+        What was measured of the last batch is then reachable under the attributes below. Of a
+        regression, the mean squared error is returned.
         """
-        hits = 0
         number = np.arange(len(x_test))
+        labels_b, targets_b_o = read_truth(np.asarray(y_test), "arrays in memory")
         dataset = Dataset(
             x_b_l=np.asarray(x_test),
-            labels_b=np.asarray(y_test),
+            labels_b=labels_b,
+            targets_b_o=targets_b_o,
             sample_ids=range(len(x_test)),
             name="arrays in memory",
             sha256="",
             events_b=None if events_b is None else LazyItems(events_b.__getitem__, number),
         )
+        task = find_task(self.network, dataset, self.settings)
         self.build(expected_samples=len(x_test))
+        error = 0.0
         for batch in BatchPlan.of(self, dataset.sample_ids):
-            self.result = simulate_batch(self, dataset, batch)
-            hits += int((~self.result.top1err_b_t[:, -1]).sum())
-        return hits / len(x_test)
+            self.result = simulate_batch(self, dataset, batch, task=task)
+            error += float(self.result.score.error_b_t[:, -1].sum(dtype=np.float64))
+        return (error if task.needs_values else len(x_test) - error) / len(x_test)
 
     # Connectivity.
 
@@ -173,23 +179,23 @@ class OriginalNames(AbstractSNN):
     @property
     def top1err_b_t(self) -> Array:
         """Whether the decision is wrong, after each step."""
-        return self._require_result().top1err_b_t
+        wrong: Array = self._require_result().score.error_b_t != 0
+        return wrong
 
     @property
     def top5err_b_t(self) -> Array:
         """Whether the label is missing among the `top_k` best classes, after each step."""
-        return self._require_result().topkerr_b_t
+        return self._require_result().score.topkerr_b_t
 
     @property
     def top1err_ann(self) -> float:
         """Share of wrong decisions of the analog network."""
-        result = self._require_result()
-        return float((result.ann_decision_b != result.labels_b).mean())
+        return float(self._require_result().score.ann_error_b.mean())
 
     @property
     def top5err_ann(self) -> float:
         """Share of samples whose label the analog network has not among its `top_k` classes."""
-        return float(self._require_result().ann_topkerr_b.mean())
+        return float(self._require_result().score.ann_topkerr_b.mean())
 
     def get_spiketrains(self, name: str) -> Array:
         """Return the recorded spike trains of a layer, shape ``(b, *l, t)``."""

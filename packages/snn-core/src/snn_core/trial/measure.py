@@ -17,7 +17,7 @@ from snn_core.ir import Network, Weighted
 from snn_core.ir.shapes import count
 from snn_core.phases import phase
 from snn_core.settings import Settings
-from snn_core.simulation.batches import require_labels
+from snn_core.simulation.tasks import Classification, check_labels
 from snn_core.trial.causes import Evidence, find_causes
 from snn_core.trial.layers import LayerFit, fit_layers
 from snn_core.trial.simulate import Outcome, Samples, in_words, simulate
@@ -127,6 +127,7 @@ def try_out(network: Network, data: Data, *, source: Network | None = None) -> T
     settings, source = network.settings_for(), source or network
     dataset = as_dataset(data, part="calibration", settings=settings.input)
     dataset = dataset.fit_to(input_shape=network.input.output_shape)
+    task = check_labels(network, dataset, settings)
     reason = _find_obstacle(network, settings, has_events=dataset.events_b is not None)
     if reason:
         return Trial(reason=reason)
@@ -136,7 +137,7 @@ def try_out(network: Network, data: Data, *, source: Network | None = None) -> T
     samples = Samples(
         x_b_l=x_b_l,
         analog_b_c=predict(source, x_b_l).reshape(number, -1),
-        are_classes=_are_classes(network),
+        are_classes=_are_classes(network) and task.name == Classification.name,
         events_b=None if dataset.events_b is None else dataset.events_b[picked],
     )
     try:
@@ -144,9 +145,10 @@ def try_out(network: Network, data: Data, *, source: Network | None = None) -> T
     except SNNError as error:
         return Trial(reason=" ".join(str(error).split()))
     labels_b, warnings = None, []
-    if dataset.labels_b is not None and samples.are_classes:
-        labels_b = dataset.labels_b[picked]
-        warnings = _warn_of_guessing(network, source, dataset)
+    truth_b = task.truth(dataset, network)
+    if truth_b is not None and samples.are_classes:
+        labels_b = truth_b[picked]
+        warnings = _warn_of_guessing(network, source, dataset, truth_b)
     return _judge(network, samples, outcome, labels_b, warnings)
 
 
@@ -228,13 +230,15 @@ def _judge(
     return replace(trial, warnings=tuple(warnings))
 
 
-def _warn_of_guessing(network: Network, source: Network, dataset: Dataset) -> list[str]:
+def _warn_of_guessing(
+    network: Network, source: Network, dataset: Dataset, labels_b: Int[Array, "b"]
+) -> list[str]:
     """Warn if the analog network itself does not know the samples."""
     picked = _spread(len(dataset), int(min(LABELLED, BUDGET // _per_step(network))))
     x_b_l = network.input_data.as_floats(dataset.x_b_l[picked])
     scores_b_c = predict(source, x_b_l).reshape(len(picked), -1)
     number, classes = scores_b_c.shape
-    right = int((scores_b_c.argmax(axis=1) == require_labels(dataset)[picked]).sum())
+    right = int((scores_b_c.argmax(axis=1) == labels_b[picked]).sum())
     # Two standard deviations above what guessing reaches.
     by_chance = number / classes + 2 * np.sqrt(number * (classes - 1)) / classes
     if number < FEW_LABELLED or right > by_chance:

@@ -16,6 +16,7 @@ from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.scoring import decisions
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.deep_networks import graded_pooling, minimum_pooling
 from snn_core.testing.networks import LAYER_KINDS
 
 FIRST_SPIKE = ("ttfs", "ttfs_dyn_thresh", "ttfs_corrective")
@@ -268,9 +269,14 @@ def test_a_run_can_be_stopped(codes):
 
 
 @pytest.mark.parametrize("code", ["temporal_pattern", "ttfs_exact"])
-@pytest.mark.parametrize("kind", LAYER_KINDS)
+@pytest.mark.parametrize("kind", [*LAYER_KINDS, "minima", "graded", "graded minima"])
 def test_all_kinds_of_layers_keep_their_function(kind, code):
-    network = LAYER_KINDS[kind]()
+    pools = {
+        "minima": lambda: minimum_pooling("fir_max"),
+        "graded": lambda: graded_pooling("Add"),
+        "graded minima": lambda: graded_pooling("minimum"),
+    }
+    network = {**LAYER_KINDS, **pools}[kind]()
     network = network.replace(
         *(replace(layer, threshold=np.float32(1)) for layer in network.spiking_layers)
     )

@@ -5,6 +5,9 @@
   const PALETTE = [SPIKING, ANALOG, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
   const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
   const t = data.time.t;
+  const IS_SHARE = data.accuracy.is_share;
+  const VALUE = IS_SHARE ? "%{y:.2f} %" : "%{y:.4g}";
+  const MEASURE = { title: { text: data.accuracy.label }, ...(IS_SHARE ? { range: [0, 102] } : { rangemode: "tozero" }) };
   const narrow = () => window.innerWidth < 700;
 
   function draw(id, traces, layout) {
@@ -41,15 +44,15 @@
 
   function accuracy() {
     const a = data.accuracy;
-    const hover = "%{y:.2f} % at %{x}<extra>%{fullData.name}</extra>";
+    const hover = `${VALUE} at %{x}<extra>%{fullData.name}</extra>`;
+    const best = { x: t, y: a.top_k, mode: "lines", name: `class among ${a.k} best`, visible: "legendonly",
+                   line: { color: GREEN }, hovertemplate: hover };
     draw("chart-accuracy", [
-      ...band(a.low, a.high, "95 % Wilson interval"),
+      ...band(a.low, a.high, a.interval),
       { x: t, y: a.snn, mode: "lines", name: "spiking", line: { color: SPIKING }, hovertemplate: hover },
-      { x: t, y: a.top_k, mode: "lines", name: `class among ${a.k} best`, visible: "legendonly",
-        line: { color: GREEN }, hovertemplate: hover },
-      { ...level(a.ann, "analog"), hovertemplate: hover },
-    ], { xaxis: { title: { text: data.time.label }, rangemode: "tozero" },
-         yaxis: { title: { text: "accuracy (%)" }, range: [0, 102] } });
+      ...(a.top_k ? [best] : []),
+      ...(a.ann === null ? [] : [{ ...level(a.ann, "analog"), hovertemplate: hover }]),
+    ], { xaxis: { title: { text: data.time.label }, rangemode: "tozero" }, yaxis: MEASURE });
   }
 
   function operations() {
@@ -63,11 +66,11 @@
     draw("chart-pareto", [
       { x: o.snn, y: data.accuracy.snn, mode: "lines+markers", name: "spiking", text: t.map(String),
         marker: { size: 4 }, line: { color: SPIKING },
-        hovertemplate: `%{y:.2f} % with %{x:.3s} operations (${data.time.label} %{text})<extra></extra>` },
-      { x: [o.ann], y: [data.accuracy.ann], mode: "markers", name: "analog",
-        marker: { color: ANALOG, size: 10, symbol: "star" } },
+        hovertemplate: `${VALUE} with %{x:.3s} operations (${data.time.label} %{text})<extra></extra>` },
+      ...(data.accuracy.ann === null ? [] : [{ x: [o.ann], y: [data.accuracy.ann], mode: "markers", name: "analog",
+        marker: { color: ANALOG, size: 10, symbol: "star" } }]),
     ], { xaxis: { title: { text: "operations per sample" }, type: "log", exponentformat: "SI" },
-         yaxis: { title: { text: "accuracy (%)" }, range: [0, 102] } });
+         yaxis: MEASURE });
   }
 
   function spikes() {
@@ -165,6 +168,24 @@
     place.append(table);
   }
 
+  function outputs() {
+    const o = data.outputs;
+    const dots = (y, name, color) => ({ x: o.expected, y, mode: "markers", name, marker: { color, size: 4, opacity: 0.5 },
+                                        hovertemplate: `${o.label} %{x}, output %{y}<extra>%{fullData.name}</extra>` });
+    const ends = [Math.min(...o.expected), Math.max(...o.expected)];
+    draw("chart-confusion", [
+      ...(o.ann ? [dots(o.ann, "analog", ANALOG)] : []),
+      dots(o.snn, "spiking", SPIKING),
+      { x: ends, y: ends, mode: "lines", name: "equal", hoverinfo: "skip", line: { color: GREY, dash: "dash", width: 1 } },
+    ], { xaxis: { title: { text: o.label } }, yaxis: { title: { text: "output" } } });
+  }
+
+  function decisions() {
+    if (data.confusion) confusion();
+    else if (data.outputs) outputs();
+    else document.getElementById("confusion").hidden = true;
+  }
+
   function clear(...ids) {
     for (const id of ids) {
       const element = document.getElementById(id);
@@ -204,6 +225,6 @@
   choose(0);
   if (data.input) picture("chart-input", data.input, "input", [0, 1], "Greys");
   else clear("chart-input");
-  confusion();
+  decisions();
   document.body.dataset.ready = "1";
 })();

@@ -13,9 +13,9 @@ from snn_core.ir import AveragePooling2D, Linear, MaxPooling2D
 from snn_core.ir.shapes import output_size
 from snn_core.parsing.emit.affine import scale
 from snn_core.parsing.emit.builder import Builder
-from snn_core.parsing.emit.elementwise import pass_on
+from snn_core.parsing.emit.elementwise import concatenate, pass_on
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
-from snn_core.parsing.emit.images import upsample, zero_pad
+from snn_core.parsing.emit.images import crop, upsample, zero_pad
 from snn_core.parsing.emit.views import Selection, View
 from snn_core.typing import Pair
 
@@ -162,31 +162,68 @@ def _subsample(b: Builder, name: str, x: View, geometry: Geometry) -> View:
 
 
 def pool_adaptively(b: Builder, name: str, x: View, *, sizes: Sequence[int], maximum: bool) -> View:
-    """Emit pooling to a given size, whose windows must all be equal.
+    """Emit pooling to a given size.
 
     Cell ``i`` of ``n`` covers the rows from ``floor(i * size / n)`` to
-    ``ceil((i + 1) * size / n)``.
+    ``ceil((i + 1) * size / n)``. Where these windows differ in size, each is pooled alone.
     """
     kernel: list[int] = []
     strides: list[int] = []
     factors: list[int] = []
-    for wanted, size in zip(sizes, x.shape[1:], strict=True):
+    uneven: list[tuple[int, int]] = []
+    for axis, (wanted, size) in enumerate(zip(sizes, x.shape[1:], strict=True)):
         if wanted > size and wanted % size == 0:
             kernel.append(1)
             strides.append(1)
             factors.append(wanted // size)
             continue
-        starts = [i * size // wanted for i in range(wanted)]
-        ends = [-(-(i + 1) * size // wanted) for i in range(wanted)]
-        windows = {end - start for start, end in zip(starts, ends, strict=True)}
-        steps = set(np.diff(starts).tolist()) or {1}
-        if len(windows) > 1 or len(steps) > 1:
-            reason = f"adaptive pooling of {size} cells to {wanted} has windows of unequal sizes"
-            raise UnsupportedError([f"{reason}; choose a divisor of {size}"])
-        kernel.append(windows.pop())
+        windows = _windows(size, wanted)
+        lengths = {end - start for start, end in windows}
+        steps = set(np.diff([start for start, _ in windows]).tolist()) or {1}
+        if len(lengths) > 1 or len(steps) > 1:
+            uneven.append((axis, wanted))
+            lengths, steps = {1}, {1}
+        kernel.append(lengths.pop())
         strides.append(steps.pop())
         factors.append(1)
+    for axis, wanted in uneven:
+        x = _pool_unevenly(b, f"{name}/axis{axis}", x, axis, wanted, maximum=maximum)
     if max(kernel) > 1 or max(strides) > 1:
         geometry = Geometry(strides, "valid", (1,) * len(strides))
         x = pool(b, name, x, maximum=maximum, kernel=kernel, geometry=geometry)
     return upsample(b, f"{name}/repeat", x, factors) if max(factors) > 1 else x
+
+
+def _windows(size: int, number: int) -> list[tuple[int, int]]:
+    """Return where the windows of adaptive pooling start and end."""
+    return [(i * size // number, -(-(i + 1) * size // number)) for i in range(number)]
+
+
+def _pool_unevenly(
+    b: Builder, name: str, x: View, axis: int, number: int, *, maximum: bool
+) -> View:
+    """Emit pooling along one image axis, window by window, and join the results.
+
+    Each result comes from a relay, so that none has a scale of its own: the cells of one channel
+    have one weight in the layer after them.
+    """
+    x = arrange_image(b, name, x, x.rank - 1)
+    if len(x.stored) == 2:
+        return b.add_on_sequence(
+            name,
+            x,
+            lambda image, rows: _pool_unevenly(b, rows, image, 1, number, maximum=maximum),
+        )
+    parts: dict[tuple[int, int], View] = {}
+    windows = _windows(x.stored[axis], number)
+    for start, end in dict.fromkeys(windows):
+        cuts, kernel, whole = [(0, 0), (0, 0)], [1, 1], [(0, 0), (0, 0)]
+        cuts[axis], kernel[axis] = (start, x.stored[axis] - end), end - start
+        window = f"{name}/{start}to{end}"
+        part = crop(b, f"{window}/cells", x, cuts)
+        if end - start > 1:
+            geometry = Geometry(kernel, "valid", (1, 1))
+            part = pool(b, window, part, maximum=maximum, kernel=kernel, geometry=geometry)
+            part = crop(b, f"{window}/sum", part, whole) if maximum else part
+        parts[start, end] = part
+    return concatenate(b, name, [parts[window] for window in windows], axis=axis + 1)

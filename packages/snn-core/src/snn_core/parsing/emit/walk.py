@@ -172,13 +172,17 @@ def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] =
     """Emit a layer in place of one that was refused; the network is not used then.
 
     It rectifies, as what would replace it would do, so that nothing after it is refused for that.
+    For the same reason its axes are stored as those of what it reads.
     """
     if shape is None or len(shape) not in CHANNELS_LAST:
         return None
-    stored = tuple(shape[i] for i in np.argsort(b.axes(len(shape))))
+    rank = len(shape)
+    axes = next((x.axes for x in reads if x.rank == rank and x.axes is not None), b.axes(rank))
+    stored = tuple(shape[i] for i in np.argsort(axes))
     inputs = list(reads) or [View(b.layers[0].name, b.layers[0].output_shape)]
     weight_nc = np.ones(len(inputs), np.float32)
-    return b.add(Add, name, inputs, stored, weight_nc=weight_nc, activation=ReLU())
+    settings: dict[str, Any] = {"weight_nc": weight_nc, "activation": ReLU()}
+    return b.add(Add, name, inputs, stored, axes=axes, **settings)
 
 
 def channels_come_first(
@@ -267,6 +271,8 @@ class Reading:
     def from_source(self, y: Array) -> Array:
         """Return outputs of the source as the network gives them; half precision stays so."""
         y = np.asarray(y)
+        if y.ndim <= len(self.output_axes):  # the axis of a single output was squeezed
+            y = y.reshape(-1, 1)
         kind = np.float16 if y.dtype == np.float16 else np.float32
         y = np.exp(y.astype(np.float32)) if self.log_softmax else y
         return y.astype(kind).transpose(0, *(axis + 1 for axis in np.argsort(self.output_axes)))
@@ -308,6 +314,8 @@ def finish(
     """
     problems = list(problems)
     if isinstance(output, View):
+        if not output.rank:  # one number for each sample, whose axis was squeezed
+            output = output.reshape((1,))
         try:
             output = b.settle(output, name="output")
         except UnsupportedError as error:

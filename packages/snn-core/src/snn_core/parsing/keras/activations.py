@@ -19,6 +19,7 @@ from snn_core.ir import (
     Linear,
     QuantizedReLU,
     ReLU,
+    Sigmoid,
     Softmax,
 )
 from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields
@@ -28,8 +29,9 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": ReLU(),
     "relu6": ReLU(max_value=6.0),
     "softmax": Softmax(),
+    "sigmoid": Sigmoid(),
 }
-"""Keras' own activations that spike rates can express."""
+"""Keras' own activations that spike rates, or the potentials of an output, can express."""
 
 CUSTOM: dict[str, Activation] = {
     "binary_sigmoid": BinarySigmoid(),
@@ -50,8 +52,8 @@ _MAX_BITS = 24
 """float32 represents this many exactly."""
 
 _ADVICE = (
-    "use relu, relu6, linear or (at the output) softmax and retrain: spike rates cannot follow "
-    "other functions"
+    "use relu, relu6, linear or (at the output) softmax or sigmoid and retrain: spike rates cannot "
+    "follow other functions"
 )
 
 

@@ -23,7 +23,7 @@ def _activate(b: Builder, layer: LayerCall) -> View:
     x = layer.tensor()
     if layer.kind == "ReLU" or layer.kind in CUSTOM_CLASSES:
         found: Activation = relu_of(layer.fields, kind=layer.kind)
-    elif layer.kind in ("Relu", "Relu6", "Softmax"):  # the first two are keras.ops
+    elif layer.kind in ("Relu", "Relu6", "Sigmoid", "Softmax"):  # all but the last are keras.ops
         found = activation_of(layer.kind.lower())
     else:
         found = layer.activation
@@ -87,9 +87,10 @@ def _bound(b: Builder, layer: LayerCall) -> View:
 
 
 def _clip(b: Builder, layer: LayerCall) -> View:
+    given = [(key, layer.call.config.get(key)) for key in ("x_min", "x_max")]
     low, high = (
-        elementwise.uniform_value(read_numbers(layer.call.config.get(key), key))
-        for key in ("x_min", "x_max")
+        None if value is None else elementwise.uniform_value(read_numbers(value, key))
+        for key, value in given
     )
     return elementwise.clip(b, layer.name, layer.tensor(), low=low, high=high)
 
@@ -123,7 +124,9 @@ EMITTERS: dict[str, Emitter] = {
         ),
         _pass_on,
     ),
-    **dict.fromkeys(("Activation", "ReLU", "Relu", "Relu6", "Softmax", *CUSTOM_CLASSES), _activate),
+    **dict.fromkeys(
+        ("Activation", "ReLU", "Relu", "Relu6", "Sigmoid", "Softmax", *CUSTOM_CLASSES), _activate
+    ),
     **dict.fromkeys(("Add", "Average", "Subtract"), _add),
     **dict.fromkeys(("Divide", "Multiply", "TrueDivide"), _compute),
     **dict.fromkeys(("Maximum", "Minimum"), _bound),

@@ -35,6 +35,10 @@ _ADVICE = {
         "only feed-forward networks can be converted",
     ),
     **dict.fromkeys(
+        ("GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
+        "it normalizes each sample by itself, which weights cannot; use BatchNormalization",
+    ),
+    **dict.fromkeys(
         ("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU"),
         "spike rates cannot follow it; use ReLU and retrain",
     ),
@@ -42,11 +46,12 @@ _ADVICE = {
 
 _SHAPE_KEEPING = frozenset((
     "Activation", "BatchNormalization", "ELU", "GroupNormalization", "LayerNormalization",
-    "LeakyReLU", "Maximum", "Minimum", "Multiply", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
+    "LeakyReLU", "Maximum", "Minimum", "Multiply", "PReLU", "ReLU", "Sigmoid", "Softmax",
+    "ThresholdedReLU",
     "UnitNormalization",
 ))  # fmt: skip
 
-_AFTER_SOFTMAX = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
+_AFTER_OUTPUT = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
 
 
 def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
@@ -81,7 +86,7 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
         tensors.append(tensor)
     if problems:
         # The passes would find these, but do not get to see a refused model.
-        problems += _hidden_softmax(graph)
+        problems += _hidden_activations(graph)
     return finish(
         b,
         entry,
@@ -93,17 +98,19 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
     )
 
 
-def _hidden_softmax(graph: Graph) -> list[str]:
-    """Return a problem for each softmax whose values go on into other layers than reshapes."""
+def _hidden_activations(graph: Graph) -> list[str]:
+    """Return a problem for each softmax or sigmoid that goes on into other layers than reshapes."""
     found = []
     for i, call in enumerate(graph.calls):
-        softmax = call.kind == "Softmax" or call.config.get("activation") == "softmax"
         readers = [reader.kind for reader in graph.calls if i in reader.inputs]
-        if softmax and any(kind not in _AFTER_SOFTMAX for kind in readers):
-            found.append(
-                f"{call.name} ({call.kind}): softmax inside the network; only the output can have "
-                f"it"
-            )
+        if all(kind in _AFTER_OUTPUT for kind in readers):
+            continue
+        found += [
+            f"{call.name} ({call.kind}): {name.lower()} inside the network; only the output can "
+            f"have it"
+            for name in ("Softmax", "Sigmoid")
+            if call.kind == name or call.config.get("activation") == name.lower()
+        ]
     return found
 
 

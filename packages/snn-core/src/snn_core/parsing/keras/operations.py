@@ -16,6 +16,7 @@ from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import read_numbers
 
 _REDUCTIONS: dict[str, Reduction] = {"Amax": "max", "Max": "max", "Mean": "mean", "Sum": "sum"}
 
@@ -77,26 +78,34 @@ def _swap(b: Builder, layer: LayerCall) -> View:
 
 
 def _pad(b: Builder, layer: LayerCall) -> View:
-    x, pairs = layer.tensor(), layer.call.config.get("pad_width")
-    if not isinstance(pairs, list) or len(pairs) != x.rank + 1:
-        raise ParseError(f"its padding is {pairs!r}; expected a pair for each axis.")
+    x, pairs = layer.tensor(), read_numbers(layer.call.config.get("pad_width"), "padding")
+    if pairs.shape != (x.rank + 1, 2):
+        raise ParseError(f"its padding is {pairs.tolist()}; expected a pair for each axis.")
     mode = layer.fields.text("mode", "constant")
-    return images.pad(b, layer.name, x, [(before, after) for before, after in pairs], mode=mode)
+    return images.pad(b, layer.name, x, pairs.astype(int).tolist(), mode=mode)
 
 
 def _take(b: Builder, layer: LayerCall) -> View:
     """Take a part of a tensor, as ``x[:, 1:3]`` does."""
-    (value,) = layer.call.constants.values()
+    value = layer.call.constants.get(1)
     first, *rest = [_index(item) for item in (value if isinstance(value, list) else [value])]
     if first != slice(None):
         raise UnsupportedError(["it selects samples"])
-    return layer.tensor().index(tuple(rest))
+    try:
+        return layer.tensor().index(tuple(rest))
+    except (IndexError, ValueError) as error:
+        raise ParseError(f"its index {value!r} does not fit: {error}.") from error
 
 
 def _index(item: Any) -> slice | int:
     if isinstance(item, Mapping) and item.get("class_name") == "__slice__":
-        settings = item.get("config", {})
-        return slice(*(settings.get(key) for key in ("start", "stop", "step")))
+        settings = item.get("config")
+        parts = [
+            settings.get(key) if isinstance(settings, Mapping) else settings
+            for key in ("start", "stop", "step")
+        ]
+        if all(part is None or isinstance(part, int) for part in parts):
+            return slice(*parts)
     if isinstance(item, int):
         return item
     raise UnsupportedError([f"the index {item!r} is not supported; use numbers and slices"])

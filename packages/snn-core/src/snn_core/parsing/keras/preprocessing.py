@@ -30,13 +30,17 @@ def _normalize(b: Builder, layer: LayerCall) -> View:
     kept = sorted(layer.shift(axis) for axis in layer.fields.axes())
     shape = tuple(x.shape[axis] for axis in kept)
     mean, variance = _statistics(layer, shape)
-    if variance.min() < 0:
+    if (variance < 0).any():
         raise ParseError(f"its variance is {variance.min():g}; expected no negative number.")
     full = tuple(size if axis in kept else 1 for axis, size in enumerate(x.shape))
-    mean, deviation = (
-        np.broadcast_to(values, shape).reshape(full)
-        for values in (mean, np.maximum(np.sqrt(variance), _EPSILON))
-    )
+    try:
+        mean, deviation = (
+            np.broadcast_to(values, shape).reshape(full)
+            for values in (mean, np.maximum(np.sqrt(variance), _EPSILON))
+        )
+    except ValueError:
+        found = f"{mean.shape} and {variance.shape}"
+        raise ParseError(f"its mean and variance are {found}; expected {shape}.") from None
     if layer.fields.flag("invert", default=False):
         return affine.scale(b, layer.name, x, deviation, mean)
     return affine.scale(b, layer.name, x, 1 / deviation, -mean / deviation)
@@ -46,7 +50,9 @@ def _statistics(layer: LayerCall, shape: Shape) -> tuple[Array, Array]:
     """Return mean and variance: those that are set, or those that were adapted to data."""
     config = layer.call.config
     if config.get("mean") is not None:
-        return read_numbers(config["mean"], "mean"), read_numbers(config["variance"], "variance")
+        return read_numbers(config["mean"], "mean"), read_numbers(
+            config.get("variance"), "variance"
+        )
     values = layer.read(mean=shape, variance=shape, count=())
     return values["mean"].astype(np.float64), values["variance"].astype(np.float64)
 

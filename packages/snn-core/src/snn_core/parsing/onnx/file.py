@@ -16,11 +16,14 @@ from snn_core.ir import Network
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.onnx.graph import read
+from snn_core.parsing.sources import to_type
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".onnx",)
 
-_TYPES = {"tensor(float16)": "f2", "tensor(float)": "f4", "tensor(double)": "f8"}
+_TYPES = {
+    "tensor(float16)": "f2", "tensor(float)": "f4", "tensor(double)": "f8", "tensor(uint8)": "u1"
+}  # fmt: skip
 
 
 class OnnxFileParser:
@@ -129,6 +132,6 @@ def _evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:
         evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
         name, kind = evaluator.get_inputs()[0].name, _TYPES[evaluator.get_inputs()[0].type]
         engine = f"onnxruntime {runtime.__version__}"
-    x = x.astype(kind)
+    x = to_type(x, kind)
     outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
     return np.stack([y.reshape(shape) for y in outputs]), engine

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import BinaryTanh, ReLU
+from snn_core.ir import BinaryTanh, ReLU, Sigmoid
 from snn_core.parsing.emit import elementwise
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
@@ -20,7 +20,7 @@ DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
 ADVICE = {
     **dict.fromkeys(
         ("LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "HardSwish", "HardSigmoid", "Mish",
-         "Sigmoid", "Tanh", "Softplus", "Softsign", "ThresholdedRelu", "Erf"),
+         "Tanh", "Softplus", "Softsign", "ThresholdedRelu", "Erf"),
         "spike rates cannot follow this function; use Relu or Clip and retrain",
     ),
     **dict.fromkeys(
@@ -76,6 +76,10 @@ def _sign(b: Builder, call: Call) -> View:
     return elementwise.activate(b, call.name, call.tensor("0"), BinaryTanh())
 
 
+def _sigmoid(b: Builder, call: Call) -> View:
+    return elementwise.activate(b, call.name, call.tensor("0"), Sigmoid())
+
+
 def _cast(b: Builder, call: Call) -> View:
     if call.settings["to"] not in _FLOATS:
         raise UnsupportedError(["it casts activations to whole numbers; keep them as floats"])
@@ -120,6 +124,7 @@ EMITTERS: dict[str, Emit] = {
     "Relu": _relu,
     "Reshape": shaping.reshape,
     "Resize": shaping.resize,
+    "Sigmoid": _sigmoid,
     "Sign": _sign,
     "Slice": shaping.take_slice,
     "Softmax": shaping.apply_softmax,

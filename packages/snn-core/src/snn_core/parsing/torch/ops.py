@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from snn_core.errors import UnsupportedError
-from snn_core.ir import BinaryTanh, ReLU
+from snn_core.ir import BinaryTanh, ReLU, Sigmoid
 from snn_core.parsing.emit import elementwise
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
@@ -24,7 +24,7 @@ ADVICE = {
     **dict.fromkeys(
         (f"{name}{suffix}" for suffix in ("", "_")
          for name in ("leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "hardswish",
-                      "hardsigmoid", "mish", "sigmoid", "tanh", "softplus", "rrelu")),
+                      "hardsigmoid", "mish", "tanh", "softplus", "rrelu")),
         "spike rates cannot follow this function; use ReLU or ReLU6 and retrain",
     ),
     **dict.fromkeys(("lstm", "gru", "rnn_tanh"), "only feed-forward networks can be converted"),
@@ -88,6 +88,10 @@ def _sign(b: Builder, call: Call) -> View:
     return elementwise.activate(b, call.name, call.tensor("self"), BinaryTanh())
 
 
+def _sigmoid(b: Builder, call: Call) -> View:
+    return elementwise.activate(b, call.name, call.tensor("self"), Sigmoid())
+
+
 def _inert(b: Builder, call: Call) -> View:
     if call.settings.get("train") or call.settings.get("training"):
         raise UnsupportedError(["it drops values; call model.eval() and export again"])
@@ -148,6 +152,7 @@ EMITTERS: dict[str, Emit] = {
     "rsub": weighted.compute,
     "neg": weighted.negate,
     "sign": _sign,
+    **dict.fromkeys(("sigmoid", "sigmoid_", "special_expit"), _sigmoid),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool2d_with_indices", "avg_pool1d",
                      "avg_pool2d"), shaping.pool),
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.parsing.sources import to_type
 from snn_core.parsing.torch.archive import read_sizes
 from snn_core.parsing.torch.ops import EMITTERS
 from snn_core.typing import Array
@@ -17,7 +18,7 @@ from snn_core.typing import Array
 # Operators without result that exported programs hold besides those that compute.
 _CHECKS = ("sym_size", "sym_numel", "_assert_tensor_metadata", "_assert_scalar")
 # Numbers of `torch._export.serde.schema.ScalarType`.
-_TYPES = {6: "float16", 7: "float32", 8: "float64", 13: "bfloat16"}
+_TYPES = {1: "uint8", 6: "float16", 7: "float32", 8: "float64", 13: "bfloat16"}
 
 
 def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
@@ -36,7 +37,7 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
     The outputs in the type that the program computes in, as far as NumPy has it.
     """
     clean = io.BytesIO()
-    batch, kind = None, torch.float32
+    batch, number = None, 7
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(clean, "w") as copy:
         for name in archive.namelist():
             content = archive.read(name)
@@ -49,11 +50,12 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
                     return None
                 program["guards_code"] = []
                 batch, number = _input_type(program)
-                kind = getattr(torch, _TYPES[number])
                 content = json.dumps(program).encode()
             copy.writestr(name, content)
     clean.seek(0)
     module = torch.export.load(clean).module()
+    kind = getattr(torch, _TYPES[number])
+    x = to_type(x, np.uint8) if kind == torch.uint8 else x
     size = len(x) if batch is None else batch
     results = []
     with torch.no_grad():

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from snn_core import artifact
 from snn_core.errors import ContractError
+from snn_core.files import require_writable
 from snn_core.ir import Layer, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.shapes import count
@@ -20,7 +21,7 @@ from snn_core.simulation.synapses.base import SynapseListSNN
 from snn_core.simulation.synapses.currents import parts
 from snn_core.simulation.synapses.handover import Draw, Found, HandOver
 from snn_core.simulation.synapses.memory import Footprint
-from snn_core.simulation.synapses.tables import Connection, Tables, layer_of
+from snn_core.simulation.synapses.tables import FILE, Connection, Tables, layer_of
 from snn_core.typing import Array, Float32, PathLikeStr, Shape
 
 Tabled = TypeVar("Tabled", bound="SynapseTableSNN")
@@ -199,7 +200,7 @@ class SynapseTableSNN(SynapseListSNN):
 
     # Saving.
 
-    def save(self, path: PathLikeStr, filename: str) -> None:
+    def save(self, path: PathLikeStr, filename: str, *, overwrite: bool = False) -> None:
         """Write the network with the settings to ``filename.snn`` and its tables beside it.
 
         The tables, ``filename.NAME.npz`` with the simulator's name, hold source, target and weight
@@ -208,9 +209,11 @@ class SynapseTableSNN(SynapseListSNN):
         options = {self.name: self.options.model_dump()}
         settings = self.settings.updated({"options": options})
         network = self.network.replace(settings=settings)
-        artifact.save(network, Path(path) / f"{filename}.snn")
+        tables = self._file(path, filename)
+        require_writable(tables, kind=FILE, overwrite=overwrite)
+        artifact.save(network, Path(path) / f"{filename}.snn", overwrite=overwrite)
         self.tables.save(
-            self._file(path, filename), network_sha256=artifact.fingerprint(self.network)
+            tables, network_sha256=artifact.fingerprint(self.network), overwrite=overwrite
         )
 
     def load(self, path: PathLikeStr, filename: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.files import atomic_write
+from snn_core.files import FileKind, atomic_write
 from snn_core.ir.connectivity import Synapses
 from snn_core.typing import Array, Float32, Int, Int32
 
@@ -149,8 +149,8 @@ class Tables:
         """Yield the connections into a population."""
         return (item for item in self.connections if item.target == name)
 
-    def save(self, path: Path, *, network_sha256: str) -> None:
-        """Write all tables to an ``.npz`` file.
+    def save(self, path: Path, *, network_sha256: str, overwrite: bool = False) -> None:
+        """Write all tables to an ``.npz`` file; with ``overwrite`` in place of another one.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Tables:
                 head[kind].append(entry)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, head=np.array(json.dumps(head)), **arrays)
-        with atomic_write(path) as file:
+        with atomic_write(path, kind=FILE, overwrite=overwrite) as file:
             file.write(buffer.getbuffer())
 
     @classmethod
@@ -256,6 +256,20 @@ class Tables:
                         f"{path}: synapses from {item.source!r} to {item.target!r} name cells or "
                         f"weights that do not exist; save the network again."
                     )
+
+
+def is_tables(path: Path) -> bool:
+    """Return whether a file holds the tables of a network, by the names of its arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
+    return names[:1] == ["head.npy"]
+
+
+FILE = FileKind("file of tables", is_tables)
+"""What a file of tables may replace: another one."""
 
 
 def _by_source(synapses: Synapses) -> tuple[Array, Array, Array | slice]:

@@ -1,0 +1,242 @@
+"""The folder of a run, which grows by batches: ``run.json``, ``batches/`` and ``summary.json``.
+
+A batch is written whole or not at all, so a killed run loses at most the batch in flight.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snn_core.errors import ArtifactError
+from snn_core.files import atomic_write, list_folder, make_folder
+from snn_core.recording.log import SPIKETRAINS, Log
+from snn_core.recording.spike_trains import CompactSpikes
+from snn_core.simulation.batches import BatchResult
+from snn_core.typing import Array, PathLikeStr
+
+VERSION = 2
+"""Version of the folder's format."""
+
+ARRAYS = (
+    "sample_ids_b",
+    "labels_b",
+    "targets_b_o",
+    "output_b_o",
+    "ann_output_b_o",
+    "error_b_t",
+    "ann_error_b",
+    "deviation_b_t",
+    "ann_decision_b",
+    "ann_topkerr_b",
+    "decision_b_t",
+    "topkerr_b_t",
+    "synaptic_operations_b_t",
+    "neuron_operations_b_t",
+    "spikes_b_n",
+    "simulate_s",
+)
+"""Names of the arrays of a batch; `RunResult` describes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchArrays:
+    """The arrays of one batch as they are stored.
+
+    Parameters
+    ----------
+    values
+        The arrays of `RunResult` for these samples, by name.
+    log
+        Recorded variables, ``variable/layer`` to array; only what ``output.log_vars`` asked for.
+        A `Log` keeps spike trains as bits or events.
+    """
+
+    values: Mapping[str, Array]
+    log: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batch: BatchResult) -> BatchArrays:
+        """Return the stored arrays of a simulated batch."""
+        recording, score = batch.recording, batch.score
+        spikes = list(recording.num_spikes_n_b.values())
+        values = {
+            "sample_ids_b": np.asarray(batch.sample_ids, np.int64),
+            "labels_b": np.asarray(batch.labels_b, np.int64),
+            "targets_b_o": batch.targets_b_o,
+            "output_b_o": batch.output_b_o,
+            "ann_output_b_o": batch.ann_output_b_o.astype(np.float32),
+            "error_b_t": score.error_b_t,
+            "ann_error_b": score.ann_error_b,
+            "deviation_b_t": score.deviation_b_t,
+            "ann_decision_b": np.asarray(score.ann_decision_b, np.int64),
+            "ann_topkerr_b": score.ann_topkerr_b,
+            "decision_b_t": score.decision_b_t.astype(np.int32),
+            "topkerr_b_t": score.topkerr_b_t,
+            "synaptic_operations_b_t": recording.synaptic_operations_b_t,
+            "neuron_operations_b_t": np.ascontiguousarray(batch.neuron_operations_b_t),
+            "spikes_b_n": np.stack(spikes, axis=1),
+            "simulate_s": np.asarray([batch.simulate_s]),
+        }
+        trains = recording.spiketrains_n_b_l_t
+        log: dict[str, Array | CompactSpikes] = {
+            f"{SPIKETRAINS}{name}": trains.kept(name) for name in trains
+        }
+        log |= {f"mem/{name}": a for name, a in recording.mem_n_b_l_t.items()}
+        log |= {f"activations/{name}": a for name, a in batch.activations_n_b_l.items()}
+        if recording.input_b_l_t is not None:
+            log["input"] = recording.input_b_l_t
+        return cls(values=values, log=Log(log))
+
+
+class RunFolder:
+    """A result folder that grows by batches.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, path: PathLikeStr) -> None:
+        self.path = Path(path)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to lose: no folder, or no batch and nothing of others in it."""
+        found = {path.name for path in list_folder(self.path)}
+        if found - {"run.json", "batches"} or list_folder(self.path / "batches"):
+            return False
+        try:
+            return "run.json" not in found or bool(self.metadata())
+        except ArtifactError:  # it is somebody else's
+            return False
+
+    def require_usable(self, *, resume: bool) -> None:
+        """Make sure that a run can be kept here, before any work.
+
+        Raises
+        ------
+        DataError
+            If the path is that of something else than a folder.
+        ArtifactError
+            If there is a result and it is not to be resumed, or there is anything else.
+        """
+        if self.is_empty:
+            return
+        if not resume:
+            raise ArtifactError(
+                f"{self.path} is not empty; go on with --resume (resume=True) or choose another "
+                f"folder."
+            )
+        self.metadata()
+
+    def start(self, metadata: Mapping[str, Any]) -> None:
+        """Create the folder and write the description of the run.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be written.
+        """
+        make_folder(self.path)
+        make_folder(self.path / "batches")
+        self.describe(metadata)
+
+    def describe(self, metadata: Mapping[str, Any]) -> None:
+        """Write the description of the run, ``run.json``.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be written.
+        """
+        self._write_json("run.json", {"format_version": VERSION, **metadata})
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the description of the run, from ``run.json``.
+
+        Raises
+        ------
+        ArtifactError
+            If this is no result folder or a newer one.
+        """
+        try:
+            found = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ArtifactError(f"{self.path} holds no run.json: no result folder.") from None
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{self.path / 'run.json'} is damaged ({error}).") from error
+        if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
+            raise ArtifactError(f"{self.path / 'run.json'} does not describe a run.")
+        version = found["format_version"]
+        if version > VERSION:
+            raise ArtifactError(
+                f"{self.path} has the format version {version}; this snn-core reads up to "
+                f"{VERSION}. Update it with `pip install -U snn-core`."
+            )
+        return found
+
+    def append(self, index: int, batch: BatchArrays) -> None:
+        """Write a finished batch."""
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = dict(batch.values)
+        arrays |= {f"log/{name}": array for name, array in Log.of(batch.log).arrays().items()}
+        np.savez_compressed(buffer, **arrays)
+        with atomic_write(self.path / "batches" / f"{index:05d}.npz") as file:
+            file.write(buffer.getvalue())
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary of a complete run."""
+        self._write_json("summary.json", summary)
+
+    def batch(self, index: int) -> BatchArrays | None:
+        """Return a finished batch, or ``None`` if it is missing."""
+        path = self.path / "batches" / f"{index:05d}.npz"
+        return _read_batch(path) if path.exists() else None
+
+    def batches(self) -> Iterator[BatchArrays]:
+        """Yield all finished batches in order."""
+        for path in sorted((self.path / "batches").glob("[0-9]*.npz")):
+            yield _read_batch(path)
+
+    def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        with atomic_write(self.path / name, overwrite=True) as file:
+            file.write(json.dumps(value, indent=1).encode())
+
+
+def _read_batch(path: Path) -> BatchArrays:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ArtifactError(
+            f"{path} is damaged ({error}); delete it and run again with --resume."
+        ) from error
+    if "error_b_t" not in arrays and {"decision_b_t", "labels_b", "ann_decision_b"} <= set(arrays):
+        arrays |= _since_version_2(arrays)
+    missing = [name for name in ARRAYS if name not in arrays]
+    if missing:
+        raise ArtifactError(f"{path} lacks {', '.join(missing)}; delete it and resume the run.")
+    log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
+    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=Log.from_arrays(log))
+
+
+def _since_version_2(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what batches of version 1 lack; they hold classes alone, and no outputs."""
+    decision_b_t, ann_decision_b = arrays["decision_b_t"], arrays["ann_decision_b"]
+    none = np.zeros((len(decision_b_t), 0), np.float32)
+    return {
+        **dict.fromkeys(("targets_b_o", "output_b_o", "ann_output_b_o"), none),
+        "error_b_t": (decision_b_t != arrays["labels_b"][:, None]).astype(np.float32),
+        "ann_error_b": (ann_decision_b != arrays["labels_b"]).astype(np.float32),
+        "deviation_b_t": (decision_b_t != ann_decision_b[:, None]).astype(np.float32),
+    }

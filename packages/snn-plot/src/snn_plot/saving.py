@@ -1,0 +1,50 @@
+"""Saving of figures: whole or not at all, and never in place of anything but a figure of ours."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snn_core.errors import DataError
+from snn_core.files import FileKind, atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MARK = "snn-plot"
+"""Stands in every figure as the program that made it."""
+
+_KEYS = {".png": "Software", ".pdf": "Creator", ".svg": "Creator"}
+
+LARGEST = 2**28
+"""Bytes of the largest file that is searched for the mark."""
+
+
+def is_figure(path: Path) -> bool:
+    """Return whether a file is a figure that `save_figure` wrote."""
+    try:
+        return path.stat().st_size <= LARGEST and MARK.encode() in path.read_bytes()
+    except OSError:
+        return False
+
+
+FILE = FileKind("figure of snn-plot", is_figure)
+"""What a figure may replace: another one."""
+
+
+def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
+    """Write a figure in the format that the path ends in: png, pdf or svg.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written or must not replace what is there.
+    """
+    drawn = io.BytesIO()
+    kind = path.suffix.lower()
+    if kind not in _KEYS:
+        raise DataError(f"Cannot write {path}: expected a name in {', '.join(_KEYS)}.")
+    figure.savefig(drawn, format=kind.removeprefix("."), metadata={_KEYS[kind]: MARK})
+    with atomic_write(path, kind=FILE, overwrite=overwrite) as file:
+        file.write(drawn.getbuffer())
