@@ -45,6 +45,8 @@ DIST = ROOT / "dist"
 TORCH = "torch==2.13.0"
 # Their tests of a file share what is costly to make; those of the others go to whoever is free.
 SHARED_BY_FILE = {"snn-core", "snn-inisim"}
+# Simulators that take a second for a sample run the first ones only.
+FEWER_SAMPLES = {"snn-pynn": ("--samples", "50")}
 # Left out on the oldest Python: these take minutes and hardly depend on its version.
 ONLY_FULL = ("exhaustive", "compiled")
 TOOLS = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -151,8 +153,8 @@ def leaving_out(package: str, *names: str) -> list[str]:
 
 
 def wheels(package: str) -> list[str]:
-    """Return the built wheels of a package and of its siblings."""
-    return [str(next((DIST / name).glob("*.whl"))) for name in with_siblings(package)]
+    """Return the built wheels of a package and of its siblings, with what their tests need."""
+    return [f"{next((DIST / name).glob('*.whl'))}{extras(name)}" for name in with_siblings(package)]
 
 
 SIMULATORS = [package for package in PROJECTS if simulators(package)]
@@ -320,7 +322,8 @@ def agreement(session: nox.Session) -> None:
             out = work / f"result-{name}"
             shutil.rmtree(out, ignore_errors=True)
             options = ("--simulator", name, "--data", str(test), "--json", "-o", str(out))
-            session.run(str(snn), "run", str(model), *options, external=True)
+            fewer = FEWER_SAMPLES.get(package, ())
+            session.run(str(snn), "run", str(model), *options, *fewer, external=True)
             results.append(str(out))
     reference = str(work / "result-reference")
     results.remove(reference)

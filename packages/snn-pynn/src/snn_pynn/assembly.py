@@ -1,0 +1,225 @@
+"""Saving a network so that it runs in plain PyNN, under the names of snn_toolbox."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from snn_core.errors import ArtifactError, SimulationError
+from snn_core.files import atomic_write, make_folder
+from snn_core.simulation.synapses.tables import INTEGRATORS, Population
+from snn_core.typing import PathLikeStr
+from snn_pynn import plain
+from snn_pynn.engine import thresholds
+from snn_pynn.simulator import PyNNSNN
+
+FORMAT = 1
+
+SCRIPT = '''"""Run a sample through the network that was saved here, in plain PyNN.
+
+    python {filename}.py sample.txt
+
+{sample}
+It prints step and cell of every spike, and the decision, as JSON.{first}
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pynn_cells
+import pynn_network
+
+folder = Path(__file__).resolve().parent
+result = pynn_network.simulate(folder, "{filename}", sys.argv[1], pynn_cells)
+print(json.dumps(result))
+'''
+
+CONSTANT = "sample.txt holds the value of each input cell, row by row, channels last."
+SPIKING = "sample.txt holds the input cell and the step, counted from 0, of each spike."
+COMPILE = """
+
+NEURON compiles the neuron: run `nrnivmodl` once in this folder, and start the script in it."""
+
+
+class AssemblySNN(PyNNSNN):
+    """Adds saving for plain PyNN.
+
+    ``save_assembly``, ``save_connections`` and ``save_biases``, given the same folder, together
+    write a network that runs without this package.
+    """
+
+    cells: ClassVar[str]
+    """Name of the module with the simulator's neurons."""
+
+    def save_assembly(self, path: PathLikeStr, filename: str) -> None:
+        """Write labels, sizes and cells of all populations, and a script that runs the network.
+
+        The script ``filename.py`` reads ``filename.json``, which is written here, and what
+        `save_connections` and `save_biases` write.
+
+        Raises
+        ------
+        SimulationError
+            With standard cells, whose weights hold for one simulator and length of steps.
+        DataError
+            If a file cannot be written.
+        """
+        folder = self._folder_for_plain(path)
+        described = json.dumps(self._described(), indent=1)
+        constant = self.is_constant
+        is_compiled = self.name == "pynn-neuron"
+        script = SCRIPT.format(
+            filename=filename,
+            sample=CONSTANT if constant else SPIKING,
+            first=COMPILE if is_compiled else "",
+        )
+        _write(folder / f"{filename}.json", described)
+        _write(folder / f"{filename}.py", script)
+        copies = {"pynn_cells.py": f"{self.cells}.py", "pynn_network.py": "plain.py"}
+        if is_compiled:
+            copies["integrate_and_fire.mod"] = "neuron/integrate_and_fire.mod"
+        for name, source in copies.items():
+            text = (resources.files("snn_pynn") / source).read_text(encoding="utf-8")
+            _write(folder / name, text)
+
+    def save_connections(self, path: PathLikeStr) -> None:
+        """Write source, target, weight and delay in ms of each synapse to text files.
+
+        A file has the name of the layer it connects to, with a number if there are several, and can
+        be given to PyNN's ``FromListConnector`` by way of ``numpy.loadtxt``.
+
+        Raises
+        ------
+        SimulationError, DataError
+            As for `save_assembly`.
+        """
+        folder = self._folder_for_plain(path)
+        for file, connection in zip(self._files, self.tables.connections, strict=True):
+            columns = [connection.pre, connection.post, connection.weight_s.astype(float)]
+            delay_ms = np.full(len(connection), self.engine.delay_ms(connection))
+            np.savetxt(
+                folder / file,
+                np.column_stack([*columns, delay_ms]),
+                fmt=["%d", "%d", "%.17g", "%.17g"],
+                header=f"{connection.source}→{connection.target}: source, target, weight, delay_ms",
+                encoding="utf-8",
+            )
+
+    def save_biases(self, path: PathLikeStr) -> None:
+        """Write the bias of each neuron, in units of the potential per ms, to text files.
+
+        Raises
+        ------
+        SimulationError, DataError
+            As for `save_assembly`.
+        """
+        folder = self._folder_for_plain(path)
+        for population in self.tables.populations:
+            np.savetxt(
+                folder / _biases_file(population),
+                population.current_l.astype(float),
+                fmt="%.17g",
+            )
+
+    def load_assembly(self, path: PathLikeStr, filename: str) -> list[Any]:
+        """Return PyNN's populations of an assembly, in a new network of the simulator.
+
+        Raises
+        ------
+        ArtifactError
+            If there is no such assembly, or it was saved from another simulator.
+        """
+        try:
+            description = plain.load_description(path, filename)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"{Path(path) / filename}.json does not hold an assembly ({error}); save one with "
+                f"save_assembly."
+            ) from error
+        if description.get("simulator") != self.name or description.get("format") != FORMAT:
+            raise ArtifactError(
+                f"{Path(path) / filename}.json holds an assembly of "
+                f"{description.get('simulator')!r} in format {description.get('format')}; expected "
+                f"{self.name!r} in format {FORMAT}."
+            )
+        return list(self.engine.load_assembly(description).values())
+
+    def _folder_for_plain(self, path: PathLikeStr) -> Path:
+        if not self.options.is_exact:
+            raise SimulationError(
+                f"Networks of {self.options.cell} are not saved for plain PyNN; choose cell = "
+                f"'exact'."
+            )
+        folder = Path(path)
+        make_folder(folder)
+        return folder
+
+    @property
+    def _files(self) -> list[str]:
+        """File of each connection."""
+        targets = [item.target for item in self.tables.connections]
+        return [
+            f"{_file_name(target)}.txt"
+            if targets.count(target) == 1
+            else f"{_file_name(target)}_{targets[:number].count(target) + 1}.txt"
+            for number, target in enumerate(targets)
+        ]
+
+    def _described(self) -> dict[str, Any]:
+        plan, tables = self.plan, self.tables
+        source = {"label": tables.input_name, "size": tables.input_size, "is_source": True}
+        return {
+            "format": FORMAT,
+            "simulator": self.name,
+            "dt_ms": plan.dt_ms,
+            "steps": plan.steps,
+            "run_steps": plan.timing.run_steps,
+            "longest_delay": plan.longest_delay,
+            "reset": plan.reset,
+            "rest_steps": plan.rest_steps,
+            "is_constant": plan.is_constant,
+            "input": tables.input_name,
+            "populations": [
+                *([] if plan.is_constant else [source]),
+                *(self._described_population(item) for item in tables.populations),
+            ],
+            "connections": [
+                {"source": item.source, "target": item.target, "file": file}
+                for file, item in zip(self._files, tables.connections, strict=True)
+                if len(item)
+            ],
+        }
+
+    def _described_population(self, population: Population) -> dict[str, Any]:
+        layer = self.network[population.name]
+        return {
+            "label": population.name,
+            "size": population.size,
+            "shape": list(layer.output_shape),
+            "is_source": False,
+            "integrates": population.role == INTEGRATORS,
+            "biases": _biases_file(population),
+            "first_step": self.plan.late(population.name),
+            "theta": thresholds(population).tolist(),
+            "theta_read": population.threshold_l.tolist(),
+            "start": population.start_l.tolist(),
+        }
+
+
+def _file_name(label: str) -> str:
+    """Return a label without what separates folders."""
+    return label.replace("/", "_")
+
+
+def _biases_file(population: Population) -> str:
+    return f"{_file_name(population.name)}.biases.txt"
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,172 @@
+"""PyNN's objects of NEST, made with few calls of NEST each.
+
+PyNN asks NEST about each cell and connects each neuron apart, which takes most of the time in which
+a network is built; ``NodeCollection.set`` asks each node whether it is local, which takes 20 times
+as long as setting it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import nest
+import numpy as np
+import pyNN.nest as sim
+from pyNN.connectors import Connector
+from pyNN.nest import simulator
+
+from snn_core.typing import Array
+from snn_pynn.nest import cells
+
+
+class Cell(simulator.ID):
+    """A cell's number, which finds its node when it is asked for."""
+
+    @property
+    def node_collection(self) -> Any:
+        """NEST's node."""
+        return nest.NodeCollection([int(self)])
+
+
+class Population(sim.Population):
+    """A population of neurons of one process.
+
+    Parameters
+    ----------
+    threshold
+        Threshold of each neuron.
+    reset
+        What a spike does to the potential.
+    label
+        Name of the population.
+    """
+
+    def __init__(self, threshold: Array, reset: str, label: str) -> None:
+        self._threshold = threshold
+        super().__init__(len(threshold), cells.integrate_and_fire(reset)(), label=label)
+
+    def _create_cells(self) -> None:
+        model, parameters = self.celltype.nest_model, dict(self.celltype.default_parameters)
+        self.node_collection = nest.Create(model, self.size, params=parameters)
+        set_each(self.node_collection, "V_th", self._threshold)
+        first = self.node_collection[0].global_id
+        self._mask_local = np.ones(self.size, bool)
+        self.all_cells = np.array([Cell(first + number) for number in range(self.size)], Cell)
+        for cell in self.all_cells:
+            cell.parent = self
+
+    def _set_initial_value_array(self, variable: str, value: Any) -> None:
+        set_each(self.node_collection, variable, np.broadcast_to(value.evaluate(), self.size))
+
+
+class TableConnector(Connector):
+    """Connects cells from arrays, in one call of NEST; PyNN's own need one for each neuron.
+
+    Parameters
+    ----------
+    pre, post, weight
+        Source, target and weight of each synapse; the weight in NEST's unit.
+    delay_ms
+        Delay of all synapses.
+    """
+
+    def __init__(self, pre: Array, post: Array, weight: Array, delay_ms: float) -> None:
+        super().__init__(safe=False)
+        self._pre, self._post, self._weight, self._delay_ms = pre, post, weight, delay_ms
+
+    def connect(self, projection: Any) -> None:
+        """Make the synapses of a projection."""
+        sources = projection.pre.node_collection[0].global_id + self._pre.astype(np.int64)
+        targets = projection.post.node_collection[0].global_id + self._post.astype(np.int64)
+        nest.Connect(
+            sources,
+            targets,
+            "one_to_one",
+            {
+                "synapse_model": projection.nest_synapse_model,
+                "synapse_label": projection.nest_synapse_label,
+                "weight": self._weight,
+                "delay": np.full(len(self._weight), self._delay_ms),
+            },
+        )
+        projection._sources.update(np.unique(sources).tolist())
+        sim.simulator.state.stale_connection_cache = True
+
+
+class Drive:
+    """A source that spikes in every step of a population, onto all of its neurons.
+
+    Parameters
+    ----------
+    population
+        PyNN's population.
+    dt_ms
+        Length of a step.
+    """
+
+    def __init__(self, population: Any, dt_ms: float) -> None:
+        self._dt_ms, self._population = dt_ms, population
+        self.source = sim.Population(1, sim.SpikeSourceArray(), label=f"{population.label}_drive")
+        everyone = np.arange(population.size)
+        self.projection = sim.Projection(
+            self.source,
+            population,
+            TableConnector(np.zeros_like(everyone), everyone, np.zeros(population.size), dt_ms),
+            cells.PlainSynapse(delay=dt_ms),
+            label=f"{self.source.label}→{population.label}",
+        )
+        self._connections: Any = None
+        self._weight_l: Array | None = None
+
+    def send(self, weight_l: Array, *, first_step: int, steps: int) -> None:
+        """Send each neuron what it receives, in every step from the first one on.
+
+        Parameters
+        ----------
+        weight_l
+            What each neuron receives.
+        first_step
+            Stamp of the first step.
+        steps
+            Number of steps.
+        """
+        if self._connections is None:
+            self._connections = nest.GetConnections(
+                self.source.node_collection, synapse_label=self.projection.nest_synapse_label
+            )
+            first = self._population.node_collection[0].global_id
+            self._cell_s = np.array(list(self._connections.targets())) - first
+        if self._weight_l is None or not np.array_equal(weight_l, self._weight_l):
+            set_each(self._connections, "weight", weight_l[self._cell_s])
+            self._weight_l = weight_l
+        # One step earlier through the synapse, and another one through the relay.
+        times = (first_step - 2 + np.arange(steps)) * self._dt_ms
+        set_all(self.source.node_collection_source, spike_times=times)
+
+
+def holds(population: Any) -> bool:
+    """Return whether NEST still holds a population."""
+    return any(item is population for item in sim.simulator.state.populations)
+
+
+def set_all(items: Any, **values: Any) -> None:
+    """Give nodes or synapses the same values."""
+    kernel = nest.ll_api.nestkernel
+    if isinstance(items, nest.SynapseCollection):
+        kernel.llapi_set_connection_status(items._datum, values)
+    else:
+        kernel.llapi_set_nc_status(items._datum, [values])
+
+
+def set_each(items: Any, name: str, values: Sequence[Any] | Array) -> None:
+    """Give each node or synapse a value of its own."""
+    if isinstance(values, np.ndarray):
+        if (values == values[0]).all():
+            set_all(items, **{name: float(values[0])})
+            return
+        values = values.tolist()
+    kernel = nest.ll_api.nestkernel
+    is_synapses = isinstance(items, nest.SynapseCollection)
+    setter = kernel.llapi_set_connection_status if is_synapses else kernel.llapi_set_nc_status
+    setter(items._datum, [{name: value} for value in values])

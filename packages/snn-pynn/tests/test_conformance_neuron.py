@@ -1,0 +1,7 @@
+from snn_core.testing import SimulatorConformance
+from snn_pynn.neuron import SNN
+
+
+class TestNeuron(SimulatorConformance):
+    simulator = SNN
+    heavy_modules = ("neuron", "pyNN")

@@ -1,0 +1,151 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from snn_core.errors import ArtifactError, SimulationError
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing import networks
+
+RUN = """
+import sys
+from importlib import util
+from pathlib import Path
+
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0].startswith("snn_"):
+            raise ImportError(f"{name} is not to be imported")
+
+
+sys.meta_path.insert(0, Blocked())
+script, mechanisms, *rest = sys.argv[1:]
+sys.argv = [script, *rest]
+sys.path.insert(0, str(Path(script).parent))
+if mechanisms:  # instead of a compiler
+    import neuron
+    neuron.load_mechanisms(mechanisms)
+    pynn = Path(util.find_spec("pyNN").origin).parent / "neuron" / "nmodl"
+    neuron.nrn_dll_loaded.append(str(pynn))
+import runpy
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def run_in_plain_pynn(folder, *, mechanisms):
+    command = [sys.executable, "-I", "-c", RUN, str(folder / "net.py"), mechanisms]
+    done = subprocess.run(
+        [*command, str(folder / "sample.txt")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        # Without `nest-config` on the PATH, PyNN does not try to compile extensions of NEST.
+        env={"PATH": os.defpath, "PYNEST_QUIET": "1", "NEURON_MODULE_OPTIONS": "-nogui"},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def saved(simulator, tmp_path, helpers):
+    """Return a function that saves a network for plain PyNN, and the folder."""
+
+    def save(network, **settings):
+        snn = simulator(network, helpers.settings_of(batch_size=1, **settings))
+        snn.save_connections(tmp_path)
+        snn.save_biases(tmp_path)
+        snn.save_assembly(tmp_path, "net")
+        return snn
+
+    return save
+
+
+def mechanisms_of(snn):
+    if snn.name != "pynn-neuron":
+        return ""
+    from snn_pynn.neuron import mechanisms
+
+    sources = mechanisms.all_sources()
+    return str(mechanisms.compiled(sources, snn.options.cache_folder()))
+
+
+@pytest.mark.parametrize("encoding", ["constant", "regular"])
+def test_a_saved_network_runs_in_plain_pynn(saved, helpers, tmp_path, encoding):
+    network = networks.skip_connection("Add")
+    snn = saved(network, encoding=encoding)
+    x_b_l = helpers.samples(network, 1)
+    settings = helpers.settings_of(encoding=encoding)
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+    if encoding == "constant":
+        np.savetxt(tmp_path / "sample.txt", x_b_l.reshape(-1))
+    else:
+        recorded = settings.updated({"output": {"log_vars": ["input"]}})
+        input_l_t = ReferenceSNN(network, recorded).run_batch(x_b_l).input_b_l_t[0]
+        np.savetxt(tmp_path / "sample.txt", np.argwhere(input_l_t), fmt="%d")
+    found = run_in_plain_pynn(tmp_path, mechanisms=mechanisms_of(snn))
+    for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
+        step_and_cell = np.argwhere(spikes_b_l_t[0].T).tolist()
+        assert step_and_cell, f"{name} is silent and proves nothing"
+        assert found["spikes"][name] == step_and_cell
+    counts_l = expected.output_b_l_t[0].sum(axis=-1)
+    assert found["decision"] == int(counts_l.argmax())
+
+
+def test_potentials_decide_where_they_are_read(saved, helpers, tmp_path):
+    network = networks.chain((networks.averaging(5, seed=1), networks.averaging(5, seed=2)))
+    network = network.replace(readout="membrane")
+    snn, x_b_l = saved(network), helpers.samples(network, 1)
+    np.savetxt(tmp_path / "sample.txt", x_b_l.reshape(-1))
+    found = run_in_plain_pynn(tmp_path, mechanisms=mechanisms_of(snn))
+    expected = ReferenceSNN(network, helpers.settings_of()).run_batch(x_b_l)
+    potential_l = expected.output_b_l_t[0, :, -1]
+    np.testing.assert_array_equal(found["potentials"][network.output.name], potential_l)
+    assert found["decision"] == potential_l.argmax()
+
+
+def test_an_assembly_is_loaded_as_populations(saved, tmp_path):
+    snn = saved(networks.chain((networks.averaging(5, seed=1), networks.averaging(5, seed=2))))
+    loaded = snn.load_assembly(tmp_path, "net")
+    assert [item.label for item in loaded] == [layer.name for layer in snn.network.spiking_layers]
+    assert [item.size for item in loaded] == [5, 5, 5]
+
+
+def test_a_simulator_that_lost_its_network_builds_it_again(saved, helpers, tmp_path):
+    snn = saved(networks.chain((networks.averaging(5, seed=1),)))
+    snn.load_assembly(tmp_path, "net")
+    helpers.assert_equal_to_reference(snn, helpers.samples(snn.network, 1))
+
+
+def test_connections_lie_in_files_named_after_their_target(saved, tmp_path):
+    snn = saved(networks.skip_connection("Concatenate"))
+    description = json.loads((tmp_path / "net.json").read_text())
+    entries = {(item["source"], item["target"]): item for item in description["connections"]}
+    assert len(entries) == len(snn.tables.connections)
+    for connection in snn.tables.connections:
+        source, target = connection.source, connection.target
+        file = tmp_path / entries[source, target]["file"]
+        assert file.name.startswith(target)
+        header, *_ = file.read_text(encoding="utf-8").splitlines()
+        assert header == f"# {source}→{target}: source, target, weight, delay_ms"
+        rows = np.loadtxt(file)
+        np.testing.assert_array_equal(rows[:, 2].astype(np.float32), connection.weight_s)
+
+
+def test_what_cannot_be_saved_or_loaded_is_refused(simulator, helpers, tmp_path):
+    snn = simulator(
+        networks.dense(),
+        helpers.settings_of(reset="zero", tau_refrac=1.0),
+        simulator.options_type(cell="IF_curr_exp"),
+    )
+    with pytest.raises(SimulationError, match="choose cell = 'exact'"):
+        snn.save_assembly(tmp_path, "net")
+    with pytest.raises(ArtifactError, match="save one with save_assembly"):
+        snn.load_assembly(tmp_path, "net")
+    (tmp_path / "net.json").write_text('{"simulator": "other"}')
+    with pytest.raises(ArtifactError, match="an assembly of 'other'"):
+        snn.load_assembly(tmp_path, "net")
