@@ -47,8 +47,8 @@ def assert_same_spikes(found, expected):
 
 
 OPTIONS = {
-    "unchunked": INIsimOptions(chunk_steps=STEPS, jit=False),
-    "chunked": INIsimOptions(chunk_steps=5, jit=False),  # 5 + 5 + 2 steps
+    "unchunked": INIsimOptions(engine="dense", chunk_steps=STEPS, jit=False),
+    "chunked": INIsimOptions(engine="dense", chunk_steps=5, jit=False),  # 5 + 5 + 2 steps
 }
 
 
@@ -104,7 +104,7 @@ def test_spikes_equal_the_reference(network, reset, dt, count, options):
 def test_compiled_spikes_equal_the_reference(network, reset, chunk):
     settings, x_b_l = settings_of(reset=reset, dt=0.5), samples(network, 3)
     expected = ReferenceSNN(network, settings).run_batch(x_b_l)
-    options = INIsimOptions(chunk_steps=chunk, jit=True)
+    options = INIsimOptions(engine="dense", chunk_steps=chunk, jit=True)
     assert_same_spikes(SNN(network, settings, options).run_batch(x_b_l), expected)
 
 
@@ -112,7 +112,7 @@ def test_compiled_spikes_equal_the_reference(network, reset, chunk):
 def test_spiking_input_gives_the_spikes_of_the_reference(network, encoding):
     settings, x_b_l = settings_of(encoding=encoding, dt=0.5), samples(network, 3)
     expected = ReferenceSNN(network, settings, seed=5).run_batch(x_b_l)
-    options = INIsimOptions(chunk_steps=5, jit=False)
+    options = INIsimOptions(engine="dense", chunk_steps=5, jit=False)
     assert_same_spikes(SNN(network, settings, options, seed=5).run_batch(x_b_l), expected)
 
 
@@ -131,7 +131,7 @@ def test_potentials_and_input_equal_the_reference(images):
     network = images.replace(readout="membrane")
     x_b_l = samples(network, 2)
     expected = ReferenceSNN(network, settings).run_batch(x_b_l)
-    options = INIsimOptions(chunk_steps=5, jit=False)
+    options = INIsimOptions(engine="dense", chunk_steps=5, jit=False)
     found = SNN(network, settings, options).run_batch(x_b_l)
     np.testing.assert_array_equal(found.output_b_l_t, expected.output_b_l_t)
     np.testing.assert_array_equal(found.input_b_l_t, expected.input_b_l_t)
@@ -165,7 +165,7 @@ def test_operations_beyond_the_exact_range_of_float32_are_counted_exactly():
 
 def test_batches_of_other_sizes_follow_each_other(images):
     settings, x_b_l = settings_of(), samples(images, 5)
-    snn = SNN(images, settings, INIsimOptions(jit=False))
+    snn = SNN(images, settings, INIsimOptions(engine="dense", jit=False))
     reference = ReferenceSNN(images, settings)
     for part in (slice(0, 3), slice(3, 5), slice(0, 3)):
         found = snn.run_batch(x_b_l[part])
@@ -176,7 +176,7 @@ def test_a_user_can_stop_between_chunks(images):
     from snn_core.simulation.contract import StopSimulation
 
     calls = []
-    options = INIsimOptions(chunk_steps=3, jit=False)
+    options = INIsimOptions(engine="dense", chunk_steps=3, jit=False)
     snn = SNN(images, settings_of(), options, stop=lambda: calls.append(0) or len(calls) > 2)
     with pytest.raises(StopSimulation):
         snn.run_batch(samples(images, 1))

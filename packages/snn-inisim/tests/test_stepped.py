@@ -87,11 +87,11 @@ def test_activations_give_the_spikes_of_the_reference(activation):
     assert_equals_reference(network(activation), {})
 
 
-def test_plain_networks_stay_folded():
+def test_plain_networks_do_without_stepping():
     snn = SNN(network(ReLU()), Settings.of({"simulation": {"duration": 2.0}}))
     snn.run_batch(networks.samples((4, 4, 2)))
     assert snn._stepped is None
-    assert snn._engines
+    assert snn._event is not None
 
 
 @pytest.mark.parametrize("option", ["tau_m", "scale_first_layer_parameters"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from snn_core.settings import Options
@@ -10,9 +12,16 @@ from snn_core.settings import Options
 class INIsimOptions(Options):
     """Options of INIsim; no choice changes a spike."""
 
-    chunk_steps: int = Field(
-        0, ge=0, description="steps that are folded into the batch; 0 chooses by `chunk_bytes`"
+    engine: Literal["auto", "event", "dense"] = Field(
+        "auto",
+        description="`event`: cost follows the number of spikes, without TensorFlow; `dense`: "
+        "TensorFlow; `auto` takes what is faster",
     )
+    threads: int = Field(0, ge=0, description="threads of the event engine; 0 uses all cores")
+    chunk_steps: int = Field(
+        0, ge=0, description="steps that the dense engine folds into the batch; 0 chooses by "
+        "`chunk_bytes`",
+    )  # fmt: skip
     chunk_bytes: int = Field(
         12_000_000, ge=1, description="size that the summed input of the largest layer may have: "
         "about what the processor's cache holds",

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from snn_core.codes import code_of
-from snn_core.ir import Layer, MaxPooling2D, Spiking
-from snn_core.ir.shapes import count
-from snn_core.neurons.max_pooling import pool_coefficients
+from snn_core.ir import Layer
 from snn_core.recording.recorder import Recorder
 from snn_core.settings import Options
-from snn_core.simulation.capabilities import ANY, needs_stepping, only_integrates
+from snn_core.simulation.capabilities import ANY, needs_stepping
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import InputSignal, draw_softmax
 from snn_core.typing import Array, Shape
-from snn_inisim.options import INIsimOptions, steps_per_chunk
-from snn_inisim.startup import import_tensorflow
+from snn_inisim.event.claims import simulates_events
+from snn_inisim.options import INIsimOptions
 
 if TYPE_CHECKING:
-    from snn_inisim.spike_layer import SpikeLayer
-    from snn_inisim.stepped import SteppedNetwork
+    from snn_inisim.dense import DenseEngine
+    from snn_inisim.event.engine import EventEngine
+
+FEWEST = 8
+"""Samples of a batch from which on it pays to simulate one of them to choose the engine."""
+
+BUSY = 0.3
+"""Share of synapses used in a step, on average, from which on the dense engine is faster."""
 
 
 class SNN(OriginalNames):
@@ -31,6 +37,9 @@ class SNN(OriginalNames):
     spikes, or neurons of another spike code, driven by constant current. On networks whose sums do
     not round, spikes equal those of the reference simulator. Rates fold time into the batch; other
     codes, options of the cell and binary or quantised activations use the reference's neurons.
+
+    Two engines simulate: one whose cost follows the number of spikes, and a dense one on
+    TensorFlow.
 
     After a batch, ``spiketimes_n_b_l`` holds the time in ms of each neuron's spike, infinity for
     none, where the code has exact times (``ttfs_exact``).
@@ -70,52 +79,82 @@ class SNN(OriginalNames):
     options_type: ClassVar[type[Options]] = INIsimOptions
     options: INIsimOptions
 
+    _switched = ""
+    """Why the dense engine took over from the event engine, for the last batch."""
+
     # Building.
 
     def add_input_layer(self, input_shape: Shape) -> None:
-        """Import TensorFlow and start without layers."""
-        import_tensorflow()
-        self.spike_layers: dict[str, SpikeLayer] = {}
-        self._engines: dict[Any, Any] = {}
-        self._stepped: SteppedNetwork | None = None
+        """Start without engines."""
+        self._dense: DenseEngine | None = None
+        self._event: EventEngine | None = None
+        self._stepped: ReferenceSNN | None = None
         self.spiketimes_n_b_l: Mapping[str, Array] = {}
 
     def build_layer(self, layer: Layer) -> None:
-        """Make the Keras layer and give it its weights."""
-        self.spike_layers[layer.name] = self._spike_layer(layer)
+        """Do nothing: engines make the layers, in `compile` or when they are needed."""
 
-    def _spike_layer(self, layer: Layer) -> SpikeLayer:
-        from snn_inisim.layers import LAYERS
-
-        arguments: dict[str, Any] = {"dt": self.settings.simulation.dt}
-        if isinstance(layer, Spiking) and self.network.has_neurons(layer):
-            arguments["neurons"] = self._neurons(layer)
-        if isinstance(layer, MaxPooling2D):
-            arguments["jit"] = self.options.jit
-            steps = self.settings.num_steps
-            arguments["coefficients_t"] = pool_coefficients(layer.method, steps)
-        return LAYERS[layer.kind](layer, **arguments)
-
-    def _neurons(self, layer: Spiking) -> Any:
-        from snn_inisim.integrate_and_fire import Accumulator, IntegrateAndFire
-
-        kind = Accumulator if only_integrates(self.network, layer) else IntegrateAndFire
-        return kind(layer, reset=self.settings.cell.reset, jit=self.options.jit)
+    def compile(self) -> None:
+        """Make the engine."""
+        if self._engine == "dense":
+            self.dense  # noqa: B018 - imports TensorFlow while the network is built
+        elif not self._is_stepped:
+            self.event  # noqa: B018
 
     @property
+    def dense(self) -> DenseEngine:
+        """The engine on TensorFlow, which is imported when it is made."""
+        from snn_inisim.dense import DenseEngine
+
+        if self._dense is None:
+            self._dense = DenseEngine(
+                self.network, self.settings, self.options, self.connectivity.fanout_of
+            )
+        return self._dense
+
+    @property
+    def event(self) -> EventEngine:
+        """The engine whose cost follows the number of spikes."""
+        from snn_inisim.event.engine import EventEngine
+
+        if self._event is None:
+            self._event = EventEngine(
+                self.network,
+                self.settings,
+                self.options,
+                self.connectivity.fanout_of,
+                seed=self.seed,
+            )
+        return self._event
+
+    @cached_property
+    def _engine(self) -> str:
+        """The engine that begins."""
+        if self.options.engine != "auto":
+            return self.options.engine
+        return "event" if simulates_events(self.network, self.settings) else "dense"
+
+    @cached_property
     def _is_stepped(self) -> bool:
         """Whether the neurons are those of the reference simulator."""
+        if self._engine == "event":
+            return not simulates_events(self.network, self.settings)
         is_rate = code_of(self.settings).is_rate
         return not is_rate or needs_stepping(self.network, self.settings)
 
-    def compile(self) -> None:
-        """Create the kernels; the graphs are made for each batch size when it occurs."""
-        from snn_inisim.spike_layer import inbound
+    @property
+    def details(self) -> Mapping[str, str]:
+        """Which engine simulates, and why."""
+        return {**super().details, "engine": self._describe_engine()}
 
-        shapes = {layer.name: (None, *layer.output_shape) for layer in self.network.layers}
-        for name, layer in self.spike_layers.items():
-            layer.build(inbound(shapes, self.network[name]))
-            layer.built = True
+    def _describe_engine(self) -> str:
+        if self._engine == "event" and self._is_stepped:
+            return "NumPy, as the event engine has neither this spike code nor these options"
+        if self.options.engine != "auto":
+            return self._engine
+        if self._engine == "dense":
+            return "dense, for this spike code or these options of the cell"
+        return self._switched or "event"
 
     # Simulating.
 
@@ -131,73 +170,55 @@ class SNN(OriginalNames):
             return
         if self.draws_softmax:
             self._uniforms_t_b_o = self.output_uniforms(signal)
-        self._simulate_folded(signal, recorder)
+        engine: DenseEngine | EventEngine
+        engine = self.event if self._engine == "event" else self.dense
+        if self.options.engine == "auto" and self._is_busy(signal):
+            engine = self.dense
+        engine.simulate(
+            signal,
+            recorder,
+            record=lambda name, start, found: self._record(recorder, name, start, found),
+            checkpoint=self.checkpoint,
+        )
+
+    def _is_busy(self, signal: InputSignal) -> bool:
+        """Return whether so many neurons of a batch spike that the dense engine is faster.
+
+        Only samples of the batch itself decide, so that it gives the same whenever it is simulated.
+        """
+        if len(signal.x_b_l) < FEWEST:
+            return False
+        activity = self.event.measure_activity(signal, checkpoint=self.checkpoint)
+        self._switched = ""
+        if activity > BUSY:
+            self._switched = f"dense, as {activity:.0%} of the synapses are busy in each step"
+        return activity > BUSY
 
     def _simulate_stepped(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate with the neurons of snn-core."""
-        from snn_inisim.stepped import SteppedNetwork
-
         if self._stepped is None:
-            self._stepped = SteppedNetwork(
-                self.network,
-                self.settings,
-                layers=self.spike_layers,
-                connectivity=self.connectivity,
-                seed=self.seed,
-                stop=self.stop_requested,
-            )
+            self._stepped = self._new_stepped()
             self._stepped.build()
             self._stepped.reset()
         self._stepped.simulate(signal, recorder)
         self.spiketimes_n_b_l = self._stepped.spiketimes_n_b_l
 
-    def _simulate_folded(self, signal: InputSignal, recorder: Recorder) -> None:
-        import tensorflow as tf
+    def _new_stepped(self) -> ReferenceSNN:
+        """Return the network with the neurons of snn-core, and sums by the engine."""
+        if self._engine == "event":
+            return ReferenceSNN(
+                self.network, self.settings, seed=self.seed, stop=self.stop_requested
+            )
+        from snn_inisim.stepped import SteppedNetwork
 
-        batch = len(signal.x_b_l)
-        engine = self._folded_network(signal, recorder)
-        chunk = steps_per_chunk(
-            self.options,
-            num_steps=signal.num_steps,
-            batch_size=batch,
-            largest_layer=max(count(layer.output_shape) for layer in self.network.layers),
+        return SteppedNetwork(
+            self.network,
+            self.settings,
+            layers=self.dense.layers,
+            connectivity=self.connectivity,
+            seed=self.seed,
+            stop=self.stop_requested,
         )
-        steady = engine.prelude(tf.constant(signal.constant_b_l))
-        states, start = engine.start(batch), 0
-        for x_t_b_l in signal.chunks(chunk):
-            self.checkpoint()
-            recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
-            states, found = engine.chunk(
-                states,
-                steady,
-                None if signal.is_constant else tf.constant(x_t_b_l),
-                tf.constant(start),
-                num_steps=len(x_t_b_l),
-            )
-            for name, part in found.items():
-                self._record(recorder, name, start, {k: v.numpy() for k, v in part.items()})
-            start += len(x_t_b_l)
-
-    def _folded_network(self, signal: InputSignal, recorder: Recorder) -> Any:
-        """Return the network for what is to be recorded; graphs are kept from batch to batch."""
-        from snn_inisim.folded import FoldedNetwork, Wanted, fanout_columns
-
-        key = recorder.record
-        if key not in self._engines:
-            fanout = self.connectivity.fanout_of
-            wanted = {
-                layer.name: Wanted(
-                    spikes=recorder.wants_spikes(layer.name),
-                    potentials=recorder.wants_membrane(layer.name)
-                    or only_integrates(self.network, layer),
-                    fanout_l_s=fanout_columns(fanout[layer.name]),
-                )
-                for layer in self.network.spiking_layers
-            }
-            self._engines[key] = FoldedNetwork(
-                self.network, self.spike_layers, wanted, is_constant=signal.is_constant
-            )
-        return self._engines[key]
 
     def _record(self, recorder: Recorder, name: str, start: int, found: dict[str, Array]) -> None:
         """Hand what was computed of one layer in some steps to the recorder."""
@@ -220,5 +241,4 @@ class SNN(OriginalNames):
 
     def end_sim(self) -> None:
         """Let go of all graphs."""
-        self._engines.clear()
-        self._stepped = None
+        self._dense = self._event = self._stepped = None

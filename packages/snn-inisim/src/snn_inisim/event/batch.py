@@ -1,0 +1,280 @@
+"""Simulation of some samples, layer by layer.
+
+A feed-forward network whose spikes take no time to arrive can be simulated layer by layer, all
+steps of one before those of the next. Layers that `snn_inisim.event.wire` cannot express are
+computed by the operators of snn-core, neurons with options by its neurons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snn_core.ir import Layer, MaxPooling2D, Spiking
+from snn_core.neurons.arithmetic import draw_potential, initial_potential, reset_potential
+from snn_core.neurons.max_pooling import MaxPool
+from snn_core.neurons.state import Neurons
+from snn_core.simulation.capabilities import only_integrates
+from snn_core.typing import Array, Float32
+from snn_inisim.event.frame import Frame
+from snn_inisim.event.largest import LargestSums
+from snn_inisim.event.layout import as_layer, as_positions, positions_first, steps_first
+from snn_inisim.event.plan import EventNetwork, Population
+from snn_inisim.event.wiring import no_sums
+
+
+@dataclass(kw_only=True, eq=False)
+class Found:
+    """What was found of a layer in the steps of a chunk; axes as in their names.
+
+    Parameters
+    ----------
+    counts_b_l
+        Number of spikes.
+    operations_t_b
+        Synapses reached; ``None`` if none leave the layer.
+    spikes_t_b_l, potentials_t_b_l
+        Spikes and potentials after each step, where they were asked for.
+    """
+
+    counts_b_l: Array
+    operations_t_b: Array | None = None
+    spikes_t_b_l: Array | None = None
+    potentials_t_b_l: Array | None = None
+
+
+class EventBatch:
+    """The state of some samples, advanced by chunks of steps.
+
+    Parameters
+    ----------
+    plan
+        The network.
+    x_b_l
+        The constant input of the samples; only their number counts otherwise.
+    sample_ids
+        Index of each sample in its data set.
+    """
+
+    def __init__(
+        self, plan: EventNetwork, x_b_l: Float32[Array, "b *l"], *, sample_ids: Sequence[int]
+    ) -> None:
+        self._plan = plan
+        self._number = len(x_b_l)
+        self._steady = plan.steady_sums(x_b_l) if plan.is_constant else {}
+        self._potentials: dict[str, Array] = {}
+        self._neurons: dict[str, Neurons] = {}
+        self._gates: dict[str, MaxPool] = {}
+        self._largest: dict[str, LargestSums] = {}
+        for number, layer in enumerate(plan.network.layers[1:], 1):
+            if isinstance(layer, Spiking) and plan.network.has_neurons(layer):
+                self._start_neurons(layer, sample_ids, number)
+
+    def _start_neurons(self, layer: Spiking, sample_ids: Sequence[int], number: int) -> None:
+        plan = self._plan
+        if only_integrates(plan.network, layer):
+            v_b_l = initial_potential(layer, self._number)
+        else:
+            v_b_l = draw_potential(
+                layer, plan.settings, sample_ids=sample_ids, seed=plan.seed, number=number
+            )
+        if plan.is_plain(layer):
+            self._potentials[layer.name] = as_positions(v_b_l, layer)
+        else:
+            self._neurons[layer.name] = Neurons(
+                layer, plan.settings, batch_size=self._number, v_b_l=v_b_l
+            )
+
+    def advance(
+        self,
+        x_t_b_l: Float32[Array, "t b *l"] | None,
+        *,
+        start: int,
+        num_steps: int,
+        spikes: Callable[[str], bool],
+        potentials: Callable[[str], bool],
+    ) -> dict[str, Found]:
+        """Advance all layers several steps.
+
+        Parameters
+        ----------
+        x_t_b_l
+            Input of each step; ``None`` if it is constant.
+        start
+            Number of steps before the first of these.
+        num_steps
+            Number of steps.
+        spikes, potentials
+            Whether those of a layer are wanted for each step.
+
+        Returns
+        -------
+        Name of each layer with neurons to what was found of it.
+        """
+        plan = self._plan
+        self._steps, self._start = num_steps, start
+        self._frame = Frame(plan, number=self._number, num_steps=num_steps)
+        self._values: dict[str, Array] = {}
+        if x_t_b_l is not None:
+            self._take_input(x_t_b_l)
+        found: dict[str, Found] = {}
+        for layer in plan.network.spiking_layers:
+            to = plan.populations.get(layer.name)
+            if to is None:
+                found[layer.name] = self._integrate(layer, keeps_spikes=spikes(layer.name))
+                continue
+            found[layer.name] = self._fire(layer, to, keeps=potentials(layer.name))
+            if spikes(layer.name):
+                found[layer.name].spikes_t_b_l = self._sent(layer.name).astype(bool)
+        return found
+
+    def _take_input(self, x_t_b_l: Float32[Array, "t b *l"]) -> None:
+        name = self._plan.network.input.name
+        self._values[name] = x_t_b_l
+        if name in self._plan.populations:
+            self._frame.write(self._plan.populations[name], x_t_b_l)
+            self._frame.list_spikes(self._plan.populations[name])
+
+    # Neurons.
+
+    def _integrate(self, layer: Spiking, *, keeps_spikes: bool) -> Found:
+        """Let an output without a threshold integrate."""
+        drive_t_b_l = self._drive(layer)
+        if layer.name in self._neurons:
+            potentials_t_b_l = np.empty_like(drive_t_b_l)
+            for t in range(self._steps):
+                potentials_t_b_l[t] = self._integrate_step(layer, drive_t_b_l, t).v_b_l
+        else:
+            v_b_l = as_layer(self._potentials[layer.name], layer)
+            received = np.concatenate([v_b_l[None], drive_t_b_l])
+            potentials_t_b_l = np.cumsum(received, axis=0, dtype=np.float32)[1:]
+            self._potentials[layer.name] = as_positions(potentials_t_b_l[-1], layer)
+        return Found(
+            counts_b_l=np.zeros(drive_t_b_l.shape[1:], np.int32),
+            spikes_t_b_l=np.zeros(drive_t_b_l.shape, bool) if keeps_spikes else None,
+            potentials_t_b_l=potentials_t_b_l,
+        )
+
+    def _fire(self, layer: Spiking, to: Population, *, keeps: bool) -> Found:
+        """Let the neurons of a layer integrate and fire."""
+        if layer.name in self._neurons:
+            found = self._fire_with_options(layer, to)
+        elif keeps:
+            found = self._fire_and_keep(layer, to)
+        else:
+            found = Found(counts_b_l=as_layer(self._fire_compiled(layer, to), layer))
+        self._frame.list_spikes(to)
+        if to.has_fanout:
+            found.operations_t_b = self._frame.operations(to)
+        return found
+
+    def _fire_compiled(self, layer: Spiking, to: Population) -> Array:
+        """Advance plain neurons; return the number of spikes of each."""
+        plan, name, reset = self._plan, layer.name, self._plan.reset
+        v_b_o_c = self._potentials[name]
+        if name in plan.steady:
+            bias_b_o_c = as_positions(self._steady[name], layer)
+            return self._frame.fire(
+                to, no_sums(layer.output_shape), bias_b_o_c, v_b_o_c, reset=reset
+            )
+        if name in plan.sums:
+            bias_b_o_c = plan.biases[name][None, None]
+            return self._frame.fire(to, plan.sums[name], bias_b_o_c, v_b_o_c, reset=reset)
+        return self._frame.fire_by(to, self._sums_in_memory(layer), v_b_o_c, reset=reset)
+
+    def _fire_and_keep(self, layer: Spiking, to: Population) -> Found:
+        """Advance plain neurons in NumPy, where their potentials are wanted."""
+        drive_t_b_l = self._drive(layer)
+        v_b_l = as_layer(self._potentials[layer.name], layer)
+        potentials_t_b_l = np.empty_like(drive_t_b_l)
+        spikes_t_b_l = np.empty_like(drive_t_b_l)
+        for t, drive_b_l in enumerate(drive_t_b_l):
+            v_b_l = v_b_l + drive_b_l
+            spikes_t_b_l[t] = fired = v_b_l >= layer.threshold
+            v_b_l = reset_potential(v_b_l, fired, layer.threshold, reset=self._plan.reset)
+            potentials_t_b_l[t] = v_b_l
+        self._potentials[layer.name] = as_positions(v_b_l, layer)
+        return self._keep(to, spikes_t_b_l, potentials_t_b_l)
+
+    def _fire_with_options(self, layer: Spiking, to: Population) -> Found:
+        """Advance neurons with options by those of snn-core."""
+        drive_t_b_l = self._drive(layer)
+        potentials_t_b_l = np.empty_like(drive_t_b_l)
+        spikes_t_b_l = np.empty_like(drive_t_b_l)
+        for t in range(self._steps):
+            neurons = self._integrate_step(layer, drive_t_b_l, t)
+            spikes_t_b_l[t] = neurons.fire()
+            potentials_t_b_l[t] = neurons.v_b_l
+        return self._keep(to, spikes_t_b_l, potentials_t_b_l)
+
+    def _integrate_step(self, layer: Spiking, drive_t_b_l: Array, t: int) -> Neurons:
+        """Let neurons with options receive what arrives in a step."""
+        drive_b_l = drive_t_b_l[t]
+        bias_c = layer.bias_of_step(self._start + t)
+        if bias_c is not None:
+            drive_b_l = drive_b_l + bias_c * self._plan.dt
+        self._neurons[layer.name].integrate(drive_b_l)
+        return self._neurons[layer.name]
+
+    def _keep(self, to: Population, spikes_t_b_l: Array, potentials_t_b_l: Array) -> Found:
+        self._frame.write(to, spikes_t_b_l)
+        counts_b_l = spikes_t_b_l.sum(axis=0).astype(np.int32)
+        return Found(counts_b_l=counts_b_l, potentials_t_b_l=potentials_t_b_l)
+
+    # Sums.
+
+    def _drive(self, layer: Layer) -> Float32[Array, "t b *l"]:
+        """Return the sum of a layer in each step."""
+        name, plan = layer.name, self._plan
+        if name in self._steady:
+            steady_b_l = self._steady[name]
+            return np.broadcast_to(steady_b_l, (self._steps, *steady_b_l.shape))
+        if name in plan.sums or _finds_largest(layer):
+            return steps_first(self._sums_in_memory(layer), layer)
+        if isinstance(layer, MaxPooling2D):
+            return self._gate(layer)
+        inputs = [self._sent(source) for source in layer.inputs]
+        y = plan.drive(layer, [x.reshape(-1, *x.shape[2:]) for x in inputs])
+        return y.reshape(self._steps, self._number, *y.shape[1:])
+
+    def _sums_in_memory(self, layer: Layer) -> Float32[Array, "b o t c"]:
+        """Return the sum of a layer in each step, steps of a position side by side."""
+        if isinstance(layer, MaxPooling2D) and _finds_largest(layer):
+            return self._find_largest(layer)
+        if layer.name in self._plan.sums:
+            return self._frame.add_up(self._plan.sums[layer.name], self._plan.biases[layer.name])
+        return positions_first(self._drive(layer))
+
+    def _sent(self, name: str) -> Float32[Array, "t b *l"]:
+        """Return what a layer sends in each step: spikes, or the sums of one without neurons."""
+        if name not in self._values:
+            to = self._plan.populations.get(name)
+            drive = self._drive(self._plan.network[name]) if to is None else self._frame.read(to)
+            self._values[name] = drive
+        return self._values[name]
+
+    # Max pooling.
+
+    def _gate(self, layer: MaxPooling2D) -> Float32[Array, "t b *l"]:
+        """Return the spikes that max pooling lets pass, by the rules of snn-core."""
+        x_t_b_l = self._sent(layer.inputs[0])
+        pool = self._gates.setdefault(layer.name, MaxPool(layer, x_t_b_l[0]))
+        passed = [pool.drive(x_b_l, self._start + 1 + t) for t, x_b_l in enumerate(x_t_b_l)]
+        return np.stack(passed).astype(np.float32)
+
+    def _find_largest(self, layer: MaxPooling2D) -> Float32[Array, "b o t c"]:
+        """Return how much the largest accumulated sum of each window grows."""
+        (source,) = self._plan.network.inbound(layer.name)
+        if source.name in self._plan.populations:
+            x_b_i_t_c = positions_first(self._sent(source.name))
+        else:
+            x_b_i_t_c = np.array(self._sums_in_memory(source))
+        if layer.name not in self._largest:
+            self._largest[layer.name] = LargestSums(layer, source.output_shape, self._number)
+        return self._largest[layer.name].grown(x_b_i_t_c)
+
+
+def _finds_largest(layer: Layer) -> bool:
+    return isinstance(layer, MaxPooling2D) and layer.method == "pre_spike_max"

@@ -1,0 +1,178 @@
+"""The event engine: a batch in parts that fit the cache, one for each thread at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
+import numpy as np
+
+from snn_core.ir import Network
+from snn_core.recording.recorder import Recorder
+from snn_core.settings import Settings
+from snn_core.simulation.signal import InputSignal
+from snn_core.typing import Array, Int
+from snn_inisim.dense import Record
+from snn_inisim.event.batch import EventBatch, Found
+from snn_inisim.event.plan import EventNetwork
+from snn_inisim.options import INIsimOptions
+
+FRAME_BYTES = 4_000_000
+"""Size that the spikes of the samples and steps that are simulated together may have."""
+
+
+class EventEngine:
+    """A network whose cost follows the number of spikes.
+
+    Parameters
+    ----------
+    network, settings, options
+        What to simulate, and how.
+    fanout_n_l
+        Number of synapses that leave each neuron.
+    seed
+        Seed of the run, for random potentials.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        options: INIsimOptions,
+        fanout_n_l: Mapping[str, Int[Array, "*l"]],
+        *,
+        seed: int,
+    ) -> None:
+        self._network = network
+        self._settings = settings
+        self._fanout_n_l = fanout_n_l
+        self._seed = seed
+        self._threads = options.threads or _cores()
+        self._plans: dict[tuple[bool, bool], EventNetwork] = {}
+
+    def _plan(self, signal: InputSignal) -> EventNetwork:
+        """Return the plan for a kind of input, which is kept from batch to batch."""
+        key = signal.is_constant, _is_binary(signal)
+        if key not in self._plans:
+            self._plans[key] = EventNetwork(
+                self._network,
+                self._settings,
+                seed=self._seed,
+                fanout_n_l=self._fanout_n_l,
+                is_constant=key[0],
+                is_binary=key[1],
+            )
+        return self._plans[key]
+
+    def measure_activity(self, signal: InputSignal, *, checkpoint: Callable[[], None]) -> float:
+        """Return the share of synapses that the first sample of a batch uses in a step, on average.
+
+        Synapses of the input do not count where it is constant.
+        """
+        plan = self._plan(signal)
+        batch = EventBatch(plan, signal.constant_b_l[:1], sample_ids=signal.sample_ids[:1])
+        used = start = 0
+        for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
+            checkpoint()
+            found = batch.advance(
+                None if signal.is_constant else x_t_b_l[:, :1],
+                start=start,
+                num_steps=len(x_t_b_l),
+                spikes=_no,
+                potentials=_no,
+            )
+            operations = (each.operations_t_b for each in found.values())
+            used += sum(int(part.sum()) for part in operations if part is not None)
+            start += len(x_t_b_l)
+        every = sum(int(to.fanout_o_c.sum()) for to in plan.populations.values())
+        return used / (every * max(start, 1)) if every else 0.0
+
+    def simulate(
+        self,
+        signal: InputSignal,
+        recorder: Recorder,
+        *,
+        record: Record,
+        checkpoint: Callable[[], None],
+    ) -> None:
+        """Simulate a batch.
+
+        Parameters
+        ----------
+        signal, recorder
+            Input and recorder of the batch.
+        record
+            Called for each layer with neurons and chunk of steps.
+        checkpoint
+            Called between parts; may raise to stop.
+        """
+        plan, threads = self._plan(signal), self._threads
+        parts = _parts(plan, len(signal.x_b_l), signal.num_steps)
+        batches = [
+            EventBatch(plan, signal.constant_b_l[part], sample_ids=signal.sample_ids[part])
+            for part in parts
+        ]
+
+        def advance(index: int) -> dict[str, Found]:
+            checkpoint()
+            return batches[index].advance(
+                None if signal.is_constant else x_t_b_l[:, parts[index]],
+                start=start,
+                num_steps=len(x_t_b_l),
+                spikes=recorder.wants_spikes,
+                potentials=recorder.wants_membrane,
+            )
+
+        start, workers = 0, min(threads, len(parts))
+        with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+            for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
+                recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
+                over = map if pool is None else pool.map
+                found = list(over(advance, range(len(parts))))
+                for name in found[0]:
+                    record(name, start, _joined([part[name] for part in found]))
+                start += len(x_t_b_l)
+
+
+_FOUND = {
+    "counts": ("counts_b_l", 0),
+    "operations": ("operations_t_b", 1),
+    "spikes": ("spikes_t_b_l", 1),
+    "potentials": ("potentials_t_b_l", 1),
+}
+"""Name under which something is recorded to its name in `Found` and its axis of samples."""
+
+
+def _joined(parts: list[Found]) -> dict[str, Array]:
+    """Return what was found of a layer in all parts of a batch."""
+    return {
+        name: np.concatenate(arrays, axis=axis) if len(parts) > 1 else arrays[0]
+        for name, (attribute, axis) in _FOUND.items()
+        if (arrays := [getattr(part, attribute) for part in parts])[0] is not None
+    }
+
+
+def _parts(plan: EventNetwork, number: int, num_steps: int) -> list[slice]:
+    """Return the samples that are simulated together."""
+    size = max(1, FRAME_BYTES // max(1, 8 * plan.words * num_steps))
+    return [slice(start, min(start + size, number)) for start in range(0, number, size)]
+
+
+def _is_binary(signal: InputSignal) -> bool:
+    """Return whether each step of the input holds nothing but 0 and 1."""
+    is_spiking = signal.settings.input.encoding != "constant"
+    is_one = is_spiking and bool((signal.amplitude_b == 1).all())
+    return is_one and bool((signal.x_b_l >= 0).all())
+
+
+def _cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _no(name: str) -> bool:
+    return False

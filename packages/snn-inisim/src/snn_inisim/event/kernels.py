@@ -1,0 +1,376 @@
+"""Compiled kernels of the event engine; see `snn_inisim.event.vector` for the innermost loop.
+
+Spikes are bits. All populations of a network share one *frame* per sample: a population with ``P``
+positions of ``C`` channels, as ``C`` features are one position and an image has one per pixel,
+takes ``ceil(C / 64)`` words for each position and step. The steps of a position lie side by side,
+so that whoever reads a position reads all its steps in one go, and a layer writes each position
+once. ``place`` numbers words of a frame of one step: with ``T`` steps, those of the position at
+``place`` begin at ``place * T``.
+
+Functions are compiled when they are first used and kept on disk. None holds Python's global lock.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from snn_inisim.event.vector import (
+    GATHER,
+    LANES,
+    NONE,
+    READ,
+    SELECT,
+    SUBTRACT,
+    ZERO,
+    advance,
+    append,
+    expand,
+    lowest_bit,
+)
+
+RESETS = {"subtraction": SUBTRACT, "zero": ZERO}
+"""Resets of neurons that are compiled."""
+
+WORD = 64
+"""Spikes per word of a frame."""
+
+
+@njit(nogil=True, cache=True)
+def list_spikes(
+    frame_b, place, words, positions, channels, num_steps, places, begin_b_g, index_b_e, first
+):
+    """List the channels of a population that spike, for each position and step.
+
+    ``begin_b_g`` is told where the list of each position and step begins, from ``first`` on;
+    positions of all populations are numbered through, each with ``num_steps`` steps.
+    """
+    table = np.intp(places.ctypes.data)
+    used = (channels + 7) // 8
+    for b in range(len(frame_b)):
+        n = np.intp(begin_b_g[b, first])
+        spikes = np.intp(frame_b[b].ctypes.data) + 8 * place * num_steps
+        listed = np.intp(index_b_e[b].ctypes.data)
+        for i in range(positions * num_steps):
+            n += expand(listed + 2 * n, spikes + 8 * i * words, 0, table, used)
+            begin_b_g[b, first + i + 1] = n
+
+
+@cache
+def _block(source: int, reset: int) -> Any:
+    """Return the function that advances all channels of a position, eight vectors at a time.
+
+    That many leave registers for the row that is being added.
+    """
+
+    @njit(nogil=True, cache=True)
+    def run(
+        steps, channels, rows, length, bias, threshold, v, counts, entries, offsets, out, stride
+    ):
+        c = 0
+        while c < channels:
+            left = (channels - c) // LANES
+            at = 4 * c
+            to = out + (at if reset == NONE else c // 8)
+            if left >= 8:
+                advance(
+                    8,
+                    source,
+                    reset,
+                    steps,
+                    rows + at,
+                    length,
+                    bias + at,
+                    threshold + at,
+                    v + at,
+                    counts + at,
+                    entries,
+                    offsets,
+                    to,
+                    stride,
+                    c // LANES,
+                )
+                c += 8 * LANES
+            elif left >= 4:
+                advance(
+                    4,
+                    source,
+                    reset,
+                    steps,
+                    rows + at,
+                    length,
+                    bias + at,
+                    threshold + at,
+                    v + at,
+                    counts + at,
+                    entries,
+                    offsets,
+                    to,
+                    stride,
+                    c // LANES,
+                )
+                c += 4 * LANES
+            elif left >= 2:
+                advance(
+                    2,
+                    source,
+                    reset,
+                    steps,
+                    rows + at,
+                    length,
+                    bias + at,
+                    threshold + at,
+                    v + at,
+                    counts + at,
+                    entries,
+                    offsets,
+                    to,
+                    stride,
+                    c // LANES,
+                )
+                c += 2 * LANES
+            else:
+                advance(
+                    1,
+                    source,
+                    reset,
+                    steps,
+                    rows + at,
+                    length,
+                    bias + at,
+                    threshold + at,
+                    v + at,
+                    counts + at,
+                    entries,
+                    offsets,
+                    to,
+                    stride,
+                    c // LANES,
+                )
+                c += LANES
+
+    return run
+
+
+@njit(nogil=True, cache=True)
+def _longest(begin_b_g, first_o, position_k, positions, steps):
+    """Return the largest number of spikes that a position reads in all steps."""
+    longest = 0
+    for b in range(len(begin_b_g)):
+        for o in range(positions[0], positions[1]):
+            n = 0
+            for k in range(first_o[o], first_o[o + 1]):
+                at = position_k[k] * steps
+                n += begin_b_g[b, at + steps] - begin_b_g[b, at]
+            longest = max(longest, n)
+    return longest
+
+
+@cache
+def weighted(*, selects: bool, reset: int) -> Any:
+    """Return the kernel of layers with weights: sums, and neurons unless ``reset`` is `NONE`.
+
+    Parameters
+    ----------
+    selects
+        Whether each channel reads only from the same channel of its inputs, as in pooling and
+        depthwise convolutions.
+    reset
+        `SUBTRACT`, `ZERO` or `NONE`.
+    """
+    source = SELECT if selects else GATHER
+    advance_block = _block(source, reset)
+
+    @njit(nogil=True, cache=True)
+    def run(
+        positions,
+        begin_b_g,
+        index_b_e,
+        frame_b,
+        steps,
+        first_o,
+        position_k,
+        place_k,
+        words_k,
+        row_k,
+        rows,
+        bias_b_o_c,
+        threshold,
+        v_b_o_c,
+        counts_b_o_c,
+        target_b,
+        target_place,
+        target_words,
+    ):
+        channels = rows.shape[1]
+        size = 0
+        for o in range(positions[0], positions[1]):
+            size = max(size, first_o[o + 1] - first_o[o])
+        if source == GATHER:
+            size = _longest(begin_b_g, first_o, position_k, positions, steps) + LANES
+        entries = np.empty(3 * size + 1, np.int64 if source == SELECT else np.int32)
+        offsets = np.empty(steps + 1, np.int32)
+        unit = 4 if reset == NONE else 8
+        stride = target_words if reset == NONE else 4 * target_words
+        per_b = bias_b_o_c.shape[0] > 1
+        per_o = bias_b_o_c.shape[1] > 1
+        for b in range(len(frame_b)):
+            frame = frame_b[b]
+            words = np.intp(frame.ctypes.data)
+            indices = np.intp(index_b_e[b].ctypes.data)
+            listed = np.intp(entries.ctypes.data)
+            for o in range(positions[0], positions[1]):
+                if source == SELECT:
+                    n = 0
+                    for k in range(first_o[o], first_o[o + 1]):
+                        entries[n] = row_k[k]
+                        entries[n + 1] = words + 8 * place_k[k] * steps
+                        entries[n + 2] = 4 * words_k[k]
+                        n += 3
+                    offsets[1] = n // 3
+                else:
+                    n = 0
+                    for t in range(steps):
+                        offsets[t] = n
+                        for k in range(first_o[o], first_o[o + 1]):
+                            at = position_k[k] * steps + t
+                            begin = begin_b_g[b, at]
+                            length = begin_b_g[b, at + 1] - begin
+                            append(listed + 4 * n, indices + 2 * begin, row_k[k], length)
+                            n += length
+                    offsets[steps] = n
+                out = (
+                    np.intp(target_b[b].ctypes.data)
+                    + unit * (target_place + o * target_words) * steps
+                )
+                advance_block(
+                    steps, channels, np.intp(rows.ctypes.data), channels,
+                    np.intp(bias_b_o_c[b if per_b else 0, o if per_o else 0].ctypes.data),
+                    np.intp(threshold.ctypes.data), np.intp(v_b_o_c[b, o].ctypes.data),
+                    np.intp(counts_b_o_c[b, o].ctypes.data), np.intp(entries.ctypes.data),
+                    np.intp(offsets.ctypes.data), out, stride,
+                )  # fmt: skip
+
+    return run
+
+
+@cache
+def neurons(*, reset: int) -> Any:
+    """Return the kernel of neurons whose sums are in memory, shape ``(b, o, t, c)``."""
+    advance_block = _block(READ, reset)
+
+    @njit(nogil=True, cache=True)
+    def run(sums_b_o_t_c, threshold, v_b_o_c, counts_b_o_c, target_b, target_place, target_words):
+        number, positions, steps, channels = sums_b_o_t_c.shape
+        nothing = np.zeros(channels, np.float32)
+        unused = np.zeros(1, np.int32)
+        for b in range(number):
+            for o in range(positions):
+                out = (
+                    np.intp(target_b[b].ctypes.data) + 8 * (target_place + o * target_words) * steps
+                )
+                advance_block(
+                    steps, channels, np.intp(sums_b_o_t_c[b, o].ctypes.data), channels,
+                    np.intp(nothing.ctypes.data), np.intp(threshold.ctypes.data),
+                    np.intp(v_b_o_c[b, o].ctypes.data), np.intp(counts_b_o_c[b, o].ctypes.data),
+                    np.intp(unused.ctypes.data), np.intp(unused.ctypes.data), out,
+                    4 * target_words,
+                )  # fmt: skip
+
+    return run
+
+
+@njit(nogil=True, cache=True)
+def pack(spikes_t_b_o_c, frame_b, place, words):
+    """Write the spikes of a population, values other than 0, into frames."""
+    steps, number, positions, channels = spikes_t_b_o_c.shape
+    for b in range(number):
+        for o in range(positions):
+            for t in range(steps):
+                start = (place + o * words) * steps + t * words
+                for w in range(words):
+                    word = np.uint64(0)
+                    for c in range(w * WORD, min((w + 1) * WORD, channels)):
+                        if spikes_t_b_o_c[t, b, o, c] != 0:
+                            word |= np.uint64(1) << np.uint64(c - w * WORD)
+                    frame_b[b, start + w] = word
+
+
+@njit(nogil=True, cache=True)
+def unpack(frame_b, place, words, spikes_t_b_o_c):
+    """Write 1 where a neuron of a population spikes; the array holds zeros before."""
+    steps, number, positions, _ = spikes_t_b_o_c.shape
+    for b in range(number):
+        for o in range(positions):
+            for t in range(steps):
+                start = (place + o * words) * steps + t * words
+                for w in range(words):
+                    word = frame_b[b, start + w]
+                    while word:
+                        c = WORD * w + np.int64(lowest_bit(word))
+                        spikes_t_b_o_c[t, b, o, c] = 1
+                        word &= word - np.uint64(1)
+
+
+@njit(nogil=True, cache=True)
+def count_operations(begin_b_g, index_b_e, first, fanout_o_c, is_uniform, operations_t_b):
+    """Add the synapses that the spikes of a population reach in each step.
+
+    ``is_uniform`` says that all channels of a position have the same number of synapses.
+    """
+    steps, number = operations_t_b.shape
+    for b in range(number):
+        begin_g, index_e = begin_b_g[b], index_b_e[b]
+        total_t = np.zeros(steps, np.int64)
+        for o in range(len(fanout_o_c)):
+            fanout_c = fanout_o_c[o]
+            end = begin_g[first + o * steps]
+            for t in range(steps):
+                begin = end
+                end = begin_g[first + o * steps + t + 1]
+                if is_uniform:
+                    total_t[t] += (end - begin) * fanout_c[0]
+                    continue
+                total = 0
+                for e in range(begin, end):
+                    total += fanout_c[index_e[e]]
+                total_t[t] += total
+        operations_t_b[:, b] += total_t
+
+
+@njit(nogil=True, cache=True)
+def find_largest(
+    sums_b_i_t_c,
+    first_o,
+    cell_e,
+    weight_c,
+    sign_c,
+    running_b_i_c,
+    highest_b_o_c,
+    grown_b_o_t_c,
+):
+    """Write how much the largest accumulated sum of each window grows, the lowest for sign -1."""
+    number, cells, steps, channels = sums_b_i_t_c.shape
+    best_c = np.empty(channels, np.float32)
+    for b in range(number):
+        for i in range(cells):
+            for t in range(steps):
+                for c in range(channels):
+                    running_b_i_c[b, i, c] += sums_b_i_t_c[b, i, t, c]
+                    sums_b_i_t_c[b, i, t, c] = running_b_i_c[b, i, c]
+        for o in range(len(first_o) - 1):
+            for t in range(steps):
+                for c in range(channels):
+                    best_c[c] = sums_b_i_t_c[b, cell_e[first_o[o]], t, c] * sign_c[c]
+                for e in range(first_o[o] + 1, first_o[o + 1]):
+                    for c in range(channels):
+                        x = sums_b_i_t_c[b, cell_e[e], t, c] * sign_c[c]
+                        if x > best_c[c]:
+                            best_c[c] = x
+                for c in range(channels):
+                    highest = best_c[c] * sign_c[c]
+                    grown_b_o_t_c[b, o, t, c] = (highest - highest_b_o_c[b, o, c]) * weight_c[c]
+                    highest_b_o_c[b, o, c] = highest

@@ -1,0 +1,180 @@
+"""The plan of a network for the event engine: populations, and how layers read their spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from snn_core.evaluation.operators import weighted_sum
+from snn_core.ir import (
+    Layer,
+    MaxPooling2D,
+    Network,
+    QuantizedReLU,
+    Spiking,
+    Weighted,
+)
+from snn_core.ir.shapes import count
+from snn_core.settings import Settings
+from snn_core.simulation.capabilities import changed_settings, only_integrates
+from snn_core.simulation.signal import layers_with_steady_sums
+from snn_core.typing import Array, Float32, Int, Int64
+from snn_inisim.event.claims import OF_NEURONS
+from snn_inisim.event.kernels import RESETS
+from snn_inisim.event.layout import pad_channels
+from snn_inisim.event.wire import wire
+from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
+
+CHUNK_BYTES = 64_000_000
+"""Size that the sums of the largest layer may have for the steps that are simulated together."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """The neurons of a layer and where their spikes lie in a frame.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    first
+        Number of its first position, among those of all populations.
+    place, words
+        First word of a frame of one step, and the number of words for each position.
+    threshold_c
+        Thresholds, infinite for the channels that fill the last vector.
+    fanout_o_c
+        Number of synapses that leave each neuron.
+    """
+
+    layer: Layer
+    first: int
+    place: int
+    words: int
+    threshold_c: Float32[Array, "c"]
+    fanout_o_c: Int64[Array, "o c"]
+
+    @property
+    def positions(self) -> int:
+        """Number of positions."""
+        return count(self.layer.output_shape[:-1])
+
+    @cached_property
+    def has_uniform_fanout(self) -> bool:
+        """Whether all channels of a position have the same number of synapses."""
+        return bool((self.fanout_o_c == self.fanout_o_c[:, :1]).all())
+
+    @cached_property
+    def has_fanout(self) -> bool:
+        """Whether any synapses leave the layer."""
+        return bool(self.fanout_o_c.any())
+
+
+class EventNetwork:
+    """What does not change from one batch to the next.
+
+    Parameters
+    ----------
+    network, settings
+        What to simulate.
+    seed
+        Seed of the run, for random potentials.
+    fanout_n_l
+        Number of synapses that leave each neuron.
+    is_constant
+        Whether the input is the same in every step.
+    is_binary
+        Whether every step of the input holds nothing but 0 and 1.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        *,
+        seed: int,
+        fanout_n_l: Mapping[str, Int[Array, "*l"]],
+        is_constant: bool,
+        is_binary: bool,
+    ) -> None:
+        self.network = network
+        self.settings = settings
+        self.seed = seed
+        self.dt = np.float32(settings.simulation.dt)
+        self.reset = settings.cell.reset
+        self.is_constant = is_constant
+        self.steady: tuple[str, ...] = ()
+        if is_constant:
+            self.steady = layers_with_steady_sums(network, but=(MaxPooling2D,))
+        self.populations: dict[str, Population] = {}
+        self.sums: dict[str, Sums] = {}
+        self.biases: dict[str, Array] = {}
+        self.positions = self.words = self.neurons = 0
+        self._largest_layer = max(count(layer.output_shape) for layer in network.layers)
+        self._wire(fanout_n_l, is_binary=is_binary)
+
+    def _wire(self, fanout_n_l: Mapping[str, Array], *, is_binary: bool) -> None:
+        """Find out how each layer reads the spikes of populations."""
+        found: dict[str, Copies | Sums | None] = {self.network.input.name: None}
+        if is_binary:
+            entry = self.network.input
+            nothing = np.zeros(entry.output_shape, np.int64)  # the recorder counts for the input
+            found[entry.name] = self._populate(entry, np.float32(np.inf), nothing)
+        for layer in self.network.layers[1:]:
+            inputs = [found[name] for name in layer.inputs]
+            known = [each for each in inputs if each is not None]
+            wiring = None
+            if len(known) == len(inputs) and layer.name not in self.steady:
+                wiring = wire(layer, known)
+            if wiring is not None and (self.network.has_neurons(layer) or isinstance(wiring, Sums)):
+                sums = sums_of(wiring) if isinstance(wiring, Copies) else wiring
+                self.sums[layer.name] = sums
+                self.biases[layer.name] = pad_channels(sums.bias_o * self.dt, sums.shape[-1])
+            if isinstance(layer, Spiking) and self.network.has_neurons(layer):
+                wiring = None
+                if not only_integrates(self.network, layer):
+                    wiring = self._populate(layer, layer.threshold, fanout_n_l[layer.name])
+            found[layer.name] = wiring
+
+    def _populate(self, layer: Layer, threshold: Any, fanout_l: Array) -> Copies:
+        shape, first, place = layer.output_shape, self.positions, self.words
+        words = number_of_words(shape)
+        self.positions += count(shape[:-1])
+        self.words += words * count(shape[:-1])
+        self.neurons += count(shape)
+        self.populations[layer.name] = Population(
+            layer=layer,
+            first=first,
+            place=place,
+            words=words,
+            threshold_c=pad_channels(np.asarray(threshold).reshape(-1), shape[-1], fill=np.inf),
+            fanout_o_c=np.asarray(fanout_l, np.int64).reshape(-1, shape[-1]),
+        )
+        return population(shape, first=first, place=place)
+
+    def steps_per_chunk(self, num_steps: int) -> int:
+        """Return the number of steps to simulate together."""
+        return max(1, min(num_steps, CHUNK_BYTES // (4 * self._largest_layer)))
+
+    def steady_sums(self, x_b_l: Float32[Array, "b *l"]) -> dict[str, Array]:
+        """Return the sums that stay the same in all steps, of a constant input."""
+        values = {self.network.input.name: x_b_l}
+        for name in self.steady:
+            layer = self.network[name]
+            values[name] = self.drive(layer, [values[source] for source in layer.inputs])
+        return values
+
+    def drive(self, layer: Layer, inputs: list[Array]) -> Array:
+        """Return what a layer adds up, by the operators of snn-core."""
+        y = weighted_sum(layer, inputs)
+        return y + layer.bias_o * self.dt if isinstance(layer, Weighted) else y
+
+    def is_plain(self, layer: Spiking) -> bool:
+        """Return whether the neurons of a layer are plain integrate-and-fire neurons."""
+        of_cell = set(changed_settings(self.settings)) & OF_NEURONS
+        own = isinstance(layer.activation, QuantizedReLU) or layer.bias_t_c is not None
+        return not of_cell and not own and self.reset in RESETS

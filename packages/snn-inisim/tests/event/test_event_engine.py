@@ -1,0 +1,148 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from event_networks import NETWORKS, samples
+
+from snn_core.settings import Settings
+from snn_core.simulation.contract import StopSimulation
+from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.builder import NetworkBuilder
+from snn_inisim import SNN, INIsimOptions
+
+STEPS = 21
+
+
+def run(
+    network, simulator, *, options=None, steps=STEPS, number=3, record=("spiketrains",), **sections
+):
+    sections.setdefault("simulation", {})
+    sections["simulation"] |= {"duration": float(steps), "batch_size": number}
+    settings = Settings.of({**sections, "output": {"log_vars": list(record)}})
+    snn = simulator(network, settings, options, seed=3)
+    return snn.run_batch(samples(network, number))
+
+
+def assert_same(found, expected):
+    """Compare everything that is recorded."""
+    for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
+        assert (np.asarray(found.spiketrains_n_b_l_t[name]) == np.asarray(spikes_b_l_t)).all(), name
+    for name, counts_b_l in expected.spikecounts_n_b_l.items():
+        assert (found.spikecounts_n_b_l[name] == counts_b_l).all(), name
+    for name, operations_b_t in expected.synaptic_operations_n_b_t.items():
+        assert (found.synaptic_operations_n_b_t.get(name, 0) == operations_b_t).all(), name
+    for name, mem_b_l_t in expected.mem_n_b_l_t.items():
+        assert (found.mem_n_b_l_t[name] == mem_b_l_t).all(), name
+    assert (found.output_b_l_t == expected.output_b_l_t).all()
+
+
+def compare(network, options=None, **arguments):
+    options = INIsimOptions(**{"engine": "event", **(options or {})})
+    found = run(network, SNN, options=options, **arguments)
+    expected = run(network, ReferenceSNN, **arguments)
+    assert_same(found, expected)
+    return expected
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_spikes_operations_and_read_out_equal_the_reference(name):
+    recorded = compare(NETWORKS[name]())
+    rates = [counts.mean() / STEPS for counts in recorded.spikecounts_n_b_l.values()]
+    # Layers that are silent, or always spike, would show nothing.
+    assert all(0.005 < rate < 0.9 for rate in rates[:-1]), rates
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_without_trains_the_counts_are_the_same(name):
+    compare(NETWORKS[name](), record=())
+
+
+@pytest.mark.parametrize("name", ["plain", "pre_spike_max", "joined"])
+def test_potentials_equal_the_reference(name):
+    compare(NETWORKS[name](), record=("spiketrains", "mem"))
+
+
+@pytest.mark.parametrize("encoding", ["poisson", "regular"])
+@pytest.mark.parametrize("name", ["plain", "grouped", "pre_spike_max"])
+def test_spiking_input(name, encoding):
+    compare(NETWORKS[name](), input={"encoding": encoding})
+
+
+def test_input_spikes_that_carry_more_than_one():
+    compare(NETWORKS["plain"](), input={"encoding": "poisson", "input_rate": 500.0})
+
+
+@pytest.mark.parametrize("reset", ["zero", "modulo"])
+@pytest.mark.parametrize("name", ["plain", "grouped", "pre_spike_max"])
+def test_resets(name, reset):
+    compare(NETWORKS[name](), cell={"reset": reset})
+
+
+@pytest.mark.parametrize(
+    "cell", [{"tau_refrac": 2.0}, {"leak": 0.0625}, {"tau_m": 20.0}, {"v_clip": 1.0}]
+)
+def test_cells(cell):
+    compare(NETWORKS["plain"](), cell=cell)
+    compare(NETWORKS["membrane"](), cell=cell)
+
+
+def test_random_initial_potentials():
+    compare(NETWORKS["plain"](), cell={"v_init": "uniform"})
+
+
+@pytest.mark.parametrize("name", ["plain", "fir_max", "pre_spike_max", "quantized"])
+def test_steps_in_chunks_and_samples_in_parts(name, monkeypatch):
+    monkeypatch.setattr("snn_inisim.event.plan.CHUNK_BYTES", 4 * 9 * 8 * 70 * 4)
+    monkeypatch.setattr("snn_inisim.event.engine.FRAME_BYTES", 1)
+    compare(NETWORKS[name](), {"threads": 3}, number=5)
+
+
+def test_tensorflow_is_not_imported():
+    code = """
+import sys
+from event_networks import NETWORKS, samples
+from snn_core.settings import Settings
+from snn_core.simulation.contract import StopSimulation
+from snn_inisim import SNN
+network = NETWORKS["membrane"]()
+SNN(network, Settings.of({"simulation": {"duration": 8.0}})).run_batch(samples(network))
+assert not {"tensorflow", "keras"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=__file__.rpartition("/")[0], check=True)
+
+
+def test_a_user_can_stop_between_chunks(monkeypatch):
+    calls = []
+    network = NETWORKS["plain"]()
+    monkeypatch.setattr("snn_inisim.event.plan.CHUNK_BYTES", 4 * 9 * 8 * 70 * 4)
+    options = INIsimOptions(engine="event")
+    settings = Settings.of({"simulation": {"duration": float(STEPS)}})
+    snn = SNN(network, settings, options, stop=lambda: calls.append(0) or len(calls) > 2)
+    with pytest.raises(StopSimulation):
+        snn.run_batch(samples(network, 1))
+    assert len(calls) == 3
+
+
+def test_a_batch_in_which_most_synapses_are_busy_is_left_to_tensorflow():
+    builder = NetworkBuilder((4,)).dense(np.full((4, 6), 0.25, np.float32))
+    network = builder.dense(np.full((6, 3), 0.125, np.float32)).build()
+    settings = Settings.of({"simulation": {"duration": 8.0, "batch_size": 8}})
+    x_b_l = np.full((8, 4), 0.875, np.float32)
+    snn = SNN(network, settings)
+    snn.run_batch(x_b_l / 8)
+    assert snn.details["engine"] == "event"
+    busy = snn.run_batch(x_b_l)
+    assert snn.details["engine"] == "dense, as 88% of the synapses are busy in each step"
+    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
+    assert (busy.output_b_l_t == expected.output_b_l_t).all()
+
+
+def test_details_name_the_engine():
+    network = NETWORKS["plain"]()
+    leaking = Settings.of({"cell": {"leak": 0.5}})
+    coded = Settings.of({"conversion": {"spike_code": "ttfs"}})
+    assert SNN(network, leaking).details["engine"] == "event"
+    assert SNN(network, coded).details["engine"].startswith("dense, for this spike code")
+    forced = SNN(network, coded, INIsimOptions(engine="event"))
+    assert forced.details["engine"].startswith("NumPy, as the event engine has neither")
