@@ -16,6 +16,7 @@ from snn_core.cli import common
 from snn_core.cli.run import run_and_show
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
+from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.errors import DataError
 from snn_core.files import hash_file, require_writable
@@ -26,7 +27,6 @@ from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.running.result import RunFolder
 from snn_core.settings import Settings
 from snn_core.simulation import registry
-from snn_core.trial import Trial, try_out
 
 
 @click.command()

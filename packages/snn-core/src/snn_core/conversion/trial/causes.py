@@ -10,12 +10,12 @@ import numpy as np
 
 from snn_core.codes import CODES, code_of
 from snn_core.codes.first_spike import FirstSpike
+from snn_core.conversion.trial.layers import LayerFit
+from snn_core.conversion.trial.simulate import Outcome
 from snn_core.ir import Network
 from snn_core.passes.cost import WORDS
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import CLAIMABLE, setting_value
-from snn_core.trial.layers import LayerFit
-from snn_core.trial.simulate import Outcome
 from snn_core.typing import Array, Float
 
 CLIPPED = 0.1

@@ -9,6 +9,9 @@ from functools import partial
 import numpy as np
 
 from snn_core.codes import code_of
+from snn_core.conversion.trial.causes import Evidence, find_causes
+from snn_core.conversion.trial.layers import LayerFit, fit_layers
+from snn_core.conversion.trial.simulate import Outcome, Samples, in_words, simulate
 from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.errors import SNNError, SNNWarning, warn
@@ -18,9 +21,6 @@ from snn_core.ir.shapes import count
 from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.simulation.tasks import Classification, check_labels
-from snn_core.trial.causes import Evidence, find_causes
-from snn_core.trial.layers import LayerFit, fit_layers
-from snn_core.trial.simulate import Outcome, Samples, in_words, simulate
 from snn_core.typing import Array, Int
 
 SAMPLES = 20

@@ -11,11 +11,13 @@ import numpy as np
 
 from snn_core.codes import code_of, set_duration, set_timesteps
 from snn_core.codes.windows import passes_spikes_on
+from snn_core.conversion.presets import preset
+from snn_core.conversion.trial import try_out
 from snn_core.data import Dataset
 from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.ranges import calibrated
-from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
+from snn_core.errors import DataError, UnsupportedError, warn
 from snn_core.files import explain_failures
 from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
@@ -44,45 +46,7 @@ from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.tasks import check_labels
-from snn_core.trial import try_out
 from snn_core.typing import Array, Shape
-
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "seed": {
-        "normalization": {"method": "percentile", "percentile": 99.9, "per_channel": False},
-        "conversion": {
-            "readout": "counts",
-            "softmax_to_relu": True,
-            "pool_spiking": True,
-            "maxpool_type": "fir_max",
-        },
-        "cell": {"v_init": 0.0},
-    },
-    "fast": {
-        "normalization": {"method": "mse", "per_channel": True},
-        "conversion": {
-            "readout": "membrane",
-            "pool_spiking": False,
-            "maxpool_type": "pre_spike_max",
-        },
-        "cell": {"v_init": 0.5},
-        "simulation": {"duration": 32.0},
-    },
-}
-"""Named sets of settings: ``seed`` behaves like the original, ``fast`` decides in few steps."""
-
-
-def preset(name: str) -> Settings:
-    """Return the settings of a preset.
-
-    Raises
-    ------
-    SettingsError
-        If there is none of that name.
-    """
-    if name not in PRESETS:
-        raise SettingsError(f"Unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}.")
-    return Settings.of(PRESETS[name])
 
 
 @explain_failures(
@@ -126,7 +90,8 @@ def convert(
         framework is installed: raise an error, warn, or not even look.
     trial
         Try the converted network out in a short simulation, and score it where there are labels.
-        The last line of its history is what came of it; `snn_core.trial.try_out` tells more.
+        The last line of its history is what came of it; `snn_core.conversion.trial.try_out` tells
+        more.
 
     Returns
     -------

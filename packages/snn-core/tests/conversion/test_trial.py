@@ -7,10 +7,10 @@ import pytest
 
 from snn_core import convert, load
 from snn_core.conversion import preset
+from snn_core.conversion.trial import TrialWarning, measure, try_out
 from snn_core.ir import Linear, ReLU
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
-from snn_core.trial import TrialWarning, measure, try_out
 
 EYE = np.eye(4)
 QUARTERS = np.random.default_rng(0).permuted(np.tile(np.arange(1, 5), (60, 1)), axis=1) / 4

@@ -9,6 +9,7 @@ import numpy as np
 
 from snn_core.codes import CODES, code_of
 from snn_core.codes.first_spike import FirstSpike
+from snn_core.conversion.trial.layers import decode
 from snn_core.data.events import CellEvents
 from snn_core.evaluation.forward import predict
 from snn_core.ir import Linear, Network, Softmax, Spiking
@@ -17,7 +18,6 @@ from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.scoring import decisions
-from snn_core.trial.layers import decode
 from snn_core.typing import Array, Float, Float32, Int
 
 LIMIT = 0.9
