@@ -18,7 +18,8 @@ RUN = f"""{NETWORK}
 import numpy as np
 from snn_core import run
 data = np.ones((1, 1), np.float32), np.zeros(1, int)
-run(network, "inisim", data=data, timesteps=10, settings={"inisim": {"engine": "dense"}})
+settings = {{"inisim": {{"engine": "dense"}}}}
+run(network, "inisim", data=data, timesteps=10, settings=settings)
 """
 
 

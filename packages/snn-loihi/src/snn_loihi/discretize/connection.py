@@ -108,8 +108,8 @@ class Connection:
         channels = self.target.output_shape[-1]
         if self.synapses is None:
             rows = weights.reshape(-1, channels).astype(np.float64)
-            total: Array = rows.sum(axis=0) * self.together
-            return total
+            together: Array = rows.sum(axis=0) * self.together
+            return together
         size = self.synapses.shape[1]
         flat = np.bincount(self.synapses.post, weights=weights, minlength=size)
         each = flat.reshape(-1, channels)
