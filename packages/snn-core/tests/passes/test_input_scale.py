@@ -34,9 +34,9 @@ def affine(gain_c, offset_c=0.0):
     return BatchNormalization, {"gain_c": gain_c, "offset_c": offset_c, "axis": 2}
 
 
-def network(*first):
+def network(*first, scaled=()):
     """Return a network of the source dialect on 2 x 2 x 3 pixels that begins with some layers."""
-    layers = [Input(name="input", output_shape=(2, 2, 3))]
+    layers = [Input(name="input", output_shape=(2, 2, 3)), *scaled]
     for i, (kind, settings) in enumerate(first):
         settings = {"output_shape": layers[-1].output_shape, **settings}
         settings = {"inputs": (layers[-1].name,), **settings}
@@ -172,6 +172,28 @@ def branches(*all_ways, join=Add):
 )
 def test_the_input_is_rescaled_on_each_of_its_ways(all_ways, decided_by, join):
     assert find_input_scale(branches(*all_ways, join=join)).input_data.decided_by == decided_by
+
+
+@pytest.mark.parametrize(
+    ("gains", "rest", "decided_by"),
+    [
+        ((0.299, 0.587, 0.114), [affine(1 / 255)], "model"),
+        ((0.25, 0.25, 0.25, 0.25), [affine(1 / 255)], "model"),
+        ((1 / 255, 1 / 255), [], "model"),
+        ((0.299, 0.587, 0.114), [], "rule"),
+        ((0.25, 0.25, 0.25, 0.25), [], "rule"),
+    ],
+)
+def test_a_sum_of_scaled_inputs_has_the_sum_of_their_scales(gains, rest, decided_by):
+    scaled = [
+        BatchNormalization(name=f"gain{i}", inputs=("input",), output_shape=(2, 2, 3),
+                           gain_c=np.full(3, gain), offset_c=np.zeros(3), axis=2)
+        for i, gain in enumerate(gains)
+    ]  # fmt: skip
+    names = tuple(layer.name for layer in scaled)
+    weight_nc = np.ones(len(names), np.float32)
+    made = network((Add, {"inputs": names, "weight_nc": weight_nc}), *rest, scaled=scaled)
+    assert find_input_scale(made).input_data.decided_by == decided_by
 
 
 def test_channels_put_together_again_are_one_input():

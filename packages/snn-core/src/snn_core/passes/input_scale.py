@@ -9,6 +9,7 @@ import numpy as np
 from snn_core.ir import (
     Activation,
     ActivationLayer,
+    Add,
     AveragePooling2D,
     BatchNormalization,
     Concatenate,
@@ -38,6 +39,7 @@ LARGEST_RAW = 255.0
 
 _PASSED = (
     ActivationLayer,
+    Add,
     AveragePooling2D,
     Concatenate,
     Dropout,
@@ -73,15 +75,20 @@ def find_input_scale(network: Network) -> Network:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What a layer's values are of the input: ``gain * x + offset``, with ``gain`` above 0."""
+    """What a layer's values are of the input: ``gain * x + offset``, with ``gain`` above 0.
+
+    Once ``is_found``, a rescaling of raw values stays one, whatever learned factors follow it.
+    """
 
     gain: float = 1.0
     offset: float = 0.0
     largest: float = LARGEST_SCALED
+    is_found: bool = False
 
-    @property
-    def fits_raw_values(self) -> bool:
-        return self.gain <= 1 / self.largest or abs(self.offset) > self.largest * self.gain
+    def judged(self) -> _Scale:
+        """Return the scale with the decision whether it is one for raw values."""
+        small = self.gain <= 1 / self.largest or abs(self.offset) > self.largest * self.gain
+        return replace(self, is_found=self.is_found or small)
 
     def after(self, layer: BatchNormalization) -> _Scale | None:
         """Return the scale behind a layer, or ``None`` if nothing of the input is left."""
@@ -89,28 +96,40 @@ class _Scale:
         factor = float(np.median(np.abs(layer.gain_c)))
         gain, offset = factor * self.gain, factor * self.offset + float(np.median(layer.offset_c))
         largest = LARGEST_LEARNED if np.ptp(layer.gain_c) else self.largest
-        return _Scale(gain, offset, largest) if gain else None
+        return _Scale(gain, offset, largest, self.is_found).judged() if gain else None
 
 
 def _rescaling_layer(network: Network) -> Layer | None:
     """Return the first layer that rescales the input, if no way leads around such layers."""
     first: Layer | None = None
-    raw = {network.input.name: _Scale()}
+    known = {network.input.name: _Scale()}
     for layer in network.layers[1:]:
-        scales = {raw.get(name) for name in layer.inputs}
-        if scales == {None}:
-            continue  # behind a rescaling
-        (scale, *others) = scales
-        if scale is None or others:
-            return None
-        after = scale.after(layer) if isinstance(layer, BatchNormalization) else scale
-        if after is None or not _keeps(layer, scale):
-            return None
-        if after.fits_raw_values or _clips_raw_values(layer, scale):
-            first = first or layer
-        else:
-            raw[layer.name] = after
-    return None if network.output.name in raw else first
+        entering = [known.get(name) for name in layer.inputs]
+        after = _scale_behind(layer, entering)
+        if after is not None:
+            known[layer.name] = after
+            first = first or (layer if after.is_found else None)
+        elif any(scale is not None and not scale.is_found for scale in entering):
+            return None  # raw values meet weights
+    last = known.get(network.output.name)
+    return first if last is None or last.is_found else None
+
+
+def _scale_behind(layer: Layer, entering: list[_Scale | None]) -> _Scale | None:
+    """Return the scale of a layer's values; ``None`` if they are no longer those of the input."""
+    scales = [scale for scale in entering if scale is not None]
+    if len(scales) < len(entering) or not all(_keeps(layer, scale) for scale in scales):
+        return None
+    first = scales[0]
+    if isinstance(layer, Add):  # of channels, say, each with its share of the grey
+        gain, offset = sum(s.gain for s in scales), sum(s.offset for s in scales)
+        return _Scale(gain, offset, max(s.largest for s in scales)).judged()
+    if isinstance(layer, BatchNormalization):
+        return first.after(layer)
+    if _clips_raw_values(layer, first):
+        return replace(first, is_found=True)
+    agree = len(set(scales)) == 1 or all(scale.is_found for scale in scales)
+    return first if agree else None
 
 
 def _keeps(layer: Layer, scale: _Scale) -> bool:
