@@ -175,16 +175,16 @@ def test_the_input_is_rescaled_on_each_of_its_ways(all_ways, decided_by, join):
 
 
 @pytest.mark.parametrize(
-    ("gains", "rest", "decided_by"),
+    ("gains", "rest", "by"),
     [
-        ((0.299, 0.587, 0.114), [affine(1 / 255)], "model"),
-        ((0.25, 0.25, 0.25, 0.25), [affine(1 / 255)], "model"),
-        ((1 / 255, 1 / 255), [], "model"),
-        ((0.299, 0.587, 0.114), [], "rule"),
-        ((0.25, 0.25, 0.25, 0.25), [], "rule"),
+        ((0.299, 0.587, 0.114), [affine(1 / 255)], "layer1"),
+        ((0.25, 0.25, 0.25, 0.25), [affine(1 / 255)], "layer1"),
+        ((1 / 255, 1 / 255), [], "layer0"),
+        ((0.299, 0.587, 0.114), [], ""),
+        ((0.25, 0.25, 0.25, 0.25), [], ""),
     ],
 )
-def test_a_sum_of_scaled_inputs_has_the_sum_of_their_scales(gains, rest, decided_by):
+def test_a_sum_of_scaled_inputs_has_the_sum_of_their_scales(gains, rest, by):
     scaled = [
         BatchNormalization(name=f"gain{i}", inputs=("input",), output_shape=(2, 2, 3),
                            gain_c=np.full(3, gain), offset_c=np.zeros(3), axis=2)
@@ -193,7 +193,9 @@ def test_a_sum_of_scaled_inputs_has_the_sum_of_their_scales(gains, rest, decided
     names = tuple(layer.name for layer in scaled)
     weight_nc = np.ones(len(names), np.float32)
     made = network((Add, {"inputs": names, "weight_nc": weight_nc}), *rest, scaled=scaled)
-    assert find_input_scale(made).input_data.decided_by == decided_by
+    found = find_input_scale(made)
+    assert found.input_data.decided_by == ("model" if by else "rule")
+    assert found.history == ((f"{by} rescales the input: 8-bit values are raw",) if by else ())
 
 
 def test_channels_put_together_again_are_one_input():

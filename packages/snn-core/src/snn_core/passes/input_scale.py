@@ -67,7 +67,7 @@ def find_input_scale(network: Network) -> Network:
     found = _rescaling_layer(network)
     if found is None:
         return network
-    done = "rescales" if isinstance(found, BatchNormalization) else "clips"
+    done = "clips" if isinstance(found, ActivationLayer) else "rescales"
     data = replace(network.input_data, uint8_scale=1.0, decided_by="model")
     note = f"{found.name} {done} the input: 8-bit values are raw"
     return network.replace(input_data=data, note=note)
@@ -77,18 +77,18 @@ def find_input_scale(network: Network) -> Network:
 class _Scale:
     """What a layer's values are of the input: ``gain * x + offset``, with ``gain`` above 0.
 
-    Once ``is_found``, a rescaling of raw values stays one, whatever learned factors follow it.
+    Once a layer is found to rescale raw values (``by``), it stays so, whatever factors follow.
     """
 
     gain: float = 1.0
     offset: float = 0.0
     largest: float = LARGEST_SCALED
-    is_found: bool = False
+    by: str = ""
 
-    def judged(self) -> _Scale:
-        """Return the scale with the decision whether it is one for raw values."""
+    def judged(self, name: str) -> _Scale:
+        """Return the scale with the layer of that name in it, if it makes it one for raw values."""
         small = self.gain <= 1 / self.largest or abs(self.offset) > self.largest * self.gain
-        return replace(self, is_found=self.is_found or small)
+        return replace(self, by=self.by or (name if small else ""))
 
     def after(self, layer: BatchNormalization) -> _Scale | None:
         """Return the scale behind a layer, or ``None`` if nothing of the input is left."""
@@ -96,23 +96,23 @@ class _Scale:
         factor = float(np.median(np.abs(layer.gain_c)))
         gain, offset = factor * self.gain, factor * self.offset + float(np.median(layer.offset_c))
         largest = LARGEST_LEARNED if np.ptp(layer.gain_c) else self.largest
-        return _Scale(gain, offset, largest, self.is_found).judged() if gain else None
+        return _Scale(gain, offset, largest, self.by).judged(layer.name) if gain else None
 
 
 def _rescaling_layer(network: Network) -> Layer | None:
     """Return the first layer that rescales the input, if no way leads around such layers."""
-    first: Layer | None = None
+    found = []
     known = {network.input.name: _Scale()}
     for layer in network.layers[1:]:
         entering = [known.get(name) for name in layer.inputs]
         after = _scale_behind(layer, entering)
         if after is not None:
             known[layer.name] = after
-            first = first or (layer if after.is_found else None)
-        elif any(scale is not None and not scale.is_found for scale in entering):
-            return None  # raw values meet weights
-    last = known.get(network.output.name)
-    return first if last is None or last.is_found else None
+        else:
+            found += [scale.by for scale in entering if scale is not None]
+    if network.output.name in known:
+        found.append(known[network.output.name].by)
+    return network[found[0]] if all(found) else None  # else raw values meet weights
 
 
 def _scale_behind(layer: Layer, entering: list[_Scale | None]) -> _Scale | None:
@@ -123,12 +123,12 @@ def _scale_behind(layer: Layer, entering: list[_Scale | None]) -> _Scale | None:
     first = scales[0]
     if isinstance(layer, Add):  # of channels, say, each with its share of the grey
         gain, offset = sum(s.gain for s in scales), sum(s.offset for s in scales)
-        return _Scale(gain, offset, max(s.largest for s in scales)).judged()
+        return _Scale(gain, offset, max(s.largest for s in scales)).judged(layer.name)
     if isinstance(layer, BatchNormalization):
         return first.after(layer)
     if _clips_raw_values(layer, first):
-        return replace(first, is_found=True)
-    agree = len(set(scales)) == 1 or all(scale.is_found for scale in scales)
+        return replace(first, by=layer.name)
+    agree = len(set(scales)) == 1 or all(scale.by for scale in scales)
     return first if agree else None
 
 
