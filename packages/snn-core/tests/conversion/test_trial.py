@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from snn_core import convert, load
+from snn_core import convert, load, run
 from snn_core.conversion import preset
 from snn_core.conversion.trial import TrialWarning, measure, try_out
 from snn_core.ir import Linear, ReLU
@@ -115,6 +115,21 @@ def test_too_few_steps():
     # What was simulated is this network; converting for 4 steps would choose other scales.
     assert "run this network with --timesteps 4 (timesteps=4), which gave" in warning
     assert warning.endswith("which gave 20 of 20 decisions as the analog network.")
+
+
+def test_the_advice_for_too_few_steps_holds():
+    settings = Settings.of(
+        {
+            "normalization": {"method": "none"},
+            "simulation": {"duration": 1, "batch_size": 20},
+            "cell": {"v_init": 0.5},
+        }
+    )
+    x_b_l = X[np.linspace(0, len(X) - 1, 20).astype(int)]
+    with pytest.warns(TrialWarning, match="timesteps=4"):
+        network = convert(chain(EYE, EYE), x_b_l, settings=settings)
+    found = run(network, data=(x_b_l, x_b_l.argmax(axis=1)), timesteps=4)
+    assert found.accuracy == 1
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,30 @@ def test_several_labels_are_decisions_each():
     assert str(found).endswith("60 of 60 labels as the analog network; 60 of 60 right")
 
 
+def test_a_map_of_labels_is_a_decision_for_each_cell():
+    network = NetworkBuilder((4, 4, 1)).conv2d(np.ones((1, 1, 1, 2)), activation=Sigmoid()).build()
+    x = np.ones((3, 4, 4, 1), np.float32)
+    found = try_out(convert(network, x, settings=PLAIN, trial=False), x, source=network)
+    assert (found.samples, found.decisions, found.agreeing, found.right) == (3, 96, 96, None)
+
+
+@pytest.mark.parametrize("samples", [1, 60])
+def test_targets_that_never_change_have_no_share_of_their_variance(samples):
+    y = np.ones((samples, 1), np.float32)
+    found = trial_of(EYE[:, :1], y, x=X[:samples])
+    assert (found.r2, found.analog_r2) == (None, None)
+    assert found.mse == found.analog_mse > 0
+    assert "R²" not in str(found)
+
+
+@pytest.mark.parametrize("code", ["ttfs", "ttfs_dyn_thresh", "ttfs_corrective"])
+def test_signs_that_a_code_does_not_tell_are_no_decisions(code):
+    found = trial_of(ORDER, signs(X), base=preset("fast"), conversion={"spike_code": code})
+    assert found.simulated
+    assert (found.agreeing, found.right) == (None, None)
+    assert found.output_error is not None
+
+
 def test_numbers_have_squared_errors():
     y = np.float32(X.mean(axis=1, keepdims=True) + X[:, :1])
     found = trial_of(EYE[:, :1] + 0.25, y)
