@@ -164,7 +164,7 @@ def test_a_lossy_pass():
 
 def test_an_output_that_never_spikes():
     (warning,) = trial_of(chain(EYE, -EYE, activation=Linear())).warnings
-    assert "02Dense_4: no output spikes for 20 samples" in warning
+    assert "02Dense_4: no output spikes for 20 samples, whose outputs are negative" in warning
     assert "convert with conversion.readout = 'membrane'" in warning
 
 

@@ -237,12 +237,15 @@ def _steps(evidence: Evidence) -> Iterator[str]:
 def _undecided(evidence: Evidence) -> Iterator[str]:
     """Blame a silent output."""
     class_b = evidence.outcome.class_b
-    silent = 0 if class_b is None else int((class_b < 0).sum())
-    if silent:
-        yield (
-            f"{evidence.network.output.name}: no output spikes for {silent} samples; convert with "
-            f"conversion.readout = 'membrane'"
-        )
+    if class_b is None or not (class_b < 0).any():
+        return
+    is_silent_b = class_b < 0
+    is_negative = bool((evidence.analog_b_c[is_silent_b] <= 0).all())
+    why = ", whose outputs are negative, which counts cannot be" if is_negative else ""
+    yield (
+        f"{evidence.network.output.name}: no output spikes for {is_silent_b.sum()} samples{why}; "
+        f"convert with conversion.readout = 'membrane'"
+    )
 
 
 def _close(evidence: Evidence) -> Iterator[str]:
