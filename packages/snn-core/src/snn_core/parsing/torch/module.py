@@ -25,7 +25,7 @@ from snn_core.parsing.torch.archive import Program, read_program
 from snn_core.parsing.torch.checkpoints import load_weights, read_weights
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
-from snn_core.parsing.torch.run import run_archive, to_array
+from snn_core.parsing.torch.run import name_type, run_archive, to_array
 from snn_core.typing import Array, Shape
 
 PROGRAMS = (".pt2",)
@@ -76,8 +76,11 @@ class TorchParser:
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
-    ) -> tuple[Array, str] | None:
-        """Evaluate the model with PyTorch; return its version, too, or nothing if it is missing."""
+    ) -> tuple[Array, str, str] | None:
+        """Evaluate the model with PyTorch; return its version and the type of numbers, too.
+
+        Returns nothing if it is missing.
+        """
         try:
             torch = importlib.import_module("torch")
         except ImportError:
@@ -89,8 +92,12 @@ class TorchParser:
         else:
             module, _ = _module(torch, source)
             with _evaluation_mode(torch, module) as like, torch.no_grad():
-                found = to_array(torch, module(torch.from_numpy(x).to(like)))
-        return None if found is None else (reading.from_source(found), f"torch {torch.__version__}")
+                values = module(torch.from_numpy(x).to(like))
+                found = to_array(torch, values), name_type(values)
+        if found is None:
+            return None
+        y, computed_in = found
+        return reading.from_source(y), f"torch {torch.__version__}", computed_in
 
 
 def _read(source: Any, input_shape: Shape | None) -> Reading:
