@@ -61,6 +61,7 @@ class LazyGroup(click.Group):
 
     def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
         """Read the command line; ``--help`` and ``--version`` write here already."""
+        _replace_closed_streams()
         with _error_boundary():
             return super().make_context(*arguments, **keywords)
 
@@ -68,6 +69,17 @@ class LazyGroup(click.Group):
         """Run a command."""
         with _error_boundary(), _warnings_in_one_line():
             return super().invoke(ctx)
+
+
+def _replace_closed_streams() -> None:
+    """Send output nowhere where the caller closed it (``>&-``), as to ``/dev/null``.
+
+    Otherwise the next file that is opened would get its number, and what libraries print.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the process
+            setattr(sys, name, nowhere)
 
 
 @contextmanager
