@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.data.lazy import LazySamples
+from snn_core.data.shapes import advise_on_shape
 from snn_core.errors import DataError, ParseError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import ActivationLayer, Network, Spiking
@@ -190,7 +191,8 @@ def check_shape(network: Network, x_b_l: Array | LazySamples) -> None:
     if x_b_l.shape[1:] != expected:
         raise DataError(
             f"Found samples of shape {x_b_l.shape[1:]}; the network expects {expected} "
-            f"(channels last, without the sample axis). Reshape the data or convert another model."
+            f"(channels last, without the sample axis). "
+            f"{advise_on_shape(x_b_l.shape[1:], expected)}"
         )
 
 
