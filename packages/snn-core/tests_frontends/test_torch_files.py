@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -207,6 +210,21 @@ def test_a_module_needs_the_shape_of_its_input():
 def test_an_input_shape_that_does_not_fit_is_a_clear_error():
     with pytest.raises(ParseError, match=r"cannot export Conv2d for the input shape \(2, 9, 9\)"):
         parse(nn.Conv2d(3, 2, 3), input_shape=(2, 9, 9))
+
+
+def test_a_failed_export_logs_nothing():
+    code = """
+import logging
+from torch import nn
+from snn_core import parse
+try:
+    parse(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), input_shape=(5,))
+except Exception as error:
+    print(type(error).__name__)
+logging.getLogger("mine").error("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("ParseError\n", "heard\n")
 
 
 def test_parsing_leaves_the_module_as_it_was():

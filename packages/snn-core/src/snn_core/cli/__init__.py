@@ -28,6 +28,9 @@ COMMANDS: Mapping[str, str] = {
 }
 """Name of each command, which is also the name of its module and function, and what it does."""
 
+ELSEWHERE: Mapping[str, str] = {"plot": "snn-plot", "report": "snn-plot"}
+"""Packages of this family that bring more commands."""
+
 
 class LazyGroup(click.Group):
     """A command group that imports a command's module only when the command is called."""
@@ -42,6 +45,9 @@ class LazyGroup(click.Group):
             found = getattr(import_module(f"snn_core.cli.{cmd_name}"), cmd_name)
         else:
             plugin = _plugins().get(cmd_name)
+            if plugin is None and cmd_name in ELSEWHERE:
+                package = ELSEWHERE[cmd_name]
+                ctx.fail(f"{cmd_name!r} comes with {package}: python -m pip install {package}")
             if plugin is None:
                 return None
             found = plugin.load()

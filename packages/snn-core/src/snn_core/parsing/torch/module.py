@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import io
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -176,8 +177,9 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
         )
     module = _remove_parametrizations(torch, module)
     buffer = io.BytesIO()
-    with _evaluation_mode(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
-        # PyTorch prints the whole graph before it raises an error.
+    # PyTorch prints the whole graph and logs its stack before it raises an error.
+    quiet = redirect_stderr(io.StringIO())
+    with _evaluation_mode(torch, module) as like, torch.no_grad(), quiet, _without_log():
         example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
         try:
             program = torch.export.export(module, (example,), strict=False)
@@ -196,6 +198,17 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
     buffer.seek(0)
     found = read_program(buffer, what=type(module).__name__)
     return replace(found, arrays={**found.arrays, **weights})
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Leave out what is logged, as PyTorch has many loggers with handlers of their own."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _take_weights(torch: Any, program: Any) -> dict[str, Array]:
