@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +15,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse, read
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.exactness import compare
+from snn_core.parsing.exactness import TOLERANCE, compare
 from snn_core.parsing.torch.checkpoints import load_weights
 from snn_core.parsing.torch.module import TorchParser
 
@@ -209,6 +212,21 @@ def test_an_input_shape_that_does_not_fit_is_a_clear_error():
         parse(nn.Conv2d(3, 2, 3), input_shape=(2, 9, 9))
 
 
+def test_a_failed_export_logs_nothing():
+    code = """
+import logging
+from torch import nn
+from snn_core import parse
+try:
+    parse(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), input_shape=(5,))
+except Exception as error:
+    print(type(error).__name__)
+logging.getLogger("mine").error("heard")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("ParseError\n", "heard\n")
+
+
 def test_parsing_leaves_the_module_as_it_was():
     module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout())
     module.train()
@@ -228,7 +246,7 @@ def test_the_parser_runs_the_source_in_the_axis_order_of_the_network(tmp_path, n
     torch.export.save(torch.export.export(module, (x[:2],)), path)
     last = np.moveaxis(x.numpy(), 1, -1)[:3]
     for source in (module, path):
-        found, engine = TorchParser().run(source, last, input_shape=shape)
+        found, engine, _ = TorchParser().run(source, last, input_shape=shape)
         network = parse(source, input_shape=shape)
         np.testing.assert_allclose(predict(network, last), found, rtol=1e-4, atol=1e-5)
         assert engine == f"torch {torch.__version__}"
@@ -249,8 +267,10 @@ def test_a_source_of_another_precision_is_compared_in_it(tmp_path, dtype, tolera
         torch.export.save(torch.export.export(module, (example,)), source)
     found = compare(read(source, input_shape=shape), samples(4).numpy())
     assert found.compared, str(found)
-    assert found.half == (dtype == torch.float16)
+    coarse = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+    assert found.computed_in == coarse.get(dtype, "")
     assert found.relative < tolerance
+    assert found.is_within(TOLERANCE)
 
 
 @pytest.mark.parametrize(("scale", "compared"), [(255, True), (1, False)])

@@ -178,6 +178,10 @@ def load(path: PathLikeStr) -> Network:
     return load_artifact(path).network
 
 
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".pt2", ".pt", ".pth")
+"""Endings of trained models, which are mistaken for artifacts."""
+
+
 def load_artifact(path: PathLikeStr) -> Artifact:
     """Read an artifact.
 
@@ -188,6 +192,11 @@ def load_artifact(path: PathLikeStr) -> Artifact:
     """
     path = Path(path)
     require_file(path, error=ArtifactError)
+    if path.suffix.lower() in MODEL_SUFFIXES:
+        raise ArtifactError(
+            f"{path} is a trained model; convert it first: snn convert {path.name} -o "
+            f"{path.stem}.snn --data DATA."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive, path)

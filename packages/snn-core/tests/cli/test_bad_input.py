@@ -233,6 +233,13 @@ def test_missing_artifact(run, tmp_path):
     assert "There is no file" in run(source=tmp_path / "gone.snn")
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5", "onnx", "pt2", "pth"])
+def test_a_model_is_no_artifact(run, tmp_path, ending):
+    path = tmp_path / f"model.{ending}"
+    path.write_bytes(b"x")
+    assert f"convert it first: snn convert model.{ending} -o model.snn" in run(source=path)
+
+
 @pytest.mark.parametrize("keep", [0, 200, -30])
 def test_truncated_artifact(run, artifact, keep):
     artifact.write_bytes(artifact.read_bytes()[:keep])

@@ -203,6 +203,33 @@ def test_a_reader_that_leaves_is_a_short_message(start, artifact):
     os.close(writing)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes file descriptors of a process")
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
+def test_closed_output_is_as_good_as_none(closed, start, artifact, images, tmp_path):
+    def close():
+        for number in closed:
+            os.close(number)
+
+    simulate = (
+        "run",
+        artifact,
+        "--simulator",
+        "reference",
+        "--data",
+        images(),
+        "-o",
+        tmp_path / "r",
+    )
+    for arguments in (("simulators",), ("inspect", artifact, "--json"), ("--version",), simulate):
+        running = start(*arguments, preexec_fn=close)
+        _, messages = running.communicate(timeout=60)
+        assert (running.returncode, "Traceback" in messages) == (0, False), (arguments, messages)
+    assert json.loads((tmp_path / "r" / "summary.json").read_text())["samples"]
+    running = start("inspect", tmp_path / "gone.snn", preexec_fn=close)
+    assert running.communicate(timeout=60)[1].startswith("" if 2 in closed else "Error: ")
+    assert running.returncode == 2
+
+
 @needs_dev_full
 def test_a_full_disk_behind_standard_output_is_a_short_message(start, artifact):
     for arguments in (("inspect", artifact), ("simulators", "--json"), ("--version",)):

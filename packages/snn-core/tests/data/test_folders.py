@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from snn_core.data import load_dataset
-from snn_core.errors import DataError
+from snn_core.errors import DataError, DataWarning
 from snn_core.settings import InputSettings
 
 COLUMNS = np.array([[1, 1, 1, 10], [2, 3, 0, 20]])  # x, y, polarity, time
@@ -65,6 +65,33 @@ def test_an_empty_folder_is_a_class(kind, filled):
     data = kind[2](folder)
     assert data.classes == ("ant", "bird", "cat", "dog")
     assert data.labels_b.tolist() == [0, 2, 2]
+
+
+def test_what_is_not_read_is_counted(kind, filled, tmp_path):
+    folder = filled("a/1", "b/1")
+    (folder / "c").mkdir()
+    for name in (
+        "a/2.heic",
+        "c/1.HEIC",
+        "c/2.xyz",
+        "c/noending",
+        "a/.hidden",
+        "a/notes.txt",
+        "top.x",
+    ):
+        (folder / name).touch()
+    (folder / "b" / f"2.{kind[0]}").symlink_to(tmp_path / "gone")
+    counts = r"not read: 2 \.heic, 1 \.xyz, 1 files without an ending, 1 links to nothing\. Samples"
+    with pytest.warns(DataWarning, match=counts) as caught:
+        assert kind[2](folder).labels_b.tolist() == [0, 1]
+    assert len(caught) == 1
+
+
+def test_what_is_not_read_of_a_folder_without_classes_is_counted(kind, filled):
+    folder = filled("1", "2")
+    (folder / "3.heic").touch()
+    with pytest.warns(DataWarning, match=r"not read: 1 \.heic\."):
+        assert len(kind[2](folder)) == 2
 
 
 def test_a_folder_in_a_hidden_place_is_read(kind, filled, tmp_path):

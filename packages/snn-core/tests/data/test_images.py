@@ -67,6 +67,20 @@ def test_a_jpeg_is_close_to_its_source(tmp_path):
     assert np.abs(data.x_b_l[:][0, ..., 0] - smooth.astype(float)).max() < 6
 
 
+@pytest.mark.parametrize("ending", ["bmp", "tif", "tiff", "webp", "gif", "PNG"])
+def test_images_of_other_formats_are_read(tmp_path, ending):
+    path = tmp_path / "data" / "cat" / f"1.{ending}"
+    path.parent.mkdir(parents=True)
+    more = {"save_all": True, "append_images": [Image.new("RGB", (4, 5))]}
+    frames = {"gif": more, "tif": more, "webp": {"lossless": True, **more}}
+    image_hwc = np.zeros((5, 4, 3), np.uint8)
+    image_hwc[0] = 255
+    Image.fromarray(image_hwc).save(path, **frames.get(ending, {}))
+    data = load_dataset(tmp_path / "data")
+    assert data.classes == ("cat",)
+    np.testing.assert_array_equal(data.x_b_l[:], image_hwc[None])
+
+
 def test_size_and_classes_can_be_chosen(folder):
     flow = {"target_size": [10, 8], "color_mode": "rgba", "classes": ["b", "a"], "shuffle": False}
     data = load_dataset(folder, settings=InputSettings(dataflow_kwargs=flow))

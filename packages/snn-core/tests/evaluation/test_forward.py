@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from snn_core import convert, run
 from snn_core.errors import DataError
 from snn_core.evaluation.forward import accuracy, activations, predict, top_k_hits
-from snn_core.ir import Linear, ReLU, Softmax
+from snn_core.ir import Linear, ReLU, Sigmoid, Softmax
 from snn_core.testing.builder import NetworkBuilder
 
 
@@ -29,6 +30,42 @@ def test_activations_of_every_layer():
 
 def test_predict_is_the_output():
     np.testing.assert_array_equal(predict(network(), X), activations(network(), X)["c"])
+
+
+@pytest.mark.parametrize("v_thresh", [1.0, 2.0])
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize(
+    ("readout", "activation"),
+    [
+        ("counts", ReLU()),
+        ("counts", Linear()),
+        *(("membrane", activation) for activation in (ReLU(), Linear(), Sigmoid(), Softmax())),
+    ],
+)
+def test_predictions_of_a_converted_network_are_those_of_the_model(
+    readout, activation, per_channel, v_thresh
+):
+    builder = NetworkBuilder((2,)).dense([[2, 3], [1, -1]])
+    source = builder.dense([[8, 1], [4, 2]], activation=activation).build()
+    settings = {
+        "conversion": {"readout": readout},
+        "normalization": {"per_channel": per_channel},
+        "cell": {"v_thresh": v_thresh},
+    }
+    converted = convert(source, X, settings=settings, trial=False)
+    expected = predict(source, X)
+    # Weights are divided by scales in float32, and the outputs multiplied by them.
+    np.testing.assert_allclose(predict(converted, X), expected, rtol=1e-5)
+    result = run(converted, "reference", data=X)
+    np.testing.assert_allclose(result.ann_output_b_o, expected, rtol=1e-5)
+
+
+def test_predict_takes_lists():
+    np.testing.assert_array_equal(predict(network(), X.tolist()), predict(network(), X))
+    with pytest.raises(DataError, match="different shapes"):
+        predict(network(), [[1, 2], [3]])
+    with pytest.raises(DataError, match="expected numbers"):
+        predict(network(), [["a", "b"]])
 
 
 def test_predictions_do_not_depend_on_how_samples_are_grouped():

@@ -110,6 +110,19 @@ def test_half_precision_may_round_coarsely(kind: Any, within: bool) -> None:
     assert ("in half precision" in str(result)) == within
 
 
+@pytest.mark.parametrize(("away", "within"), [(2**-5, True), (2**-4, True), (2**-3, False)])
+def test_bfloat16_may_round_more_coarsely(model: Path, away: float, within: bool) -> None:
+    class OfBFloat16(ToyParser):
+        def run(self, *arguments: Any, **named: Any) -> Any:
+            y, engine = super().run(*arguments, **named)
+            return y * np.float32(1 + away), engine, "bfloat16"
+
+    found = compare(read(model, parsers=[OfBFloat16()]), DATA)
+    assert "toy 1.0 in bfloat16 on" in str(found)
+    assert found.relative == pytest.approx(away / (1 + away))
+    assert found.is_within(1e-4) == within
+
+
 def test_half_precision_does_not_hide_a_wrong_reading() -> None:
     expected = np.array([[1.0, 0.5]], np.float16)
     result = difference(np.array([[1.0, 0.53125]], np.float32), expected, engine="toy 1")

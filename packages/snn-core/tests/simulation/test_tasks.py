@@ -93,6 +93,7 @@ SEVERAL = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 1]])
         (3, Sigmoid(), None, "multilabel"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*labels have the two values")
 def test_the_task_is_found_from_outputs_and_labels(outputs, activation, labels, expected):
     network = network_of(outputs, activation).replace(readout="membrane")
     data = Dataset.of(X[:4], labels)
@@ -116,19 +117,55 @@ def test_a_task_that_is_named_is_taken(task, outputs, labels, expected):
     assert find_task(network, Dataset.of(X[:4], labels), settings).name == expected
 
 
+@pytest.mark.parametrize("kind", [int, float])
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_signs_are_no_and_yes_where_the_task_is_named(kind, shape):
+    network, signs = network_of(1, Linear()).replace(readout="membrane"), np.array([-1, 1, 1, -1])
+    data = Dataset.of(X[:4], signs.astype(kind).reshape(shape))
+    settings = Settings.of({"simulation": {"task": "binary"}})
+    assert find_task(network, data, settings).truth(data, network).tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "warned"),
+    [
+        (f4([-1, 1, 1, -1]), "-1 and 1"),
+        (np.array([-1, 1, 1, -1]), "-1 and 1"),
+        (f4([[0], [1], [1], [0]]), "0 and 1"),
+        (f4([0, 1, 2, 0]), None),
+        (f4([0, 0.5, 0.5, 0]), None),
+    ],
+)
+def test_labels_of_two_values_that_are_taken_as_numbers_are_warned_of(labels, warned, recwarn):
+    network = network_of(1, Linear()).replace(readout="membrane")
+    find_task(network, Dataset.of(X[:4], labels), Settings())
+    found = [str(warning.message) for warning in recwarn]
+    assert len(found) == (warned is not None)
+    assert all(f"values {warned}" in text and "--task binary" in text for text in found)
+    find_task(network, Dataset.of(X[:4], labels), Settings.of(REGRESSION))
+    assert len(recwarn) == len(found)  # who names the task is not warned
+
+
 @pytest.mark.parametrize(
     ("task", "outputs", "labels", "message"),
     [
         ("auto", 3, [0, 1, 3, 0], "has the label 3; the network knows the classes 0 to 2"),
         ("auto", 3, [0, 1, -1, 0], "has the label -1; expected whole numbers from 0"),
         ("auto", 3, [0, 1, 1.5, 0], "has the label 1.5; expected whole numbers"),
+        (
+            "auto",
+            2,
+            f4([[0.5], [1], [2], [3]]),
+            "has the label 0.5; expected whole numbers from 0 to 1, or 2 numbers for each sample",
+        ),
         ("auto", 3, np.eye(4), "has the label 3; the network knows"),
         ("auto", 3, np.ones((4, 2)), r"has 2 number\(s\) for each sample; the network has 3"),
         ("auto", 1, np.ones((4, 2)), r"has 2 number\(s\) for each sample; the network has 1"),
         ("regression", 3, [0, 1, 1, 0], r"has 1 number\(s\) for each sample; the network has 3"),
         ("binary", 3, [0, 1, 1, 0], "needs one output; the network has 3"),
         ("binary", 1, [0, 1, 2, 0], "has the label 2; the network knows the classes 0 to 1"),
-        ("binary", 1, [0, 1, 0.5, 0], "has the label 0.5; expected whole numbers"),
+        ("binary", 1, [0, 1, 0.5, 0], r"has the label 0.5; expected whole numbers from 0\.$"),
+        ("binary", 1, [-1, 1, 0, 1], "has the label -1; expected whole numbers"),
         ("multilabel", 3, SEVERAL / 2, "has labels other than 0 and 1"),
         ("classification", 3, SEVERAL, r"labels of shape \(4, 3\) that are not one-hot"),
     ],

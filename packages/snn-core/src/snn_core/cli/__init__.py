@@ -28,6 +28,9 @@ COMMANDS: Mapping[str, str] = {
 }
 """Name of each command, which is also the name of its module and function, and what it does."""
 
+ELSEWHERE: Mapping[str, str] = {"plot": "snn-plot", "report": "snn-plot"}
+"""Packages of this family that bring more commands."""
+
 
 class LazyGroup(click.Group):
     """A command group that imports a command's module only when the command is called."""
@@ -42,6 +45,9 @@ class LazyGroup(click.Group):
             found = getattr(import_module(f"snn_core.cli.{cmd_name}"), cmd_name)
         else:
             plugin = _plugins().get(cmd_name)
+            if plugin is None and cmd_name in ELSEWHERE:
+                package = ELSEWHERE[cmd_name]
+                ctx.fail(f"{cmd_name!r} comes with {package}: python -m pip install {package}")
             if plugin is None:
                 return None
             found = plugin.load()
@@ -61,6 +67,7 @@ class LazyGroup(click.Group):
 
     def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
         """Read the command line; ``--help`` and ``--version`` write here already."""
+        _replace_closed_streams()
         with _error_boundary():
             return super().make_context(*arguments, **keywords)
 
@@ -68,6 +75,17 @@ class LazyGroup(click.Group):
         """Run a command."""
         with _error_boundary(), _warnings_in_one_line():
             return super().invoke(ctx)
+
+
+def _replace_closed_streams() -> None:
+    """Send output nowhere where the caller closed it (``>&-``), as to ``/dev/null``.
+
+    Otherwise the next file that is opened would get its number, and what libraries print.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the process
+            setattr(sys, name, nowhere)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from snn_core.simulation.contract import StopSimulation
 @click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps.")
 @click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option("-o", "--output", type=common.PATH, help="Folder for the results.")
-@common.simulation_options("Simulate only the first N samples.")
+@common.simulation_options("Simulate only N samples, which are taken from all classes in turn.")
 def run(
     *,
     artifact: Path,

@@ -10,6 +10,7 @@ import numpy as np
 
 from snn_core.data.events import CellEvents
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.shapes import advise_on_shape
 from snn_core.data.truth import read_truth
 from snn_core.errors import DataError, warn
 from snn_core.typing import Array, Float32, Int64, Shape, Shaped
@@ -39,7 +40,8 @@ class Dataset:
     events_b
         The events behind each sample, where an event camera recorded them.
     advice
-        What to do if the samples have another shape than a network expects.
+        What to do if the samples have another shape than a network expects; told from the shapes
+        if empty.
     classes
         Name of each class, by its number; empty where they have no names.
     preparation
@@ -54,7 +56,7 @@ class Dataset:
     sha256: str
     events_b: LazyItems[CellEvents] | None = None
     targets_b_o: Float32[Array, "b _"] | None = None
-    advice: str = "Reshape the data or choose another model."
+    advice: str = ""
     classes: tuple[str, ...] = ()
     preparation: str = ""
 
@@ -133,7 +135,8 @@ class Dataset:
         if x.shape[1:] != input_shape:
             raise DataError(
                 f"{self.name} has samples of shape {x.shape[1:]}; the network expects "
-                f"{input_shape} (channels last). {self.advice}"
+                f"{input_shape} (channels last). "
+                f"{self.advice or advise_on_shape(x.shape[1:], input_shape)}"
             )
         self._compare_classes(num_classes, classes)
         return replace(self, x_b_l=x, classes=self.classes or tuple(classes))

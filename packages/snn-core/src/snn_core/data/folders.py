@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from snn_core.errors import DataError
+from snn_core.errors import DataError, warn
 from snn_core.typing import Array
 
 
@@ -50,7 +51,8 @@ def find_files(
     Parameters
     ----------
     suffixes
-        Endings of the files to take, in lower case; others are passed over.
+        Endings of the files to take, in lower case; others are passed over, with a warning
+        unless they are notes (`NOTES`).
     label_dict
         Sub-folder to class, instead of the order of names.
     classes
@@ -63,6 +65,11 @@ def find_files(
     ------
     DataError
         If there are no such files or a sub-folder is missing or unknown.
+
+    Warns
+    -----
+    DataWarning
+        If there are files of other endings in the sub-folders, or links to nothing.
     """
     folders = sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child))
     by_class = {child.name: _match_suffixes(child.rglob("*"), suffixes, child) for child in folders}
@@ -73,7 +80,9 @@ def find_files(
                 f"{folder} holds no files ending in {', '.join(suffixes)}; expected one sub-folder "
                 f"of them for each class."
             )
+        _warn_of_unread(folder, [folder], suffixes)
         return Files(paths=paths, labels_b=None)
+    _warn_of_unread(folder, folders, suffixes)
     labels = dict(label_dict or _numbered(classes))
     if labels:
         by_class = {name: paths for name, paths in by_class.items() if paths or name in labels}
@@ -131,6 +140,29 @@ def hash_files(files: Files, folder: Path) -> str:
         digest.update(f"{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+NOTES = (".txt", ".md", ".csv", ".json", ".xml", ".ini", ".db")
+"""Endings of files that go with samples and are none."""
+
+
+def _warn_of_unread(folder: Path, classes: Iterable[Path], suffixes: Sequence[str]) -> None:
+    """Warn of files in the folders of classes that might be samples and are not read."""
+    found: Counter[str] = Counter()
+    for child in classes:
+        for path in child.rglob("*"):
+            if not is_seen(path, child) or path.suffix.lower() in NOTES:
+                continue
+            if path.is_symlink() and not path.exists():
+                found["links to nothing"] += 1
+            elif path.is_file() and path.suffix.lower() not in suffixes:
+                found[path.suffix.lower() or "files without an ending"] += 1
+    if found:
+        counts = ", ".join(f"{number} {what}" for what, number in sorted(found.items()))
+        warn(
+            f"{folder}: not read: {counts}. Samples are files ending in {', '.join(suffixes)}; "
+            f"convert the others if they are samples, too, and repair links."
+        )
 
 
 def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str], folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Image folders: jpg and png files, decoded batch by batch with Pillow (extra ``images``)."""
+"""Image folders: files that Pillow (extra ``images``) decodes, batch by batch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = {"jpg": (".jpg", ".jpeg"), "png": (".png",)}
-IMAGE_SUFFIXES = tuple(suffix for group in SUFFIXES.values() for suffix in group)
-"""Endings of image files, in lower case."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+"""Endings of image files, in lower case. Of several pages or frames the first is read."""
+
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
 _MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
 _EPSILON = 1e-6
@@ -100,7 +102,7 @@ def _decode(path: Path, settings: InputSettings) -> Array:
             f"{path} is an image, which needs Pillow: python -m pip install 'snn-core[images]'."
         ) from error
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             image_hwc = np.asarray(_convert(image, path, settings))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -70,8 +70,8 @@ def as_classes(y: Array, name: str) -> Int64[Array, "b"]:
     return labels_b
 
 
-def describe_no_classes(values_b_o: Array | None, name: str) -> str:
-    """Return why labels are no class numbers."""
+def describe_no_classes(values_b_o: Array | None, name: str, *, outputs: int | None = None) -> str:
+    """Return why labels are no class numbers, also for a network with a number of outputs."""
     if values_b_o is None:
         return (
             f"{name} has no labels; expected an array y with the class of each sample, or one "
@@ -83,4 +83,14 @@ def describe_no_classes(values_b_o: Array | None, name: str) -> str:
             f"row."
         )
     wrong = values_b_o[(values_b_o < 0) | (values_b_o % 1 != 0)][0]
-    return f"{name} has the label {wrong:g}; expected whole numbers from 0."
+    expected = "whole numbers from 0"
+    if outputs is not None:
+        expected += f" to {outputs - 1}, or {outputs} numbers for each sample, one for each output"
+    return f"{name} has the label {wrong:g}; expected {expected}."
+
+
+def as_yes_or_no(targets_b_o: Array | None) -> Int64[Array, "b"] | None:
+    """Return labels of -1 and 1, one for each sample, as 0 and 1; ``None`` if they are others."""
+    if targets_b_o is None or targets_b_o.shape[1] != 1 or not (np.abs(targets_b_o) == 1).all():
+        return None
+    return (targets_b_o[:, 0] > 0).astype(np.int64)

@@ -1,22 +1,25 @@
 """The NumPy forward pass: activations, predictions and accuracy of a network without spikes.
 
 Parsers are checked against it, and the rates of simulators approach it. For a normalized network it
-returns the rates that its neurons approach, ``act(W a + b) / threshold``.
+returns the rates that its neurons approach, ``act(W a + b) / threshold``; `predict` alone returns
+values in the units of the model.
 Samples are pushed through in micro-batches, which keeps the gathered windows in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from snn_core.data.lazy import LazySamples
+from snn_core.data.shapes import advise_on_shape
 from snn_core.errors import DataError, ParseError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import ActivationLayer, Network, Spiking
 from snn_core.phases import advance
-from snn_core.typing import Array, Float, Float64, Int, Shaped
+from snn_core.typing import Array, Float, Float32, Float64, Int, Shaped
 
 MICRO_BATCH = 16
 
@@ -75,13 +78,63 @@ def layer_values(
         yield from _walk(network, x_b_l[start : start + batch_size])
 
 
-def predict(network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Float[Array, "b *o"]:
-    """Return the output activations of all samples; 8-bit integers are scaled as in `forward`."""
-    name = network.output.name
+def predict(
+    network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"] | Sequence[Any]
+) -> Float[Array, "b *o"]:
+    """Return the outputs of the model for all samples, in its own units.
+
+    What a conversion divided the outputs by, scales and threshold, is multiplied back
+    (`scale_of_outputs`), so that a converted network gives the numbers of its source, as
+    ``ann_output_b_o`` of a run does; `activations` gives the normalized ones.
+
+    Parameters
+    ----------
+    x_b_l
+        Samples, also as nested lists; 8-bit integers are scaled as in `forward`.
+
+    Returns
+    -------
+    Outputs of shape ``(samples, *network.output.output_shape)``.
+
+    Raises
+    ------
+    DataError
+        If the samples are no numbers or do not have the shape of the network's input.
+    """
+    x_b_l = x_b_l if isinstance(x_b_l, LazySamples) else as_array(x_b_l)
+    name, shape = network.output.name, network.output.output_shape
     if not len(x_b_l):
         check_shape(network, x_b_l)
-        return np.zeros((0, *network.output.output_shape), np.float32)
-    return activations(network, x_b_l, layers=[name])[name]
+        return np.zeros((0, *shape), np.float32)
+    normalized_b_o = activations(network, x_b_l, layers=[name])[name]
+    outputs_b_o: Array = normalized_b_o * scale_of_outputs(network).reshape(shape)
+    return outputs_b_o
+
+
+def scale_of_outputs(network: Network) -> Float32[Array, "o"]:
+    """Return what turns the outputs of a normalized network into those of its source."""
+    scale = network.scale_facs.get(network.output.name, np.float32(1))
+    return np.broadcast_to(np.float32(scale), network.output.output_shape).reshape(-1)
+
+
+def as_array(x_b_l: Array | Sequence[Any]) -> Array:
+    """Return samples as an array of numbers.
+
+    Raises
+    ------
+    DataError
+        If they are something else, or lists of different lengths.
+    """
+    try:
+        x = np.asarray(x_b_l)
+    except ValueError as error:
+        raise DataError(f"Found samples of different shapes ({error}); expected one.") from error
+    if x.dtype.kind not in "fiub" or x.ndim == 0:
+        raise DataError(
+            f"Found samples of type {x.dtype} and shape {x.shape}; expected numbers of shape "
+            f"(samples, ...)."
+        )
+    return x
 
 
 def activations(
@@ -138,7 +191,8 @@ def check_shape(network: Network, x_b_l: Array | LazySamples) -> None:
     if x_b_l.shape[1:] != expected:
         raise DataError(
             f"Found samples of shape {x_b_l.shape[1:]}; the network expects {expected} "
-            f"(channels last, without the sample axis). Reshape the data or convert another model."
+            f"(channels last, without the sample axis). "
+            f"{advise_on_shape(x_b_l.shape[1:], expected)}"
         )
 
 

@@ -71,7 +71,7 @@ class RunningParser(Parser, Protocol):
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
-    ) -> tuple[Array, str] | None:
+    ) -> tuple[Array, str] | tuple[Array, str, str] | None:
         """Evaluate the source with its own framework.
 
         Parameters
@@ -87,8 +87,9 @@ class RunningParser(Parser, Protocol):
         Returns
         -------
         The outputs, shape ``(samples, *network.output.output_shape)``, in the type in which they
-        were computed where that is half precision, and the name and version of the framework;
-        ``None`` where it is not installed.
+        were computed where that is half precision; the name and version of the framework; and, if
+        it is another, the name of the type in which they were computed, such as ``bfloat16``, which
+        NumPy lacks. ``None`` where the framework is not installed.
         """
         ...
 

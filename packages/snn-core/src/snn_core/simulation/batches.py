@@ -10,12 +10,12 @@ from typing import overload
 import numpy as np
 
 from snn_core.data import Dataset
-from snn_core.evaluation.forward import activations
+from snn_core.evaluation.forward import activations, scale_of_outputs
 from snn_core.ir.shapes import count
 from snn_core.operations import code_operations
 from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import AbstractSNN
-from snn_core.simulation.scoring import Reading, scale_of_outputs
+from snn_core.simulation.scoring import Reading
 from snn_core.simulation.sequences import samples_per_batch
 from snn_core.simulation.tasks import Score, Task, find_task
 from snn_core.typing import Array, Float32, Int, Int64

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from snn_core.codes import CODES, code_of
-from snn_core.evaluation.forward import top_k_hits
+from snn_core.evaluation.forward import scale_of_outputs, top_k_hits
 from snn_core.ir import Network, Spiking
 from snn_core.recording.recording import Recording
 from snn_core.settings import Settings
@@ -50,12 +50,6 @@ def top_k_errors(scores_b_c_t: Array, labels_b: Int[Array, "b"], *, k: int) -> B
     flat = np.moveaxis(scores_b_c_t, -1, 1).reshape(samples * steps, classes)
     hits = top_k_hits(flat, np.repeat(labels_b, steps), k=min(k, classes))
     return ~hits.reshape(samples, steps)
-
-
-def scale_of_outputs(network: Network) -> Float32[Array, "o"]:
-    """Return what turns the outputs of a normalized network into those of its source."""
-    scale = network.scale_facs.get(network.output.name, np.float32(1))
-    return np.broadcast_to(np.float32(scale), network.output.output_shape).reshape(-1)
 
 
 class Reading:

@@ -16,8 +16,8 @@ import numpy as np
 
 from snn_core.codes import code_of
 from snn_core.data import Dataset
-from snn_core.data.truth import are_binary, describe_no_classes
-from snn_core.errors import DataError, UnsupportedError
+from snn_core.data.truth import are_binary, as_yes_or_no, describe_no_classes
+from snn_core.errors import DataError, UnsupportedError, warn
 from snn_core.evaluation.forward import top_k_hits
 from snn_core.ir import Network, Sigmoid, Softmax
 from snn_core.ir.shapes import count
@@ -93,7 +93,8 @@ class Classification(Task):
         """Return the class of each sample."""
         if not has_labels(dataset):
             return None
-        return _classes(dataset, number=count(network.output.output_shape))
+        number = count(network.output.output_shape)
+        return _classes(dataset, number=number, outputs=number)
 
     def score(self, reading: Reading, ann_b_o: Array, truth: Array | None, *, k: int) -> Score:
         """Compare the largest outputs."""
@@ -118,12 +119,15 @@ class Binary(Task):
     name: ClassVar[str] = "binary"
 
     def truth(self, dataset: Dataset, network: Network) -> Int64[Array, "b"] | None:
-        """Return 0 or 1 for each sample."""
+        """Return 0 or 1 for each sample; labels may also be -1 and 1."""
         if count(network.output.output_shape) != 1:
             raise DataError(
                 f"The task 'binary' needs one output; the network has "
                 f"{count(network.output.output_shape)}: choose 'classification' or 'multilabel'."
             )
+        signs = as_yes_or_no(dataset.targets_b_o)
+        if dataset.labels_b is None and signs is not None:
+            return signs
         return _classes(dataset, number=2) if has_labels(dataset) else None
 
     def problems(self, network: Network, settings: Settings) -> list[str]:
@@ -223,7 +227,23 @@ def check_labels(network: Network, dataset: Dataset, settings: Settings) -> Task
     name = settings.simulation.task
     task = TASKS[_guess(network, dataset) if name == "auto" else name]
     task.truth(dataset, network)
+    if name == "auto" and task.name == "regression":
+        _warn_of_two_values(network, dataset)
     return task
+
+
+def _warn_of_two_values(network: Network, dataset: Dataset) -> None:
+    """Warn if numbers for a single output are likely to mean yes and no."""
+    targets_b_o = dataset.targets_b_o
+    if targets_b_o is None or count(network.output.output_shape) != 1:
+        return
+    values = np.unique(targets_b_o).tolist()
+    if values in ([0, 1], [-1, 1]):
+        warn(
+            f"{dataset.name}: labels have the two values {values[0]:g} and {values[1]:g}, and are "
+            f"taken as numbers that the output should reach (regression). If they mean no and yes, "
+            f"choose the task: --task binary, simulation.task = 'binary'."
+        )
 
 
 def _guess(network: Network, dataset: Dataset) -> str:
@@ -275,9 +295,9 @@ def _sign_problems(network: Network, settings: Settings) -> list[str]:
     return [f"{found} the largest, not whether it is above 0; {advice}"]
 
 
-def _classes(dataset: Dataset, *, number: int) -> Int64[Array, "b"]:
+def _classes(dataset: Dataset, *, number: int, outputs: int | None = None) -> Int64[Array, "b"]:
     if dataset.labels_b is None:
-        raise DataError(describe_no_classes(dataset.targets_b_o, dataset.name))
+        raise DataError(describe_no_classes(dataset.targets_b_o, dataset.name, outputs=outputs))
     largest = int(dataset.labels_b.max(initial=0))
     if largest >= number:
         raise DataError(

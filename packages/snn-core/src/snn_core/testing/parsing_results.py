@@ -36,13 +36,13 @@ class ParserResults(ParserSuite):
             with self.each(name) as source:
                 network = run_structural(self.read(name, source))
                 x_b_l = samples(network)
-                expected, engine = self._run_framework(name, source, x_b_l)
+                expected, engine, kinds = self._run_framework(name, source, x_b_l)
                 assert np.abs(expected).max() > 0, "all outputs are 0, which would prove nothing"
                 found = predict(network, x_b_l)
                 assert found.shape == expected.shape, (
                     f"outputs of shape {found.shape}; the framework gives {expected.shape}"
                 )
-                result = difference(found, expected, engine=engine)
+                result = difference(found, expected, engine=engine, computed_in=kinds)
                 assert result.is_within(self.tolerance), str(result)
 
     def test_run(self) -> None:
@@ -61,7 +61,7 @@ class ParserResults(ParserSuite):
                 found = self._run(parser, name, source, x_b_l)
                 if found is None:
                     pytest.skip("the framework is not installed")
-                outputs, engine = found
+                outputs, engine, *kinds = found
                 assert isinstance(engine, str), f"names its framework {engine!r}"
                 assert any(c.isdigit() for c in engine), f"{engine!r} names no version"
                 assert outputs.shape == (len(x_b_l), *network.output.output_shape), (
@@ -70,7 +70,9 @@ class ParserResults(ParserSuite):
                 for i in range(len(x_b_l)):
                     single = self._run(parser, name, source, x_b_l[i : i + 1])
                     assert single is not None
-                    result = difference(single[0], outputs[i : i + 1], engine=engine)
+                    result = difference(
+                        single[0], outputs[i : i + 1], engine=engine, computed_in=kinds
+                    )
                     assert result.is_within(self.tolerance), f"sample {i} alone: {result}"
 
     def test_network(self) -> None:
@@ -154,20 +156,25 @@ class ParserResults(ParserSuite):
             raise AssertionError(f"expected an UnsupportedError; found {error!r}") from error
         raise AssertionError("was not refused")
 
-    def _run_framework(self, name: str, source: Any, x_b_l: Array) -> tuple[Array, str]:
-        """Return the framework's output; skip the test where the framework is missing."""
+    def _run_framework(
+        self, name: str, source: Any, x_b_l: Array
+    ) -> tuple[Array, str, tuple[str, ...]]:
+        """Return the framework's output, its name, and that of its type of numbers if it says so.
+
+        The test is skipped where the framework is missing.
+        """
         found = self.framework(source, x_b_l)
         if found is not None:
-            return np.asarray(found), "the framework"
+            return np.asarray(found), "the framework", ()
         parser = self.parser()
         ran = self._run(parser, name, source, x_b_l) if isinstance(parser, RunningParser) else None
         if ran is None:
             pytest.skip("nothing to compare with: no method run, no `framework` or not installed")
-        return np.asarray(ran[0]), ran[1]
+        return np.asarray(ran[0]), ran[1], ran[2:]
 
     def _run(
         self, parser: RunningParser, name: str, source: Any, x_b_l: Array
-    ) -> tuple[Array, str] | None:
+    ) -> tuple[Array, str] | tuple[Array, str, str] | None:
         return parser.run(source, x_b_l, input_shape=self.input_shapes.get(name))
 
 

@@ -29,7 +29,6 @@ from snn_core.ir import Network, Weighted
 from snn_core.ir.shapes import count
 from snn_core.phases import phase
 from snn_core.settings import Settings
-from snn_core.simulation.scoring import scale_of_outputs
 from snn_core.simulation.tasks import Binary, Classification, Task, check_labels
 from snn_core.typing import Array
 
@@ -163,7 +162,7 @@ def _pick(network: Network, source: Network, dataset: Dataset, task: Task, numbe
 def _analog_outputs(network: Network, x_b_l: Array) -> Array:
     """Return the outputs of an analog network in the units of the source, flattened."""
     outputs_b_c: Array = predict(network, x_b_l).reshape(len(x_b_l), -1)
-    return outputs_b_c * scale_of_outputs(network)
+    return outputs_b_c
 
 
 def samples_within_budget(network: Network, settings: Settings, *, most: int = SAMPLES) -> int:

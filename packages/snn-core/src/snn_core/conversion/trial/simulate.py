@@ -10,7 +10,7 @@ from snn_core.codes import CODES, code_of
 from snn_core.codes.first_spike import FirstSpike
 from snn_core.conversion.trial.layers import decode
 from snn_core.conversion.trial.outcome import Outcome, Samples, compare, decide_spiking
-from snn_core.evaluation.forward import predict
+from snn_core.evaluation.forward import activations
 from snn_core.ir import Linear, Network, Softmax, Spiking
 from snn_core.operations import ConnectivityStatistics
 from snn_core.recording.recording import Recording
@@ -72,7 +72,7 @@ def _output_error(
         return None
     else:
         found_b_o = decode(settings, recording)[output.name]
-    expected_b_o = predict(network, x_b_l)
+    expected_b_o = activations(network, x_b_l, layers=[output.name])[output.name]
     size = float(np.abs(expected_b_o).mean()) or 1.0
     return float(np.abs(found_b_o - expected_b_o).mean()) / size
 

@@ -63,8 +63,11 @@ class KerasParser:
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
-    ) -> tuple[Array, str] | None:
-        """Evaluate the model with Keras; return its version, too, or nothing if it is missing."""
+    ) -> tuple[Array, str, str] | None:
+        """Evaluate the model with Keras; return its version and the type of numbers, too.
+
+        Returns nothing if it is missing.
+        """
         with _open_contents(source) as contents:
             reading = _read(contents, input_shape)  # refuses what must not be run
         x = reading.to_source(x_b_l)
@@ -75,7 +78,7 @@ class KerasParser:
         if found is None:
             return None
         y, engine = found
-        return reading.from_source(y), engine
+        return reading.from_source(y), engine, y.dtype.name
 
 
 def _read(contents: Contents, input_shape: Shape | None) -> Reading:

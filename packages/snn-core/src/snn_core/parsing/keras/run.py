@@ -91,7 +91,8 @@ def _evaluate(keras: Any, model: Any, x: Array) -> Array:
                 found = keras.ops.convert_to_numpy(model(x, training=False))
         else:
             found = np.asarray(model(x, training=False))
-    return found if found.dtype == np.float16 else np.asarray(found, np.float32)
+    coarse = ("float16", "bfloat16")
+    return found if found.dtype.name in coarse else np.asarray(found, np.float32)
 
 
 def _harmless_copy(path: Path, folder: Path, keras: Any) -> tuple[Path, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import io
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -25,7 +26,7 @@ from snn_core.parsing.torch.archive import Program, read_program
 from snn_core.parsing.torch.checkpoints import load_weights, read_weights
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
-from snn_core.parsing.torch.run import run_archive, to_array
+from snn_core.parsing.torch.run import name_type, run_archive, to_array
 from snn_core.typing import Array, Shape
 
 PROGRAMS = (".pt2",)
@@ -76,8 +77,11 @@ class TorchParser:
 
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
-    ) -> tuple[Array, str] | None:
-        """Evaluate the model with PyTorch; return its version, too, or nothing if it is missing."""
+    ) -> tuple[Array, str, str] | None:
+        """Evaluate the model with PyTorch; return its version and the type of numbers, too.
+
+        Returns nothing if it is missing.
+        """
         try:
             torch = importlib.import_module("torch")
         except ImportError:
@@ -89,8 +93,12 @@ class TorchParser:
         else:
             module, _ = _module(torch, source)
             with _evaluation_mode(torch, module) as like, torch.no_grad():
-                found = to_array(torch, module(torch.from_numpy(x).to(like)))
-        return None if found is None else (reading.from_source(found), f"torch {torch.__version__}")
+                values = module(torch.from_numpy(x).to(like))
+                found = to_array(torch, values), name_type(values)
+        if found is None:
+            return None
+        y, computed_in = found
+        return reading.from_source(y), f"torch {torch.__version__}", computed_in
 
 
 def _read(source: Any, input_shape: Shape | None) -> Reading:
@@ -169,8 +177,9 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
         )
     module = _remove_parametrizations(torch, module)
     buffer = io.BytesIO()
-    with _evaluation_mode(torch, module) as like, torch.no_grad(), redirect_stderr(io.StringIO()):
-        # PyTorch prints the whole graph before it raises an error.
+    # PyTorch prints the whole graph and logs its stack before it raises an error.
+    quiet = redirect_stderr(io.StringIO())
+    with _evaluation_mode(torch, module) as like, torch.no_grad(), quiet, _without_log():
         example = torch.from_numpy(np.zeros((2, *input_shape), np.float32)).to(like)
         try:
             program = torch.export.export(module, (example,), strict=False)
@@ -189,6 +198,17 @@ def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
     buffer.seek(0)
     found = read_program(buffer, what=type(module).__name__)
     return replace(found, arrays={**found.arrays, **weights})
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Leave out what is logged, as PyTorch has many loggers with handlers of their own."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _take_weights(torch: Any, program: Any) -> dict[str, Array]:

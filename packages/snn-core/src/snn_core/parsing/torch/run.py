@@ -21,7 +21,7 @@ _CHECKS = ("sym_size", "sym_numel", "_assert_tensor_metadata", "_assert_scalar")
 _TYPES = {1: "uint8", 6: "float16", 7: "float32", 8: "float64", 13: "bfloat16"}
 
 
-def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
+def run_archive(torch: Any, path: Path, x: Array) -> tuple[Array, str] | None:
     """Evaluate a program; return nothing if it holds operators that are not known.
 
     ``torch.export.load`` unpickles the example inputs and compiles guards. Both are left out of the
@@ -34,7 +34,7 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
 
     Returns
     -------
-    The outputs in the type that the program computes in, as far as NumPy has it.
+    The outputs and the name of the type that the program computes in.
     """
     clean = io.BytesIO()
     batch, number = None, 7
@@ -57,14 +57,21 @@ def run_archive(torch: Any, path: Path, x: Array) -> Array | None:
     kind = getattr(torch, _TYPES[number])
     x = to_type(x, np.uint8) if kind == torch.uint8 else x
     size = len(x) if batch is None else batch
-    results = []
+    results, computed_in = [], ""
     with torch.no_grad():
         for start in range(0, len(x), size):
             part = x[start : start + size]
             missing = 0 if batch is None else batch - len(part)
             full = np.concatenate([part, np.zeros((missing, *x.shape[1:]), x.dtype)])
-            results.append(to_array(torch, module(torch.from_numpy(full).to(kind)))[: len(part)])
-    return np.concatenate(results)
+            values = module(torch.from_numpy(full).to(kind))
+            computed_in = name_type(values)
+            results.append(to_array(torch, values)[: len(part)])
+    return np.concatenate(results), computed_in
+
+
+def name_type(values: Any) -> str:
+    """Return the name of a tensor's type, as NumPy would call it."""
+    return str(values.dtype).removeprefix("torch.")
 
 
 def to_array(torch: Any, values: Any) -> Array:
