@@ -111,8 +111,10 @@ def test_images_that_are_centred_are_scaled_as_the_network_says(case, photos):
     converted = convert(network, folder, settings=settings, timesteps=16)
     shifted = floats - np.float32(mean)
     assert converted.input_data.high == shifted.max()
-    expected = run(converted, "reference", data=(shifted[order], LABELS[order]))
+    with pytest.warns(DataWarning, match=r"prepare images .* prepared likewise"):  # they were
+        expected = run(converted, "reference", data=(shifted[order], LABELS[order]))
     found = run(converted, "reference", data=folder)
+    assert found.metadata["input"].startswith("images ")
     np.testing.assert_array_equal(found.decision_b_t, expected.decision_b_t)
 
 

@@ -40,6 +40,12 @@ def test_a_phase_does_not_count_those_inside_it() -> None:
     assert str(found) == "8 s: reading 5 s, unpacking 1 s, writing 2 s"
 
 
+def test_short_phases_are_not_worth_a_word() -> None:
+    found = Watch(seconds={"reading": 5.0, "applying lossy passes": 0.25, "writing": 0.75})
+    assert str(found) == "6 s: reading 5 s, writing 1 s"
+    assert str(Watch(seconds={"reading": 0.25})) == "0 s"
+
+
 def test_phases_end_with_their_errors() -> None:
     with watch() as found:
         try:

@@ -58,6 +58,11 @@ MODELS = [plain, convolutional, lambda: convolutional(bias=False), normalized]
         lambda x: (x - 127.5) / 127.5,
         lambda x: (x.float() / 255 - 0.5) / 0.25,
         lambda x: torch.flatten(x, 1).reshape(-1, 1, 8, 8) / 255,
+        lambda x: x.clip(0, 255) / 127.5 - 1,
+        lambda x: x.clamp(0, 255),
+        lambda x: torch.relu(x) / 255,
+        lambda x: torch.cat([x[:, :, :4] / 229, x[:, :, 4:] / 224], 2),
+        lambda x: x / 255 + torch.relu(x / 255),
     ],
 )
 def test_a_model_that_rescales_takes_bytes_as_they_are(function):

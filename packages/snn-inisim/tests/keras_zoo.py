@@ -14,6 +14,9 @@ import tensorflow as tf
 from keras import layers as kl
 from keras import ops
 
+PIPELINE = getattr(kl, "Pipeline", keras.Sequential)
+"""What holds layers of preprocessing; Keras has a class of its own since 3.7."""
+
 IMAGE = (8, 7, 3)
 SEQUENCE = (11, 3)
 
@@ -293,7 +296,7 @@ LAYERS |= {
         keras.Sequential([kl.RandomFlip("horizontal"), kl.RandomRotation(0.1)]), kl.Conv2D(4, 3)
     ),
     "augmentation pipeline": lambda: head(
-        kl.Pipeline([kl.RandomZoom(0.2), kl.Rescaling(2.0)]), kl.Conv2D(4, 3)
+        PIPELINE([kl.RandomZoom(0.2), kl.Rescaling(2.0)]), kl.Conv2D(4, 3)
     ),
     "centre crop": lambda: head(kl.CenterCrop(5, 4), kl.Conv2D(4, 3)),
     "crop to the same": lambda: head(kl.RandomCrop(8, 7), kl.Conv2D(4, 3)),

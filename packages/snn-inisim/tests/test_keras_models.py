@@ -368,5 +368,5 @@ def test_convert_reports_figures_as_json(tmp_path: Path) -> None:
         "softmax_to_relu",
     ]
     assert all("of the decisions on the calibration data" in line for line in found["lossy"])
-    off = snn("convert", path, "-o", out, "--data", data, "--check", "off", "--json")
+    off = snn("convert", path, "-o", out, "--data", data, "--check", "off", "--json", "--force")
     assert json.loads(off.stdout)["exactness"] == {"engine": "", "reason": "--check off"}

@@ -11,13 +11,15 @@ from snn_core.testing.builder import NetworkBuilder
 network = NetworkBuilder((1,)).dense([[1]]).build()
 """
 BUILD = f"""{NETWORK}
-from snn_inisim import SNN
-SNN(network).build()
+from snn_inisim import SNN, INIsimOptions
+SNN(network, None, INIsimOptions(engine="dense")).build()
 """
 RUN = f"""{NETWORK}
 import numpy as np
 from snn_core import run
-run(network, "inisim", data=(np.ones((1, 1), np.float32), np.zeros(1, int)), timesteps=10)
+data = np.ones((1, 1), np.float32), np.zeros(1, int)
+settings = {{"inisim": {{"engine": "dense"}}}}
+run(network, "inisim", data=data, timesteps=10, settings=settings)
 """
 
 

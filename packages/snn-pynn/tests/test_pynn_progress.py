@@ -29,3 +29,14 @@ def test_a_long_run_tells_how_far_it_is(monkeypatch, caplog):
         now[0] = progress.TELL_S + 1
         callback(75.0)
     assert [record.getMessage() for record in caplog.records] == ["simulated 25 of 100 ms"]
+
+
+def test_pieces_of_short_runs_do_not_grow_beyond_a_run(monkeypatch):
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: 0.0)
+    steps = progress.FIRST_STEPS
+    for _ in range(400):  # one short run after the other, each with the piece of the one before
+        callback = Progress(1.0, duration_ms=32.0, checkpoint=lambda: None, steps=steps)
+        callback(0.0)
+        callback(1.0)
+        steps = callback.steps
+    assert steps == 32

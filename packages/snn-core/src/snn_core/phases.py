@@ -57,9 +57,14 @@ class Watch:
         self._since = now
 
     def __str__(self) -> str:
-        """Return where the time went, in one line: ``6 s: reading 4 s, writing 2 s``."""
-        parts = ", ".join(f"{what} {spent:.0f} s" for what, spent in self.seconds.items())
-        return f"{sum(self.seconds.values()):.0f} s: {parts}"
+        """Return where the time went, in one line: ``6 s: reading 4 s, writing 2 s``.
+
+        What took less than half a second is left out.
+        """
+        long = {what: spent for what, spent in self.seconds.items() if round(spent)}
+        parts = ", ".join(f"{what} {spent:.0f} s" for what, spent in long.items())
+        total = f"{sum(self.seconds.values()):.0f} s"
+        return f"{total}: {parts}" if parts else total
 
 
 _WATCHING: ContextVar[Watch | None] = ContextVar("snn_core_watch", default=None)

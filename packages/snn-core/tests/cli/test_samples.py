@@ -130,6 +130,33 @@ def test_classes_have_names_from_the_folders_to_the_summary(snn, classifier, con
     assert json.loads((tmp_path / "r" / "run.json").read_text())["classes"] == names
 
 
+def test_a_preparation_of_images_is_shown_everywhere(snn, classifier, converted, images, tmp_path):
+    for i, name in enumerate(["ant", "bee", "cat", "dog"]):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.fromarray(RAW[i, ..., 0]).save(tmp_path / "photos" / name / "1.png")
+    (tmp_path / "images.toml").write_text(
+        f"{IMAGES}datagen_kwargs = {{featurewise_center = true, mean = 0.5, "
+        f"featurewise_std_normalization = true, std = 0.25}}\n"
+    )
+    path, done = converted(classifier(), tmp_path / "photos",
+                           "--settings", tmp_path / "images.toml")  # fmt: skip
+    prepared = "images ÷ 255, - 0.5, ÷ 0.25"
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("input: ")]
+    assert line.endswith(f"; {prepared}")
+    assert f"  {prepared}, calibrated on values of -1.984 to 1.984" in snn("inspect", path).stdout
+    _, said = simulated(snn, path, tmp_path / "photos", tmp_path / "r")
+    assert said.stderr.startswith(f"input: {prepared}\n")
+    _, said = simulated(snn, path, images(x=RAW), tmp_path / "arrays")
+    assert "these samples enter as uint8 ÷ 255; the settings of the network prepare" in said.stderr
+    assert "\ninput: uint8 ÷ 255\n" in said.stderr
+
+
+def test_the_factor_of_bytes_is_left_out_where_none_were_seen(snn, classifier, converted, images):
+    path, done = converted(classifier(), images(x=RAW / np.float32(127.5) - 1))
+    assert "uint8" not in done.stdout
+    assert "uint8" not in snn("inspect", path).stdout
+
+
 def test_a_run_of_some_samples_resumes(snn, classifier, images, converted, tmp_path):
     labels_b = np.repeat([0, 1, 2, 3], 5)
     path, _ = converted(classifier(), images())

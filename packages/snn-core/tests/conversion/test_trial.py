@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from snn_core import convert, load
+from snn_core import convert, load, run
 from snn_core.conversion import preset
 from snn_core.conversion.trial import TrialWarning, measure, try_out
 from snn_core.ir import Linear, ReLU
@@ -81,7 +81,8 @@ def test_a_threshold_that_is_too_low():
     (warning,) = found.warnings
     assert warning == (
         f"The spiking network does not do what the analog network does: {found.agreeing} of 20 "
-        f"decisions as the analog network. Likely reason: 01Dense_4: 60% of its activity is above "
+        f"decisions as the analog network, which stands for 18% to 57% of all. Likely reason: "
+        f"01Dense_4: 60% of its activity is above "
         f"a spike in every step and lost; scale the weights: set normalization.method to "
         f"'percentile' or 'mse'."
     )
@@ -111,7 +112,24 @@ def test_too_few_steps():
     few = {"simulation": {"duration": 1}, "cell": {"v_init": 0.5}}
     (warning,) = trial_of(chain(EYE, EYE), **few).warnings
     assert "Likely reason: 1 steps are too few; 01Dense_4 is" in warning
-    assert warning.endswith("with 4, 20 of 20 decisions as the analog network.")
+    # What was simulated is this network; converting for 4 steps would choose other scales.
+    assert "run this network with --timesteps 4 (timesteps=4), which gave" in warning
+    assert warning.endswith("which gave 20 of 20 decisions as the analog network.")
+
+
+def test_the_advice_for_too_few_steps_holds():
+    settings = Settings.of(
+        {
+            "normalization": {"method": "none"},
+            "simulation": {"duration": 1, "batch_size": 20},
+            "cell": {"v_init": 0.5},
+        }
+    )
+    x_b_l = X[np.linspace(0, len(X) - 1, 20).astype(int)]
+    with pytest.warns(TrialWarning, match="timesteps=4"):
+        network = convert(chain(EYE, EYE), x_b_l, settings=settings)
+    found = run(network, data=(x_b_l, x_b_l.argmax(axis=1)), timesteps=4)
+    assert found.accuracy == 1
 
 
 @pytest.mark.parametrize(
@@ -146,7 +164,7 @@ def test_a_lossy_pass():
 
 def test_an_output_that_never_spikes():
     (warning,) = trial_of(chain(EYE, -EYE, activation=Linear())).warnings
-    assert "02Dense_4: no output spikes for 20 samples" in warning
+    assert "02Dense_4: no output spikes for 20 samples, whose outputs are negative" in warning
     assert "convert with conversion.readout = 'membrane'" in warning
 
 

@@ -16,6 +16,7 @@ from snn_core.ir import InputData
 RNG = np.random.default_rng(3)
 SCALED = RNG.uniform(0, 1, (50, 6)).astype(np.float32)
 RAW = RNG.integers(0, 256, (50, 6), dtype=np.uint8)
+RAW_IMAGES = RNG.integers(0, 256, (9, 4, 4, 3), dtype=np.uint8)
 CENTRED = RNG.normal(0, 1, (50, 6)).astype(np.float32)
 
 RULE = InputData()
@@ -62,6 +63,9 @@ def test_a_network_keeps_the_range_of_its_calibration():
         (SCALED, RULE), (RAW, RULE), (RAW.astype("f4"), MODEL), (RAW, MODEL), (CENTRED, RULE),
         (RAW.astype("f4"), USER), (RAW // 16, USER), (RAW > 127, RULE), (1000 * CENTRED, RULE),
         (CENTRED * 60, MODEL),
+        # Measurements, such as ages and blood pressures, have fractions.
+        (23.67 + 160.5 * SCALED, RULE), (RAW * 0.97, RULE),
+        (200.5 * SCALED[:, None, :, None], RULE),
     ],
 )  # fmt: skip
 def test_ordinary_calibration_data_are_fine(x_b_l, data):
@@ -77,7 +81,7 @@ def test_ordinary_calibration_data_are_fine(x_b_l, data):
         (np.repeat(SCALED[:1], 9, axis=0), RULE, "all 9 calibration samples are equal"),
         (RAW.astype("f4"), RULE, r"0 to 255 \(mean 1\d\d\), as raw 8-bit images have"),
         (RAW.astype("i8"), RULE, r"Only samples of type uint8 are divided by 255"),
-        (RAW * 0.97, RULE, "as raw 8-bit images have"),  # resized
+        (0.97 * RAW_IMAGES, RULE, "as raw 8-bit images have"),  # resized
         (RAW // 16, RULE, "8-bit integers up to 15, which become 0 to 0.0588"),
         (SCALED, MODEL, "the model rescales its input by itself and expects larger ones"),
         (CENTRED, MODEL, "expects larger ones"),

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from snn_core.simulation.statistics import wilson_interval
 from snn_plot.accuracy import (
     plot_confusion_matrix,
     plot_error_vs_time,
     plot_history,
     plot_param_sweep,
-    wilson_interval,
 )
 from snn_plot.activity import (
     plot_activations,

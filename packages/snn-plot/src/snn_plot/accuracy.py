@@ -9,46 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
-from snn_core.typing import Array, Float64
+from snn_core.simulation.statistics import wilson_interval
+from snn_core.typing import Array
 from snn_plot import style
 from snn_plot.units import STEPS, Units
 
-Z_95 = 1.959963984540054
-"""Quantile of the normal distribution for intervals that hold 95 %."""
-
 MOST_NUMBERS, MOST_CLASSES = 15, 30
 """Classes up to which a confusion matrix has numbers in its cells, and a tick for each class."""
-
-
-def wilson_interval(
-    share: Array | float, n: int, *, z: float = Z_95
-) -> tuple[Float64[Array, "..."], Float64[Array, "..."]]:
-    """Return the interval that holds a true share, given the share among ``n`` samples.
-
-    Unlike the mean plus or minus a standard deviation it stays within 0 and 1 and is right for few
-    samples and for shares near 1 (E. B. Wilson, Probable inference, the law of succession, and
-    statistical inference, J. Am. Stat. Assoc. 22, 1927).
-
-    Parameters
-    ----------
-    share
-        Shares from 0 to 1.
-    n
-        Number of samples.
-    z
-        Quantile of the normal distribution; the default gives 95 %.
-
-    Raises
-    ------
-    DataError
-        If there are no samples.
-    """
-    if n < 1:
-        raise DataError(f"Found {n} samples; an interval needs at least one.")
-    p = np.asarray(share, np.float64)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 @style.styled

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.running.result import RunResult
+from snn_core.simulation.statistics import Z_95, wilson_interval
 from snn_core.typing import Array, Float64
-from snn_plot.accuracy import Z_95, wilson_interval
 
 
 @dataclass(frozen=True, kw_only=True)

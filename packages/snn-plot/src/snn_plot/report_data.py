@@ -11,8 +11,9 @@ import numpy as np
 
 from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
+from snn_core.simulation.statistics import wilson_interval
 from snn_core.typing import Array
-from snn_plot.accuracy import confusion, wilson_interval
+from snn_plot.accuracy import confusion
 from snn_plot.activity import arrange
 from snn_plot.graphs import CLASSES, advice, is_of_classes, probe_files
 from snn_plot.measures import measure_of

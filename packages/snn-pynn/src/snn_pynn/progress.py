@@ -63,7 +63,8 @@ class Progress:
             self._start_ms = t
         else:
             took = max(now - self._last, 1e-6)
-            self.steps = max(1, min(10 * self.steps, int(self.steps * PIECE_S / took)))
+            most = max(1, round(self._duration_ms / self._dt_ms))
+            self.steps = max(1, min(10 * self.steps, most, int(self.steps * PIECE_S / took)))
             self._tell(t - self._start_ms, now)
         self._last = now
         return t + self.steps * self._dt_ms

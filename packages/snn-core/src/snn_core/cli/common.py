@@ -195,7 +195,7 @@ def show_phases() -> Iterator[None]:
     with status, watch(lambda what: status.update(f"{what.capitalize()} ...")) as watched:
         yield
     if sum(watched.seconds.values()) >= LONG_S:
-        console.print(str(watched))
+        console.print(str(watched), soft_wrap=True)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
 from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
+from snn_core.data.preparation import describe_entry
 from snn_core.errors import DataError
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
@@ -223,7 +224,9 @@ def _show(done: _Conversion, output: Path, preset_name: str) -> None:
         f"{done.network.settings_for().num_steps} steps"
     )
     input_data = done.network.input_data
-    click.echo(f"input: values of {input_data.calibrated_range}; {input_data}")
+    entry = describe_entry(input_data, done.network.settings_for().input)
+    seen = f"values of {input_data.calibrated_range}"
+    click.echo(f"input: {'; '.join(filter(None, (seen, entry)))}")
     if input_data.classes:
         click.echo(common.class_line(input_data.classes))
     for line in costs(done.network):

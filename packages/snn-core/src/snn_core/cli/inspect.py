@@ -15,6 +15,7 @@ from rich.table import Table
 
 from snn_core.artifact import Artifact, load_artifact
 from snn_core.cli import common
+from snn_core.data.preparation import describe_entry
 from snn_core.errors import ArtifactError
 from snn_core.ir import Layer, Network, Spiking
 from snn_core.ir.connectivity import fanout
@@ -198,8 +199,9 @@ def _show(description: dict[str, Any]) -> None:
 def _show_input(network: Network) -> None:
     """Print how samples enter, what calibration saw, and which classes there are."""
     data = network.input_data
-    seen = f", calibrated on values of {data.calibrated_range}" if data.calibrated_range else ""
-    click.echo(f"\ninput\n  {data}{seen}")
+    entry = describe_entry(data, network.settings_for().input)
+    seen = f"calibrated on values of {data.calibrated_range}" if data.calibrated_range else ""
+    click.echo(f"\ninput\n  {', '.join(filter(None, (entry, seen)))}")
     if data.classes:
         click.echo(f"  {common.class_line(data.classes)}")
 

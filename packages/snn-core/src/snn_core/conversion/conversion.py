@@ -16,6 +16,7 @@ from snn_core.conversion.trial import try_out
 from snn_core.data import Dataset
 from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
+from snn_core.data.preparation import check_preparation, describe_entry
 from snn_core.data.ranges import calibrated
 from snn_core.errors import DataError, UnsupportedError, warn
 from snn_core.files import explain_failures
@@ -110,8 +111,8 @@ def convert(
     ExactnessWarning
         If ``check`` asks for it and the network differs from its source.
     DataWarning
-        If calibration samples or weights can hardly be meant so: see `snn_core.data.ranges` and
-        `snn_core.passes.untrained`.
+        If calibration samples or weights can hardly be meant so: see `snn_core.data.ranges`,
+        `snn_core.data.preparation` and `snn_core.passes.untrained`.
     TrialWarning
         If the spiking network does not decide as the analog one, with the likely reason.
     """
@@ -133,6 +134,7 @@ def convert(
         raise UnsupportedError(problems, what="These settings do not go together")
     _warn_if_untrained(source)
     input_data = _describe_input(network, dataset)
+    check_preparation(dataset, input_data, settings.input)
     x_b_l = _as_floats(dataset.x_b_l, input_data)
     exactness = Exactness(reason="not asked for")
     if isinstance(source, Parsed) and check != "off":
@@ -142,7 +144,9 @@ def convert(
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
         readout=settings.conversion.readout, input_data=input_data
     )
-    network = network.replace(note=f"input: {input_data}; values of {input_data.calibrated_range}")
+    entry = describe_entry(input_data, settings.input)
+    seen = f"values of {input_data.calibrated_range}"
+    network = network.replace(note=f"input: {'; '.join(filter(None, (entry, seen)))}")
     network = _choose_pooling(network, settings)
     network = _normalize(network, x_b_l, settings)
     if isinstance(settings.cell.v_init, float) and code.uses_v_init:

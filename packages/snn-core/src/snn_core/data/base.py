@@ -44,6 +44,9 @@ class Dataset:
         if empty.
     classes
         Name of each class, by its number; empty where they have no names.
+    preparation
+        What was done to images by the settings (`snn_core.data.preparation`); empty for other
+        samples.
     """
 
     x_b_l: Shaped[Array | LazySamples, "b *l"]
@@ -55,6 +58,7 @@ class Dataset:
     targets_b_o: Float32[Array, "b _"] | None = None
     advice: str = ""
     classes: tuple[str, ...] = ()
+    preparation: str = ""
 
     def __len__(self) -> int:
         """Return the number of samples."""

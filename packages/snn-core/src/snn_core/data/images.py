@@ -12,6 +12,7 @@ import numpy as np
 from snn_core.data.base import Dataset
 from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.preparation import describe_preparation
 from snn_core.errors import DataError
 from snn_core.settings import DatagenKwargs, InputSettings
 from snn_core.typing import Array, Float32, Shape
@@ -71,6 +72,7 @@ def from_image_folder(
         name=str(folder),
         sha256=hash_files(files, folder),
         classes=files.classes,
+        preparation=describe_preparation(settings),
         advice="Set target_size and color_mode in input.dataflow_kwargs, or choose another model.",
     )
 

@@ -51,6 +51,10 @@ class Range:
         Number of values in all.
     is_uint8
         Whether the samples are 8-bit integers.
+    all_whole
+        Whether all values are whole numbers.
+    are_images
+        Whether a sample has rows, columns and channels.
     """
 
     low: float
@@ -61,12 +65,14 @@ class Range:
     all_equal: bool
     size: int
     is_uint8: bool
+    all_whole: bool
+    are_images: bool
 
     @classmethod
     def of(cls, x_b_l: Shaped[Array | LazySamples, "b *l"], data: InputData) -> Range:
         """Return the range of at least one sample."""
         first = data.as_floats(x_b_l[:1])
-        lows, highs, total, size, all_equal = [], [], 0.0, 0, True
+        lows, highs, total, size, all_equal, all_whole = [], [], 0.0, 0, True, True
         for part in _batches(x_b_l):
             x = data.as_floats(part)
             flat = x.reshape(len(x), -1)
@@ -74,6 +80,7 @@ class Range:
             highs.append(flat.max(axis=1))
             total, size = total + float(flat.sum(dtype=np.float64)), size + flat.size
             all_equal = all_equal and bool((x == first).all())
+            all_whole = all_whole and bool((flat == np.rint(flat)).all())
         low_b, high_b = np.concatenate(lows), np.concatenate(highs)
         return cls(
             low=float(low_b.min()),
@@ -84,7 +91,15 @@ class Range:
             all_equal=all_equal,
             size=size,
             is_uint8=x_b_l.dtype == np.uint8,
+            all_whole=all_whole,
+            are_images=len(x_b_l.shape) == 4 and min(x_b_l.shape[1:3]) > 1,
         )
+
+    @property
+    def may_be_raw(self) -> bool:
+        """Whether these may be raw 8-bit values: whole numbers, or images that were resized."""
+        in_range = self.low >= 0 and SMALLEST_RAW < self.high <= 255
+        return in_range and (self.all_whole or self.are_images)
 
     def __str__(self) -> str:
         """Return the range, human-readable."""
@@ -151,7 +166,7 @@ def _uniform(found: Range, what: str, advice: str, *, most: int = 0) -> Iterator
 def _misfits(found: Range, data: InputData) -> Iterator[str]:
     """Yield a line if samples do not fit to how the model rescales its input."""
     largest = max(abs(found.low), abs(found.high))
-    if data.decided_by == "rule" and found.low >= 0 and SMALLEST_RAW < found.high <= 255:
+    if data.decided_by == "rule" and found.may_be_raw:
         yield (
             f"found values of {found}, as raw 8-bit images have, and the model does not rescale. "
             f"Only samples of type uint8 are divided by 255; others enter as they are. If the "

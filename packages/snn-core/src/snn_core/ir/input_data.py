@@ -85,13 +85,8 @@ class InputData:
 
     def __str__(self) -> str:
         """Return how 8-bit integers enter: ``uint8 ÷ 255``."""
-        inverse = 1 / self.uint8_scale
-        if inverse > 1 and math.isclose(inverse, round(inverse), rel_tol=1e-6):
-            factor = f"÷ {round(inverse)}"
-        else:
-            factor = f"× {self.uint8_scale:g}"
         reason = {"rule": "", "model": ", as the model rescales by itself", "user": ", as asked"}
-        return f"uint8 {factor}{reason[self.decided_by]}"
+        return f"uint8 {format_factor(self.uint8_scale)}{reason[self.decided_by]}"
 
     @property
     def calibrated_range(self) -> str:
@@ -100,6 +95,14 @@ class InputData:
             return ""
         mean = "" if self.mean is None else f" (mean {self.mean:.3g})"
         return f"{self.low:.4g} to {self.high:.4g}{mean}"
+
+
+def format_factor(factor: float) -> str:
+    """Return a factor, human-readable: ``÷ 255`` or ``× 0.3``."""
+    inverse = 1 / factor if factor else 0.0
+    if inverse > 1 and math.isclose(inverse, round(inverse), rel_tol=1e-6):
+        return f"÷ {round(inverse)}"
+    return f"× {factor:g}"
 
 
 def _is_number(value: object) -> bool:

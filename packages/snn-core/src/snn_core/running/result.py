@@ -14,9 +14,10 @@ import numpy as np
 
 from snn_core.errors import ArtifactError
 from snn_core.running.folder import ARRAYS, BatchArrays, RunFolder
+from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
 
-__all__ = ["ARRAYS", "BatchArrays", "RunFolder", "RunResult", "r_squared"]
+__all__ = ["ARRAYS", "BatchArrays", "RunFolder", "RunResult"]
 
 _SCORES: Mapping[str, list[str]] = {
     "classification": ["accuracy", "ann_accuracy"],
@@ -25,21 +26,6 @@ _SCORES: Mapping[str, list[str]] = {
     "regression": ["mse", "ann_mse", "r2", "ann_r2"],
 }
 """Measures of each task that need labels."""
-
-
-def r_squared(values_b_o: Float32[Array, "b o"], targets_b_o: Float32[Array, "b _"]) -> float:
-    """Return the coefficient of determination, averaged over the outputs.
-
-    ``1 - sum((y - v)**2) / sum((y - mean(y))**2)``. Outputs whose target never changes are left
-    out; NaN if there are no others.
-    """
-    targets_b_o = targets_b_o.astype(np.float64)
-    residual_o = np.square(targets_b_o - values_b_o).sum(axis=0)
-    total_o = np.square(targets_b_o - targets_b_o.mean(axis=0)).sum(axis=0)
-    varies_o = total_o > 0
-    if not varies_o.any():
-        return math.nan
-    return float((1 - residual_o[varies_o] / total_o[varies_o]).mean())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from snn_core import artifact
 from snn_core.codes import set_timesteps
 from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
+from snn_core.data.preparation import check_preparation
 from snn_core.data.ranges import check_range
 from snn_core.errors import ArtifactError, SettingsError, SNNWarning, warn
 from snn_core.files import explain_failures
@@ -105,7 +106,9 @@ def run(
     Warns
     -----
     DataWarning
-        If samples lie far outside what the network was calibrated on; see `snn_core.data.ranges`.
+        If samples lie far outside what the network was calibrated on, or are arrays and the network
+        was calibrated on prepared images; see `snn_core.data.ranges` and
+        `snn_core.data.preparation`.
     """
     if output_dir is not None:
         RunFolder(output_dir).require_usable(resume=resume)
@@ -182,6 +185,7 @@ def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset,
     if settings.input.encoding == "events":
         require_events(dataset.events_b, dataset.x_b_l)
     else:
+        check_preparation(dataset, network.input_data, settings.input)
         check_range(dataset, network.input_data)
     return dataset, task
 
@@ -222,7 +226,7 @@ def describe_run(
         "data": dataset.name,
         "task": task.name,
         "has_labels": has_labels(dataset),
-        "input": str(snn.network.input_data) if dataset.x_b_l.dtype == np.uint8 else "",
+        "input": _entry(snn.network, dataset),
         "classes": list(dataset.classes),
         "versions": {
             "snn-core": snn_core.__version__,
@@ -235,6 +239,13 @@ def describe_run(
         "ann_operations": ann_operations(snn.network),
         "hardware": snn.can.hardware,
     }
+
+
+def _entry(network: Network, dataset: Dataset) -> str:
+    """Return how samples enter; empty if they enter as they are."""
+    if dataset.preparation:
+        return f"images {dataset.preparation}"
+    return str(network.input_data) if dataset.x_b_l.dtype == np.uint8 else ""
 
 
 def _add_details(

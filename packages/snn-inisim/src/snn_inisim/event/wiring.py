@@ -269,7 +269,7 @@ def join_sums(parts: Sequence[Sums], shape: Shape) -> Sums:
         words_e=np.concatenate([part.words_e for part in dense])[order],
         row_e=row_e[order].astype(np.int32),
         rows=np.concatenate([part.rows for part in dense]),
-        bias_o=np.sum([part.bias_o for part in dense], axis=0, dtype=np.float32),
+        bias_o=np.asarray(sum(part.bias_o for part in dense), np.float32),
     )
 
 

@@ -93,7 +93,8 @@ class Connection:
         """Return the largest magnitude of a weight into each output channel."""
         magnitude, channels = np.abs(self.weights), self.target.output_shape[-1]
         if self.channel is None:
-            return magnitude.reshape(-1, channels).max(axis=0, initial=0).astype(np.float64)
+            largest: Array = magnitude.reshape(-1, channels).max(axis=0, initial=0)
+            return largest.astype(np.float64)
         found = np.zeros(channels)
         np.maximum.at(found, self.channel, magnitude)
         return found
@@ -107,7 +108,8 @@ class Connection:
         channels = self.target.output_shape[-1]
         if self.synapses is None:
             rows = weights.reshape(-1, channels).astype(np.float64)
-            return rows.sum(axis=0) * self.together
+            together: Array = rows.sum(axis=0) * self.together
+            return together
         size = self.synapses.shape[1]
         flat = np.bincount(self.synapses.post, weights=weights, minlength=size)
         each = flat.reshape(-1, channels)

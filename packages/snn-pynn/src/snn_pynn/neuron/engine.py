@@ -264,12 +264,13 @@ class NeuronEngine(Engine):
 
     def _found(self) -> Found:
         spikes = {}
+        # NumPy before 2 takes an empty vector of NEURON for no sequence.
         for name, (times, numbers, _) in self._records.items():
-            clock_e = cells.steps_of(np.array(times), self.plan.dt_ms)
-            cell_e = np.array(numbers).astype(np.int32)
+            clock_e = cells.steps_of(times.as_numpy(), self.plan.dt_ms)
+            cell_e = numbers.as_numpy().astype(np.int32)
             spikes[name] = self.in_own_steps(name, np.zeros_like(cell_e), clock_e, cell_e)
         membranes = {
-            name: np.array([np.array(vector) for vector in vectors], np.float32).T[:, None]
+            name: np.array([vector.as_numpy() for vector in vectors], np.float32).T[:, None]
             for name, (_, vectors) in self._meters.items()
         }
         return Found(spikes=spikes, membranes_t_b_l=membranes)

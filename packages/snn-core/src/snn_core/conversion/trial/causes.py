@@ -11,7 +11,7 @@ import numpy as np
 from snn_core.codes import CODES, code_of
 from snn_core.codes.first_spike import FirstSpike
 from snn_core.conversion.trial.layers import LayerFit
-from snn_core.conversion.trial.simulate import Outcome
+from snn_core.conversion.trial.outcome import Outcome
 from snn_core.ir import Network
 from snn_core.passes.cost import WORDS
 from snn_core.settings import Settings
@@ -59,7 +59,8 @@ class Evidence:
     analog_b_c
         Outputs of the analog network.
     changed
-        Decisions that the converted network takes otherwise than its source, without spikes.
+        How the converted network differs from its source without any spikes, such as ``changes 3
+        of the decisions``; empty if it does not.
     retry
         Simulates with other settings; ``None`` if that takes too long or is not possible.
     """
@@ -69,7 +70,7 @@ class Evidence:
     outcome: Outcome
     layers: Sequence[LayerFit]
     analog_b_c: Float[Array, "b c"]
-    changed: int
+    changed: str
     retry: Callable[[Settings], Outcome | None]
 
 
@@ -78,7 +79,7 @@ def find_causes(evidence: Evidence) -> list[str]:
 
     If nothing stands out, there is a single one that says where to look.
     """
-    finders = (_lossy, _neuron, _clipped, _first_spikes, _too_high, _steps)
+    finders = (_lossy, _neuron, _negative, _clipped, _first_spikes, _too_high, _steps)
     found = [clause for find in finders for clause in find(evidence)]
     if found:
         return found[:MOST]
@@ -90,10 +91,7 @@ def _lossy(evidence: Evidence) -> Iterator[str]:
     """Blame lossy passes if decisions change without any spikes."""
     names = [line.split(":")[0] for line in evidence.network.history if WORDS in line]
     if names and evidence.changed:
-        yield (
-            f"the lossy {' and '.join(names)} alone changes {evidence.changed} of the decisions; "
-            f"convert without it"
-        )
+        yield (f"the lossy {' and '.join(names)} alone {evidence.changed}; convert without it")
 
 
 def _neuron(evidence: Evidence) -> Iterator[str]:
@@ -115,6 +113,19 @@ def _neuron(evidence: Evidence) -> Iterator[str]:
         yield f"{given}; with the default, {outcome}"
 
 
+def _negative(evidence: Evidence) -> Iterator[str]:
+    """Blame counted spikes if outputs should be negative."""
+    network, analog_b_c = evidence.network, evidence.analog_b_c
+    if network.readout != "counts" or evidence.outcome.result.agreeing is not None:
+        return  # decisions need the largest output or the sign, not the number
+    share = float(-analog_b_c[analog_b_c < 0].sum() / max(np.abs(analog_b_c).sum(), 1e-30))
+    if share >= CLIPPED:
+        yield (
+            f"{network.output.name}: {share:.0%} of the outputs' size is negative, and counts of "
+            f"spikes have no negative values; convert with conversion.readout = 'membrane'"
+        )
+
+
 def _clipped(evidence: Evidence) -> Iterator[str]:
     """Blame a threshold that is too low for the activations of a layer."""
     layer = next((layer for layer in evidence.layers if layer.clipped >= CLIPPED), None)
@@ -128,9 +139,20 @@ def _clipped(evidence: Evidence) -> Iterator[str]:
         # With few levels, the smallest error is that of clipping.
         mse=f"convert for more levels: {_levels(evidence.settings)}",
     )
-    if code.is_rate and dt > 1:
+    if evidence.settings.cell.v_thresh < 1:
+        advice = _reset_threshold(evidence.settings)
+    elif code.is_rate and dt > 1:
         advice = f"shorten simulation.dt, which is {dt:g} ms, to 1 ms"
     yield f"{layer.name}: {layer.clipped:.0%} of its activity is above {most} and lost; {advice}"
+
+
+def _reset_threshold(settings: Settings) -> str:
+    """Return what to do about a threshold that scales do not take into account."""
+    value = settings.cell.v_thresh
+    return (
+        f"cell.v_thresh = {value:g} has a spike stand for {value:g} of the scale of a layer, which "
+        f"more steps do not change: set it to 1"
+    )
 
 
 def _advise(settings: Settings, *, percentile: str, mse: str) -> str:
@@ -178,11 +200,16 @@ def _too_high(evidence: Evidence) -> Iterator[str]:
         percentile="lower",
         mse="look for outliers among the calibration samples",
     )
+    is_raised = evidence.settings.cell.v_thresh > 1
+    if is_raised:
+        advice = _reset_threshold(evidence.settings)
     for layer in evidence.layers:
-        if layer.silent >= SILENT and 0 < layer.largest <= SMALL:
+        is_lost = layer.silent >= SILENT
+        if (is_lost or is_raised) and 0 < layer.largest <= SMALL:
+            lost = f"{layer.silent:.0%} of its activity is in neurons that never spike; "
             yield (
                 f"{layer.name}: its largest activation is {layer.largest:.2g} of the threshold; "
-                f"{layer.silent:.0%} of its activity is in neurons that never spike; {advice}"
+                f"{lost if is_lost else ''}{advice}"
             )
             return
 
@@ -199,26 +226,35 @@ def _steps(evidence: Evidence) -> Iterator[str]:
     outcome = evidence.retry(settings.updated(longer))
     if outcome is not None and outcome.is_good:
         where = f"; {worst.name} is {worst.error:.0%} off" if worst else ""
+        # Converting for as many steps would choose other scales, which were not simulated.
+        longer_steps = MORE * settings.num_steps
         yield (
-            f"{settings.num_steps} steps are too few{where}; with {MORE * settings.num_steps}, "
-            f"{outcome}"
+            f"{settings.num_steps} steps are too few{where}; run this network with --timesteps "
+            f"{longer_steps} (timesteps={longer_steps}), which gave {outcome}"
         )
 
 
 def _undecided(evidence: Evidence) -> Iterator[str]:
     """Blame a silent output."""
-    silent = int((evidence.outcome.decision_b < 0).sum())
-    if silent and evidence.outcome.agreeing is not None:
-        yield (
-            f"{evidence.network.output.name}: no output spikes for {silent} samples; convert with "
-            f"conversion.readout = 'membrane'"
-        )
+    class_b = evidence.outcome.class_b
+    if class_b is None or not (class_b < 0).any():
+        return
+    is_silent_b = class_b < 0
+    is_negative = bool((evidence.analog_b_c[is_silent_b] <= 0).all())
+    why = ", whose outputs are negative, which counts cannot be" if is_negative else ""
+    yield (
+        f"{evidence.network.output.name}: no output spikes for {is_silent_b.sum()} samples{why}; "
+        f"convert with conversion.readout = 'membrane'"
+    )
 
 
 def _close(evidence: Evidence) -> Iterator[str]:
     """Blame the analog network if small differences turn its decisions."""
-    wrong = evidence.outcome.decision_b != evidence.analog_b_c.argmax(axis=1)
-    if evidence.outcome.agreeing is None or not wrong.any():
+    class_b = evidence.outcome.class_b
+    if class_b is None:
+        return
+    wrong = class_b != evidence.analog_b_c.argmax(axis=1)
+    if not wrong.any():
         return
     best_b_k = np.sort(evidence.analog_b_c, axis=1)[wrong, -2:]
     size_b = np.abs(evidence.analog_b_c).max(axis=1)[wrong]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,16 @@ import numpy as np
 from snn_core.codes import code_of
 from snn_core.conversion.trial.causes import Evidence, find_causes
 from snn_core.conversion.trial.layers import LayerFit, fit_layers
-from snn_core.conversion.trial.simulate import Outcome, Samples, in_words, simulate
+from snn_core.conversion.trial.outcome import (
+    OUTPUT_LIMIT,
+    Outcome,
+    Result,
+    Samples,
+    decide_analog,
+    in_words,
+    truth_in_words,
+)
+from snn_core.conversion.trial.simulate import simulate
 from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.errors import SNNError, SNNWarning, warn
@@ -20,11 +29,13 @@ from snn_core.ir import Network, Weighted
 from snn_core.ir.shapes import count
 from snn_core.phases import phase
 from snn_core.settings import Settings
-from snn_core.simulation.tasks import Classification, check_labels
-from snn_core.typing import Array, Int
+from snn_core.simulation.tasks import Binary, Classification, Task, check_labels
+from snn_core.typing import Array
 
 SAMPLES = 20
 """Samples of a trial, unless a network is so large that fewer have to do."""
+MORE_SAMPLES = 100
+"""Samples of a trial whose first samples leave open whether the network is what was wanted."""
 BUDGET = 1e10
 """Multiplications of a trial: some seconds. Counted rather than timed, so that the same conversion
 gives the same result everywhere."""
@@ -41,23 +52,18 @@ class TrialWarning(SNNWarning):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
+class Trial(Result):
     """What a converted network did in a short simulation.
 
     Parameters
     ----------
     reason
         Why nothing was simulated; empty if something was.
-    samples, timesteps
-        What was simulated.
-    agreeing
-        Decisions that are those of the analog network; ``None`` if the outputs are no classes: a
-        single number, or an image.
+    timesteps
+        Simulated steps.
     output_error
         Mean difference from the analog outputs, as a share of their mean size; ``None`` where they
         cannot be compared.
-    right, analog_right
-        Right decisions of the spiking and of the analog network; ``None`` without labels.
     layers
         How well the spikes of each layer stand for its activations.
     warnings
@@ -65,12 +71,8 @@ class Trial:
     """
 
     reason: str = ""
-    samples: int = 0
     timesteps: int = 0
-    agreeing: int | None = None
     output_error: float | None = None
-    right: int | None = None
-    analog_right: int | None = None
     layers: tuple[LayerFit, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -94,11 +96,7 @@ class Trial:
         """Return the result in one line."""
         if not self.simulated:
             return f"not tried out: {self.reason}"
-        parts = [in_words(self.samples, self.agreeing, self.output_error)]
-        if self.right is not None:
-            parts.append(f"{self.right} of {self.samples} right")
-            if self.right != self.analog_right:
-                parts[-1] += f" (analog network: {self.analog_right})"
+        parts = [part for part in (in_words(self, self.output_error), truth_in_words(self)) if part]
         samples = count_of(self.samples, "calibration sample")
         steps = count_of(self.timesteps, "step")
         return f"spiking network on {samples}, {steps}: {'; '.join(parts)}"
@@ -131,31 +129,45 @@ def try_out(network: Network, data: Data, *, source: Network | None = None) -> T
     reason = _find_obstacle(network, settings, has_events=dataset.events_b is not None)
     if reason:
         return Trial(reason=reason)
-    number = min(len(dataset), samples_within_budget(network, settings))
-    picked = _spread(len(dataset), number)
-    x_b_l = network.input_data.as_floats(dataset.x_b_l[picked])
-    samples = Samples(
-        x_b_l=x_b_l,
-        analog_b_c=predict(source, x_b_l).reshape(number, -1),
-        are_classes=_are_classes(network) and task.name == Classification.name,
-        events_b=None if dataset.events_b is None else dataset.events_b[picked],
-    )
+    pick = partial(_pick, network, source, dataset, task)
     try:
+        samples = pick(samples_within_budget(network, settings))
         outcome = simulate(network, settings, samples)
+        more = min(len(dataset), samples_within_budget(network, settings, most=MORE_SAMPLES))
+        if not (outcome.is_good or outcome.is_bad) and more > len(samples):
+            samples = pick(more)
+            outcome = simulate(network, settings, samples)
     except SNNError as error:
         return Trial(reason=" ".join(str(error).split()))
-    labels_b, warnings = None, []
-    truth_b = task.truth(dataset, network)
-    if truth_b is not None and samples.are_classes:
-        labels_b = truth_b[picked]
-        warnings = _warn_of_guessing(network, source, dataset, truth_b)
-    return _judge(network, samples, outcome, labels_b, warnings)
+    warnings = _warn_of_guessing(network, source, dataset, task) if samples.task else []
+    return _judge(network, samples, outcome, warnings)
 
 
-def samples_within_budget(network: Network, settings: Settings) -> int:
+def _pick(network: Network, source: Network, dataset: Dataset, task: Task, number: int) -> Samples:
+    """Return some evenly spaced samples, with what the analog network makes of them."""
+    picked = _spread(len(dataset), number)
+    x_b_l = network.input_data.as_floats(dataset.x_b_l[picked])
+    is_read = not task.problems(network, network.settings_for())
+    is_image = isinstance(task, Classification) and not _are_classes(network)
+    truth = task.truth(dataset, network) if is_read and not is_image else None
+    return Samples(
+        x_b_l=x_b_l,
+        analog_b_c=_analog_outputs(source, x_b_l),
+        task=task if is_read and not is_image else None,
+        truth=None if truth is None else truth[picked],
+        events_b=None if dataset.events_b is None else dataset.events_b[picked],
+    )
+
+
+def _analog_outputs(network: Network, x_b_l: Array) -> Array:
+    """Return the outputs of an analog network in the units of the source, flattened."""
+    return predict(network, x_b_l).reshape(len(x_b_l), -1)
+
+
+def samples_within_budget(network: Network, settings: Settings, *, most: int = SAMPLES) -> int:
     """Return how many samples a trial has time for; 0 if it has none for a single one."""
     each = multiplications(network, settings)
-    return 0 if each > MOST else int(max(1, min(SAMPLES, BUDGET // each)))
+    return 0 if each > MOST else int(max(1, min(most, BUDGET // each)))
 
 
 def multiplications(network: Network, settings: Settings) -> int:
@@ -194,51 +206,39 @@ def _find_obstacle(network: Network, settings: Settings, *, has_events: bool) ->
     return ""
 
 
-def _judge(
-    network: Network,
-    samples: Samples,
-    outcome: Outcome,
-    labels_b: Int[Array, "b"] | None,
-    warnings: Sequence[str],
-) -> Trial:
+def _judge(network: Network, samples: Samples, outcome: Outcome, warnings: Sequence[str]) -> Trial:
     """Return what a simulation shows, with a warning more where that is not what was wanted."""
     trial = Trial(
-        samples=len(samples),
+        **asdict(outcome.result),
         timesteps=outcome.settings.num_steps,
-        agreeing=outcome.agreeing,
         output_error=outcome.output_error,
         layers=fit_layers(network, outcome.settings, samples.x_b_l, outcome.recording),
     )
-    if labels_b is not None:
-        analog_b = samples.analog_b_c.argmax(axis=1)
-        trial = replace(
-            trial,
-            right=int((outcome.decision_b == labels_b).sum()),
-            analog_right=int((analog_b == labels_b).sum()),
-        )
-    if not outcome.is_good:
+    if outcome.is_bad:
         evidence = Evidence(
             network=network,
             settings=network.settings_for(),
             outcome=outcome,
             layers=trial.layers,
             analog_b_c=samples.analog_b_c,
-            changed=_count_changed(network, samples),
+            changed=_describe_change(network, samples),
             retry=partial(_retry, network, samples),
         )
         warnings = [*warnings, _describe_difference(trial, find_causes(evidence))]
     return replace(trial, warnings=tuple(warnings))
 
 
-def _warn_of_guessing(
-    network: Network, source: Network, dataset: Dataset, labels_b: Int[Array, "b"]
-) -> list[str]:
+def _warn_of_guessing(network: Network, source: Network, dataset: Dataset, task: Task) -> list[str]:
     """Warn if the analog network itself does not know the samples."""
+    truth_b = task.truth(dataset, network)
+    if truth_b is None or not isinstance(task, (Classification, Binary)):
+        return []
     picked = _spread(len(dataset), int(min(LABELLED, BUDGET // _per_step(network))))
     x_b_l = network.input_data.as_floats(dataset.x_b_l[picked])
-    scores_b_c = predict(source, x_b_l).reshape(len(picked), -1)
-    number, classes = scores_b_c.shape
-    right = int((scores_b_c.argmax(axis=1) == labels_b[picked]).sum())
+    scores_b_c = _analog_outputs(source, x_b_l)
+    number, classes = len(scores_b_c), max(scores_b_c.shape[1], 2)
+    decided_b = np.asarray(decide_analog(task, network, scores_b_c)).reshape(number)
+    right = int((decided_b == truth_b[picked]).sum())
     # Two standard deviations above what guessing reaches.
     by_chance = number / classes + 2 * np.sqrt(number * (classes - 1)) / classes
     if number < FEW_LABELLED or right > by_chance:
@@ -254,26 +254,38 @@ def _warn_of_guessing(
 
 def _describe_difference(trial: Trial, causes: list[str]) -> str:
     """Return a warning with the likely reasons."""
-    found = in_words(trial.samples, trial.agreeing, trial.output_error)
-    on = "" if trial.agreeing is not None else f" on {count_of(trial.samples, 'sample')}"
-    text = f"The spiking network does not do what the analog network does: {found}{on}."
+    found = in_words(trial, trial.output_error)
+    if trial.agreeing is None:
+        found += f" on {count_of(trial.samples, 'sample')}"
+        if trial.mse is not None:
+            found += f"; {truth_in_words(trial)}"
+    text = f"The spiking network does not do what the analog network does: {found}."
     if not causes:
         return text
     title = "Likely reason" if len(causes) == 1 else "Likely reasons"
     return f"{text} {title}: {'. Also: '.join(causes)}."
 
 
-def _count_changed(network: Network, samples: Samples) -> int:
-    """Return how many decisions of the converted network differ, without any spikes."""
-    converted_b_c = predict(network, samples.x_b_l).reshape(len(samples), -1)
-    return int((converted_b_c.argmax(axis=1) != samples.analog_b_c.argmax(axis=1)).sum())
+def _describe_change(network: Network, samples: Samples) -> str:
+    """Return how a converted network differs from its source without any spikes; empty if not."""
+    converted_b_c, analog_b_c = _analog_outputs(network, samples.x_b_l), samples.analog_b_c
+    converted = decide_analog(samples.task, network, converted_b_c)
+    if converted is not None:
+        analog = decide_analog(samples.task, network, analog_b_c)
+        changed = int((converted != analog).sum())
+        return f"changes {changed} of the decisions" if changed else ""
+    size = float(np.abs(analog_b_c).mean()) or 1.0
+    error = float(np.abs(converted_b_c - analog_b_c).mean()) / size
+    return f"puts outputs {error:.1%} off" if error > OUTPUT_LIMIT else ""
 
 
 def _retry(network: Network, samples: Samples, settings: Settings) -> Outcome | None:
-    """Simulate with other settings of the run, unless that takes too long."""
-    if len(samples) > samples_within_budget(network, settings):
+    """Simulate some of the samples with other settings of the run, unless that takes too long."""
+    number = min(len(samples), SAMPLES)
+    if number > samples_within_budget(network, settings):
         return None
     try:
-        return simulate(network.replace(settings=settings), settings, samples)
+        some = samples.at(_spread(len(samples), number))
+        return simulate(network.replace(settings=settings), settings, some)
     except SNNError:
         return None
