@@ -46,6 +46,32 @@ def test_the_first_compilation_is_silent_where_tensorflow_was_there_before():
     assert "Compiled cluster" not in done.stderr
 
 
+@pytest.mark.parametrize("code", ["temporal_mean_rate", "temporal_pattern"])
+def test_several_runs_in_a_process_are_silent(code):
+    """TensorFlow warns of functions that are traced five times; only of those of others here."""
+    several = f"""
+import numpy as np
+import tensorflow as tf
+from snn_core import run
+from snn_core.testing.builder import NetworkBuilder
+x = np.ones((3, 1), np.float32)
+settings = {{"options": {{"inisim": {{"engine": "dense"}}}}, "simulation": {{"batch_size": 2}},
+            "conversion": {{"spike_code": "{code}"}}}}
+for width in range(1, 8):
+    hidden = NetworkBuilder((1,)).dense(np.ones((1, width)))
+    network = hidden.dense(np.ones((width, 2))).build().replace(readout="membrane")
+    run(network, "inisim", data=(x, np.zeros(3, int)), settings=settings)
+theirs = tf.function(lambda x: x)
+for i in range(8):
+    theirs(i)
+"""
+    done = python(several)
+    assert done.returncode == 0, done.stderr
+    warned = [line for line in done.stderr.splitlines() if "retracing" in line]
+    assert warned, "TensorFlow does not warn any more: the filter can go"
+    assert all("<lambda>" in line for line in warned), warned
+
+
 def test_another_keras_backend_is_refused():
     code = "import sys, types\nkeras = types.ModuleType('keras')\n"
     code += "keras.backend = types.SimpleNamespace(backend=lambda: 'jax')\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 import tempfile
@@ -56,6 +57,7 @@ def _start_quietly() -> None:
     with _hold_messages():
         _import()
         _compile_something()
+    _expect_tracing()
 
 
 def _import() -> None:
@@ -70,6 +72,26 @@ def _compile_something() -> None:
     import tensorflow as tf
 
     tf.function(lambda: tf.zeros(()), autograph=False, jit_compile=True)()
+
+
+_TRACED = ("snn_inisim.", "SpikeLayer.")
+"""What the representations of traced functions of this package contain: a module or a class."""
+
+
+def _expect_tracing() -> None:
+    """Leave out the warning that functions of this package are traced often.
+
+    They are traced once for each network and size of batch, which TensorFlow counts together, as
+    the methods of all networks have the same code. Warnings of other functions stay.
+    """
+    import tensorflow as tf
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_ours = any(name in message for name in _TRACED)
+        return not (is_ours and "triggered tf.function retracing" in message)
+
+    tf.get_logger().addFilter(is_wanted)
 
 
 @contextmanager
