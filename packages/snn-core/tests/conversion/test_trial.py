@@ -128,7 +128,7 @@ def test_the_advice_for_too_few_steps_holds():
     x_b_l = X[np.linspace(0, len(X) - 1, 20).astype(int)]
     with pytest.warns(TrialWarning, match="timesteps=4"):
         network = convert(chain(EYE, EYE), x_b_l, settings=settings)
-    found = run(network, data=(x_b_l, x_b_l.argmax(axis=1)), timesteps=4)
+    found = run(network, "reference", data=(x_b_l, x_b_l.argmax(axis=1)), timesteps=4)
     assert found.accuracy == 1
 
 
