@@ -10,6 +10,7 @@ from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.builder import NetworkBuilder
 from snn_inisim import SNN, INIsimOptions
+from snn_inisim.event import kernels
 
 STEPS = 21
 
@@ -146,3 +147,11 @@ def test_details_name_the_engine():
     assert SNN(network, coded).details["engine"].startswith("dense, for this spike code")
     forced = SNN(network, coded, INIsimOptions(engine="event"))
     assert forced.details["engine"].startswith("NumPy, as the event engine has neither")
+
+
+def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):
+    def nowhere(*_arguments):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr("numba.core.dispatcher.FunctionCache", nowhere)
+    assert kernels.compiled(lambda x: x + 1)(2) == 3

@@ -32,6 +32,15 @@ from snn_inisim.event.vector import (
     lowest_bit,
 )
 
+
+def compiled(function: Any) -> Any:
+    """Compile a function when it is first called, and keep the result on disk where that can be."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(nogil=True)(function)
+
+
 RESETS = {"subtraction": SUBTRACT, "zero": ZERO}
 """Resets of neurons that are compiled."""
 
@@ -39,7 +48,7 @@ WORD = 64
 """Spikes per word of a frame."""
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def list_spikes(
     frame_b, place, words, positions, channels, num_steps, places, begin_b_g, index_b_e, first
 ):
@@ -66,7 +75,7 @@ def _block(source: int, reset: int) -> Any:
     That many leave registers for the row that is being added.
     """
 
-    @njit(nogil=True, cache=True)
+    @compiled
     def run(
         steps, channels, rows, length, bias, threshold, v, counts, entries, offsets, out, stride
     ):
@@ -155,7 +164,7 @@ def _block(source: int, reset: int) -> Any:
     return run
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _longest(begin_b_g, first_o, position_k, positions, steps):
     """Return the largest number of spikes that a position reads in all steps."""
     longest = 0
@@ -184,7 +193,7 @@ def weighted(*, selects: bool, reset: int) -> Any:
     source = SELECT if selects else GATHER
     advance_block = _block(source, reset)
 
-    @njit(nogil=True, cache=True)
+    @compiled
     def run(
         positions,
         begin_b_g,
@@ -262,7 +271,7 @@ def neurons(*, reset: int) -> Any:
     """Return the kernel of neurons whose sums are in memory, shape ``(b, o, t, c)``."""
     advance_block = _block(READ, reset)
 
-    @njit(nogil=True, cache=True)
+    @compiled
     def run(sums_b_o_t_c, threshold, v_b_o_c, counts_b_o_c, target_b, target_place, target_words):
         number, positions, steps, channels = sums_b_o_t_c.shape
         nothing = np.zeros(channels, np.float32)
@@ -283,7 +292,7 @@ def neurons(*, reset: int) -> Any:
     return run
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def pack(spikes_t_b_o_c, frame_b, place, words):
     """Write the spikes of a population, values other than 0, into frames."""
     steps, number, positions, channels = spikes_t_b_o_c.shape
@@ -299,7 +308,7 @@ def pack(spikes_t_b_o_c, frame_b, place, words):
                     frame_b[b, start + w] = word
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def unpack(frame_b, place, words, spikes_t_b_o_c):
     """Write 1 where a neuron of a population spikes; the array holds zeros before."""
     steps, number, positions, _ = spikes_t_b_o_c.shape
@@ -315,7 +324,7 @@ def unpack(frame_b, place, words, spikes_t_b_o_c):
                         word &= word - np.uint64(1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_operations(begin_b_g, index_b_e, first, fanout_o_c, is_uniform, operations_t_b):
     """Add the synapses that the spikes of a population reach in each step.
 
@@ -341,7 +350,7 @@ def count_operations(begin_b_g, index_b_e, first, fanout_o_c, is_uniform, operat
         operations_t_b[:, b] += total_t
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_largest(
     sums_b_i_t_c,
     first_o,
