@@ -45,7 +45,7 @@ DIST = ROOT / "dist"
 TORCH = "torch==2.13.0"
 # Their tests of a file share what is costly to make; those of the others go to whoever is free.
 SHARED_BY_FILE = {"snn-core", "snn-inisim"}
-# Simulators that take a second for a sample run the first ones only.
+# Simulators that take a second for a sample run a few only.
 FEWER_SAMPLES = {"snn-pynn": ("--samples", "50")}
 # Left out on the oldest Python: these take minutes and hardly depend on its version.
 ONLY_FULL = ("exhaustive", "compiled")

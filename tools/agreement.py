@@ -13,30 +13,41 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 LEAST_AGREEMENT = 0.98
 
 
-def agreement(decision_b: np.ndarray[Any, Any], reference_b: np.ndarray[Any, Any]) -> float:
+def agreement(decisions: Mapping[int, int], reference: Mapping[int, int]) -> float:
     """Return the share of samples, in [0, 1], on which two simulators decide alike.
 
-    A slow simulator may have seen the first samples only.
+    A slow simulator may have seen some of the samples only.
+
+    Parameters
+    ----------
+    decisions, reference
+        Index of each sample in its data set to what was decided.
 
     Raises
     ------
     ValueError
-        If it saw more samples than the reference, or none.
+        If it saw samples that the reference did not, or none.
     """
-    if decision_b.size > reference_b.size or decision_b.size == 0:
+    if not decisions or not decisions.keys() <= reference.keys():
         raise ValueError(
-            f"found {decision_b.size} decisions, expected up to {reference_b.size} and at least "
-            "one: run both on the same data"
+            f"found decisions on {len(decisions)} samples, expected at least one, and only such as "
+            f"the reference saw ({len(reference)}): run both on the same data"
         )
-    return float(np.mean(decision_b == reference_b[: decision_b.size]))
+    alike = sum(decisions[sample] == reference[sample] for sample in decisions)
+    return alike / len(decisions)
+
+
+def decisions_of(result: Any) -> dict[int, int]:
+    """Return the index of each sample of a run to what was decided."""
+    pairs = zip(result.sample_ids_b, result.decision_b, strict=True)
+    return {int(sample): int(decision) for sample, decision in pairs}
 
 
 def main(arguments: list[str]) -> int:
@@ -48,14 +59,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--least", type=float, default=LEAST_AGREEMENT)
     options = parser.parse_args(arguments)
-    reference_b = np.asarray(RunResult.load(options.reference).decision_b)
+    reference = decisions_of(RunResult.load(options.reference))
     poor = 0
     for folder in options.results:
-        decision_b = np.asarray(RunResult.load(folder).decision_b)
-        share = agreement(decision_b, reference_b)
+        decisions = decisions_of(RunResult.load(folder))
+        share = agreement(decisions, reference)
         poor += share < options.least
         verdict = "ok" if share >= options.least else f"below {options.least:.1%}"
-        print(f"{folder.name:30s} {share:8.2%} of {decision_b.size} decisions alike: {verdict}")
+        print(f"{folder.name:30s} {share:8.2%} of {len(decisions)} decisions alike: {verdict}")
     return int(poor > 0)
 
 
