@@ -71,7 +71,7 @@ class Frame:
         found = np.empty((self.number, positions, self.num_steps, channels), np.float32)
         unused = np.zeros((self.number, positions, 0), np.float32)
         kernels.weighted(selects=sums.selects, reset=NONE)(
-            (0, positions), self._begin_b_g, self._index_b_e, self._bits_b, self.num_steps,
+            self._begin_b_g, self._index_b_e, self._bits_b, self.num_steps,
             sums.first_o, sums.position_e, sums.place_e, sums.words_e, sums.row_e, sums.rows,
             bias_c[None, None], unused[0, 0], unused, unused.astype(np.int32),
             found.reshape(self.number, -1), 0, channels,
@@ -102,7 +102,7 @@ class Frame:
         """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
         kernels.weighted(selects=sums.selects, reset=kernels.RESETS[reset])(
-            (0, len(sums.first_o) - 1), self._begin_b_g, self._index_b_e, self._bits_b,
+            self._begin_b_g, self._index_b_e, self._bits_b,
             self.num_steps, sums.first_o, sums.position_e, sums.place_e, sums.words_e, sums.row_e,
             sums.rows, bias_b_o_c, to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b, to.place,
             to.words,

@@ -69,107 +69,56 @@ def list_spikes(
 
 
 @cache
+def _vectors(size: int, source: int, reset: int) -> Any:
+    """Return the function that advances as many vectors of channels of a position."""
+
+    @compiled
+    def run(c, steps, rows, length, bias, threshold, v, counts, entries, offsets, target, stride):
+        at = 4 * c
+        to = target + (at if reset == NONE else c // 8)
+        advance(
+            size, source, reset, steps, rows + at, length, bias + at, threshold + at, v + at,
+            counts + at, entries, offsets, to, stride, c // LANES,
+        )  # fmt: skip
+
+    return run
+
+
+@cache
 def _block(source: int, reset: int) -> Any:
     """Return the function that advances all channels of a position, eight vectors at a time.
 
     That many leave registers for the row that is being added.
     """
+    eight, four, two, one = (_vectors(size, source, reset) for size in (8, 4, 2, 1))
 
     @compiled
-    def run(
-        steps, channels, rows, length, bias, threshold, v, counts, entries, offsets, out, stride
-    ):
+    def run(channels, *arguments):
         c = 0
         while c < channels:
             left = (channels - c) // LANES
-            at = 4 * c
-            to = out + (at if reset == NONE else c // 8)
             if left >= 8:
-                advance(
-                    8,
-                    source,
-                    reset,
-                    steps,
-                    rows + at,
-                    length,
-                    bias + at,
-                    threshold + at,
-                    v + at,
-                    counts + at,
-                    entries,
-                    offsets,
-                    to,
-                    stride,
-                    c // LANES,
-                )
+                eight(c, *arguments)
                 c += 8 * LANES
             elif left >= 4:
-                advance(
-                    4,
-                    source,
-                    reset,
-                    steps,
-                    rows + at,
-                    length,
-                    bias + at,
-                    threshold + at,
-                    v + at,
-                    counts + at,
-                    entries,
-                    offsets,
-                    to,
-                    stride,
-                    c // LANES,
-                )
+                four(c, *arguments)
                 c += 4 * LANES
             elif left >= 2:
-                advance(
-                    2,
-                    source,
-                    reset,
-                    steps,
-                    rows + at,
-                    length,
-                    bias + at,
-                    threshold + at,
-                    v + at,
-                    counts + at,
-                    entries,
-                    offsets,
-                    to,
-                    stride,
-                    c // LANES,
-                )
+                two(c, *arguments)
                 c += 2 * LANES
             else:
-                advance(
-                    1,
-                    source,
-                    reset,
-                    steps,
-                    rows + at,
-                    length,
-                    bias + at,
-                    threshold + at,
-                    v + at,
-                    counts + at,
-                    entries,
-                    offsets,
-                    to,
-                    stride,
-                    c // LANES,
-                )
+                one(c, *arguments)
                 c += LANES
 
     return run
 
 
 @compiled
-def _longest(begin_b_g, first_o, position_k, positions, steps):
+def _longest(begin_b_g, first_o, position_k, steps):
     """Return the largest number of spikes that a position reads in all steps."""
     longest = 0
     for b in range(len(begin_b_g)):
-        for o in range(positions[0], positions[1]):
+        for o in range(len(first_o) - 1):
             n = 0
             for k in range(first_o[o], first_o[o + 1]):
                 at = position_k[k] * steps
@@ -195,7 +144,6 @@ def weighted(*, selects: bool, reset: int) -> Any:
 
     @compiled
     def run(
-        positions,
         begin_b_g,
         index_b_e,
         frame_b,
@@ -216,10 +164,10 @@ def weighted(*, selects: bool, reset: int) -> Any:
     ):
         channels = rows.shape[1]
         size = 0
-        for o in range(positions[0], positions[1]):
+        for o in range(len(first_o) - 1):
             size = max(size, first_o[o + 1] - first_o[o])
         if source == GATHER:
-            size = _longest(begin_b_g, first_o, position_k, positions, steps) + LANES
+            size = _longest(begin_b_g, first_o, position_k, steps) + LANES
         entries = np.empty(3 * size + 1, np.int64 if source == SELECT else np.int32)
         offsets = np.empty(steps + 1, np.int32)
         unit = 4 if reset == NONE else 8
@@ -231,7 +179,7 @@ def weighted(*, selects: bool, reset: int) -> Any:
             words = np.intp(frame.ctypes.data)
             indices = np.intp(index_b_e[b].ctypes.data)
             listed = np.intp(entries.ctypes.data)
-            for o in range(positions[0], positions[1]):
+            for o in range(len(first_o) - 1):
                 if source == SELECT:
                     n = 0
                     for k in range(first_o[o], first_o[o + 1]):
@@ -256,7 +204,7 @@ def weighted(*, selects: bool, reset: int) -> Any:
                     + unit * (target_place + o * target_words) * steps
                 )
                 advance_block(
-                    steps, channels, np.intp(rows.ctypes.data), channels,
+                    channels, steps, np.intp(rows.ctypes.data), channels,
                     np.intp(bias_b_o_c[b if per_b else 0, o if per_o else 0].ctypes.data),
                     np.intp(threshold.ctypes.data), np.intp(v_b_o_c[b, o].ctypes.data),
                     np.intp(counts_b_o_c[b, o].ctypes.data), np.intp(entries.ctypes.data),
@@ -282,7 +230,7 @@ def neurons(*, reset: int) -> Any:
                     np.intp(target_b[b].ctypes.data) + 8 * (target_place + o * target_words) * steps
                 )
                 advance_block(
-                    steps, channels, np.intp(sums_b_o_t_c[b, o].ctypes.data), channels,
+                    channels, steps, np.intp(sums_b_o_t_c[b, o].ctypes.data), channels,
                     np.intp(nothing.ctypes.data), np.intp(threshold.ctypes.data),
                     np.intp(v_b_o_c[b, o].ctypes.data), np.intp(counts_b_o_c[b, o].ctypes.data),
                     np.intp(unused.ctypes.data), np.intp(unused.ctypes.data), out,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.ir import MaxPooling2D
+from snn_core.ir.connectivity import pattern
 from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float32, Shape
 from snn_inisim.event import kernels
 from snn_inisim.event.layout import pad_channels
-from snn_inisim.event.wire import pixels, window_taps
+from snn_inisim.event.wire import pixels
 
 
 class LargestSums:
@@ -28,7 +29,7 @@ class LargestSums:
     def __init__(self, layer: MaxPooling2D, shape: Shape, number: int) -> None:
         channels = layer.output_shape[-1]
         positions = count(layer.output_shape[:-1])
-        cell_s, _, output_s = pixels(*window_taps(layer, shape))
+        cell_s, _, output_s = pixels(pattern(layer, shape))
         self._cell_e = cell_s[np.argsort(output_s, kind="stable")].astype(np.int64)
         self._first_o = np.zeros(positions + 1, np.int64)
         np.cumsum(np.bincount(output_s, minlength=positions), out=self._first_o[1:])

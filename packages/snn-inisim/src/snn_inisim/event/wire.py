@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from snn_core.ir import layers as ir
-from snn_core.ir.shapes import axis_padding, count
-from snn_core.ir.taps import Taps, correlation_taps, repetition_taps, transposed_taps
-from snn_core.typing import Array, Shape
+from snn_core.ir.connectivity import Pattern, pattern
+from snn_core.ir.shapes import count
+from snn_core.typing import Array
 from snn_inisim.event.wiring import (
     Copies,
     Sums,
@@ -100,9 +100,7 @@ def _concatenate(layer: ir.Concatenate, inputs: Sequence[Copies]) -> Copies:
 @_wires_copies
 def _up_sampling(layer: ir.UpSampling2D, inputs: Sequence[Copies]) -> Copies | Sums:
     (x,) = inputs
-    rows = repetition_taps(x.shape[0], size=layer.size[0])
-    columns = repetition_taps(x.shape[1], size=layer.size[1])
-    cell_s, _, output_s = pixels(rows, columns)
+    cell_s, _, output_s = pixels(pattern(layer, x.shape))
     factor_c = np.asarray(layer.weight_c, np.float32).reshape(-1)
     return scale(spread(x, cell_s, output_s, layer.output_shape), factor_c)
 
@@ -111,7 +109,7 @@ def _up_sampling(layer: ir.UpSampling2D, inputs: Sequence[Copies]) -> Copies | S
 @_wires_copies
 def _average_pooling(layer: ir.AveragePooling2D, inputs: Sequence[Copies]) -> Copies:
     (x,) = inputs
-    cell_s, _, output_s = pixels(*window_taps(layer, x.shape))
+    cell_s, _, output_s = pixels(pattern(layer, x.shape))
     inside_o = np.bincount(output_s, minlength=count(layer.output_shape[:-1]))
     made = spread(x, cell_s, output_s, layer.output_shape)
     weight = np.asarray(layer.weight_c, np.float32).reshape(-1)
@@ -141,89 +139,35 @@ def _dense(layer: ir.Dense, inputs: Sequence[Copies]) -> Sums:
 
 
 @wire.register(ir.Conv1D)
-@_wires_copies
-def _conv1d(layer: ir.Conv1D, inputs: Sequence[Copies]) -> Sums | None:
-    (x,) = inputs
-    taps = correlation_taps(
-        x.shape[0],
-        layer.output_shape[0],
-        kernel=layer.weight_wio.shape[0],
-        stride=layer.strides,
-        dilation=layer.dilation,
-        padding=layer.padding,
-    )
-    weight_kio = _ungrouped(layer.weight_wio, layer.groups)
-    return _weigh(layer, x, taps.inputs_e, taps.taps_e, taps.outputs_e, weight_kio)
-
-
 @wire.register(ir.Conv2D)
-@_wires_copies
-def _conv2d(layer: ir.Conv2D, inputs: Sequence[Copies]) -> Sums:
-    (x,) = inputs
-    kernel = layer.weight_hwio
-    weight_kio = _ungrouped(kernel.reshape(-1, *kernel.shape[2:]), layer.groups)
-    return _weigh(layer, x, *pixels(*_correlation(layer, x.shape, kernel.shape)), weight_kio)
-
-
+@wire.register(ir.Conv2DTranspose)
 @wire.register(ir.DepthwiseConv2D)
 @_wires_copies
-def _depthwise(layer: ir.DepthwiseConv2D, inputs: Sequence[Copies]) -> Sums | None:
+def _convolution(layer: ir.Weighted, inputs: Sequence[Copies]) -> Sums:
     (x,) = inputs
-    kernel = layer.weight_hwcm
-    cell_s, tap_s, output_s = pixels(*_correlation(layer, x.shape, kernel.shape))
-    if kernel.shape[3] > 1:
-        weight_kio = _depthwise_rows(kernel.reshape(-1, *kernel.shape[2:]))
-        return _weigh(layer, x, cell_s, tap_s, output_s, weight_kio)
+    found = pattern(layer, x.shape)
+    pairs = pixels(found)
+    taps = found.kernel.shape[0] * found.kernel.shape[1]
+    if isinstance(layer, ir.DepthwiseConv2D) and layer.weight_hwcm.shape[3] == 1:
+        return _select(layer, x, *pairs, found.kernel.reshape(taps, -1))
+    weight_kio = np.zeros((taps, *found.channels), np.float32)
+    weight_k_p = found.kernel.reshape(taps, -1)[:, found.kernel_place]
+    weight_kio[:, found.channel_in, found.channel_out] = weight_k_p
+    return _weigh(layer, x, *pairs, weight_kio)
+
+
+def _select(
+    layer: ir.Weighted, x: Copies, cell_s: Array, tap_s: Array, output_s: Array, weight_k_c: Array
+) -> Sums:
+    """Return the sums of a layer whose channels read from the same channel only."""
     made = spread(x, cell_s, output_s, layer.output_shape)
-    # Entries of a cell lie together, so that the taps must be told apart by pairs of both.
     tap_e = spread_values(x, cell_s, output_s, tap_s)
-    factors = list(kernel.reshape(-1, kernel.shape[2]))
-    return replace(sums_of(scale_entries(made, factors, tap_e)), bias_o=layer.bias_o)
+    return replace(sums_of(scale_entries(made, list(weight_k_c), tap_e)), bias_o=layer.bias_o)
 
 
-@wire.register(ir.Conv2DTranspose)
-@_wires_copies
-def _conv2d_transpose(layer: ir.Conv2DTranspose, inputs: Sequence[Copies]) -> Sums:
-    (x,) = inputs
-    kernel = layer.weight_hwoi
-    rows, columns = (
-        transposed_taps(
-            x.shape[i],
-            layer.output_shape[i],
-            kernel=kernel.shape[i],
-            stride=layer.strides[i],
-            dilation=layer.dilation[i],
-            padding=axis_padding(layer.padding, i),
-        )
-        for i in range(2)
-    )
-    weight_kio = kernel.reshape(-1, *kernel.shape[2:]).transpose(0, 2, 1)
-    return _weigh(layer, x, *pixels(rows, columns), weight_kio)
-
-
-def window_taps(layer: Any, shape: Shape) -> tuple[Taps, Taps]:
-    """Return the cells of pooling windows along rows and columns."""
-    return _correlation(layer, shape, layer.pool_size)
-
-
-def _correlation(layer: Any, shape: Shape, kernel: Sequence[int]) -> tuple[Taps, Taps]:
-    dilation = getattr(layer, "dilation", (1, 1))
-    rows, columns = (
-        correlation_taps(
-            shape[i],
-            layer.output_shape[i],
-            kernel=kernel[i],
-            stride=layer.strides[i],
-            dilation=dilation[i],
-            padding=axis_padding(layer.padding, i),
-        )
-        for i in range(2)
-    )
-    return rows, columns
-
-
-def pixels(rows: Taps, columns: Taps) -> tuple[Array, Array, Array]:
+def pixels(found: Pattern) -> tuple[Array, Array, Array]:
     """Return input pixel, tap and output pixel of each connected pair of pixels."""
+    rows, columns = found.rows, found.columns
     return (
         (rows.inputs_e[:, None] * columns.sizes[0] + columns.inputs_e).reshape(-1),
         (rows.taps_e[:, None] * columns.sizes[1] + columns.taps_e).reshape(-1),
@@ -245,24 +189,3 @@ def _weigh(
         factor = np.broadcast_to(x.scales[index], width)[:, None]
         rows[first : first + width] = weight_kio[tap, offset : offset + width] * factor
     return list_sums(made, first_b[block_e], rows, layer.bias_o)
-
-
-def _ungrouped(weight_kio: Array, groups: int) -> Array:
-    """Return a kernel whose input axis holds the channels of all groups."""
-    if groups == 1:
-        return weight_kio
-    taps, per_group, outputs = weight_kio.shape
-    whole = np.zeros((taps, groups * per_group, outputs), np.float32)
-    size = outputs // groups
-    for g in range(groups):
-        inputs, part = slice(g * per_group, (g + 1) * per_group), slice(g * size, (g + 1) * size)
-        whole[:, inputs, part] = weight_kio[:, :, part]
-    return whole
-
-
-def _depthwise_rows(weight_kcm: Array) -> Array:
-    """Return kernels of single channels as one of all channels."""
-    taps, channels, multiplier = weight_kcm.shape
-    whole = np.zeros((taps, channels, channels, multiplier), np.float32)
-    whole[:, np.arange(channels), np.arange(channels)] = weight_kcm
-    return whole.reshape(taps, channels, -1)
