@@ -116,13 +116,22 @@ class Engine(ABC):
     def holds(self, population: Any) -> bool:
         """Return whether the simulator still holds a population."""
 
-    @abstractmethod
     def add_source(self, size: int, label: str) -> Any:
         """Return a population of spike sources."""
+        return self.cells.add_sources(size, label)
 
-    @abstractmethod
     def add_population(self, population: Population) -> Any:
-        """Return a population of neurons."""
+        """Return a population of neurons, one after the other for each copy of the network."""
+        copies = self.plan.copies
+        return self.cells.add_neurons(
+            np.tile(thresholds(population), copies),
+            np.tile(population.start_l.astype(float), copies),
+            label=population.name,
+            reset=self.plan.reset,
+            rest_steps=self.plan.rest_steps,
+            first_step=self.plan.late(population.name),
+            dt_ms=self.plan.dt_ms,
+        )
 
     @abstractmethod
     def connect(self, connection: Connection) -> list[Any]:
@@ -139,9 +148,10 @@ class Engine(ABC):
     def finish(self) -> None:
         """Add what else belongs to the network, after all populations are connected."""
 
-    @abstractmethod
     def delay_ms(self, connection: Connection) -> float:
         """Return the delay of a connection as PyNN is told it."""
+        delay_ms: float = self.cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
+        return delay_ms
 
     def load_assembly(self, description: dict[str, Any]) -> dict[str, Any]:
         """Return the populations of a saved assembly, in place of the network that is held."""

@@ -18,10 +18,10 @@ from brian2.utils.logger import catch_logs
 from pyNN.connectors import Connector
 
 from snn_core.simulation.synapses.handover import Found
-from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population, Tables
+from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Tables
 from snn_core.typing import Array, Float32
 from snn_pynn.brian2 import cells
-from snn_pynn.engine import Engine, thresholds
+from snn_pynn.engine import Engine
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.plan import Plan
 from snn_pynn.progress import Progress
@@ -127,27 +127,6 @@ class Brian2Engine(Engine):
     def holds(self, population: Any) -> bool:
         """Return whether Brian2 still holds a population."""
         return holds(population)
-
-    def add_source(self, size: int, label: str) -> Any:
-        """Return a population of spike sources."""
-        return cells.add_sources(size, label)
-
-    def add_population(self, population: Population) -> Any:
-        """Return a population of neurons."""
-        copies = self.plan.copies
-        return cells.add_neurons(
-            np.tile(thresholds(population), copies),
-            np.tile(population.start_l.astype(float), copies),
-            label=population.name,
-            reset=self.plan.reset,
-            rest_steps=self.plan.rest_steps,
-            first_step=self.plan.late(population.name),
-            dt_ms=self.plan.dt_ms,
-        )
-
-    def delay_ms(self, connection: Connection) -> float:
-        """Return the delay of a connection as PyNN is told it."""
-        return cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
 
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection."""

@@ -74,10 +74,6 @@ class NestEngine(Engine):
         """Return whether NEST still holds a population."""
         return holds(population)
 
-    def add_source(self, size: int, label: str) -> Any:
-        """Return a population of spike sources."""
-        return cells.add_sources(size, label)
-
     def add_population(self, population: Population) -> Any:
         """Return a population of neurons."""
         with quietly():
@@ -87,10 +83,6 @@ class NestEngine(Engine):
         if self.is_driven(population):
             self._drives[population.name] = Drive(added, self.plan.dt_ms)
         return added
-
-    def delay_ms(self, connection: Connection) -> float:
-        """Return the delay of a connection as PyNN is told it."""
-        return cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
 
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection."""

@@ -12,9 +12,9 @@ from pyNN.connectors import Connector
 from pyNN.neuron import projections as of_pynn
 
 from snn_core.simulation.synapses.handover import Found
-from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population, Tables
+from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Tables
 from snn_core.typing import Array, Float32
-from snn_pynn.engine import Engine, found, thresholds
+from snn_pynn.engine import Engine, found
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.neuron import cells
 from snn_pynn.plan import Plan
@@ -166,26 +166,6 @@ class NeuronEngine(Engine):
     def holds(self, population: Any) -> bool:
         """Return whether NEURON still holds a population."""
         return holds(population)
-
-    def add_source(self, size: int, label: str) -> Any:
-        """Return a population of spike sources."""
-        return cells.add_sources(size, label)
-
-    def add_population(self, population: Population) -> Any:
-        """Return a population of neurons."""
-        return cells.add_neurons(
-            thresholds(population),
-            population.start_l.astype(float),
-            label=population.name,
-            reset=self.plan.reset,
-            rest_steps=self.plan.rest_steps,
-            first_step=self.plan.late(population.name),
-            dt_ms=self.plan.dt_ms,
-        )
-
-    def delay_ms(self, connection: Connection) -> float:
-        """Return the delay of a connection as PyNN is told it."""
-        return cells.delay_ms(self.plan.delay(connection), self.plan.dt_ms)
 
     def connect(self, connection: Connection) -> list[Any]:
         """Return the projections of a connection."""
