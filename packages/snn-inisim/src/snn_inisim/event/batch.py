@@ -19,7 +19,7 @@ from snn_core.neurons.state import Neurons
 from snn_core.simulation.capabilities import only_integrates
 from snn_core.typing import Array, Float32
 from snn_inisim.event.frame import Frame
-from snn_inisim.event.largest import LargestSums
+from snn_inisim.event.largest import LargestSums, finds_largest
 from snn_inisim.event.layout import as_layer, as_positions, positions_first, steps_first
 from snn_inisim.event.plan import EventNetwork, Population
 from snn_inisim.event.wiring import no_sums
@@ -80,7 +80,7 @@ class EventBatch:
             v_b_l = draw_potential(
                 layer, plan.settings, sample_ids=sample_ids, seed=plan.seed, number=number
             )
-        if plan.is_plain(layer):
+        if layer.name in plan.plain:
             self._potentials[layer.name] = as_positions(v_b_l, layer)
         else:
             self._neurons[layer.name] = Neurons(
@@ -231,7 +231,7 @@ class EventBatch:
         if name in self._steady:
             steady_b_l = self._steady[name]
             return np.broadcast_to(steady_b_l, (self._steps, *steady_b_l.shape))
-        if name in plan.sums or _finds_largest(layer):
+        if name in plan.sums or finds_largest(layer):
             return steps_first(self._sums_in_memory(layer), layer)
         if isinstance(layer, MaxPooling2D):
             return self._gate(layer)
@@ -241,7 +241,7 @@ class EventBatch:
 
     def _sums_in_memory(self, layer: Layer) -> Float32[Array, "b o t c"]:
         """Return the sum of a layer in each step, steps of a position side by side."""
-        if isinstance(layer, MaxPooling2D) and _finds_largest(layer):
+        if isinstance(layer, MaxPooling2D) and finds_largest(layer):
             return self._find_largest(layer)
         if layer.name in self._plan.sums:
             return self._frame.add_up(self._plan.sums[layer.name], self._plan.biases[layer.name])
@@ -272,9 +272,5 @@ class EventBatch:
         else:
             x_b_i_t_c = np.array(self._sums_in_memory(source))
         if layer.name not in self._largest:
-            self._largest[layer.name] = LargestSums(layer, source.output_shape, self._number)
+            self._largest[layer.name] = LargestSums(self._plan.windows[layer.name], self._number)
         return self._largest[layer.name].grown(x_b_i_t_c)
-
-
-def _finds_largest(layer: Layer) -> bool:
-    return isinstance(layer, MaxPooling2D) and layer.method == "pre_spike_max"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.ir import MaxPooling2D
+from snn_core.ir import Layer, MaxPooling2D
 from snn_core.ir.connectivity import pattern
 from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float32, Shape
@@ -13,8 +13,13 @@ from snn_inisim.event.layout import pad_channels
 from snn_inisim.event.wire import pixels
 
 
-class LargestSums:
-    """The largest accumulated sum of each window; `snn_core.neurons.max_pooling` states the rule.
+def finds_largest(layer: Layer) -> bool:
+    """Return whether a layer passes on how much the largest accumulated sum grows."""
+    return isinstance(layer, MaxPooling2D) and layer.method == "pre_spike_max"
+
+
+class Windows:
+    """The windows of a layer, which are the same for all samples.
 
     Parameters
     ----------
@@ -22,23 +27,36 @@ class LargestSums:
         The layer.
     shape
         Shape of its input.
+    """
+
+    def __init__(self, layer: MaxPooling2D, shape: Shape) -> None:
+        channels = layer.output_shape[-1]
+        self.positions, self.cells = count(layer.output_shape[:-1]), count(shape[:-1])
+        cell_s, _, output_s = pixels(pattern(layer, shape))
+        self.cell_e = cell_s[np.argsort(output_s, kind="stable")].astype(np.int64)
+        self.first_o = np.zeros(self.positions + 1, np.int64)
+        np.cumsum(np.bincount(output_s, minlength=self.positions), out=self.first_o[1:])
+        sign_c = np.ones(1) if layer.sign_c is None else layer.sign_c
+        self.sign_c = pad_channels(np.asarray(sign_c), channels, fill=1.0)
+        self.weight_c = pad_channels(np.asarray(layer.weight_c).reshape(-1), channels)
+
+
+class LargestSums:
+    """The largest accumulated sum of each window; `snn_core.neurons.max_pooling` states the rule.
+
+    Parameters
+    ----------
+    windows
+        The windows.
     number
         Number of samples.
     """
 
-    def __init__(self, layer: MaxPooling2D, shape: Shape, number: int) -> None:
-        channels = layer.output_shape[-1]
-        positions = count(layer.output_shape[:-1])
-        cell_s, _, output_s = pixels(pattern(layer, shape))
-        self._cell_e = cell_s[np.argsort(output_s, kind="stable")].astype(np.int64)
-        self._first_o = np.zeros(positions + 1, np.int64)
-        np.cumsum(np.bincount(output_s, minlength=positions), out=self._first_o[1:])
-        sign_c = np.ones(1) if layer.sign_c is None else layer.sign_c
-        self._sign_c = pad_channels(np.asarray(sign_c), channels, fill=1.0)
-        self._weight_c = pad_channels(np.asarray(layer.weight_c).reshape(-1), channels)
-        padded = len(self._weight_c)
-        self._running_b_i_c = np.zeros((number, count(shape[:-1]), padded), np.float32)
-        self._highest_b_o_c = np.zeros((number, positions, padded), np.float32)
+    def __init__(self, windows: Windows, number: int) -> None:
+        self._windows = windows
+        channels = len(windows.weight_c)
+        self._running_b_i_c = np.zeros((number, windows.cells, channels), np.float32)
+        self._highest_b_o_c = np.zeros((number, windows.positions, channels), np.float32)
 
     def grown(self, x_b_i_t_c: Float32[Array, "b i t c"]) -> Float32[Array, "b o t c"]:
         """Return how much the largest sum of each window grows in each step.
@@ -49,9 +67,10 @@ class LargestSums:
             Sums of the cells in each step, which are overwritten by what has accumulated.
         """
         number, _, steps, channels = x_b_i_t_c.shape
-        grown = np.empty((number, len(self._first_o) - 1, steps, channels), np.float32)
+        windows = self._windows
+        grown = np.empty((number, windows.positions, steps, channels), np.float32)
         kernels.find_largest(
-            x_b_i_t_c, self._first_o, self._cell_e, self._weight_c, self._sign_c,
+            x_b_i_t_c, windows.first_o, windows.cell_e, windows.weight_c, windows.sign_c,
             self._running_b_i_c, self._highest_b_o_c, grown,
         )  # fmt: skip
         return grown

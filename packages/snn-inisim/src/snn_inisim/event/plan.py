@@ -25,6 +25,7 @@ from snn_core.simulation.signal import layers_with_steady_sums
 from snn_core.typing import Array, Float32, Int, Int64
 from snn_inisim.event.claims import OF_NEURONS
 from snn_inisim.event.kernels import RESETS
+from snn_inisim.event.largest import Windows, finds_largest
 from snn_inisim.event.layout import pad_channels
 from snn_inisim.event.wire import wire
 from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
@@ -115,6 +116,17 @@ class EventNetwork:
         self.biases: dict[str, Array] = {}
         self.positions = self.words = self.neurons = 0
         self._largest_layer = max(count(layer.output_shape) for layer in network.layers)
+        of_neurons = bool(OF_NEURONS & set(changed_settings(settings)))
+        self.plain = {
+            layer.name
+            for layer in network.spiking_layers
+            if not of_neurons and self._is_plain(layer)
+        }
+        self.windows = {
+            layer.name: Windows(layer, network.input_shapes(layer.name)[0])
+            for layer in network.layers
+            if isinstance(layer, MaxPooling2D) and finds_largest(layer)
+        }
         self._wire(fanout_n_l, is_binary=is_binary)
 
     def _wire(self, fanout_n_l: Mapping[str, Array], *, is_binary: bool) -> None:
@@ -173,8 +185,7 @@ class EventNetwork:
         y = weighted_sum(layer, inputs)
         return y + layer.bias_o * self.dt if isinstance(layer, Weighted) else y
 
-    def is_plain(self, layer: Spiking) -> bool:
-        """Return whether the neurons of a layer are plain integrate-and-fire neurons."""
-        of_cell = set(changed_settings(self.settings)) & OF_NEURONS
+    def _is_plain(self, layer: Spiking) -> bool:
+        """Return whether the neurons of a layer are plain, if no setting says otherwise."""
         own = isinstance(layer.activation, QuantizedReLU) or layer.bias_t_c is not None
-        return not of_cell and not own and self.reset in RESETS
+        return not own and self.reset in RESETS
