@@ -96,7 +96,7 @@ def write_aedat(source: Path, folder: Path) -> int:
 
 def snn(*arguments: object) -> str:
     """Run the ``snn`` command and return what it prints."""
-    command = [sys.executable, "-m", "snn_core.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "snn_core", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

@@ -120,7 +120,7 @@ def batch(ids: np.ndarray, steps: int, rng: np.random.Generator) -> BatchArrays:
 
 def report(run: Path, page: Path) -> tuple[float, float, float]:
     """Return how many seconds, seconds of processor time and megabytes `snn report` took."""
-    command = [sys.executable, "-m", "snn_core.cli", "report", str(run), "-o", str(page)]
+    command = [sys.executable, "-m", "snn_core", "report", str(run), "-o", str(page)]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

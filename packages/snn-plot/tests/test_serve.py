@@ -97,7 +97,7 @@ def test_a_taken_port_is_named(server):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another event there")
 def test_ctrl_c_ends_it_cleanly(run_dir):
-    command = [sys.executable, "-m", "snn_core.cli", "report", "--serve", run_dir.parent]
+    command = [sys.executable, "-m", "snn_core", "report", "--serve", run_dir.parent]
     process = subprocess.Popen(
         [*map(str, command), "--port", "0"],
         stdout=subprocess.PIPE,

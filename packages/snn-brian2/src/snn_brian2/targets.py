@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from snn_core.errors import SimulationError, SimulatorImportError
 from snn_core.files import make_folder
+from snn_core.installing import how_to_install
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ def import_brian2() -> None:
     except Exception as error:
         # With a NumPy that is too new or too old, importing fails in various ways.
         raise SimulatorImportError(
-            f"Brian2 cannot be imported: {type(error).__name__}: {error}. Install it with "
-            f"`pip install snn-brian2`, which chooses a NumPy that it works with."
+            f"Brian2 cannot be imported: {type(error).__name__}: {error}. This chooses a NumPy "
+            f"that it works with: {how_to_install('snn-brian2')}"
         ) from error
 
 

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from snn_core.errors import ArtifactError, ParseError
 from snn_core.evaluation.forward import check_consistent
 from snn_core.files import FileKind, atomic_write, explain_failures, require_file
+from snn_core.installing import how_to_update
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
 from snn_core.ir.input_data import UINT8_SCALE, InputData
@@ -288,8 +289,8 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path} has the format version {version!r}; expected a number from 1.")
     if version > VERSION:
         raise ArtifactError(
-            f"{path} has the format version {version}; this snn-core reads up to {VERSION}. Update "
-            f"it with `pip install -U snn-core`."
+            f"{path} has the format version {version}; this snn-core reads up to {VERSION}. "
+            f"{how_to_update()}"
         )
     for older in range(version, VERSION):
         manifest = MIGRATIONS[older](manifest)

@@ -6,9 +6,16 @@ Each message states what was found, what was expected and what to do. The comman
 
 from __future__ import annotations
 
+import difflib
 import sys
 import warnings
 from collections.abc import Iterable
+
+
+def suggest(name: object, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'run'?`` for a name that is nearly one of those known, or nothing."""
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 class SNNError(Exception):

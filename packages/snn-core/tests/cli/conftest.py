@@ -46,7 +46,7 @@ def artifact(snn: Snn, classifier: Callable[..., Path], images: Callable[..., Pa
 
 def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Start ``snn`` as a process."""
-    command = [sys.executable, "-m", "snn_core.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "snn_core", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, **{**pipes, **options})
 

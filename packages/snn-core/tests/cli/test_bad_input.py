@@ -222,8 +222,13 @@ def test_unknown_simulator(run, convert, images):
     assert "There is no simulator 'referenz'" in message
 
 
-def test_simulator_of_the_family_that_is_not_installed(run):
-    assert "Install it with `pip install snn-loihi`" in run(simulator="loihi")
+def test_simulator_of_the_family_that_is_not_installed(run, monkeypatch):
+    monkeypatch.setattr("snn_core.installing._clone", lambda: None)
+    monkeypatch.setattr("snn_core.simulation.registry.names", lambda: ["reference"])
+    message = run(simulator="loihi")
+    assert "It comes with snn-loihi. Install it with `python -m pip install" in message
+    assert "./packages/snn-loihi`, in a clone of the repository." in message
+    assert "--simulator reference needs nothing else" in message
 
 
 # Artifacts.
@@ -276,7 +281,7 @@ def test_artifact_from_a_newer_format(run, artifact, rewritten):
 
     message = run(source=rewritten(artifact, renew))
     assert f"has the format version {VERSION + 1}; this snn-core reads up to {VERSION}" in message
-    assert "pip install -U snn-core" in message
+    assert "Bring your clone of the repository up to date. Install it with" in message
 
 
 # Output.

@@ -96,7 +96,8 @@ def test_a_target_that_is_not_installed_names_its_package(snn, artifact, monkeyp
     installed(monkeypatch)
     done = snn("inspect", artifact, "--target", "loihi1")
     assert done.exit_code == 2
-    assert "`pip install snn-loihi`" in done.stderr.replace("\n", " ")
+    said = done.stderr.replace("\n", " ")
+    assert "It comes with snn-loihi. Install it with `python -m pip install" in said
     done = snn("inspect", artifact, "--target", "abacus")
     assert "There is no target 'abacus'. Installed: none." in done.stderr.replace("\n", " ")
 

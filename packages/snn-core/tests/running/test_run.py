@@ -420,3 +420,80 @@ def test_folders_of_version_1_are_read_as_classifications(network, tmp_path):
     assert loaded.summary() == result.summary()
     np.testing.assert_array_equal(loaded.accuracy_t, result.accuracy_t)
     assert loaded.output_b_o.shape == (11, 0)
+
+
+def test_a_result_shows_itself_in_a_line_and_as_a_table(network):
+    result = simulate(network)
+    shown = repr(result)
+    assert shown.startswith(
+        "<RunResult: reference, temporal_mean_rate: 11 samples, 20 steps of 1 ms;"
+    )
+    assert f"accuracy {result.accuracy:.2%} (analog {result.ann_accuracy:.2%})" in shown
+    assert "\n" not in shown
+    page = result._repr_html_()
+    assert f"<td>accuracy</td><td>{result.accuracy:.2%}</td>" in page
+    unlabelled = simulate(network, data=X)
+    assert "no labels" in repr(unlabelled)
+    assert "accuracy" not in repr(unlabelled)
+
+
+def test_a_table_has_a_row_for_each_sample(network):
+    result = simulate(network)
+    table = result.table()
+    assert {len(column) for column in table.values()} == {11}
+    np.testing.assert_array_equal(table["label"], Y)
+    np.testing.assert_array_equal(table["decision"], result.decision_b)
+    np.testing.assert_array_equal(table["spikes"], result.spikes_b_n.sum(axis=1))
+    assert {"label", "error"}.isdisjoint(simulate(network, data=X).table())
+
+
+def test_a_table_of_numbers_holds_targets_and_outputs(network):
+    targets = RNG.normal(size=(11, 3)).astype(np.float32)
+    result = simulate(network, data=(X, targets))
+    assert result.task == "regression"
+    table = result.table()
+    np.testing.assert_array_equal(table["target_2"], targets[:, 2])
+    np.testing.assert_array_equal(table["analog_output_0"], result.ann_output_b_o[:, 0])
+    assert "decision" not in table
+
+
+def test_arguments_are_shorthands_of_settings(network):
+    given = simulate(network, settings=None, timesteps=20, samples=5, batch_size=2, seed=3,
+                     record="spikes,input")  # fmt: skip
+    sections = {
+        "simulation": {"duration": 20, "num_to_test": 5, "batch_size": 2, "seed": 3},
+        "output": {"log_vars": ["spiketrains", "input"]},
+    }
+    assert_same(given, simulate(network, settings=sections))
+    assert given.samples == 5
+    assert set(given.metadata["identity"]["settings"]["output"]["log_vars"]) == {
+        "spiketrains",
+        "input",
+    }
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("timesteps", 0),
+        ("timesteps", 2.5),
+        ("timesteps", "ten"),
+        ("samples", 0),
+        ("samples", "all"),
+        ("batch_size", -1),
+        ("seed", "x"),
+        ("record", "voltage"),
+        ("record", 3),
+        ("settings", 5),
+        ("settings", {"simulation": 5}),
+        ("settings", {1: {}}),
+    ],
+)
+def test_an_impossible_argument_is_a_settings_error(network, argument, value):
+    with pytest.raises(SettingsError):
+        simulate(network, **{argument: value})
+
+
+def test_resuming_needs_a_folder(network):
+    with pytest.raises(ArtifactError, match="Found no folder to resume a run from"):
+        simulate(network, resume=True)

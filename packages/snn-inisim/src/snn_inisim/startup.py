@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from snn_core.errors import SimulatorImportError
 from snn_core.files import redirect_process_stderr
+from snn_core.installing import how_to_install
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -38,7 +39,7 @@ def import_tensorflow() -> None:
     except ImportError as error:
         raise SimulatorImportError(
             f"INIsim needs TensorFlow and Keras 3, which cannot be imported: {error}. "
-            f"Install them with `pip install snn-inisim`."
+            f"{how_to_install('snn-inisim')}"
         ) from error
     backend = sys.modules["keras"].backend.backend()
     if backend != "tensorflow":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from snn_core.errors import SNNError, SNNWarning
+from snn_core.cli import verbosity
+from snn_core.errors import SNNError, SNNWarning, suggest
 from snn_core.files import explain_failures
+from snn_core.installing import how_to_install
 
 GROUP = "snn.commands"
 """Entry points under which other packages add commands."""
@@ -45,15 +49,33 @@ class LazyGroup(click.Group):
             found = getattr(import_module(f"snn_core.cli.{cmd_name}"), cmd_name)
         else:
             plugin = _plugins().get(cmd_name)
-            if plugin is None and cmd_name in ELSEWHERE:
-                package = ELSEWHERE[cmd_name]
-                ctx.fail(f"{cmd_name!r} comes with {package}: python -m pip install {package}")
             if plugin is None:
                 return None
             found = plugin.load()
         if not isinstance(found, click.Command):
             raise SNNError(f"The command {cmd_name!r} is {found!r}; expected a click command.")
-        return found
+        return verbosity.add_options(found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that was asked for, or say what is like it or brings it."""
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            if name in ELSEWHERE:
+                package = ELSEWHERE[name]
+                ctx.fail(f"{name!r} comes with {package}. {how_to_install(package)}")
+            ctx.fail(f"No such command {name!r}.{suggest(name, (*known, *ELSEWHERE))}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin like a word, without importing them."""
+        commands = [
+            CompletionItem(name, help=COMMANDS.get(name))
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -100,6 +122,8 @@ def _error_boundary() -> Iterator[None]:
             sys.stdout.flush()
     except SNNError as error:
         with suppress(OSError):  # standard error may be closed, too
+            if verbosity.is_verbose():
+                click.echo("".join(traceback.format_exception(error)), err=True)
             click.echo(f"Error: {error}", err=True)
         _close_broken_output()
         raise click.exceptions.Exit(2) from None
@@ -149,7 +173,26 @@ def _origin(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown package"
 
 
+def _show_versions(ctx: click.Context, _option: click.Parameter, given: bool) -> None:  # noqa: FBT001
+    if given:
+        from snn_core.cli.versions import describe_versions
+
+        click.echo(describe_versions())
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="snn-core", prog_name="snn")
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of all packages and of what they use, and exit.",
+)
 def main() -> None:
     """Convert trained neural networks into spiking ones and run them on any simulator."""
+
+
+verbosity.add_options(main)

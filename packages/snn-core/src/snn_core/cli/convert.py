@@ -12,10 +12,11 @@ import click
 
 import snn_core
 from snn_core.artifact import FILE, dumps, save
-from snn_core.cli import common
+from snn_core.cli import common, flags
 from snn_core.cli.run import run_and_show
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
+from snn_core.conversion.presets import MEANING
 from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.data.preparation import describe_entry
@@ -25,18 +26,18 @@ from snn_core.ir import Network
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, require_exact
-from snn_core.running.result import RunFolder
-from snn_core.settings import Settings
+from snn_core.running.folder import require_usable
+from snn_core.settings import SPIKE_CODES, Settings
 from snn_core.simulation import registry
 
 
 @click.command()
 @click.argument("source")
-@click.option("-o", "--output", required=True, type=common.PATH, help="Artifact to write, OUT.snn.")
+@click.option("-o", "--output", required=True, type=flags.PATH, help="Artifact to write, OUT.snn.")
 @click.option(
     "--data",
     required=True,
-    type=common.PATH,
+    type=flags.PATH,
     help="Calibration data: .npz with x, or a folder of x_norm.npz, images or recordings.",
 )
 @click.option(
@@ -45,30 +46,33 @@ from snn_core.simulation import registry
     type=click.Choice(sorted(PRESETS)),
     default="fast",
     show_default=True,
-    help="Set of conversion settings.",
+    help="Set of conversion settings. "
+    + " ".join(f"{name}: {MEANING[name]}." for name in sorted(PRESETS)),
 )
-@click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps to convert for.")
+@click.option(
+    "--spike-code",
+    type=click.Choice(SPIKE_CODES),
+    help="How spikes stand for numbers; docs/spike-codes.md says what each costs. If not given, "
+    "that of the settings, which is temporal_mean_rate unless they say otherwise.",
+)
 @click.option(
     "--percentile",
     type=click.FloatRange(0, 100, min_open=True),
     help="Scale layers by this percentile of their activations.",
 )
-@click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
 @click.option(
     "--uint8-scale",
-    type=common.number,
+    type=flags.number,
     metavar="FACTOR",
     help="Factor for 8-bit integers, such as 1 or 1/255, in all data of the network. By default "
     "1/255, or 1 where the model rescales by itself.",
 )
 @click.option("--force", is_flag=True, help="Replace OUT.snn if it is there; other files never.")
 @click.option(
-    "--test", type=common.PATH, help="Simulate afterwards, on these test data, with labels."
+    "--test", type=flags.PATH, help="Simulate afterwards, on these test data, with labels."
 )
-@click.option(
-    "--simulator", help="Simulator for that. If not given, that of the settings; see `snn run`."
-)
-@click.option("--results", type=common.PATH, help="Folder for the results of the simulation.")
+@flags.simulator_option("Simulator for that. If not given, that of the settings; see `snn run`.")
+@click.option("--results", type=flags.PATH, help="Folder for the results of the simulation.")
 @click.option(
     "--check",
     type=click.Choice(["error", "warn", "off"]),
@@ -82,17 +86,18 @@ from snn_core.simulation import registry
     show_default=True,
     help="Try the converted network out on a few calibration samples; takes seconds.",
 )
-@common.model_options
-@common.simulation_options("Calibrate with N samples only.")
+@flags.model_options
+@flags.settings_options(
+    timesteps="Number of steps to convert for.", samples="Calibrate with N samples only."
+)
+@flags.result_options
 def convert(
     *,
     source: str,
     output: Path,
     data: Path,
     preset_name: str,
-    timesteps: int | None,
     percentile: float | None,
-    settings_file: Path | None,
     uint8_scale: float | None,
     simulator: str | None,
     force: bool,
@@ -104,17 +109,17 @@ def convert(
     weights: Path | None,
     resume: bool,
     as_json: bool,
-    **flags: Any,
+    **chosen: Any,
 ) -> None:
     """Convert SOURCE into a spiking network.
 
     SOURCE is the file of a trained model, or the name of one that Python code defines, as
     package.module:attribute.
     """
-    if simulator is not None and test is None:
-        raise click.UsageError("--simulator needs test data to simulate; give --test, too.")
-    settings = common.read_settings(settings_file, preset(preset_name))
-    settings = common.with_flags(settings, stage="convert", timesteps=timesteps, **flags)
+    for option, value in (("--simulator", simulator), ("--results", results)):
+        if value is not None and test is None:
+            raise click.UsageError(f"{option} needs test data to simulate; give --test, too.")
+    settings = flags.chosen_settings(preset(preset_name), stage="convert", **chosen)
     if percentile is not None:
         settings = settings.updated(
             {"normalization": {"method": "percentile", "percentile": percentile}}
@@ -126,7 +131,7 @@ def convert(
         registry.get(simulator)
     _require_room(output, results, force=force, resume=resume)
     with common.show_phases():
-        parsed = read(common.model_source(source, weights), input_shape=input_shape)
+        parsed = read(flags.model_source(source, weights), input_shape=input_shape)
         calibration = _load(data, parsed, settings)
         done = _convert(parsed, calibration, settings, check=check, trial=trial)
         provenance = _provenance(source, parsed, calibration, done.exactness)
@@ -158,13 +163,11 @@ def convert(
 def _require_room(output: Path, results: Path | None, *, force: bool, resume: bool) -> None:
     """Make sure that everything can be written, before the long work."""
     require_writable(output, kind=FILE, overwrite=force or resume)
-    if results is None:
-        return
-    if results.resolve() in (output.resolve(), *output.resolve().parents):
+    if results is not None and results.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(
             f"The folder for results, {results}, would hold {output}; choose another one."
         )
-    RunFolder(results).require_usable(resume=resume)
+    require_usable(results, resume=resume)
 
 
 def _write(network: Network, output: Path, *, force: bool, resume: bool, **parts: Any) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snn_core.artifact import Artifact, load_artifact
-from snn_core.cli import common
+from snn_core.cli import common, flags
 from snn_core.data.preparation import describe_entry
 from snn_core.errors import ArtifactError
 from snn_core.ir import Layer, Network, Spiking
@@ -45,7 +45,7 @@ WIDTH = 160
 
 @click.command()
 @click.argument("source")
-@common.model_options
+@flags.model_options
 @click.option(
     "--target",
     metavar="CHIP",
@@ -64,7 +64,7 @@ def inspect(
 
     A model is a file, or the name of one that Python code defines, as package.module:attribute.
     """
-    model = common.model_source(source, weights)
+    model = flags.model_source(source, weights)
     if isinstance(model, str) and not Path(model).exists():
         raise ArtifactError(f"There is no file {model}; expected a .snn file or a model.")
     if isinstance(model, str) and Path(model).suffix == ".snn":

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from snn_core.artifact import load
-from snn_core.cli import common
+from snn_core.cli import common, flags, verbosity
 from snn_core.ir import Network
+from snn_core.running.folder import require_usable
 from snn_core.running.result import RunResult
 from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
@@ -17,48 +18,58 @@ from snn_core.simulation.contract import StopSimulation
 
 
 @click.command()
-@click.argument("artifact", type=common.PATH)
-@click.option(
-    "--simulator",
-    help="Name of the simulator; see `snn simulators`. If not given, that of the settings, which "
-    "is inisim unless they say otherwise.",
+@click.argument("artifact", type=flags.PATH)
+@flags.simulator_option(
+    "Name of the simulator; see `snn simulators`. If not given, that of the settings, which is "
+    "inisim unless they say otherwise."
 )
 @click.option(
     "--data",
     required=True,
-    type=common.PATH,
-    help="Test data: .npz with x and y, or a folder with images or recordings of each class.",
+    type=flags.PATH,
+    help="Test data: .npz with x and y, .npy, or a folder with images or recordings of each class.",
 )
-@click.option("--timesteps", type=click.IntRange(min=1), help="Number of steps.")
-@click.option("--settings", "settings_file", type=common.PATH, help="TOML or INI file.")
-@click.option("-o", "--output", type=common.PATH, help="Folder for the results.")
-@common.simulation_options("Simulate only N samples, which are taken from all classes in turn.")
+@click.option("-o", "--output", type=flags.PATH, help="Folder for the results.")
+@flags.settings_options(
+    timesteps="Number of steps.",
+    samples="Simulate only N samples, which are taken from all classes in turn.",
+)
+@click.option(
+    "--sample-range",
+    type=flags.sample_range,
+    metavar="FIRST:END",
+    help="Simulate these samples instead: 100:200 are the samples 100 to 199.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print a line for each sample as CSV.")
+@flags.result_options
 def run(
     *,
     artifact: Path,
     simulator: str | None,
     data: Path,
-    timesteps: int | None,
-    settings_file: Path | None,
     output: Path | None,
     resume: bool,
     as_json: bool,
-    **flags: Any,
+    as_csv: bool,
+    **chosen: Any,
 ) -> None:
     """Simulate ARTIFACT, a converted network, on test data."""
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv both print the results; give one of them.")
+    require_usable(output, resume=resume)
     network = load(artifact)
-    settings = common.read_settings(settings_file, network.settings_for())
-    settings = common.with_flags(settings, stage="run", timesteps=timesteps, **flags)
+    settings = flags.chosen_settings(network.settings_for(), stage="run", **chosen)
+    settings = network.settings_for(settings)
     result = run_and_show(
         network,
-        network.settings_for(settings),
+        settings,
         simulator=simulator or settings.simulation.simulator,
         data=data,
         output=output,
         resume=resume,
     )
     _describe_samples(result)
-    common.print_result(result, as_json=as_json)
+    common.print_result(result, as_json=as_json, as_csv=as_csv)
     if result.interrupted:
         raise SystemExit(common.INTERRUPTED)
 
@@ -67,9 +78,9 @@ def _describe_samples(result: RunResult) -> None:
     """Say on standard error how 8-bit samples entered and which classes there are."""
     entered = result.metadata["input"]
     if entered:
-        click.echo(f"input: {entered}", err=True)
+        common.note(f"input: {entered}")
     if result.classes:
-        click.echo(common.class_line(result.classes), err=True)
+        common.note(common.class_line(result.classes))
 
 
 def run_and_show(
@@ -82,6 +93,9 @@ def run_and_show(
     resume: bool,
 ) -> RunResult:
     """Simulate with a progress bar; Ctrl-C stops after the current step."""
+    if verbosity.is_verbose():
+        for line in settings.changes():
+            common.note(f"setting: {line}")
     with common.interruptible() as stop, common.progress_bar(simulator) as progress:
         try:
             result = simulate(
@@ -98,7 +112,7 @@ def run_and_show(
             common.stderr_console().print("Stopped before the first batch was finished.")
             raise SystemExit(common.INTERRUPTED) from None
     for name, value in result.metadata.get("details", {}).items():
-        common.stderr_console().print(f"{simulator}: {name}: {value}", markup=False)
+        common.note(f"{simulator}: {name}: {value}")
     if result.interrupted:
         kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
         common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")

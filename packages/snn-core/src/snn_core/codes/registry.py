@@ -67,8 +67,13 @@ def set_timesteps(
     Raises
     ------
     SettingsError
-        If the spike code determines the number of steps.
+        If it is no number of steps, or the spike code determines it.
     """
+    found: object = timesteps  # which may come from anywhere
+    if not isinstance(found, (int, np.integer)) or found < 1:
+        raise SettingsError(
+            f"Found timesteps = {timesteps!r}; expected a whole number of at least 1."
+        )
     code = code_of(settings)
     if code.steps_setting is not None:
         raise SettingsError(

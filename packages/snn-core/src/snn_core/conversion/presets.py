@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from snn_core.errors import SettingsError
+from snn_core.errors import SettingsError, suggest
 from snn_core.settings import Settings
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -32,6 +32,14 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 """Named sets of settings: ``seed`` behaves like the original, ``fast`` decides in few steps."""
 
+MEANING: Mapping[str, str] = {
+    "seed": "as snn_toolbox does: thresholds at the 99.9th percentile, one for each layer, and 200 "
+    "steps whose output spikes are counted",
+    "fast": "few steps (32): thresholds of least error for each channel, and the class with the "
+    "largest potential",
+}
+"""What the presets are, in a few words."""
+
 
 def preset(name: str) -> Settings:
     """Return the settings of a preset.
@@ -42,5 +50,6 @@ def preset(name: str) -> Settings:
         If there is none of that name.
     """
     if name not in PRESETS:
-        raise SettingsError(f"Unknown preset {name!r}; known: {', '.join(sorted(PRESETS))}.")
+        hint = suggest(name, PRESETS)
+        raise SettingsError(f"Unknown preset {name!r}.{hint} Known: {', '.join(sorted(PRESETS))}.")
     return Settings.of(PRESETS[name])

@@ -14,6 +14,7 @@ from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.preparation import describe_preparation
 from snn_core.errors import DataError
+from snn_core.installing import how_to_install
 from snn_core.settings import DatagenKwargs, InputSettings
 from snn_core.typing import Array, Float32, Shape
 
@@ -99,7 +100,7 @@ def _decode(path: Path, settings: InputSettings) -> Array:
         from PIL import Image
     except ImportError as error:
         raise DataError(
-            f"{path} is an image, which needs Pillow: python -m pip install 'snn-core[images]'."
+            f"{path} is an image, which needs Pillow. {how_to_install('snn-core', extra='images')}"
         ) from error
     try:
         with Image.open(path, formats=_FORMATS) as image:

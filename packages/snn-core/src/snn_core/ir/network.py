@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from snn_core.errors import ParseError
+from snn_core.ir.display import describe_network, network_html
 from snn_core.ir.input_data import InputData
 from snn_core.ir.layers import Input, Layer, Spiking, rebuild
 from snn_core.settings import Settings
@@ -75,6 +76,14 @@ class Network:
             raise ParseError(f"Found outputs {exits}; expected exactly one output layer.")
         if self.readout not in READOUTS:
             raise ParseError(f"Unknown readout {self.readout!r}; expected one of {READOUTS}.")
+
+    def __repr__(self) -> str:
+        """Return shapes, size and conversion, in one line."""
+        return f"<{describe_network(self)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the layers as a table and the history as a list, for notebooks."""
+        return network_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by construction; processes hand networks to each other."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
+from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.passes import run_structural
 from snn_core.phases import phase
@@ -326,8 +327,8 @@ def require(module: str, *, extra: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ParseError(
-            f"Reading this model needs the package {module!r} ({error}). Install it with "
-            f"`pip install 'snn-core[{extra}]'`."
+            f"Reading this model needs the package {module!r} ({error}). "
+            f"{how_to_install('snn-core', extra=extra)}"
         ) from error
 
 

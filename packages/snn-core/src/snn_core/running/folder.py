@@ -18,6 +18,7 @@ import numpy as np
 
 from snn_core.errors import ArtifactError
 from snn_core.files import atomic_write, list_folder, make_folder
+from snn_core.installing import how_to_update
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
 from snn_core.simulation.batches import BatchResult
@@ -181,7 +182,7 @@ class RunFolder:
         if version > VERSION:
             raise ArtifactError(
                 f"{self.path} has the format version {version}; this snn-core reads up to "
-                f"{VERSION}. Update it with `pip install -U snn-core`."
+                f"{VERSION}. {how_to_update()}"
             )
         return found
 
@@ -211,6 +212,25 @@ class RunFolder:
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         with atomic_write(self.path / name, overwrite=True) as file:
             file.write(json.dumps(value, indent=1).encode())
+
+
+def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
+    """Make sure that a run can be kept in a folder if there is one, or go on there.
+
+    Raises
+    ------
+    ArtifactError
+        If a run shall go on without a folder; else see `RunFolder.require_usable`.
+    DataError
+        See `RunFolder.require_usable`.
+    """
+    if path is not None:
+        RunFolder(path).require_usable(resume=resume)
+    elif resume:
+        raise ArtifactError(
+            "Found no folder to resume a run from; give the one with its results (-o of snn run, "
+            "--results of snn convert, output_dir)."
+        )
 
 
 def _read_batch(path: Path) -> BatchArrays:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
+from snn_core.running.display import describe_result, result_html, samples_table
 from snn_core.running.folder import ARRAYS, BatchArrays, RunFolder
 from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
@@ -89,6 +90,14 @@ class RunResult:
     simulate_s: float
     logs: Sequence[Mapping[str, Array]] = ()
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        """Return what was run and what it reached, in one line."""
+        return f"<{describe_result(self)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the figures as a table, for notebooks."""
+        return result_html(self)
 
     @classmethod
     def of(
@@ -310,6 +319,15 @@ class RunResult:
         names = [*names, "difference" if self.task == "regression" else "agreement"]
         values = {name: float(getattr(self, name)) for name in names}
         return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+    def table(self) -> dict[str, Array]:
+        """Return one value for each sample, by name of the column.
+
+        Labels and decisions of classes; errors where there are labels; spikes and operations;
+        targets and outputs where they are no classes. ``pandas.DataFrame(result.table())`` makes a
+        data frame of it, ``snn run --csv`` prints it.
+        """
+        return samples_table(self)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of the run as plain values."""

@@ -6,14 +6,13 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
 import snn_core
 from snn_core import artifact
-from snn_core.codes import set_timesteps
 from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation
@@ -23,7 +22,9 @@ from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
+from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
+from snn_core.running.shorthands import set_shorthands
 from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
@@ -50,7 +51,10 @@ def run(
     data: Data,
     settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
+    samples: int | None = None,
+    batch_size: int | None = None,
     seed: int | None = None,
+    record: str | Iterable[str] | None = None,
     output_dir: PathLikeStr | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -76,8 +80,15 @@ def run(
         was converted: steps, spike code, read-out and everything else.
     timesteps
         Number of steps, instead of the duration in the settings.
+    samples
+        Number of samples to simulate, taken from all classes in turn.
+    batch_size
+        Samples simulated at a time.
     seed
         Seed of all random numbers, instead of the one in the settings.
+    record
+        Variables to record: some of ``spikes``, ``potentials``, ``input`` and ``activations``, or
+        ``"all"``.
     output_dir
         Folder for the results; nothing is written if not given.
     resume
@@ -110,16 +121,22 @@ def run(
         was calibrated on prepared images; see `snn_core.data.ranges` and
         `snn_core.data.preparation`.
     """
-    if output_dir is not None:
-        RunFolder(output_dir).require_usable(resume=resume)
+    require_usable(output_dir, resume=resume)
     network = network_or_path
     if not isinstance(network, Network):
         network = artifact.load(network)
-    if isinstance(settings, Mapping):
+    if settings is not None and not isinstance(settings, Settings):
         settings = Settings.of(settings, simulators=tuple(registry.names()))
     if settings is not None:
         _require_input_scale(network, settings)
-    settings = _override(network.settings_for(settings), timesteps=timesteps, seed=seed)
+    settings = set_shorthands(
+        network.settings_for(settings),
+        timesteps=timesteps,
+        samples=samples,
+        batch_size=batch_size,
+        seed=seed,
+        record=record,
+    )
     simulator = registry.current_name(simulator or settings.simulation.simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
@@ -159,13 +176,6 @@ def _require_input_scale(network: Network, settings: Settings) -> None:
             f"Found input.uint8_scale = {wanted:g}; the network was converted with {known:g} "
             f"({network.input_data}). Convert the model with it, or leave it out."
         )
-
-
-def _override(settings: Settings, *, timesteps: int | None, seed: int | None) -> Settings:
-    """Set the number of steps and the seed, where they are given."""
-    if timesteps is not None:
-        settings = set_timesteps(settings, timesteps, stage="run")
-    return settings if seed is None else settings.updated({"simulation": {"seed": seed}})
 
 
 def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Task]:

@@ -1,6 +1,7 @@
 """Settings: typed, validated, with the sections and keys of snn_toolbox's INI files."""
 
 from snn_core.settings.cell import CellSettings
+from snn_core.settings.files import read_assignments
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.section import Options, Section, Stage
 from snn_core.settings.tree import (
@@ -28,4 +29,5 @@ __all__ = [
     "Settings",
     "SimulationSettings",
     "Stage",
+    "read_assignments",
 ]

@@ -1,10 +1,11 @@
-"""Settings files: TOML, or INI with Python literals, as nested dictionaries."""
+"""Settings as text: TOML and INI files, and single assignments, as nested dictionaries."""
 
 from __future__ import annotations
 
 import ast
 import configparser
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,34 @@ def read_tree(path: Path) -> dict[str, Any]:
         return _parse_toml(text) if path.suffix == ".toml" else _parse_ini(text)
     except (ValueError, configparser.Error) as error:
         raise SettingsError(f"{path} is not a valid settings file: {error}") from error
+
+
+def read_assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Return the settings that texts such as ``cell.leak=0.1`` set, unchecked.
+
+    Values are written as in INI files. A longer name sets one key of a setting that has keys of its
+    own: ``input.dataflow_kwargs.color_mode=rgb``.
+
+    Raises
+    ------
+    SettingsError
+        If a text is no assignment.
+    """
+    tree: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        *sections, key = (part.strip() for part in name.split("."))
+        if not (equals and sections and all((*sections, key))):
+            raise SettingsError(
+                f"Found {text!r}; expected section.key=value, such as simulation.batch_size=10."
+            )
+        place = tree
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise SettingsError(f"Found {text!r}, but {section} was given a value before.")
+        place[key] = _parse_literal(value.strip())
+    return tree
 
 
 def _parse_toml(text: str) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from snn_core.errors import SettingsError
+from snn_core.errors import SettingsError, suggest
 
 Stage: TypeAlias = Literal["convert", "run"]
 """When a setting has its effect: while a network is converted, or in each run of it."""
@@ -32,6 +33,15 @@ class Section(BaseModel):
     stage: ClassVar[Stage] = "run"
     other_stage: ClassVar[frozenset[str]] = frozenset()
     claimed: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_known_keys(cls, values: object) -> object:
+        """Refuse keys that there are not, with the nearest that there is."""
+        for key in values if isinstance(values, Mapping) else ():
+            if key not in cls.model_fields:
+                raise ValueError(_describe_unknown(str(key), cls.model_fields, what="key"))
+        return values
 
     @classmethod
     def keys_of(cls, stage: Stage) -> list[str]:
@@ -70,20 +80,20 @@ def require_known(name: str, known: Iterable[str], *, what: str) -> None:
         Names the nearest known name.
     """
     known = tuple(known)
-    if name in known:
-        return
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise SettingsError(
-        f"Unknown {what}: {name!r}.{hint} Known: {', '.join(sorted(known)) or 'none'}."
-    )
+    if name not in known:
+        raise SettingsError(_describe_unknown(name, known, what=what))
+
+
+def _describe_unknown(name: str, known: Iterable[str], *, what: str) -> str:
+    known = sorted(known)
+    return f"Unknown {what}: {name!r}.{suggest(name, known)} Known: {', '.join(known) or 'none'}."
 
 
 def describe_errors(error: ValidationError) -> str:
     """Return a message with a line for each impossible setting: what was found, what expected."""
     lines = []
     for item in error.errors():
-        message = item["msg"].removeprefix("Value error, ")
+        message = _describe_error(item)
         # Behind section and key follow pydantic's names for the branches of a union, unless the
         # value has keys of its own.
         place = tuple(map(str, item["loc"]))
@@ -91,3 +101,12 @@ def describe_errors(error: ValidationError) -> str:
         where = ".".join(place[:depth])
         lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
     return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def _describe_error(item: ErrorDetails) -> str:
+    """Return what was expected, with the nearest of the words that a setting takes."""
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] != "literal_error":
+        return message
+    hint = suggest(str(item["input"]), re.findall(r"'([^']*)'", message))
+    return f"{message}.{hint}" if hint else message

@@ -19,6 +19,7 @@ from snn_core.settings.cell import CellSettings
 from snn_core.settings.files import read_tree
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
+from snn_core.settings.output import RECORDABLE, OutputSettings
 from snn_core.settings.section import Section, Stage, describe_errors, require_known
 from snn_core.typing import PathLikeStr
 
@@ -44,18 +45,6 @@ SPIKE_CODES = (
     "ttfs_corrective",
     "ttfs_exact",
 )
-
-RECORDABLE = ("spiketrains", "mem", "input", "activations")
-
-_LOG_VARS = {
-    "spiketrains_n_b_l_t": "spiketrains",
-    "mem_n_b_l_t": "mem",
-    "input_b_l_t": "input",
-    "activations_n_b_l": "activations",
-    # Always recorded here, so asking for them adds nothing.
-    "synaptic_operations_b_t": None,
-    "neuron_operations_b_t": None,
-}
 
 
 class NormalizationSettings(Section):
@@ -176,30 +165,6 @@ class SimulationSettings(Section):
         return (1.0 if value else None) if isinstance(value, bool) else value
 
 
-class OutputSettings(Section):
-    """Variables that are recorded."""
-
-    log_vars: frozenset[Literal[RECORDABLE]] = Field(  # type: ignore[valid-type]
-        frozenset(), description="variables to record besides decisions, counts and operations"
-    )
-
-    @field_validator("log_vars", mode="before")
-    @classmethod
-    def _accept_original_names(cls, value: object) -> object:
-        """Accept the original's names; ``all`` stands for every variable."""
-        if isinstance(value, str):
-            value = [value]
-        if isinstance(value, Mapping):  # the literal {} of an INI file is an empty dict
-            value = list(value)
-        if not isinstance(value, (list, tuple, set, frozenset)):
-            return value
-        if "all" in value:
-            return frozenset(RECORDABLE)
-        return frozenset(
-            name for item in value if (name := _LOG_VARS.get(str(item), str(item))) is not None
-        )
-
-
 class Settings(Section):
     """All settings of a conversion and a simulation.
 
@@ -284,6 +249,16 @@ class Settings(Section):
         _require_short_steps(found, converted)
         return found
 
+    def changes(self) -> list[str]:
+        """Return the settings that differ from the defaults, as ``section.key = value``."""
+        default = Settings()
+        return [
+            f"{name}.{key} = {value!r}"
+            for name, section in self
+            for key, value in (section.items() if isinstance(section, dict) else section)
+            if isinstance(section, dict) or value != getattr(getattr(default, name), key)
+        ]
+
     def to_tree(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain JSON values, in a fixed order."""
         tree = self.model_dump(mode="json")
@@ -332,6 +307,12 @@ class Settings(Section):
         SettingsError
             As in `of`.
         """
+        found: object = tree  # which may come from anywhere
+        if not isinstance(found, Mapping):
+            raise SettingsError(
+                f"Found settings of type {type(tree).__name__}; expected Settings, or a dictionary "
+                f"from sections to dictionaries: {{'simulation': {{'duration': 32}}}}."
+            )
         # Only what was given, so that it stays known what was.
         values = self.model_dump(exclude_unset=True)
         tree = with_clamp_indices(tree)
@@ -354,11 +335,10 @@ class Settings(Section):
                         )
                     own_section[name] = {**own_section.get(name, {}), **own}
                 continue
-            items = _translate_keys(section, items)
-            known = type(getattr(self, section)).model_fields
-            for key in items:
-                require_known(key, known, what=f"key in section [{section}]")
-            own_section.update(items)
+            present = getattr(self, section)
+            for key, value in _translate_keys(section, items).items():
+                require_known(key, type(present).model_fields, what=f"key in section [{section}]")
+                own_section[key] = _merge(getattr(present, key), value)
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
@@ -366,6 +346,16 @@ class Settings(Section):
 
 
 _SECTIONS = tuple(Settings.model_fields)
+
+
+def _merge(present: object, given: object) -> object:
+    """Return the value of a key: a setting with keys of its own keeps those that are not given.
+
+    Without any key it starts anew.
+    """
+    if not (isinstance(present, Section) and isinstance(given, Mapping) and given):
+        return given
+    return {**present.model_dump(exclude_unset=True), **given}
 
 
 LONGEST_STEP_MS = 1.0

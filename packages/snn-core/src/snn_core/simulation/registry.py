@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -12,7 +11,9 @@ from snn_core.errors import (
     SimulatorImportError,
     SNNError,
     UnknownSimulatorError,
+    suggest,
 )
+from snn_core.installing import how_to_install
 from snn_core.simulation.contract import CONTRACT, AbstractSNN, Capabilities
 
 GROUP = "snn.simulators"
@@ -38,6 +39,9 @@ HOMES = {
     "loihi": "snn-loihi",
 }
 """Which package of the family brings a simulator."""
+
+SMALLEST = "reference"
+"""The simulator that comes with this package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +150,12 @@ def _origin(entry: EntryPoint) -> str:
 def _describe_unknown(name: str, known: Sequence[str]) -> str:
     home = HOMES.get(name)
     if home:
-        advice = f" Install it with `pip install {home}`."
+        advice = f" It comes with {home}. {how_to_install(home)}"
     else:
-        near = difflib.get_close_matches(name, [*known, *HOMES], n=1)
-        advice = f" Did you mean {near[0]!r}?" if near else ""
-    return f"There is no simulator {name!r}.{advice} Installed: {', '.join(known) or 'none'}."
+        advice = suggest(name, [*known, *HOMES])
+    instead = ""
+    if home and SMALLEST in known:
+        instead = f" --simulator {SMALLEST} needs nothing else, and is slow."
+    return (
+        f"There is no simulator {name!r}.{advice}{instead} Installed: {', '.join(known) or 'none'}."
+    )

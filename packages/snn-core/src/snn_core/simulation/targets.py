@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
-from snn_core.errors import UnknownSimulatorError
+from snn_core.errors import UnknownSimulatorError, suggest
+from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.settings import Settings
 
@@ -62,7 +63,8 @@ def get(name: str) -> Describe:
             found: Describe = entry.load()
             return found
     home = HOMES.get(name)
-    advice = f" Install it with `pip install {home}`." if home else ""
+    known = names()
+    advice = f" It comes with {home}. {how_to_install(home)}" if home else suggest(name, known)
     raise UnknownSimulatorError(
-        f"There is no target {name!r}.{advice} Installed: {', '.join(names()) or 'none'}."
+        f"There is no target {name!r}.{advice} Installed: {', '.join(known) or 'none'}."
     )

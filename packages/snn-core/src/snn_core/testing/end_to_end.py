@@ -18,7 +18,7 @@ from snn_core.testing.declaration import registered_names
 from snn_core.testing.runner import smoke
 from snn_core.testing.suite import Suite
 
-COMMAND = ("-m", "snn_core.cli", "run")
+COMMAND = ("-m", "snn_core", "run")
 TIME_LIMIT_S = 600
 
 

@@ -125,7 +125,7 @@ class ParserFiles(ParserSuite):
                 data, out = Path(folder) / "data.npz", Path(folder) / "net.snn"
                 np.savez(data, x=samples(network))
                 files = (str(path), "--data", str(data), "-o", str(out))
-                command = [sys.executable, "-m", "snn_core.cli", "convert", *files]
+                command = [sys.executable, "-m", "snn_core", "convert", *files]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 assert done.returncode == 0, f"source {name!r}: {done.stdout}\n{done.stderr}"
                 converted = artifact.load(out)

@@ -18,6 +18,7 @@ import numpy as np
 
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
+from snn_core.installing import how_to_install
 from snn_core.typing import Array, Pair
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -128,8 +129,8 @@ def _unpack(packet: bytes, compression: str, path: Path) -> bytes:
         found, is_whole = unpack(packet)
     except ImportError as error:
         raise DataError(
-            f"{path} is compressed by {compression}, which needs a library: "
-            f"python -m pip install 'snn-core[events]'."
+            f"{path} is compressed by {compression}, which needs a library. "
+            f"{how_to_install('snn-core', extra='events')}"
         ) from error
     except Exception as error:  # the libraries have errors of their own
         raise _DamagedError(f"{compression}: {error}") from error

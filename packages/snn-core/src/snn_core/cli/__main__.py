@@ -1,5 +1,0 @@
-"""``python -m snn_core.cli`` is the ``snn`` command."""
-
-from snn_core.cli import main
-
-main(prog_name="snn")

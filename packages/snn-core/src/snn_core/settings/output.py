@@ -1,0 +1,50 @@
+"""The section ``[output]`` of the settings: what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from snn_core.settings.section import Section
+
+RECORDABLE = ("spiketrains", "mem", "input", "activations")
+
+_LOG_VARS = {
+    "spikes": "spiketrains",
+    "potentials": "mem",
+    "spiketrains_n_b_l_t": "spiketrains",
+    "mem_n_b_l_t": "mem",
+    "input_b_l_t": "input",
+    "activations_n_b_l": "activations",
+    # Always recorded here, so asking for them adds nothing.
+    "synaptic_operations_b_t": None,
+    "neuron_operations_b_t": None,
+}
+
+
+class OutputSettings(Section):
+    """Variables that are recorded."""
+
+    log_vars: frozenset[Literal[RECORDABLE]] = Field(  # type: ignore[valid-type]
+        frozenset(),
+        description="variables to record besides decisions, counts and operations; "
+        "`spikes` and `potentials` are short for `spiketrains` and `mem`, `all` for all of them",
+    )
+
+    @field_validator("log_vars", mode="before")
+    @classmethod
+    def _accept_original_names(cls, value: object) -> object:
+        """Accept short names and the original's; ``all`` stands for every variable."""
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
+        if isinstance(value, Mapping):  # the literal {} of an INI file is an empty dict
+            value = list(value)
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            return value
+        if "all" in value:
+            return frozenset(RECORDABLE)
+        return frozenset(
+            name for item in value if (name := _LOG_VARS.get(str(item), str(item))) is not None
+        )
