@@ -65,7 +65,7 @@ def main() -> int:
                     "duration": timesteps,
                     "num_to_test": arguments.samples,
                 },
-                "output": {"log_vars": ["spiketrains", "activations"] if recorded else []},
+                "output": {"log_vars": ["spiketrains", "activations", "input"] if recorded else []},
             }
         )
         folder = arguments.output / f"{name}-{timesteps}-{arguments.samples}"

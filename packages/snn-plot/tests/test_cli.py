@@ -3,6 +3,8 @@ import shutil
 
 import pytest
 
+from snn_plot.graphs import KINDS
+
 PNG = b"\x89PNG"
 
 
@@ -27,7 +29,15 @@ def test_formats(snn, plain_dir, tmp_path, kind, start):
     done = snn("plot", plain_dir, "--format", kind, "-o", tmp_path, "--unit", "ms")
     assert done.exit_code == 0
     assert (tmp_path / f"confusion_matrix.{kind}").read_bytes().startswith(start)
-    assert "without spiketrains: run again with spiketrains in output.log_vars" in done.stderr
+    kinds = len(KINDS) - len({"error_vs_time", "ops_vs_time", "confusion_matrix"})
+    kinds -= len({"outputs", "probes", "weight_distribution", "parameter_histogram"})
+    assert done.stderr.splitlines() == [
+        f"  for {kinds} more kinds, run again with --record all",
+        "  for 2 more kinds, give the converted network with --model FILE.snn",
+    ]
+    quiet = snn("plot", plain_dir, "--format", kind, "-o", tmp_path, "--force", "--quiet")
+    assert quiet.stdout == done.stdout
+    assert quiet.stderr == ""
 
 
 def test_weights_are_drawn_from_the_network(snn, plain_dir, network, tmp_path):
@@ -50,7 +60,7 @@ def test_runs_are_compared_under_names_that_tell_them_apart(snn, run_dir, plain_
         (["plot", "{tmp}"], "no result folder"),
         (["plot", "{run}", "{plain}"], "or --compare"),
         (["plot", "{run}", "--only", "x"], "No figure x; expected some of"),
-        (["plot", "{plain}", "--only", "potential"], "output.log_vars"),
+        (["plot", "{plain}", "--only", "potential"], "--record potentials"),
         (["plot", "{run}", "--sample", "99"], "no sample 99"),
         (["plot", "{run}", "-o", "{tmp}/file"], "file"),
         (["plot", "--compare", "{run}", "--only", "hist"], "leave out --only"),

@@ -29,13 +29,25 @@ def test_layers_have_figures_of_their_own(scene):
 def test_only_what_has_data_is_drawn(plain_dir):
     scene = Scene(run=view(plain_dir))
     assert set(makers(scene)) == {"error_vs_time", "ops_vs_time", "confusion_matrix"}
-    reasons = left_out(scene)
-    assert "run again with spiketrains in output.log_vars" in reasons["spiketrains"]
-    assert "--model" in reasons["weight_distribution"]
+    assert len(left_out(scene)) == 2
+
+
+def test_the_flag_records_what_is_missing_and_no_more(make_run, tmp_path):
+    make_run(tmp_path / "run", log_vars=("spiketrains", "input"))
+    weights = "for 2 more kinds, give the converted network with --model FILE.snn"
+    assert left_out(Scene(run=view(tmp_path / "run")))[1] == weights
+    assert left_out(Scene(run=view(tmp_path / "run")))[0].endswith(
+        "more kinds, run again with --record potentials,activations"
+    )
+    make_run(tmp_path / "most", log_vars=("spiketrains", "input", "activations"))
+    assert left_out(Scene(run=view(tmp_path / "most"))) == [
+        "for 1 more kind of figure, run again with --record potentials",
+        weights,
+    ]
 
 
 def test_asking_for_what_was_not_recorded_says_what_to_do(plain_dir):
-    with pytest.raises(DataError, match=r"cannot be drawn: run again with mem in output\.log_vars"):
+    with pytest.raises(DataError, match=r"cannot be drawn: run again with --record potentials"):
         makers(Scene(run=view(plain_dir)), only=["potential"])
 
 

@@ -337,8 +337,10 @@ def test_recorded_variables_are_kept(network, tmp_path):
     assert trains.dtype == np.int8
     np.testing.assert_array_equal(trains.sum(axis=(1, 2)), result.spikes_b_n[:, -1])
     assert loaded.logged("input")[""].shape == (11, 6, 20)
-    with pytest.raises(ArtifactError, match="'payloads' was not recorded"):
+    with pytest.raises(ArtifactError, match=r"no variable 'payloads'. Known: spiketrains, mem"):
         loaded.logged("payloads")
+    with pytest.raises(ArtifactError, match="'mem' was not recorded; run again with --record pot"):
+        simulate(network).logged("mem")
 
 
 def test_folders_that_are_no_results_are_refused(tmp_path):

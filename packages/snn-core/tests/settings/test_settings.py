@@ -4,12 +4,14 @@ import pytest
 
 from snn_core.errors import SettingsError
 from snn_core.settings import (
+    RECORDABLE,
     CellSettings,
     ConversionSettings,
     InputSettings,
     NormalizationSettings,
     Settings,
     SimulationSettings,
+    record_flag,
 )
 from snn_core.settings.__main__ import document
 from snn_core.settings.original import SettingsWarning
@@ -258,3 +260,11 @@ def test_options_are_merged_under_both_names():
     first = Settings.of({"brian2": {"copies": 2}}, simulators=("brian2",))
     second = first.updated({"options": {"brian2": {"delay": 1.0}}})
     assert second.options == {"brian2": {"copies": 2, "delay": 1.0}}
+
+
+def test_the_flag_that_records_is_one_that_settings_take():
+    for names in (["mem"], ["spiketrains", "input"], list(RECORDABLE)):
+        flag, value = record_flag(names).split()
+        assert flag == "--record"
+        assert Settings.of({"output": {"log_vars": value}}).output.log_vars == set(names)
+    assert record_flag(RECORDABLE) == "--record all"

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from snn_core import artifact
+from snn_core import artifact, verbosity
 from snn_core.errors import SNNError
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
@@ -87,9 +87,9 @@ def plot(
             save_figure(make(), paths[name], overwrite=force)
             advance(name)
     click.echo(f"{len(makers)} figures in {folder}")
-    if not only:
-        for name, reason in graphs.left_out(scene).items():
-            click.echo(f"  without {name}: {reason}", err=True)
+    if not (only or verbosity.is_quiet()):
+        for line in graphs.left_out(scene):
+            click.echo(f"  {line}", err=True)
 
 
 def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force: bool) -> None:
@@ -183,7 +183,7 @@ def _network(path: Path) -> Network:
 def progress(total: int) -> Iterator[Callable[[str], object]]:
     """Yield a function that tells what is done; nothing is drawn unless on a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if verbosity.is_quiet() or not console.is_terminal:
         yield lambda name: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -196,7 +196,7 @@ def progress(total: int) -> Iterator[Callable[[str], object]]:
 def status(text: str) -> Iterator[None]:
     """Show what is going on; nothing is drawn unless on a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if verbosity.is_quiet() or not console.is_terminal:
         yield
         return
     with console.status(text):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from snn_core.errors import DataError
 from snn_core.ir import Network, Weighted
 from snn_core.running.result import RunResult
+from snn_core.settings import RECORDABLE, record_flag
 from snn_core.typing import Array
 from snn_plot.accuracy import plot_confusion_matrix, plot_error_vs_time
 from snn_plot.activity import (
@@ -139,23 +140,31 @@ def makers(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Maker]:
     return found
 
 
-def left_out(scene: Scene) -> dict[str, str]:
-    """Return the kinds that a run has no data for, and what to do about it."""
-    all_missing = {
-        name: kind.missing(scene) for name, kind in KINDS.items() if kind.applies(scene.run.result)
-    }
-    return {name: advice(missing) for name, missing in all_missing.items() if missing}
+def left_out(scene: Scene) -> list[str]:
+    """Return how many kinds a run has no data for, and what to do about it: a line for each way.
+
+    Measurements of hardware are left out, which most runs have none of.
+    """
+    all_missing = [
+        set(kind.missing(scene)) for kind in KINDS.values() if kind.applies(scene.run.result)
+    ]
+    lines = []
+    for wanted in ({*RECORDABLE}, {"network"}):
+        lacking = [missing & wanted for missing in all_missing if missing & wanted]
+        if lacking:
+            kinds = "1 more kind of figure" if len(lacking) == 1 else f"{len(lacking)} more kinds"
+            lines.append(f"for {kinds}, {advice(set().union(*lacking))}")
+    return lines
 
 
-def advice(missing: Sequence[str]) -> str:
+def advice(missing: Collection[str]) -> str:
     """Return what to do so that something is not missing."""
     said = []
     recordable = [name for name in missing if name not in ("network", PROBES)]
     if recordable:
-        names = ", ".join(recordable)
-        said.append(f"run again with {names} in output.log_vars")
+        said.append(f"run again with {record_flag(recordable)}")
     if "network" in missing:
-        said.append("give the converted network with --model")
+        said.append("give the converted network with --model FILE.snn")
     if PROBES in missing:
         said.append(f"put measurements into the run's folder {PROBES}/")
     return "; ".join(said)

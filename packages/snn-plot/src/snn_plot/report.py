@@ -38,7 +38,7 @@ FILE = FileKind("report", is_report)
 """What a report may replace: another one."""
 
 
-@explain_failures(memory="Record less (output.log_vars), or report on a run of fewer samples.")
+@explain_failures(memory="Record less (--record), or report on a run of fewer samples.")
 def write_report(
     run_dir: PathLikeStr,
     path: PathLikeStr,

@@ -38,9 +38,7 @@ def plot_layer_summaries(layer: LayerView, *, units: Units = STEPS) -> Figure:
     """
     panels = list(_summary(layer, units))
     if not panels:
-        raise DataError(
-            f"Nothing was recorded of {layer.name}; run again with spiketrains in output.log_vars."
-        )
+        raise DataError(f"Nothing was recorded of {layer.name}; run again with --record spikes.")
     figure, axes_n = style.small_multiples(len(panels), panel_height=1.9)
     for axes, draw in zip(axes_n, panels, strict=True):
         draw(axes)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ArtifactError
+from snn_core.errors import ArtifactError, suggest
 from snn_core.running.display import describe_result, result_html, samples_table
 from snn_core.running.folder import ARRAYS, BatchArrays, RunFolder
+from snn_core.settings import RECORDABLE, record_flag
 from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
 
@@ -158,8 +159,13 @@ class RunResult:
         Raises
         ------
         ArtifactError
-            If it was not recorded.
+            If it was not recorded, or there is no such variable.
         """
+        if variable not in RECORDABLE:
+            raise ArtifactError(
+                f"There is no variable {variable!r}.{suggest(variable, RECORDABLE)} Known: "
+                f"{', '.join(RECORDABLE)}."
+            )
         found = {
             name.removeprefix(variable).removeprefix("/"): array
             for name, array in self._join_logs().items()
@@ -167,7 +173,8 @@ class RunResult:
         }
         if not found:
             raise ArtifactError(
-                f"{variable!r} was not recorded; add it to output.log_vars and run again."
+                f"{variable!r} was not recorded; run again with {record_flag([variable])} "
+                f"(record=, output.log_vars)."
             )
         return found
 

@@ -39,7 +39,7 @@ where there is none."""
 
 LESS_MEMORY = (
     "Simulate fewer samples at a time (--batch-size, simulation.batch_size), record less "
-    "(output.log_vars), or run fewer samples (--samples, simulation.num_to_test)."
+    "(--record, output.log_vars), or run fewer samples (--samples, simulation.num_to_test)."
 )
 
 

@@ -3,6 +3,7 @@
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.files import read_assignments
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
+from snn_core.settings.output import record_flag
 from snn_core.settings.section import Options, Section, Stage
 from snn_core.settings.tree import (
     RECORDABLE,
@@ -30,4 +31,5 @@ __all__ = [
     "SimulationSettings",
     "Stage",
     "read_assignments",
+    "record_flag",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -11,9 +11,10 @@ from snn_core.settings.section import Section
 
 RECORDABLE = ("spiketrains", "mem", "input", "activations")
 
+_SHORT = {"spikes": "spiketrains", "potentials": "mem"}
+
 _LOG_VARS = {
-    "spikes": "spiketrains",
-    "potentials": "mem",
+    **_SHORT,
     "spiketrains_n_b_l_t": "spiketrains",
     "mem_n_b_l_t": "mem",
     "input_b_l_t": "input",
@@ -22,6 +23,15 @@ _LOG_VARS = {
     "synaptic_operations_b_t": None,
     "neuron_operations_b_t": None,
 }
+
+
+def record_flag(names: Iterable[str]) -> str:
+    """Return the flag that records variables: ``--record spikes,input``."""
+    wanted = set(names)
+    if wanted >= set(RECORDABLE):
+        return "--record all"
+    short = {variable: name for name, variable in _SHORT.items()}
+    return f"--record {','.join(short.get(name, name) for name in RECORDABLE if name in wanted)}"
 
 
 class OutputSettings(Section):

@@ -1,4 +1,4 @@
-"""``--verbose`` and ``--quiet``, which every command has, also those of other packages."""
+"""How much commands say: ``--verbose`` and ``--quiet``, also of those of other packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 
 import click
 
-_LEVEL = "snn_core.cli.level"
+_LEVEL = "snn_core.level"
 
 
 def is_quiet() -> bool:
