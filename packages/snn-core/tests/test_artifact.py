@@ -177,7 +177,7 @@ def without_array(members):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (edited(version=4), "format version 4; this snn-core reads up to 3. Update it with"),
+        (edited(version=4), "format version 4; this snn-core reads up to 3. Bring your clone"),
         (edited(version="1"), "format version '1'; expected a number"),
         (edited(format="zip"), "does not say 'snn-artifact'"),
         (edited(readout="vote"), "Unknown readout 'vote'"),

@@ -40,4 +40,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'snn_core' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    """Return the public names alone."""
+    return sorted(__all__)
+
+
 __all__ = ["__version__", "convert", "load", "parse", "predict", "run", "save"]

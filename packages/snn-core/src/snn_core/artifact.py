@@ -22,13 +22,13 @@ from pydantic import ValidationError
 
 from snn_core.errors import ArtifactError, ParseError
 from snn_core.evaluation.forward import check_consistent
-from snn_core.files import FileKind, atomic_write, explain_failures, require_file
+from snn_core.files import FileKind, as_path, atomic_write, explain_failures, require_file
 from snn_core.installing import how_to_update
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
 from snn_core.ir.input_data import UINT8_SCALE, InputData
 from snn_core.ir.layers import Layer
-from snn_core.ir.network import Network
+from snn_core.ir.network import Network, require_network
 from snn_core.phases import phase
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
@@ -111,8 +111,11 @@ def save(
     ------
     DataError
         If the file cannot be written or must not be replaced.
+    ParseError
+        If it is no network.
     """
-    with atomic_write(Path(path), kind=FILE, overwrite=overwrite) as file:
+    require_network(network)
+    with atomic_write(as_path(path), kind=FILE, overwrite=overwrite) as file:
         _write_to(file, network, provenance=provenance)
 
 
@@ -191,7 +194,7 @@ def load_artifact(path: PathLikeStr) -> Artifact:
     ArtifactError
         If the file is missing, damaged, foreign or newer than this version.
     """
-    path = Path(path)
+    path = as_path(path, error=ArtifactError)
     require_file(path, error=ArtifactError)
     if path.suffix.lower() in MODEL_SUFFIXES:
         raise ArtifactError(

@@ -26,6 +26,10 @@ class ParseError(SNNError):
     """A model file or object cannot be read."""
 
 
+class OpenShapeError(ParseError):
+    """A model leaves the shape of its input open, and none was given."""
+
+
 class UnsupportedError(SNNError):
     """A network, setting or request lies outside what a component can do.
 

@@ -35,6 +35,14 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
     return digest.hexdigest()
 
 
+def as_path(value: Any, *, error: type[SNNError] = DataError) -> Path:
+    """Return a path, or raise an ``error`` that says what was found in its place."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise error(f"Found {value!r} in place of a path; expected a text or a Path.") from None
+
+
 def require_file(path: Path, *, error: type[SNNError] = DataError) -> None:
     """Refuse what would be waited for instead of read: a pipe, a device or a socket.
 

@@ -120,7 +120,7 @@ def test_only_the_first_samples_are_used_if_asked(network, data) -> None:
     ("bad", "message"),
     [
         (np.zeros((4, 8, 8, 3)), r"shape \(8, 8, 3\).*expects \(8, 8, 1\)"),
-        (np.zeros((0, 8, 8, 1)), "no calibration samples"),
+        (np.zeros((0, 8, 8, 1)), r"no samples \(shape"),
         (np.full((2, 8, 8, 1), np.nan), "NaN"),
     ],
 )
@@ -130,8 +130,10 @@ def test_unusable_data_are_refused(network, bad: np.ndarray, message: str) -> No
 
 
 def test_unknown_preset_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"'slow'; known: fast, seed"):
+    with pytest.raises(SettingsError, match=r"Unknown preset 'slow'. Known: fast, seed"):
         preset("slow")
+    with pytest.raises(SettingsError, match=r"'fats'. Did you mean 'fast'?"):
+        preset("fats")
 
 
 @pytest.mark.parametrize("method", ["seed", "fast"])

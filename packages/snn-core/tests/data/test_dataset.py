@@ -150,7 +150,7 @@ def test_images_without_a_channel_axis_get_one():
         ({"z": X}, "holds z; expected the arrays x and y"),
         ({"x": np.array(["a", "b"])}, "samples of type <U1; expected numbers"),
         ({"x": np.zeros(3)}, r"samples of shape \(3,\)"),
-        ({"x": np.zeros((0, 3))}, r"samples of shape \(0, 3\)"),
+        ({"x": np.zeros((0, 3))}, r"no samples \(shape \(0, 3\)\)"),
         ({"x": np.array([[0, np.inf], [0, 0]])}, "in 1 samples, the first is sample 0"),
         ({"x": X, "y": [0, 1]}, "3 samples but 2 labels"),
         ({"x": X, "y": [0, 1, np.nan]}, "NaN or infinite labels in 1 samples, the first is sample"),

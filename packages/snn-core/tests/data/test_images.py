@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
-from snn_core.conversion import convert
+from snn_core import convert, run
 from snn_core.data import load_dataset
 from snn_core.data.images import standardize
 from snn_core.data.lazy import LazySamples
@@ -167,3 +167,57 @@ def test_calibration_streams_and_gives_the_same_network(folder, method, monkeypa
     found = convert(network, data.x_b_l, settings=settings)
     np.testing.assert_array_equal(found.output.weight_io, expected.output.weight_io)
     assert found.history == expected.history
+
+
+@pytest.fixture
+def grey_folder(tmp_path):
+    """Return a function that writes two images of a form, and their grey levels."""
+
+    def write(mode, suffix="png"):
+        levels = []
+        for seed, label in enumerate("ab"):
+            path = tmp_path / f"grey-{mode}-{suffix}" / label / f"1.{suffix}"
+            path.parent.mkdir(parents=True)
+            levels.append(pixels(seed)[..., :1])
+            image = Image.fromarray(levels[-1][..., 0])
+            image.convert(mode).save(path)
+        return path.parent.parent, np.stack(levels)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("L", "png"), ("RGB", "png"), ("L", "bmp"), ("L", "tif"), ("RGB", "tiff"), ("P", "gif")],
+)
+def test_grey_images_have_the_channels_that_the_network_reads(grey_folder, mode, suffix):
+    path, levels = grey_folder(mode, suffix)
+    one = load_dataset(path, input_shape=(5, 4, 1))
+    np.testing.assert_array_equal(one.x_b_l[:], levels)
+    three = load_dataset(path, input_shape=(5, 4, 3))
+    np.testing.assert_array_equal(three.x_b_l[:], np.repeat(levels, 3, axis=-1))
+    assert load_dataset(path).x_b_l.shape == (2, 5, 4, 3)
+
+
+def test_colours_are_lost_only_if_that_was_said(folder):
+    with pytest.raises(DataError, match=r"is in colour, and the network reads grey images"):
+        load_dataset(folder, input_shape=(5, 4, 1))
+    said = InputSettings(dataflow_kwargs={"color_mode": "grayscale"})
+    assert load_dataset(folder, settings=said, input_shape=(5, 4, 1)).x_b_l.shape == (3, 5, 4, 1)
+
+
+def test_what_the_settings_say_goes_before_the_network(grey_folder):
+    path, _ = grey_folder("L")
+    said = InputSettings(dataflow_kwargs={"color_mode": "rgb"})
+    assert load_dataset(path, settings=said, input_shape=(5, 4, 1)).x_b_l.shape == (2, 5, 4, 3)
+
+
+def test_grey_images_are_converted_and_run_without_settings(grey_folder):
+    path, levels = grey_folder("L", "webp" if features.check("webp") else "png")
+    network = NetworkBuilder((5, 4, 1)).flatten().dense(np.ones((20, 2)) / 16).build()
+    converted = convert(network, path, trial=False)
+    expected = convert(network, load_dataset(path, input_shape=(5, 4, 1)).x_b_l[:], trial=False)
+    assert converted.input.output_shape == levels.shape[1:]
+    np.testing.assert_array_equal(converted.output.weight_io, expected.output.weight_io)
+    found = run(converted, "reference", data=path, timesteps=4)
+    np.testing.assert_array_equal(found.labels_b, [0, 1])

@@ -17,7 +17,13 @@ MOVE = r"channels first: move the axis with x\.transpose"
         ((2, 50), (50, 2), MOVE + r"\(0, 2, 1\)"),
         ((24, 20, 3), (20, 24, 3), "same axes in another order"),
         ((28, 28, 1), (784,), r"x\.reshape\(len\(x\), -1\)"),
-        ((784,), (28, 28, 1), "the axes of the model, in the order"),
+        ((784,), (28, 28, 1), r"x\.reshape\(-1, 28, 28, 1\) if they .* with channels last"),
+        (
+            (96,),
+            (4, 8, 3),
+            r"reshape\(-1, 3, 4, 8\)\.transpose\(0, 2, 3, 1\) if with channels f",
+        ),
+        ((16, 6), (4, 8, 3), "the axes of the model, in the order"),
         ((20, 24, 4), (20, 24, 3), "Choose other samples"),
     ],
 )

@@ -62,7 +62,7 @@ def test_predictions_of_a_converted_network_are_those_of_the_model(
 
 def test_predict_takes_lists():
     np.testing.assert_array_equal(predict(network(), X.tolist()), predict(network(), X))
-    with pytest.raises(DataError, match="different shapes"):
+    with pytest.raises(DataError, match="of one shape for all samples"):
         predict(network(), [[1, 2], [3]])
     with pytest.raises(DataError, match="expected numbers"):
         predict(network(), [["a", "b"]])

@@ -34,8 +34,11 @@ def test_linear_hidden_layers_have_no_neurons_but_the_output_has():
 
 
 def test_a_missing_layer_is_named_with_those_there_are():
-    with pytest.raises(KeyError, match="No layer 'none'; the network has in, a, b, sum, out"):
-        branched()["none"]
+    for kind in (KeyError, ParseError):
+        with pytest.raises(kind, match=r"^No layer 'none'\. The network has in, a, b, sum, out\.$"):
+            branched()["none"]
+    with pytest.raises(ParseError, match=r"No layer 'summ'\. Did you mean 'sum'\?"):
+        branched()["summ"]
 
 
 def test_replace_keeps_the_original_and_notes_the_change():

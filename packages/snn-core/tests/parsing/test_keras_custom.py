@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.ir import Activation, BinarySigmoid, BinaryTanh, Network, QuantizedReLU, ReLU
 from snn_core.operations import connectivity_statistics
 from snn_core.parsing.keras.model import KerasParser
@@ -144,7 +144,7 @@ def test_open_shapes_can_be_given(write_archive: Writer) -> None:
     )
     path = write_archive(model, {"layers/conv1d": [np.ones((2, 3, 2))]})
     assert parse(path, input_shape=(5, 3)).output.output_shape == (4, 2)
-    with pytest.raises(UnsupportedError, match="give input_shape"):
+    with pytest.raises(OpenShapeError, match=r"--input-shape, input_shape"):
         parse(path)
     with pytest.raises(ParseError, match=r"\(5, 4\) was given; the model expects \(None, 3\)"):
         parse(path, input_shape=(5, 4))

@@ -16,6 +16,8 @@ from snn_core.cli import common, flags
 from snn_core.cli.run import run_and_show
 from snn_core.conversion import PRESETS, costs, preset
 from snn_core.conversion import convert as convert_network
+from snn_core.conversion.conversion import CHECKS
+from snn_core.conversion.model import read_model
 from snn_core.conversion.presets import MEANING
 from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
@@ -23,7 +25,7 @@ from snn_core.data.preparation import describe_entry
 from snn_core.errors import DataError
 from snn_core.files import hash_file, require_writable
 from snn_core.ir import Network
-from snn_core.parsing import Parsed, read
+from snn_core.parsing import Parsed
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.running.folder import require_usable
@@ -75,7 +77,7 @@ from snn_core.simulation import registry
 @click.option("--results", type=flags.PATH, help="Folder for the results of the simulation.")
 @click.option(
     "--check",
-    type=click.Choice(["error", "warn", "off"]),
+    type=click.Choice(CHECKS),
     default="error",
     show_default=True,
     help="What to do if the network differs from the model, where its framework is installed.",
@@ -131,7 +133,8 @@ def convert(
         registry.get(simulator)
     _require_room(output, results, force=force, resume=resume)
     with common.show_phases():
-        parsed = read(flags.model_source(source, weights), input_shape=input_shape)
+        model = flags.model_source(source, weights)
+        parsed = read_model(model, data, settings=settings.input, input_shape=input_shape)
         calibration = _load(data, parsed, settings)
         done = _convert(parsed, calibration, settings, check=check, trial=trial)
         provenance = _provenance(source, parsed, calibration, done.exactness)
@@ -197,8 +200,9 @@ def _load(data: Path, parsed: Parsed, settings: Settings) -> Dataset:
     how = settings.input
     if how.uint8_scale is None:
         how = how.model_copy(update={"uint8_scale": parsed.network.input_data.uint8_scale})
-    found = load_dataset(data, part="calibration", settings=how).fit_to(
-        input_shape=parsed.network.input.output_shape
+    shape = parsed.network.input.output_shape
+    found = load_dataset(data, part="calibration", settings=how, input_shape=shape).fit_to(
+        input_shape=shape
     )
     number = settings.normalization.num_samples
     return found if number is None else found.select(number=min(number, len(found)))

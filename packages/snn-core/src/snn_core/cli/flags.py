@@ -41,7 +41,7 @@ def model_options(command: Command) -> Command:
     """Add the options that say how to read a model."""
     options = [
         click.option("--input-shape", type=shape, metavar="N,N,...", help="Shape of one sample in "
-                     "the model's own axis order, where the model leaves it open: 3,32,32."),
+                     "the model's own axis order, 3,32,32, where model and data leave it open."),
         click.option("--weights", type=PATH, help="Weights for a model named as "
                      "package.module:attribute."),
     ]  # fmt: skip

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
 
 from snn_core.codes import code_of, set_duration, set_timesteps
 from snn_core.codes.windows import passes_spikes_on
+from snn_core.conversion.model import read_model
 from snn_core.conversion.presets import preset
 from snn_core.conversion.trial import try_out
 from snn_core.data import Dataset
@@ -18,7 +18,7 @@ from snn_core.data.lazy import LazySamples
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation, describe_entry
 from snn_core.data.ranges import calibrated
-from snn_core.errors import DataError, UnsupportedError, warn
+from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
 from snn_core.files import explain_failures
 from snn_core.ir import InputData, Network
 from snn_core.ir.shapes import count
@@ -30,7 +30,7 @@ from snn_core.normalization import (
     percentile_scales,
     share_output_scale,
 )
-from snn_core.parsing import Parsed, read
+from snn_core.parsing import Parsed
 from snn_core.parsing.exactness import Exactness, compare, require_exact
 from snn_core.passes import Pass, run_structural, untrained
 from snn_core.passes.cost import WORDS, cost
@@ -48,6 +48,9 @@ from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.tasks import check_labels
 from snn_core.typing import Array, Shape
+
+CHECKS = ("error", "warn", "off")
+"""What to do if a network does not compute what its model computes."""
 
 
 @explain_failures(
@@ -82,7 +85,8 @@ def convert(
     timesteps
         Number of steps to convert for, instead of the one in the settings.
     input_shape
-        Shape of one sample in the source's axis order, where the source leaves it open.
+        Shape of one sample in the source's axis order, where the source leaves it open and the
+        samples do not tell it.
     uint8_scale
         Factor for 8-bit integers, instead of the one in the settings or the rule above. The
         network keeps it for all samples to come.
@@ -116,10 +120,13 @@ def convert(
     TrialWarning
         If the spiking network does not decide as the analog one, with the likely reason.
     """
-    if not isinstance(source, (Network, Parsed)):
-        source = read(source, input_shape=input_shape)
+    if check not in CHECKS:
+        raise SettingsError(f"Found check = {check!r}; expected one of {', '.join(CHECKS)}.")
     if not isinstance(settings, Settings):
-        settings = preset("fast").updated(settings or {}, simulators=tuple(registry.names()))
+        given = {} if settings is None else settings
+        settings = preset("fast").updated(given, simulators=tuple(registry.names()))
+    if not isinstance(source, (Network, Parsed)):
+        source = read_model(source, data, settings=settings.input, input_shape=input_shape)
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage="convert")
     if uint8_scale is not None:
@@ -188,11 +195,13 @@ def _scale_input(source: Parsed | Network, factor: float) -> Parsed | Network:
 
 def _calibration_samples(network: Network, data: Data, settings: Settings) -> Dataset:
     """Return the calibration samples to use."""
-    if not isinstance(data, (str, PathLike, tuple)) and not len(data):
-        raise DataError("Found no calibration samples; expected at least one.")
     how = settings.input.model_copy(update={"uint8_scale": network.input_data.uint8_scale})
-    dataset = as_dataset(data, part="calibration", settings=how).fit_to(
-        input_shape=network.input.output_shape,
+    shape = network.input.output_shape
+    dataset = as_dataset(data, part="calibration", settings=how, input_shape=shape)
+    if not len(dataset):
+        raise DataError("Found no calibration samples; expected at least one.")
+    dataset = dataset.fit_to(
+        input_shape=shape,
         num_classes=max(count(network.output.output_shape), 2),  # one output tells two apart
     )
     check_labels(network, dataset, settings)

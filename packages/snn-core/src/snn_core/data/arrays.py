@@ -1,4 +1,4 @@
-"""Samples in ``.npz`` files.
+"""Samples in ``.npz`` and ``.npy`` files.
 
 Two layouts are read: one file with ``x``, ``y`` and maybe the names of ``classes``, and the
 original's folder of ``x_test.npz``, ``y_test.npz`` and ``x_norm.npz`` with one array ``arr_0``
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from snn_core.data.base import Dataset
+from snn_core.data.forms import from_mapping
 from snn_core.errors import DataError
 from snn_core.typing import Array
 
@@ -30,15 +31,33 @@ def from_original_folder(path: Path, *, part: str) -> Dataset:
 
 
 def from_arrays(path: Path) -> Dataset:
-    """Read a file of arrays."""
-    arrays = read_npz(path)
-    if "x" not in arrays:
+    """Read a file of arrays: ``.npz``, or the samples alone as ``.npy``."""
+    if path.suffix.lower() == ".npy":
+        return Dataset.of(_read_npy(path), name=str(path))
+    return from_mapping(read_npz(path), name=str(path), advice=f": {_ADVICE}")
+
+
+def may_be_events(path: Path) -> bool:
+    """Return whether a ``.npy`` file may hold events: rows of fields, or of four numbers each."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # noqa: BLE001 - NumPy raises all kinds of errors on damaged files
+        return False
+    return array.dtype.names is not None or (array.ndim == 2 and array.shape[1] == 4)
+
+
+def _read_npy(path: Path) -> Array:
+    if not path.exists():
+        raise DataError(f"There is no data file {path}; write it with np.save(path, samples).")
+    try:
+        with path.open("rb") as file:
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:  # NumPy raises all kinds of errors on damaged files
         raise DataError(
-            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; expected the arrays x and y: "
-            f"{_ADVICE}."
-        )
-    names = np.asarray(arrays.get("classes", ())).reshape(-1)
-    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path), classes=list(map(str, names)))
+            f"{path} cannot be read as one array of numbers ({error}); write it with "
+            f"np.save(path, samples)."
+        ) from error
+    return array
 
 
 def npz_names(path: Path) -> list[str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from snn_core.data.events import CellEvents
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.numbers import as_array
 from snn_core.data.shapes import advise_on_shape
 from snn_core.data.truth import read_truth
 from snn_core.errors import DataError, warn
+from snn_core.ir.display import format_shape
 from snn_core.typing import Array, Float32, Int64, Shape, Shaped
 
 
@@ -60,6 +63,12 @@ class Dataset:
     classes: tuple[str, ...] = ()
     preparation: str = ""
 
+    def __repr__(self) -> str:
+        """Return what it is, in one line."""
+        labels = "no labels" if self.labels_b is None and self.targets_b_o is None else "labels"
+        shape = format_shape(self.x_b_l.shape[1:])
+        return f"<Dataset: {self.name}, {len(self)} samples of {shape}, {labels}>"
+
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.x_b_l)
@@ -67,13 +76,13 @@ class Dataset:
     @classmethod
     def of(
         cls,
-        x_b_l: Array,
-        labels_b: Array | None = None,
+        x_b_l: Any,
+        labels_b: Any = None,
         *,
         name: str = "arrays in memory",
         classes: Sequence[str] = (),
     ) -> Dataset:
-        """Return a data set of arrays, checked as those from files are.
+        """Return a data set of arrays or tensors, checked as those from files are.
 
         Samples of type uint8 stay so; those of all other types become float32 with the same
         values. Labels may be class numbers, one-hot rows, or any numbers (`snn_core.data.truth`).
@@ -83,10 +92,10 @@ class Dataset:
         DataError
             Naming what is wrong.
         """
-        x = _check_samples(np.asarray(x_b_l), name)
+        x = _check_samples(as_array(x_b_l), name)
         labels = targets = None
         if labels_b is not None:
-            y = np.asarray(labels_b)
+            y = as_array(labels_b, "labels")
             labels, targets = read_truth(y, name)
             if len(y) != len(x):
                 raise DataError(
@@ -223,6 +232,8 @@ class Dataset:
 def _check_samples(x: Array, name: str) -> Shaped[Array, "b *l"]:
     if x.dtype.kind not in "fiub":
         raise DataError(f"{name} has samples of type {x.dtype}; expected numbers.")
+    if x.ndim and not len(x):
+        raise DataError(f"{name} has no samples (shape {x.shape}); expected at least one.")
     if x.ndim < 2 or 0 in x.shape:
         raise DataError(
             f"{name} has samples of shape {x.shape}; expected (samples, ...) with at least one."

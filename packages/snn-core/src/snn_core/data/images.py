@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,18 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".g
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
 _MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
+_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
+_GREY = ("1", "L", "LA")
 _EPSILON = 1e-6
 """Added to standard deviations, as Keras does."""
 
 
 def from_image_folder(
-    folder: Path, settings: InputSettings, *, classes: Sequence[str] = ()
+    folder: Path,
+    settings: InputSettings,
+    *,
+    classes: Sequence[str] = (),
+    channels: int | None = None,
 ) -> Dataset:
     """Return the images of a folder, with one sub-folder for each class.
 
@@ -43,6 +49,9 @@ def from_image_folder(
     ----------
     classes
         Classes that a network knows; see `find_files`.
+    channels
+        Channels that a network reads: images get as many, unless the settings say it. Images in
+        colour become grey only if they are told to.
 
     Raises
     ------
@@ -58,9 +67,11 @@ def from_image_folder(
         classes=flow.classes or (),
         known=classes,
     )
-    size = flow.target_size or _decode(files.paths[0], settings).shape[:2]
-    shape = (*size, len(_MODES[flow.color_mode]))
-    read = functools.partial(_read, files.paths, settings, shape)
+    mode = _MODES.get(flow.color_mode) or _CHANNELS.get(channels or 3, "RGB")
+    decode = functools.partial(_decode, settings=settings, mode=mode)
+    size = flow.target_size or decode(files.paths[0]).shape[:2]
+    read = functools.partial(_read, files.paths, settings, (*size, len(mode)), decode)
+    shape = (*size, len(mode))
     number = len(files.paths)
     return Dataset(
         x_b_l=LazySamples(
@@ -74,13 +85,20 @@ def from_image_folder(
         sha256=hash_files(files, folder),
         classes=files.classes,
         preparation=describe_preparation(settings),
-        advice="Set target_size and color_mode in input.dataflow_kwargs, or choose another model.",
+        advice="Set target_size and color_mode in input.dataflow_kwargs (--set "
+        "input.dataflow_kwargs.target_size=[ROWS,COLUMNS]), or choose another model.",
     )
 
 
-def _read(paths: Sequence[Path], settings: InputSettings, shape: Shape, i: int) -> Array:
+def _read(
+    paths: Sequence[Path],
+    settings: InputSettings,
+    shape: Shape,
+    decode: Callable[[Path], Array],
+    i: int,
+) -> Array:
     """Return an image as the network wants it."""
-    image_hwc = _decode(paths[i], settings)
+    image_hwc = decode(paths[i])
     if image_hwc.shape != shape:
         raise DataError(
             f"{paths[i]} has {image_hwc.shape[0]} x {image_hwc.shape[1]} pixels, the first image "
@@ -94,7 +112,7 @@ def _read(paths: Sequence[Path], settings: InputSettings, shape: Shape, i: int) 
     return standardize(image_hwc, changes, str(paths[i]))
 
 
-def _decode(path: Path, settings: InputSettings) -> Array:
+def _decode(path: Path, *, settings: InputSettings, mode: str) -> Array:
     """Return the bytes of an image, converted and resized."""
     try:
         from PIL import Image
@@ -104,23 +122,34 @@ def _decode(path: Path, settings: InputSettings) -> Array:
         ) from error
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            image_hwc = np.asarray(_convert(image, path, settings))
+            image_hwc = np.asarray(_convert(image, path, settings, mode))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}).") from error
 
 
-def _convert(image: Image, path: Path, settings: InputSettings) -> Image:
+def _convert(image: Image, path: Path, settings: InputSettings, mode: str) -> Image:
     from PIL import Image as PILImage
 
     flow = settings.dataflow_kwargs
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{path} has more than 8 bits per channel ({image.mode}); expected 8.")
+    if flow.color_mode == "auto" and mode == "L" and image.mode not in _GREY:
+        _require_grey(np.asarray(image.convert("RGB")), path)
     if flow.target_size is None:
-        return image.convert(_MODES[flow.color_mode])
+        return image.convert(mode)
     rows, columns = flow.target_size
     method = PILImage.Resampling[flow.interpolation.upper()]
-    return image.convert(_MODES[flow.color_mode]).resize((columns, rows), method)
+    return image.convert(mode).resize((columns, rows), method)
+
+
+def _require_grey(image_hwc: Array, path: Path) -> None:
+    """Refuse to lose colours that nobody said to lose."""
+    if (image_hwc != image_hwc[..., :1]).any():
+        raise DataError(
+            f"{path} is in colour, and the network reads grey images; with "
+            f"input.dataflow_kwargs.color_mode = 'grayscale' images are made grey."
+        )
 
 
 def standardize(

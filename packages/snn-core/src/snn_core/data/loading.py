@@ -5,25 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from snn_core.data.arrays import ORIGINAL_FILES, from_arrays, from_original_folder, npz_names
+from snn_core.data.arrays import (
+    ORIGINAL_FILES,
+    from_arrays,
+    from_original_folder,
+    may_be_events,
+    npz_names,
+)
 from snn_core.data.base import Dataset
 from snn_core.data.event_files import from_event_files
 from snn_core.data.events import EVENT_SUFFIXES
 from snn_core.data.events.arrays import find_columns, set_prefix
 from snn_core.data.folders import is_seen
+from snn_core.data.forms import from_memory
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
 from snn_core.files import require_file
 from snn_core.settings import InputSettings
-from snn_core.typing import Array, PathLikeStr
+from snn_core.typing import PathLikeStr, Shape
 
 PARTS = ("test", "calibration")
 
-Data: TypeAlias = Dataset | PathLikeStr | tuple[Array, Array | None] | Array | LazySamples
-"""Samples, with labels or without, in any form that is taken."""
+Data: TypeAlias = Any
+"""Samples, with labels or without, in any form that `as_dataset` takes: the path of a data set,
+arrays or tensors, pairs of them, a dictionary, a `Dataset`, or a data set of a framework."""
 
 
 def load_dataset(
@@ -32,15 +40,16 @@ def load_dataset(
     part: str = "test",
     settings: InputSettings | None = None,
     classes: Sequence[str] = (),
+    input_shape: Shape | None = None,
 ) -> Dataset:
     """Load a data set from a file or folder.
 
     Parameters
     ----------
     path
-        A ``.npz`` file with ``x`` and ``y``; a folder in the original's layout; a folder with one
-        sub-folder of images or of recordings for each class; or a file of recordings. The last
-        three are read when samples are needed.
+        A ``.npz`` file with ``x`` and ``y``; a ``.npy`` file of samples; a folder in the original's
+        layout; a folder with one sub-folder of images or of recordings for each class; or a file
+        of recordings. The last three are read when samples are needed.
     part
         What to take where both are there: ``"test"`` samples with labels, or ``"calibration"``
         samples.
@@ -49,6 +58,9 @@ def load_dataset(
     classes
         Names of the classes that a network knows, in their order. A folder whose sub-folders are
         among them gets their numbers, so that a class of which it has no samples shifts nothing.
+    input_shape
+        Shape of one sample in a network. Images get its number of channels, unless the settings
+        say it.
 
     Raises
     ------
@@ -61,7 +73,8 @@ def load_dataset(
     kind = _kind(path) if kind == "auto" else kind
     if kind in ("jpg", "png"):
         _require_folder(path)
-        return from_image_folder(path, settings, classes=classes)
+        channels = input_shape[-1] if input_shape is not None and len(input_shape) == 3 else None
+        return from_image_folder(path, settings, classes=classes, channels=channels)
     if kind == "aedat":
         if not path.exists():
             raise DataError(f"There is no data file or folder {path}.")
@@ -75,15 +88,19 @@ def as_dataset(
     part: str = "test",
     settings: InputSettings | None = None,
     classes: Sequence[str] = (),
+    input_shape: Shape | None = None,
 ) -> Dataset:
     """Return data of any form as a data set.
 
     Parameters
     ----------
     data
-        A data set; samples; a pair of samples and labels; or the path of a data set.
+        A data set; the path of one; or samples in memory, as `snn_core.data.forms.from_memory`
+        takes them.
     part, settings, classes
         For `load_dataset`.
+    input_shape
+        Shape of one sample in the network that they are for.
 
     Raises
     ------
@@ -93,7 +110,9 @@ def as_dataset(
     if isinstance(data, Dataset):
         return data
     if isinstance(data, (str, PathLike)):
-        return load_dataset(data, part=part, settings=settings, classes=classes)
+        return load_dataset(
+            data, part=part, settings=settings, classes=classes, input_shape=input_shape
+        )
     if isinstance(data, LazySamples):
         return Dataset(
             x_b_l=data,
@@ -102,7 +121,7 @@ def as_dataset(
             name="samples",
             sha256="",
         )
-    return Dataset.of(*data) if isinstance(data, tuple) else Dataset.of(data)
+    return from_memory(data, input_shape=input_shape)
 
 
 def _kind(path: Path) -> str:
@@ -114,6 +133,8 @@ def _kind(path: Path) -> str:
         names = dict.fromkeys(npz_names(path))
         has_events = find_columns(names) or any(set_prefix(names, part) for part in PARTS)
         return "aedat" if has_events else "npz"
+    if suffix == ".npy":
+        return "aedat" if may_be_events(path) else "npz"
     return "aedat" if suffix in EVENT_SUFFIXES else "npz"
 
 

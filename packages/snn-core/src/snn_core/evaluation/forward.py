@@ -8,16 +8,18 @@ Samples are pushed through in micro-batches, which keeps the gathered windows in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from snn_core.data.lazy import LazySamples
+from snn_core.data.numbers import as_array
 from snn_core.data.shapes import advise_on_shape
 from snn_core.errors import DataError, ParseError
 from snn_core.evaluation.operators import drive
 from snn_core.ir import ActivationLayer, Network, Spiking
+from snn_core.ir.network import require_network
 from snn_core.phases import advance
 from snn_core.typing import Array, Float, Float32, Float64, Int, Shaped
 
@@ -78,9 +80,7 @@ def layer_values(
         yield from _walk(network, x_b_l[start : start + batch_size])
 
 
-def predict(
-    network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"] | Sequence[Any]
-) -> Float[Array, "b *o"]:
+def predict(network: Network, x_b_l: Any) -> Float[Array, "b *o"]:
     """Return the outputs of the model for all samples, in its own units.
 
     What a conversion divided the outputs by, scales and threshold, is multiplied back
@@ -90,7 +90,7 @@ def predict(
     Parameters
     ----------
     x_b_l
-        Samples, also as nested lists; 8-bit integers are scaled as in `forward`.
+        Samples, also as nested lists or tensors; 8-bit integers are scaled as in `forward`.
 
     Returns
     -------
@@ -100,8 +100,11 @@ def predict(
     ------
     DataError
         If the samples are no numbers or do not have the shape of the network's input.
+    ParseError
+        If it is no network.
     """
-    x_b_l = x_b_l if isinstance(x_b_l, LazySamples) else as_array(x_b_l)
+    require_network(network)
+    x_b_l = x_b_l if isinstance(x_b_l, LazySamples) else _as_samples(x_b_l)
     name, shape = network.output.name, network.output.output_shape
     if not len(x_b_l):
         check_shape(network, x_b_l)
@@ -117,7 +120,7 @@ def scale_of_outputs(network: Network) -> Float32[Array, "o"]:
     return np.broadcast_to(np.float32(scale), network.output.output_shape).reshape(-1)
 
 
-def as_array(x_b_l: Array | Sequence[Any]) -> Array:
+def _as_samples(x_b_l: Any) -> Array:
     """Return samples as an array of numbers.
 
     Raises
@@ -125,10 +128,7 @@ def as_array(x_b_l: Array | Sequence[Any]) -> Array:
     DataError
         If they are something else, or lists of different lengths.
     """
-    try:
-        x = np.asarray(x_b_l)
-    except ValueError as error:
-        raise DataError(f"Found samples of different shapes ({error}); expected one.") from error
+    x = as_array(x_b_l)
     if x.dtype.kind not in "fiub" or x.ndim == 0:
         raise DataError(
             f"Found samples of type {x.dtype} and shape {x.shape}; expected numbers of shape "

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, suggest
 from snn_core.ir.display import describe_network, network_html
 from snn_core.ir.input_data import InputData
 from snn_core.ir.layers import Input, Layer, Spiking, rebuild
@@ -16,6 +16,21 @@ from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr, Shape
 
 READOUTS = ("counts", "membrane")
+
+
+class UnknownLayerError(ParseError, KeyError):
+    """A network has no layer of a name."""
+
+    __str__ = Exception.__str__  # that of KeyError puts the text in quotation marks
+
+
+def require_network(value: object) -> None:
+    """Raise a `ParseError` unless a value is a network."""
+    if not isinstance(value, Network):
+        raise ParseError(
+            f"Found a {type(value).__name__}; expected a Network, as convert, load and parse "
+            f"return it."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,8 +122,10 @@ class Network:
         try:
             return self._by_name[name]
         except KeyError:
-            names = ", ".join(self._by_name)
-            raise KeyError(f"No layer {name!r}; the network has {names}.") from None
+            raise UnknownLayerError(
+                f"No layer {name!r}.{suggest(name, self._by_name)} The network has "
+                f"{', '.join(self._by_name)}."
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         """Return whether a layer of that name exists."""

@@ -7,6 +7,7 @@ conversion works on. ``docs/adding-a-parser.md`` leads through writing one.
 
 from __future__ import annotations
 
+import operator
 import re
 import sys
 from collections.abc import Sequence
@@ -219,9 +220,25 @@ def read(
     UnsupportedError
         With every part of the model that cannot be converted.
     """
+    input_shape = _require_shape(input_shape)
     source, parser = choose(source, parsers)
     network = run_structural(parser.parse(source, input_shape=input_shape))
     return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
+
+
+def _require_shape(given: object) -> Shape | None:
+    """Return the shape that was given, as plain numbers."""
+    if given is None:
+        return None
+    try:
+        sizes = tuple(operator.index(size) for size in given)  # type: ignore[attr-defined]
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise ParseError(
+            f"Found input_shape = {given!r}; expected the sizes of one sample, such as (3, 32, 32)."
+        )
+    return sizes
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.files import atomic_write, list_folder, make_folder
+from snn_core.files import as_path, atomic_write, list_folder, make_folder
 from snn_core.installing import how_to_update
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
@@ -108,7 +108,7 @@ class RunFolder:
     """
 
     def __init__(self, path: PathLikeStr) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, error=ArtifactError)
 
     @property
     def is_empty(self) -> bool:

@@ -121,6 +121,9 @@ def run(
         was calibrated on prepared images; see `snn_core.data.ranges` and
         `snn_core.data.preparation`.
     """
+    for name, function in (("progress", progress), ("stop", stop)):
+        if function is not None and not callable(function):
+            raise SettingsError(f"Found {name} = {function!r}; expected a function.")
     require_usable(output_dir, resume=resume)
     network = network_or_path
     if not isinstance(network, Network):
@@ -137,7 +140,10 @@ def run(
         seed=seed,
         record=record,
     )
-    simulator = registry.current_name(simulator or settings.simulation.simulator)
+    simulator = settings.simulation.simulator if simulator is None else simulator
+    if not isinstance(simulator, str):
+        raise SettingsError(f"Found simulator = {simulator!r}; expected the name of one.")
+    simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
     options = kind.options_type(**settings.options.get(simulator, {}))
     snn = kind(network, settings, options, stop=stop)
@@ -181,7 +187,9 @@ def _require_input_scale(network: Network, settings: Settings) -> None:
 def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Task]:
     """Return the samples to simulate, and what the outputs stand for as all labels tell it."""
     known = network.input_data.classes
-    dataset = as_dataset(data, settings=settings.input, classes=known).fit_to(
+    dataset = as_dataset(
+        data, settings=settings.input, classes=known, input_shape=network.input.output_shape
+    ).fit_to(
         input_shape=network.input.output_shape,
         num_classes=max(count(network.output.output_shape), 2),  # one output tells two apart
         classes=known,

@@ -115,7 +115,7 @@ class DataflowKwargs(Section):
     """Which files are read and in which size; names as in Keras' ``flow_from_directory``."""
 
     target_size: tuple[int, int] | None = None
-    color_mode: Literal["rgb", "grayscale", "rgba"] = "rgb"
+    color_mode: Literal["auto", "rgb", "grayscale", "rgba"] = "auto"
     classes: tuple[str, ...] | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"] = (
         "nearest"
@@ -176,8 +176,9 @@ class InputSettings(Section):
     )  # fmt: skip
     dataflow_kwargs: DataflowKwargs = Field(
         DataflowKwargs(), description="images: `target_size` (height, width), `color_mode` (rgb, "
-        "grayscale, rgba), `interpolation`, `classes` (sub-folders in the order of labels); "
-        "`target_size` (rows, columns) is also the size that events are sub-sampled to",
+        "grayscale, rgba; by default as many channels as the network reads), `interpolation`, "
+        "`classes` (sub-folders in the order of labels); `target_size` (rows, columns) is also the "
+        "size that events are sub-sampled to",
     )  # fmt: skip
     label_dict: dict[str, int] = Field(
         {}, description="sub-folder to class; by default classes are numbered in the order of names"

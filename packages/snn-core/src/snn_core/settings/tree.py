@@ -8,13 +8,13 @@ after a simulator hold that simulator's own options and are checked by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
 from snn_core.errors import SettingsError
+from snn_core.files import as_path
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.files import read_tree
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
@@ -283,7 +283,7 @@ class Settings(Section):
         SettingsError
             If the file is missing or not readable, or holds anything unknown or impossible.
         """
-        path = Path(path)
+        path = as_path(path, error=SettingsError)
         tree = read_tree(path)
         read = with_clamp_indices(tree, folder=path.parent)
         return (base or cls()).updated(read, simulators=simulators)

@@ -123,7 +123,12 @@ def try_out(network: Network, data: Data, *, source: Network | None = None) -> T
         for.
     """
     settings, source = network.settings_for(), source or network
-    dataset = as_dataset(data, part="calibration", settings=settings.input)
+    dataset = as_dataset(
+        data,
+        part="calibration",
+        settings=settings.input,
+        input_shape=network.input.output_shape,
+    )
     dataset = dataset.fit_to(input_shape=network.input.output_shape)
     task = check_labels(network, dataset, settings)
     reason = _find_obstacle(network, settings, has_events=dataset.events_b is not None)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from snn_core.errors import ParseError
+from snn_core.errors import OpenShapeError, ParseError
 from snn_core.parsing.keras.config import Config
 from snn_core.parsing.keras.nodes import (
     FUNCTIONAL,
@@ -144,7 +144,7 @@ def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:
         candidates = [_first_shape(entry) for entry in entries if name_of(entry) == names[0]]
     shape = next((shape for shape in candidates if isinstance(shape, (list, tuple))), None)
     if shape is None and given is None:
-        raise ParseError(
+        raise OpenShapeError(
             "The model has no input shape; build it (model.build or a call on data) and save "
             "again, or give input_shape."
         )
@@ -153,9 +153,9 @@ def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:
     )
     fixed = tuple(size for size in sizes if isinstance(size, int) and size > 0)
     if not sizes or len(fixed) < len(sizes):
-        raise unsupported(
-            f"the input shape {sizes} is not fixed; give input_shape, or rebuild the model with a "
-            f"fixed one"
+        raise OpenShapeError(
+            f"The input shape {sizes} is not fixed; give the shape of one sample "
+            f"(--input-shape, input_shape), or rebuild the model with a fixed one."
         )
     return fixed
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
@@ -132,7 +132,7 @@ def _input_shape(source: Any, given: Shape | None) -> tuple[Shape, int]:
     sizes = merge_shapes(own, given)
     shape = tuple(size for size in sizes if size is not None and size > 0)
     if not sizes or len(shape) < len(sizes):
-        raise ParseError(
+        raise OpenShapeError(
             f"The model leaves its input shape open ({source.name}: {declared}); give the shape of "
             f"one sample, for example --input-shape 3,32,32."
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.files import hash_file
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName, require
@@ -171,7 +171,7 @@ def _evaluation_mode(torch: Any, module: Any) -> Iterator[Any]:
 def _export(torch: Any, module: Any, input_shape: Shape | None) -> Program:
     """Export a module for two samples, so that sizes of samples and of axes are not mixed up."""
     if input_shape is None:
-        raise ParseError(
+        raise OpenShapeError(
             f"A PyTorch module ({type(module).__name__}) does not know the shape of its input; "
             f"give that of one sample: --input-shape 3,32,32 or input_shape=(3, 32, 32)."
         )

@@ -1,0 +1,63 @@
+"""Models that are read for a conversion: what they leave open, the calibration samples tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from snn_core.data.loading import Data, as_dataset
+from snn_core.errors import OpenShapeError, ParseError
+from snn_core.parsing import Parsed, read
+from snn_core.settings import InputSettings
+from snn_core.typing import Shape
+
+
+def read_model(
+    source: Any, data: Data, *, settings: InputSettings, input_shape: Shape | None = None
+) -> Parsed:
+    """Read a trained model, whose input has the shape of the samples if it leaves that open.
+
+    Parameters
+    ----------
+    source, input_shape
+        For `snn_core.parsing.read`.
+    data
+        Calibration samples, for `as_dataset`; looked at only if the model leaves its shape open.
+
+    Raises
+    ------
+    ParseError
+        As `read`, also if the samples do not fit.
+    """
+    try:
+        return read(source, input_shape=input_shape)
+    except OpenShapeError as error:
+        if input_shape is not None:
+            raise
+        shape = as_dataset(data, part="calibration", settings=settings).x_b_l.shape[1:]
+        for given in _orders(shape):
+            parsed = _try_shape(source, given)
+            if parsed is not None and parsed.network.input.output_shape in (shape, (*shape, 1)):
+                note = f"input shape {given}, in the model's order, from the calibration samples"
+                return replace(parsed, network=parsed.network.replace(note=note))
+        raise ParseError(
+            f"{error} The calibration samples of shape {shape}, channels last, do not tell it."
+        ) from error
+
+
+def _orders(shape: Shape) -> Iterator[Shape]:
+    """Yield the orders of axes that a model may have where samples have this one."""
+    yield shape
+    if len(shape) > 1:
+        yield (*shape[-1:], *shape[:-1])
+    if len(shape) == 2:  # grey images without an axis for their channel
+        yield (*shape, 1)
+        yield (1, *shape)
+
+
+def _try_shape(source: Any, given: Shape) -> Parsed | None:
+    try:
+        return read(source, input_shape=given)
+    except ParseError:
+        return None
