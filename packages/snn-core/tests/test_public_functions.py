@@ -7,7 +7,7 @@ import pytest
 
 import snn_core
 from snn_core import convert, load, parse, predict, run, save
-from snn_core.errors import OpenShapeError, ParseError, SNNError
+from snn_core.errors import DataError, OpenShapeError, ParseError, SNNError
 from snn_core.ir.network import require_network
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings
@@ -91,8 +91,8 @@ class OpenParser:
     def parse(self, source, *, input_shape=None):
         if input_shape is None:
             raise OpenShapeError("The model leaves its shape open.")
-        if self.channels_first and len(input_shape) != 3:
-            raise ParseError("Expected channels, rows and columns.")
+        if self.channels_first and (len(input_shape) != 3 or input_shape[0] not in (1, 3)):
+            raise ParseError("Expected 1 or 3 channels, rows and columns.")
         shape = (*input_shape[1:], input_shape[0]) if self.channels_first else input_shape
         return NetworkBuilder(shape).flatten().dense(np.ones((int(np.prod(shape)), 2))).build()
 
@@ -134,6 +134,13 @@ def test_the_samples_tell_a_shape_that_the_model_leaves_open(
 
 def _given(shape, *, channels_first):
     return (shape[-1], *shape[:-1]) if channels_first else shape
+
+
+def test_samples_with_channels_first_are_told_so_where_the_model_leaves_its_shape_open(parsers):
+    parsers(channels_first=True)
+    x = np.random.default_rng(0).random((6, 3, 4, 5)).astype(np.float32)
+    with pytest.raises(DataError, match=r"channels first.*x\.transpose\(0, 2, 3, 1\)"):
+        convert(Model(), x, check="off", trial=False)
 
 
 def test_samples_that_do_not_tell_the_shape_leave_the_question_open(parsers):

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from snn_core.data.loading import Data, as_dataset
-from snn_core.errors import OpenShapeError, ParseError
+from snn_core.data.shapes import advise_on_shape
+from snn_core.errors import DataError, OpenShapeError, ParseError
 from snn_core.parsing import Parsed, read
 from snn_core.settings import InputSettings
 from snn_core.typing import Shape
@@ -29,6 +30,8 @@ def read_model(
     ------
     ParseError
         As `read`, also if the samples do not fit.
+    DataError
+        If samples have channels first.
     """
     try:
         return read(source, input_shape=input_shape)
@@ -36,11 +39,16 @@ def read_model(
         if input_shape is not None:
             raise
         shape = as_dataset(data, part="calibration", settings=settings).x_b_l.shape[1:]
+        as_they_are = None
         for given in _orders(shape):
             parsed = _try_shape(source, given)
+            as_they_are = parsed if given == shape else as_they_are
             if parsed is not None and parsed.network.input.output_shape in (shape, (*shape, 1)):
                 note = f"input shape {given}, in the model's order, from the calibration samples"
                 return replace(parsed, network=parsed.network.replace(note=note))
+        if as_they_are is not None:  # they have the model's order of axes, which is another one
+            advice = advise_on_shape(shape, as_they_are.network.input.output_shape)
+            raise DataError(f"Found calibration samples of shape {shape}. {advice}") from None
         raise ParseError(
             f"{error} The calibration samples of shape {shape}, channels last, do not tell it."
         ) from error

@@ -22,7 +22,10 @@ def advise_on_shape(found: Shape, expected: Shape) -> str:
     """
     if len(found) > 1 and channels_last(found) == expected:
         order = ", ".join(map(str, (0, *range(2, len(found) + 1), 1)))
-        return f"These are channels first: move the axis with x.transpose({order})."
+        return (
+            f"These are channels first: move the axis with x.transpose({order}), in PyTorch with "
+            f"x.permute."
+        )
     if len(found) == len(expected) and sorted(found) == sorted(expected):
         return "These are the same axes in another order: move them with x.transpose(...)."
     if math.prod(found) != math.prod(expected):
