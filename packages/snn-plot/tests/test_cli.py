@@ -57,7 +57,9 @@ def test_runs_are_compared_under_names_that_tell_them_apart(snn, run_dir, plain_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["plot", "{tmp}"], "no result folder"),
+        (["plot", "{tmp}"], "no result folder; expected one that `snn run -o` wrote"),
+        (["plot", "{plain}/run.json"], "no result folder; expected one that `snn run -o` wrote"),
+        (["report", "{plain}/run.json"], "no result folder; expected one that"),
         (["plot", "{run}", "{plain}"], "or --compare"),
         (["plot", "{run}", "--only", "x"], "No figure x; expected some of"),
         (["plot", "{plain}", "--only", "potential"], "--record potentials"),

@@ -22,7 +22,14 @@ from pydantic import ValidationError
 
 from snn_core.errors import ArtifactError, ParseError
 from snn_core.evaluation.forward import check_consistent
-from snn_core.files import FileKind, as_path, atomic_write, explain_failures, require_file
+from snn_core.files import (
+    FileKind,
+    as_path,
+    atomic_write,
+    describe_folder,
+    explain_failures,
+    require_file,
+)
 from snn_core.installing import how_to_update
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
@@ -196,6 +203,8 @@ def load_artifact(path: PathLikeStr) -> Artifact:
     """
     path = as_path(path, error=ArtifactError)
     require_file(path, error=ArtifactError)
+    if path.is_dir():
+        raise ArtifactError(f"{path} is {describe_folder(path)}; expected a .snn file.")
     if path.suffix.lower() in MODEL_SUFFIXES:
         raise ArtifactError(
             f"{path} is a trained model; convert it first: snn convert {path.name} -o "

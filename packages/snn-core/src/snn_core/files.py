@@ -43,6 +43,13 @@ def as_path(value: Any, *, error: type[SNNError] = DataError) -> Path:
         raise error(f"Found {value!r} in place of a path; expected a text or a Path.") from None
 
 
+def describe_folder(path: Path) -> str:
+    """Return what a folder is, where something else than a folder was expected."""
+    if (path / "run.json").exists():
+        return "a folder with the results of a run, which `snn report` and `snn plot` show"
+    return "a folder"
+
+
 def require_file(path: Path, *, error: type[SNNError] = DataError) -> None:
     """Refuse what would be waited for instead of read: a pipe, a device or a socket.
 

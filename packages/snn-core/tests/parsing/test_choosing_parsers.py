@@ -81,7 +81,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 
 def test_directories_are_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(ParseError, match=r"is a directory.*model file inside"):
+    with pytest.raises(ParseError, match=r"is a folder; expected a model file\."):
         parse(tmp_path, parsers=[Toy()])
     (tmp_path / "saved_model.pb").touch()
     with pytest.raises(ParseError, match=r"SavedModel.*\.keras"):

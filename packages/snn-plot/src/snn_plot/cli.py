@@ -14,6 +14,7 @@ from snn_core import artifact, verbosity
 from snn_core.errors import SNNError
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
+from snn_core.running.result import RunFolder
 from snn_plot.saving import FILE, save_figure
 from snn_plot.units import CHOICES, Units
 
@@ -71,6 +72,7 @@ def plot(
     from snn_plot import graphs
     from snn_plot.recorded import view
 
+    RunFolder(runs[0]).metadata()  # which raises if there is no run
     folder = output or runs[0] / "figures"
     list_folder(folder)  # which raises if it is none
     with status(f"reading {runs[0]}"):
@@ -168,6 +170,7 @@ def report(
     from snn_plot.report import write_report
 
     folder = Path(run_dir or "")
+    RunFolder(folder).metadata()  # which raises if there is no run
     path = output or folder / "report.html"
     with status(f"reading {folder}"):
         size = write_report(folder, path, sample_id=sample, unit=unit, overwrite=force)

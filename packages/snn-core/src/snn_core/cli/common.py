@@ -27,6 +27,9 @@ INTERRUPTED = 130
 MOST_CLASSES = 20
 """Names of classes that are printed."""
 
+WIDTH = 160
+"""Letters in a line of a table in a file or a pipe."""
+
 LONG_S = 5
 """From how many seconds on a command says where they went."""
 
@@ -42,6 +45,14 @@ class _Results(Console):
 def stdout_console() -> Console:
     """Return a console for results."""
     return _Results(highlight=False)
+
+
+def wide_console() -> Console:
+    """Return a console for tables; files and pipes, which have no width, get a large one."""
+    console = stdout_console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console
 
 
 def stderr_console() -> Console:

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from snn_core.artifact import Artifact, load_artifact
@@ -40,7 +39,6 @@ COLUMNS = (
     "fan-out",
     "scale",
 )
-WIDTH = 160
 
 
 @click.command()
@@ -143,15 +141,8 @@ def _span(values: Any) -> list[Any]:
     return [values.min().item(), values.max().item()]
 
 
-def _console() -> Console:
-    console = common.stdout_console()
-    if not console.is_terminal:
-        console.width = WIDTH  # files and pipes have no width
-    return console
-
-
 def _show_target(report: targets.TargetReport) -> None:
-    console = _console()
+    console = common.wide_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(report.columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
@@ -163,7 +154,7 @@ def _show_target(report: targets.TargetReport) -> None:
 
 
 def _show(description: dict[str, Any]) -> None:
-    console = _console()
+    console = common.wide_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
         is_text = column in ("layer", "shape", "function")

@@ -27,7 +27,7 @@ def simulators(*, as_json: bool) -> None:
         return
     table = Table()
     for column in ("simulator", "package", "spike codes", "batches", "runs on"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for item in found:
         package = f"{item.distribution} {item.version}"
         can = item.capabilities
@@ -41,7 +41,7 @@ def simulators(*, as_json: bool) -> None:
             "yes" if can.batched else "one sample at a time",
             can.hardware or "this computer",
         )
-    common.stdout_console().print(table)
+    common.wide_console().print(table)
 
 
 def _plain(value: Any) -> Any:

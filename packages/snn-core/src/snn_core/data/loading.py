@@ -23,7 +23,7 @@ from snn_core.data.forms import from_memory
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
-from snn_core.files import require_file
+from snn_core.files import describe_folder, require_file
 from snn_core.settings import InputSettings
 from snn_core.typing import PathLikeStr, Shape
 
@@ -141,6 +141,11 @@ def _kind(path: Path) -> str:
 def _kind_of_folder(folder: Path) -> str:
     if any((folder / name).exists() for name in ORIGINAL_FILES):
         return "npz"
+    if (folder / "run.json").exists():
+        raise DataError(f"{folder} is {describe_folder(folder)}; expected samples.")
+    arrays = [path.name for path in sorted(folder.glob("*.npz")) if "x" in npz_names(path)]
+    if arrays and not any(path.is_dir() for path in folder.iterdir()):
+        _refuse_several(folder, arrays)
     suffixes = {path.suffix.lower() for path in folder.rglob("*") if is_seen(path, folder)}
     images, events = suffixes & set(IMAGE_SUFFIXES), suffixes & set(EVENT_SUFFIXES)
     if images and events:
@@ -149,6 +154,16 @@ def _kind_of_folder(folder: Path) -> str:
             f"({', '.join(sorted(events))}); say which in input.dataset_format: jpg, png or aedat."
         )
     return "jpg" if images else "aedat" if events else "npz"
+
+
+def _refuse_several(folder: Path, names: list[str]) -> None:
+    """Refuse to choose among files of arrays, unless they may hold events."""
+    plain = [name for name in names if _kind(folder / name) == "npz"]
+    if plain:
+        raise DataError(
+            f"{folder} is a folder of arrays ({', '.join(plain)}); give one of the files, "
+            f"such as {folder / plain[-1]}."
+        )
 
 
 def _require_folder(path: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
+from snn_core.files import describe_folder
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.passes import run_structural
@@ -352,11 +353,16 @@ def require(module: str, *, extra: str) -> Any:
 def _existing_file(path: Path) -> Path:
     if path.is_dir():
         advice = (
-            "load this TensorFlow SavedModel with Keras and save it as one .keras file"
+            ": load this TensorFlow SavedModel with Keras and save it as one .keras file"
             if (path / "saved_model.pb").exists()
-            else "give the model file inside it"
+            else ""
         )
-        raise ParseError(f"{path} is a directory; expected a model file: {advice}.")
+        raise ParseError(f"{path} is {describe_folder(path)}; expected a model file{advice}.")
+    if path.suffix == ".snn":
+        raise ParseError(
+            f"{path} is a converted network already; simulate it: snn run {path} --data DATA, or "
+            f"convert the model that it was made from."
+        )
     if not path.exists():
         raise ParseError(f"The model file {path} does not exist; check the path.")
     if path.stat().st_size == 0:

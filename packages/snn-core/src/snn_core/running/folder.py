@@ -172,8 +172,11 @@ class RunFolder:
         """
         try:
             found = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ArtifactError(f"{self.path} holds no run.json: no result folder.") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise ArtifactError(
+                f"{self.path} holds no run.json: no result folder; expected one that `snn run -o` "
+                f"wrote."
+            ) from None
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{self.path / 'run.json'} is damaged ({error}).") from error
         if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
