@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import SimulationError
+from snn_core.installing import how_to_install
 from snn_core.ir.timing import Timing
 from snn_core.typing import Array
 from snn_loihi.discretize.population import ChipNetwork, Population
@@ -77,8 +78,8 @@ class LavaNetwork:
             from snn_loihi.lava import connections, processes
         except (ImportError, RuntimeError) as error:
             raise SimulationError(
-                f"lava cannot be imported: {error}. Install it with `pip install "
-                f"snn-loihi[lava]` on Python 3.10, or set loihi.engine = 'emulator'."
+                f"lava cannot be imported: {error}. It needs Python 3.10; without it, set "
+                f"loihi.engine = 'emulator'. {how_to_install('snn-loihi', extra='lava')}"
             ) from error
         self._made: dict[str, Any] = {}
         for number, item in enumerate(self._chip.populations):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from snn_core.errors import SimulatorImportError
+from snn_core.installing import how_to_install
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY
 from snn_core.simulation.contract import Capabilities
@@ -64,7 +65,7 @@ class SNN(AssemblySNN):
         except Exception as error:
             # With a NumPy that is too new or too old, importing fails in various ways.
             raise SimulatorImportError(
-                f"Brian2 cannot be imported: {type(error).__name__}: {error}. Install it with "
-                f"`pip install 'snn-pynn[brian2]'`, which chooses a NumPy that it works with."
+                f"Brian2 cannot be imported: {type(error).__name__}: {error}. This chooses a NumPy "
+                f"that it works with: {how_to_install('snn-pynn', extra='brian2')}"
             ) from error
         return start(self.tables, self.plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from snn_core.errors import SimulatorImportError
+from snn_core.installing import how_to_install
 from snn_core.simulation.synapses.tables import Tables
 from snn_pynn.engine import Engine
 from snn_pynn.plan import Plan
@@ -36,8 +37,8 @@ def import_nest() -> None:
     except Exception as error:
         # Libraries that do not fit fail in various ways.
         raise SimulatorImportError(
-            f"NEST cannot be imported: {type(error).__name__}: {error}. Install it with "
-            f"`pip install 'snn-pynn[nest]'`."
+            f"NEST cannot be imported: {type(error).__name__}: {error}. "
+            f"{how_to_install('snn-pynn', extra='nest')}"
         ) from error
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from snn_core.errors import SimulationError, SimulatorImportError
 from snn_core.files import make_folder
+from snn_core.installing import how_to_install
 from snn_pynn.quiet import quietly
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ OWN = "integrate_and_fire"
 
 ADVICE = (
     "NEURON compiles the neurons of snn-pynn once. Install a C++ compiler and make (Debian: "
-    "`apt install g++ make`), and keep `nrnivmodl`, which comes with `pip install "
-    "'snn-pynn[neuron]'`, on the PATH or beside Python."
+    "`apt install g++ make`), and keep `nrnivmodl`, which comes with the extra `neuron`, on the "
+    "PATH or beside Python."
 )
 
 
@@ -178,6 +179,6 @@ def find_nrnivmodl() -> str:
 
 def _cannot_import(error: Exception) -> SimulatorImportError:
     return SimulatorImportError(
-        f"NEURON cannot be imported: {type(error).__name__}: {error}. Install it with "
-        f"`pip install 'snn-pynn[neuron]'`."
+        f"NEURON cannot be imported: {type(error).__name__}: {error}. "
+        f"{how_to_install('snn-pynn', extra='neuron')}"
     )
