@@ -224,8 +224,8 @@ def test_quiet_leaves_results_and_warnings(snn, artifact, images):
 def test_verbose_tells_settings(snn, artifact, images, before):
     arguments = ("run", artifact, "--simulator", "reference", "--data", images(), "--seed", 3)
     done = snn("-v", *arguments) if before else snn(*arguments, "--verbose")
-    assert "setting: simulation.seed = 3\n" in done.stderr
-    assert "setting: simulation.duration = 16.0\n" in done.stderr
+    assert "setting: simulation.seed=3\n" in done.stderr
+    assert "setting: simulation.duration=16.0\n" in done.stderr
     assert "simulation.dt" not in done.stderr  # which has its default
 
 

@@ -11,6 +11,7 @@ from snn_core.settings import (
     NormalizationSettings,
     Settings,
     SimulationSettings,
+    read_assignments,
     record_flag,
 )
 from snn_core.settings.__main__ import document
@@ -268,3 +269,27 @@ def test_the_flag_that_records_is_one_that_settings_take():
         assert flag == "--record"
         assert Settings.of({"output": {"log_vars": value}}).output.log_vars == set(names)
     assert record_flag(RECORDABLE) == "--record all"
+
+
+def test_changes_are_what_gives_the_same_settings_again():
+    settings = Settings.of(
+        {
+            "simulation": {"seed": 3, "dt": 1.0},
+            "cell": {"reset": "zero"},
+            "input": {"uint8_scale": 0.5, "dataflow_kwargs": {"target_size": [4, 5]}},
+            "output": {"log_vars": ["mem", "input"]},
+            "toy": {"engine": "fast", "copies": 2},
+        },
+        simulators=("toy",),
+    )
+    changes = settings.changes()
+    assert changes == [
+        "input.uint8_scale=0.5",
+        f"input.dataflow_kwargs={settings.to_tree()['input']['dataflow_kwargs']!r}",
+        "simulation.seed=3",
+        "cell.reset='zero'",
+        "output.log_vars=['input', 'mem']",
+        "toy.engine='fast'",
+        "toy.copies=2",
+    ]
+    assert Settings.of(read_assignments(changes), simulators=("toy",)) == settings

@@ -250,13 +250,14 @@ class Settings(Section):
         return found
 
     def changes(self) -> list[str]:
-        """Return the settings that differ from the defaults, as ``section.key = value``."""
-        default = Settings()
+        """Return what differs from the defaults, as ``--set`` takes it: ``simulation.seed=3``."""
+        default, tree = Settings().to_tree(), self.to_tree()
+        tree |= tree.pop("options")
         return [
-            f"{name}.{key} = {value!r}"
-            for name, section in self
-            for key, value in (section.items() if isinstance(section, dict) else section)
-            if isinstance(section, dict) or value != getattr(getattr(default, name), key)
+            f"{name}.{key}={value!r}"
+            for name, section in tree.items()
+            for key, value in section.items()
+            if name not in default or value != default[name][key]
         ]
 
     def to_tree(self) -> dict[str, Any]:
