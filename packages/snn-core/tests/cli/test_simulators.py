@@ -131,3 +131,5 @@ def test_shells_complete_commands_and_simulators():
     assert "plain,convert" in completed("snn con", 1)
     assert "plain,reference" in completed("snn run --simulator ref", 3)
     assert "plain,--record" in completed("snn run --re", 2)
+    for command in ("convert", "inspect", "run"):
+        assert "file,mod" in completed(f"snn {command} mod", 2)

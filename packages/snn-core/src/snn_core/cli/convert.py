@@ -34,7 +34,7 @@ from snn_core.simulation import registry
 
 
 @click.command()
-@click.argument("source")
+@flags.source_argument
 @click.option("-o", "--output", required=True, type=flags.PATH, help="Artifact to write, OUT.snn.")
 @click.option(
     "--data",

@@ -37,6 +37,17 @@ def number(text: str) -> float:
         raise click.BadParameter(str(error)) from None
 
 
+def source_argument(command: Command) -> Command:
+    """Add the argument that names a model; shells complete files."""
+
+    def complete(
+        _context: click.Context, _argument: click.Parameter, start: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(start, type="file")]
+
+    return click.argument("source", shell_complete=complete)(command)
+
+
 def model_options(command: Command) -> Command:
     """Add the options that say how to read a model."""
     options = [

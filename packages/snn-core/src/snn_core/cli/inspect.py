@@ -42,7 +42,7 @@ COLUMNS = (
 
 
 @click.command()
-@click.argument("source")
+@flags.source_argument
 @flags.model_options
 @click.option(
     "--target",
