@@ -194,7 +194,7 @@ def test_csv_and_json_exclude_each_other(refused):
 def test_resume_needs_a_folder(refused, snn, classifier, images, tmp_path):
     assert "Found no folder to resume a run from" in refused("--resume")
     done = snn("convert", classifier(), "-o", tmp_path / "m.snn", "--data", images(), "--resume",
-               "--test", images())  # fmt: skip
+               "--test", images(), "--simulator", "reference")  # fmt: skip
     assert done.exit_code == 2
     assert "--results of snn convert" in done.stderr
     assert not (tmp_path / "m.snn").exists()

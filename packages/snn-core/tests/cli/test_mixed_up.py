@@ -31,7 +31,9 @@ RESULTS = "a folder with the results of a run, which `snn report` and `snn plot`
 def test_results_are_no_network_no_model_and_no_samples(refused, artifact, results, images):
     assert f"{RESULTS} a .snn file." in refused("run", results, "--data", images())
     assert f"{RESULTS} a model file." in refused("inspect", results)
-    assert f"{RESULTS} samples." in refused("run", artifact, "--data", results)
+    assert f"{RESULTS} samples." in refused(
+        "run", artifact, "--simulator", "reference", "--data", results
+    )
 
 
 def test_a_folder_is_no_network(refused, images, tmp_path):
@@ -56,5 +58,5 @@ def test_of_several_files_of_samples_one_is_to_be_given(refused, artifact, tmp_p
     folder.mkdir()
     for name in ("calibration", "test"):
         np.savez(folder / f"{name}.npz", x=np.zeros((2, 6, 6, 1)), y=[0, 1])
-    message = refused("run", artifact, "--data", folder)
+    message = refused("run", artifact, "--simulator", "reference", "--data", folder)
     assert "is a folder of arrays (calibration.npz, test.npz); give one of the files" in message

@@ -81,7 +81,7 @@ def test_an_unknown_command_is_an_error(snn):
     done = snn("abracadabra")
     assert done.exit_code == 2
     assert "No such command 'abracadabra'.\n" in done.stderr
-    assert "No such option '--abracadabra'" in snn("--abracadabra").stderr
+    assert "No such option" in snn("--abracadabra").stderr
 
 
 def test_the_package_is_the_command():
