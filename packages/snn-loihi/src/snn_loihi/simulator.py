@@ -10,7 +10,7 @@ import numpy as np
 
 from snn_core.data import load_dataset
 from snn_core.errors import DataError, SimulationError, UnsupportedError
-from snn_core.ir import Layer, Network
+from snn_core.ir import Layer, MaxPooling2D, Network
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.recording import Recording
@@ -92,6 +92,13 @@ class SNN(OriginalNames):
     def problems(self, network: Network) -> list[str]:
         """Return everything that cannot be simulated, what does not fit into integers included."""
         found = super().problems(network)
+        found += [
+            f"{layer.name}: neurons of the chip add up what arrives and cannot compare it, as a "
+            f"maximum asks for; train with average pooling, or convert with "
+            f"conversion.max2avg_pool = true, which is lossy"
+            for layer in network.layers
+            if isinstance(layer, MaxPooling2D)
+        ]
         given = self.settings.input.event_amplitude
         if self.settings.input.encoding == "events" and given is None:
             found.append(
