@@ -77,6 +77,15 @@ def test_memory_binds():
     assert (layer.bound_by, layer.cores, layer.memory_bytes) == ("memory", 3, expected)
 
 
+def test_thresholds_per_channel_bind():
+    network = NetworkBuilder((2,)).dense(np.full((2, 100), 0.5) * np.arange(1, 101)).build()
+    (layer,) = mapped(network, thresholds="channel").layers
+    assert (layer.bound_by, layer.cores, layer.thresholds) == ("thresholds", 13, 8)
+    for limits, options in ((LOIHI1, {}), (LOIHI2, {"thresholds": "channel"})):
+        (layer,) = mapped(network, limits, **options).layers
+        assert layer.cores == 1
+
+
 def test_more_inputs_than_axons_do_not_fit():
     found = mapped(full(5000, 2))
     assert not found.fits

@@ -1,14 +1,15 @@
 """Sizes of the chips' cores, with the source of each.
 
 "Davies" is M. Davies et al. 2018, "Loihi: A Neuromorphic Manycore Processor with On-Chip Learning",
-IEEE Micro 38(1), pp. 82-99; the constraints of a core are numbered on its p. 89. nengo-loihi 1.1,
-which ran on the chip, has the same limits in ``nengo_loihi/block.py``. "NxTF" is Intel's compiler
-for converted networks, described in B. Rueckauer et al. 2022, "NxTF: An API and Compiler for Deep
-Spiking Neural Networks on Intel Loihi", ACM JETC 18(3), of which ``nxsdk_modules_ncl/dnn`` is
-public. "brief" is Intel Labs 2021, "Taking Neuromorphic Computing to the Next Level with Loihi 2",
-technology brief.
+IEEE Micro 38(1), pp. 82-99; the constraints of a core are numbered on its p. 89. "NxTF" is Intel's
+compiler for converted networks, described in B. Rueckauer et al. 2022, "NxTF: An API and Compiler
+for Deep Spiking Neural Networks on Intel Loihi", ACM JETC 18(3), of which
+``nxsdk_modules_ncl/dnn`` is public. It and nengo-loihi 1.1 (``nengo_loihi/block.py``), which ran on
+the chip, have the same limits as Davies. "brief" is Intel Labs 2021, "Taking Neuromorphic Computing
+to the Next Level with Loihi 2", technology brief.
 
-Not verified: the brief's numbers for a core of Loihi 2 were checked against texts that quote them,
+Not verified: the number of thresholds on a core of Loihi 1, for which nengo-loihi allocates 8 and
+accepts 16. The brief's numbers for a core of Loihi 2 were checked against texts that quote them,
 not against the brief; its lists of synapses and its axons are not published, so Loihi 1's words are
 assumed and axons not limited. Some systems have 120 usable cores per Loihi 2.
 """
@@ -40,6 +41,8 @@ class Limits:
         Bits that name the target of a synapse in a sparse list; full lists need none.
     word_bits
         Size of the words of which the list of each input axon is made.
+    thresholds
+        Different thresholds per core; ``None`` for any number.
     axons_in, axons_out
         Input axons, and edges to cores, per core; ``None`` where nothing is published.
     cores
@@ -53,6 +56,7 @@ class Limits:
     state_bytes: int
     index_bits: int
     word_bits: int
+    thresholds: int | None
     axons_in: int | None
     axons_out: int | None
     cores: int
@@ -68,6 +72,7 @@ LOIHI1 = Limits(
     state_bytes=0,  # Davies: neurons have memories of their own
     index_bits=10,  # 1024 compartments; nengo-loihi knows lists of this width
     word_bits=64,  # Davies, constraint 2: words of 64 bits, subject to alignment of lists
+    thresholds=8,  # nengo-loihi, VTH_PROFILES_MAX
     axons_in=4096,  # Davies, constraint 4: distribution lists
     axons_out=4096,  # Davies, constraint 3: core-to-core fan-out edges
     cores=128,  # Davies, p. 86
@@ -81,6 +86,7 @@ LOIHI2 = Limits(
     state_bytes=12,  # membrane, bias and threshold, 32 bits each: an assumption
     index_bits=13,  # 8192 neurons: an assumption
     word_bits=64,  # as on Loihi 1: an assumption
+    thresholds=None,
     axons_in=None,
     axons_out=None,
     cores=128,  # brief

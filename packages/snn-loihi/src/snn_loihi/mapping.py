@@ -51,6 +51,8 @@ class LayerMapping:
         Compartments on a core.
     memory_bytes
         Synapses and states on a core.
+    thresholds
+        Different thresholds on a core.
     axons_in
         Different source neurons whose spikes reach a core.
     axons_out
@@ -72,6 +74,7 @@ class LayerMapping:
     per_neuron: int
     compartments: int
     memory_bytes: int
+    thresholds: int
     axons_in: int
     axons_out: int
     edges: int
@@ -85,6 +88,8 @@ class LayerMapping:
             "compartments": self.compartments / limits.compartments,
             "memory": self.memory_bytes / limits.memory_bytes,
         }
+        if limits.thresholds is not None:
+            found["thresholds"] = self.thresholds / limits.thresholds
         if limits.axons_in is not None:
             found["axons in"] = self.axons_in / limits.axons_in
         if limits.axons_out is not None:
@@ -172,6 +177,7 @@ class _Sizes:
     name: str
     neurons: int
     per_neuron: int
+    thresholds: int
     synapses: Sequence[tuple[str, Synapses]]
 
     @classmethod
@@ -180,6 +186,7 @@ class _Sizes:
             name=item.name,
             neurons=count(item.layer.output_shape),
             per_neuron=limits.soft_reset_compartments if soft and item.fires else 1,
+            thresholds=len(np.unique(item.threshold_c)) if item.fires else 0,
             synapses=[pair for part in item.connections for pair in part.lists().items()],
         )
 
@@ -197,7 +204,7 @@ def _fitting(item: _Sizes, limits: Limits) -> LayerMapping:
         bound = worst
         if cores >= made.neurons:
             return replace(made, bound_by=worst, fits=False)
-        # Compartments and memory shrink with the number of cores, input axons hardly.
+        # Compartments, memory and thresholds shrink with the number of cores, input axons hardly.
         wanted = int(np.ceil(cores * used[worst])) if worst != "axons in" else cores + 1
         cores = min(max(cores + 1, wanted), made.neurons)
 
@@ -222,6 +229,8 @@ def _sized(item: _Sizes, limits: Limits, *, cores: int, bound_by: str = "") -> L
         per_neuron=item.per_neuron,
         compartments=each * item.per_neuron,
         memory_bytes=int(bits.max(initial=0)) // 8 + each * limits.state_bytes,
+        # Channels lie side by side, so that neighbours have different thresholds.
+        thresholds=min(item.thresholds, each),
         axons_in=int(axons.max(initial=0)),
         axons_out=0,
         edges=0,
