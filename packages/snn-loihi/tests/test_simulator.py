@@ -57,10 +57,11 @@ def test_without_rounding_spikes_are_those_of_the_reference(name):
 @pytest.mark.parametrize("recorded", [True, False])
 def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch, recorded):
     network = TEN["pooled"]()
-    settings = settings_of(log_vars=["spiketrains", "mem"] if recorded else [])
+    settings = settings_of(log_vars=["spiketrains", "mem"] if recorded else [], encoding="regular")
     x_b_l = samples(network, 5)
     whole = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     monkeypatch.setattr("snn_loihi.simulator.PART_VALUES", 1)
+    monkeypatch.setattr("snn_loihi.discretize.connection.WINDOW_VALUES", 1)
     split = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     for layer, counts_b_l in whole.spikecounts_n_b_l.items():
         assert counts_b_l.any()
