@@ -15,7 +15,6 @@ from snn_loihi import SNN, LoihiOptions
 from snn_loihi.energy import SYNAPTIC_J
 
 SETTINGS = Settings.of({"simulation": {"duration": 4}})
-EMULATOR = LoihiOptions(engine="emulator")
 
 
 def of_two_layers(**options):
@@ -109,6 +108,14 @@ def test_a_run_on_the_command_line_ends_with_an_estimate(tmp_path, capsys):
     details = json.loads((tmp_path / "run" / "run.json").read_text())["details"]
     assert f"{SYNAPTIC_J.value * 1e12:g} pJ" in details["estimate_energy"]
     assert "mean of 3" in details["estimate"]
+
+
+def test_a_large_network_is_not_mapped_unasked(monkeypatch):
+    monkeypatch.setattr("snn_loihi.simulator.ESTIMATED_SYNAPSES", 3)
+    snn = of_two_layers()  # of four synapses
+    snn.run_batch(np.ones((1, 2), np.float32))
+    assert snn.details["estimate"].startswith("left out")
+    assert snn.estimate().energy_j > 0
 
 
 def test_nothing_is_estimated_of_a_network_without_integers():
