@@ -93,10 +93,19 @@ def exported(network, path, *, settings=SETTINGS, **options):
     return snn, recording, export(snn.chip, snn.timing, path)
 
 
+def in_time():
+    """Convolutions along one axis, with biases."""
+    builder = NetworkBuilder((9, 2)).conv1d(
+        weights((3, 2, 4), seed=30, scale=0.6), bias_o=weights((4,), seed=31, scale=0.2)
+    )
+    builder.conv1d(weights((2, 4, 3), seed=32, scale=0.6), strides=2)
+    return builder.flatten().dense(weights((9, 4), seed=33, scale=0.6)).build()
+
+
 @pytest.mark.parametrize("options", [{}, AS_NETX], ids=["chosen", "as NetX"])
-@pytest.mark.parametrize("name", TEN)
-def test_a_file_gives_the_spikes_of_the_emulator(name, options, tmp_path):
-    network = TEN[name]()
+@pytest.mark.parametrize("build", [*TEN.values(), in_time])
+def test_a_file_gives_the_spikes_of_the_emulator(build, options, tmp_path):
+    network = build()
     snn, recording, _ = exported(network, tmp_path / "net.h5", **options)
     input_t_l = np.moveaxis(recording.input_b_l_t[0], -1, 0).astype(np.int64)
     spikes, v = simulated(tmp_path / "net.h5", input_t_l, network.input.name)
@@ -204,14 +213,15 @@ def pooled():
     return builder.flatten().dense(weights((6, 4), seed=13, scale=0.9)).build()
 
 
-@pytest.mark.parametrize("build", [TEN["dense"], deep, grouped, pooled])
+@pytest.mark.parametrize("build", [TEN["dense"], deep, grouped, pooled, in_time])
 def test_a_file_gives_the_same_spikes_read_as_netx_does(build, tmp_path):
     network = build()
     _, recording, found = exported(network, tmp_path / "x.net", reset_mode="hard", **AS_NETX)
     assert found.netx
     assert not found.remarks
     input_t_l = np.moveaxis(recording.input_b_l_t[0], -1, 0).astype(np.int64)
-    sent = input_t_l.swapaxes(1, 2) if input_t_l.ndim == 4 else input_t_l
+    is_image = input_t_l.ndim == 4
+    sent = input_t_l.swapaxes(1, 2) if is_image else input_t_l.reshape(len(input_t_l), -1)
     spikes = run_as_netx(tmp_path / "x.net", sent)
     assert len(spikes) == len(network.spiking_layers)
     for name, expected_b_l_t in recording.spiketrains_n_b_l_t.items():
@@ -223,6 +233,8 @@ def test_a_file_gives_the_same_spikes_read_as_netx_does(build, tmp_path):
             height, width, channels = expected_b_l_t.shape[1:4]
             image = spikes_t_l.reshape(-1, channels, height, width)
             spikes_t_l = np.moveaxis(image, 1, -1)
+        else:
+            spikes_t_l = spikes_t_l.reshape(-1, *expected_b_l_t.shape[1:-1])
         np.testing.assert_array_equal(np.moveaxis(spikes_t_l, 0, -1), expected_b_l_t[0])
 
 
@@ -282,6 +294,17 @@ def test_what_netx_computes_differently_is_remarked(name, options, remark, tmp_p
     _, _, found = exported(TEN[name](), tmp_path / "x.net", **options)
     assert found.netx
     assert any(remark in line for line in found.remarks)
+
+
+def test_neurons_that_would_fire_late_are_remarked(tmp_path):
+    network = TEN["channels"]()  # which starts at half a threshold
+    _, _, soft = exported(network, tmp_path / "soft.h5", reset_mode="soft")
+    _, _, hard = exported(network, tmp_path / "hard.h5", reset_mode="hard")
+    late = [line for line in hard.remarks if "fires later on a chip" in line]
+    assert [line.partition(":")[0] for line in late] == [
+        item.name for item in network.spiking_layers if (item.v_init % 1).any()
+    ]
+    assert not any("later" in line for line in soft.remarks)
 
 
 def test_only_an_exported_network_is_replaced(tmp_path):

@@ -47,6 +47,8 @@ def inside_order(values: Array, shape: Shape) -> Array:
     """Return a number for each neuron in the order of this package."""
     if values.ndim == len(shape):
         return width_first(values)
+    if len(shape) != 3:
+        return values.reshape(shape)
     return np.moveaxis(values.reshape(outside(shape)), 0, -1)
 
 

@@ -86,6 +86,18 @@ def differences(chip: ChipNetwork) -> list[str]:
     return found
 
 
+def late_layers(chip: ChipNetwork) -> list[str]:
+    """Return the layers whose neurons a chip, which fires above thresholds, cannot reproduce."""
+    if chip.reset == "soft":
+        return []
+    return [
+        f"{item.name}: potentials are no multiples of {UNIT}, so a neuron that meets its threshold "
+        f"exactly fires later on a chip; {EXPONENT}, and {BIASES.removeprefix('set ')}"
+        for item in chip.populations
+        if item.fires and not is_coarse(item)
+    ]
+
+
 def is_coarse(item: Population) -> bool:
     """Return whether all potentials of a population are multiples of 64."""
     whole = all((c.weights * 2.0**c.exponent % 1 == 0).all() for c in item.connections)

@@ -26,7 +26,14 @@ from snn_loihi.netx.layout import (
     write_words,
 )
 from snn_loihi.netx.read import StoredSynapses
-from snn_loihi.netx.words import BIAS_EXPONENT, chain_problems, differences, is_coarse, kernel_of
+from snn_loihi.netx.words import (
+    BIAS_EXPONENT,
+    chain_problems,
+    differences,
+    is_coarse,
+    kernel_of,
+    late_layers,
+)
 from snn_loihi.ranges import THRESHOLD_MAX, UNIT
 
 WRITER = "snn-loihi"
@@ -90,7 +97,8 @@ def export(
     import h5py
 
     problems = chain_problems(chip)
-    found = Exported(netx=not problems, remarks=tuple(problems or differences(chip)))
+    remarks = [*(problems or differences(chip)), *late_layers(chip)]
+    found = Exported(netx=not problems, remarks=tuple(remarks))
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.attrs["format"], file.attrs["writer"] = FORMAT, WRITER
