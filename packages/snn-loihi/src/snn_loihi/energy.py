@@ -4,7 +4,8 @@ An estimate, no measurement. All figures are from table 2 of M. Davies et al. 20
 Neuromorphic Manycore Processor with On-Chip Learning", IEEE Micro 38(1), p. 96: single operations
 at 0.75 V, from simulations of the circuit, "consistent with early post-silicon characterization".
 Static power, the embedded processors, traffic between chips, and what goes in and out are not part
-of them. Nothing of the kind is published for Loihi 2.
+of them. Nothing of the kind is published for Loihi 2. The figures were checked against
+transcriptions of the table that agree, not against the paper.
 
 The paper does not say when an update counts as active. Here it does in the steps in which a neuron
 spikes. Which cores lie where is unknown, too: they are taken to fill a square of tiles.
