@@ -12,7 +12,7 @@ Not verified: the number of thresholds on a core of Loihi 1, for which nengo-loi
 accepts 16. Davies was checked against quotations of the constraints and against the limits in those
 two sources, not against the paper. The brief's numbers for a core of Loihi 2 were checked against
 texts that quote them, not against the brief; its lists of synapses and its axons are not published,
-so Loihi 1's words are assumed and axons not limited. Some systems have 120 usable cores per Loihi 2.
+so Loihi 1's words are assumed and axons not limited. Some systems have 120 usable cores per chip.
 """
 
 from __future__ import annotations
