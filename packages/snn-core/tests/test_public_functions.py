@@ -7,7 +7,7 @@ import pytest
 
 import snn_core
 from snn_core import convert, load, parse, predict, run, save
-from snn_core.errors import DataError, OpenShapeError, ParseError, SNNError
+from snn_core.errors import DataError, OpenShapeError, ParseError, SNNError, UnsupportedError
 from snn_core.ir.network import require_network
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings
@@ -82,8 +82,8 @@ class OpenParser:
     name = "open"
     reads = "models that leave their shape open"
 
-    def __init__(self, *, channels_first):
-        self.channels_first = channels_first
+    def __init__(self, *, channels_first, refuses=False):
+        self.channels_first, self.refuses = channels_first, refuses
 
     def accepts(self, source):
         return isinstance(source, Model)
@@ -93,6 +93,8 @@ class OpenParser:
             raise OpenShapeError("The model leaves its shape open.")
         if self.channels_first and (len(input_shape) != 3 or input_shape[0] not in (1, 3)):
             raise ParseError("Expected 1 or 3 channels, rows and columns.")
+        if self.refuses:
+            raise UnsupportedError(["a layer that nobody knows"])
         shape = (*input_shape[1:], input_shape[0]) if self.channels_first else input_shape
         return NetworkBuilder(shape).flatten().dense(np.ones((int(np.prod(shape)), 2))).build()
 
@@ -140,6 +142,19 @@ def test_samples_with_channels_first_are_told_so_where_the_model_leaves_its_shap
     parsers(channels_first=True)
     x = np.random.default_rng(0).random((6, 3, 4, 5)).astype(np.float32)
     with pytest.raises(DataError, match=r"channels first.*x\.transpose\(0, 2, 3, 1\)"):
+        convert(Model(), x, check="off", trial=False)
+
+
+def test_samples_that_can_be_had_only_once(parsers):
+    parsers(channels_first=False)
+    network = convert(Model(), iter([(x, 0) for x in X]), check="off", trial=False)
+    assert network.input.output_shape == (4,)
+
+
+def test_what_cannot_be_converted_in_any_order_is_said(parsers):
+    parsers(channels_first=True, refuses=True)
+    x = np.random.default_rng(0).random((6, 4, 5, 3)).astype(np.float32)
+    with pytest.raises(UnsupportedError, match="a layer that nobody knows"):
         convert(Model(), x, check="off", trial=False)
 
 

@@ -73,6 +73,7 @@ FORMS = {
     "dictionary": {"x": X, "y": Y},
     "file": npz(x=X, y=Y),
     "items": Indexed(PAIRS),
+    "list of pairs": PAIRS,
     "grey items": Indexed([(x[..., 0], y) for x, y in PAIRS]),
     "tensors of items": Indexed([(Tensor(x), Tensor(y)) for x, y in PAIRS]),
     "dictionaries": Indexed([{"x": x, "y": y} for x, y in PAIRS]),
@@ -97,6 +98,14 @@ def test_samples_alone_in_every_form(data):
     found = as_dataset(data, input_shape=SHAPE)
     np.testing.assert_array_equal(found.x_b_l, X)
     assert found.labels_b is None
+
+
+def test_rows_may_be_tuples():
+    rows = [(1.0, 2.0), (3.0, 4.0)]
+    np.testing.assert_array_equal(as_dataset(rows).x_b_l, np.float32(rows))
+    found = as_dataset(iter([(np.float32([1, 2]), 0), (np.float32([3, 4]), 1)]), input_shape=(2,))
+    np.testing.assert_array_equal(found.x_b_l, np.float32(rows))
+    np.testing.assert_array_equal(found.labels_b, [0, 1])
 
 
 def test_a_data_set_stays_itself():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -122,15 +122,11 @@ def convert(
     """
     if check not in CHECKS:
         raise SettingsError(f"Found check = {check!r}; expected one of {', '.join(CHECKS)}.")
-    if not isinstance(settings, Settings):
-        given = {} if settings is None else settings
-        settings = preset("fast").updated(given, simulators=tuple(registry.names()))
+    settings = _chosen_settings(settings, timesteps=timesteps, uint8_scale=uint8_scale)
+    if isinstance(data, Iterator):
+        data = list(data)  # it may be looked at twice
     if not isinstance(source, (Network, Parsed)):
         source = read_model(source, data, settings=settings.input, input_shape=input_shape)
-    if timesteps is not None:
-        settings = set_timesteps(settings, timesteps, stage="convert")
-    if uint8_scale is not None:
-        settings = settings.updated({"input": {"uint8_scale": uint8_scale}})
     if settings.input.uint8_scale is not None:
         source = _scale_input(source, settings.input.uint8_scale)
     network = source.network if isinstance(source, Parsed) else source
@@ -167,6 +163,23 @@ def convert(
         tried.warn()
         network = network.replace(note=str(tried))
     return network
+
+
+def _chosen_settings(
+    settings: Settings | Mapping[str, Any] | None,
+    *,
+    timesteps: int | None,
+    uint8_scale: float | None,
+) -> Settings:
+    """Return the settings of a conversion, with the arguments that are short for some of them."""
+    if not isinstance(settings, Settings):
+        given = {} if settings is None else settings
+        settings = preset("fast").updated(given, simulators=tuple(registry.names()))
+    if timesteps is not None:
+        settings = set_timesteps(settings, timesteps, stage="convert")
+    if uint8_scale is not None:
+        settings = settings.updated({"input": {"uint8_scale": uint8_scale}})
+    return settings
 
 
 def _warn_if_untrained(source: Parsed | Network) -> None:

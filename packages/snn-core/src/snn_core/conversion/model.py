@@ -8,7 +8,7 @@ from typing import Any
 
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.shapes import advise_on_shape
-from snn_core.errors import DataError, OpenShapeError, ParseError
+from snn_core.errors import DataError, OpenShapeError, ParseError, UnsupportedError
 from snn_core.parsing import Parsed, read
 from snn_core.settings import InputSettings
 from snn_core.typing import Shape
@@ -29,7 +29,9 @@ def read_model(
     Raises
     ------
     ParseError
-        As `read`, also if the samples do not fit.
+        As `read`, also if the samples do not tell the shape.
+    UnsupportedError
+        As `read`.
     DataError
         If samples have channels first.
     """
@@ -39,19 +41,36 @@ def read_model(
         if input_shape is not None:
             raise
         shape = as_dataset(data, part="calibration", settings=settings).x_b_l.shape[1:]
-        as_they_are = None
-        for given in _orders(shape):
-            parsed = _try_shape(source, given)
-            as_they_are = parsed if given == shape else as_they_are
-            if parsed is not None and parsed.network.input.output_shape in (shape, (*shape, 1)):
-                note = f"input shape {given}, in the model's order, from the calibration samples"
-                return replace(parsed, network=parsed.network.replace(note=note))
-        if as_they_are is not None:  # they have the model's order of axes, which is another one
-            advice = advise_on_shape(shape, as_they_are.network.input.output_shape)
-            raise DataError(f"Found calibration samples of shape {shape}. {advice}") from None
-        raise ParseError(
-            f"{error} The calibration samples of shape {shape}, channels last, do not tell it."
-        ) from error
+        found = _read_in_orders(source, shape)
+        if found is None:
+            raise ParseError(
+                f"{error} The calibration samples of shape {shape}, channels last, do not tell it."
+            ) from error
+        return found
+
+
+def _read_in_orders(source: Any, shape: Shape) -> Parsed | None:
+    """Return a model for samples of a shape, or ``None`` if it takes them in no order of axes."""
+    as_they_are: Parsed | None = None
+    refusal: UnsupportedError | None = None
+    for given in _orders(shape):
+        try:
+            parsed = read(source, input_shape=given)
+        except UnsupportedError as error:
+            refusal = error
+            continue
+        except ParseError:
+            continue
+        if parsed.network.input.output_shape in (shape, (*shape, 1)):
+            note = f"input shape {given}, in the model's order, from the calibration samples"
+            return replace(parsed, network=parsed.network.replace(note=note))
+        as_they_are = parsed if given == shape else as_they_are
+    if as_they_are is not None:  # they have the model's order of axes, which is another one
+        advice = advise_on_shape(shape, as_they_are.network.input.output_shape)
+        raise DataError(f"Found calibration samples of shape {shape}. {advice}")
+    if refusal is not None:
+        raise refusal
+    return None
 
 
 def _orders(shape: Shape) -> Iterator[Shape]:
@@ -62,10 +81,3 @@ def _orders(shape: Shape) -> Iterator[Shape]:
     if len(shape) == 2:  # grey images without an axis for their channel
         yield (*shape, 1)
         yield (1, *shape)
-
-
-def _try_shape(source: Any, given: Shape) -> Parsed | None:
-    try:
-        return read(source, input_shape=given)
-    except ParseError:
-        return None

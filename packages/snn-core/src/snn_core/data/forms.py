@@ -43,6 +43,8 @@ def from_memory(data: Any, *, input_shape: Shape | None = None) -> Dataset:
         if not 1 <= len(data) <= 2:
             raise DataError(f"Found a tuple of {len(data)}; {EXPECTED}.")
         return Dataset.of(*data)
+    if isinstance(data, list) and _holds_pairs(data):
+        return _collect(data, input_shape)
     if isinstance(data, list) or hasattr(data, "__array__") or hasattr(data, "detach"):
         return Dataset.of(data)
     if hasattr(data, "__iter__") or hasattr(data, "__getitem__"):
@@ -76,6 +78,13 @@ def _is_pair(data: list[Any]) -> bool:
     """Return whether a list is samples and labels: two arrays of shapes that differ."""
     shapes = [getattr(item, "shape", None) for item in data]
     return len(data) == 2 and None not in shapes and shapes[0] != shapes[1]
+
+
+def _holds_pairs(data: list[Any]) -> bool:
+    """Return whether a list holds pairs of a sample and its label, rather than rows of numbers."""
+    return (
+        bool(data) and isinstance(data[0], tuple) and len(data[0]) == 2 and np.ndim(data[0][0]) > 0
+    )
 
 
 def _collect(data: Any, input_shape: Shape | None) -> Dataset:
