@@ -74,7 +74,7 @@ def test_set_reaches_options_of_simulators(refused):
         ("simulaton.seed=4", "Unknown section: 'simulaton'. Did you mean 'simulation'?"),
         ("simulation.seed=soon", "simulation.seed: found 'soon'"),
         ("cell.reset=substraction", "Did you mean 'subtraction'?"),
-        ("input.dataflow_kwargs.colour_mode=rgb", "Did you mean 'color_mode'?"),
+        ("input.dataflow_kwargs.colour_mode=rgb", "kwargs: Unknown key: 'colour_mode'. Did you "),
         ("conversion.spike_code=ttfs", "have their effect in a conversion, none in a run"),
         ("simulation.seed", "expected section.key=value, such as simulation.batch_size=10"),
         ("seed=3", "expected section.key=value, such as simulation.batch_size=10"),

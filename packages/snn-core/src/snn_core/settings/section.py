@@ -99,7 +99,10 @@ def describe_errors(error: ValidationError) -> str:
         place = tuple(map(str, item["loc"]))
         depth = 3 if place[1:] and place[1].endswith("_kwargs") else 2
         where = ".".join(place[:depth])
-        lines.append(f"{where}: found {item['input']!r}; {message}" if where else message)
+        # What is wrong with one key of several is said by the message.
+        several = isinstance(item["input"], Mapping) and item["type"] == "value_error"
+        found = "" if several else f"found {item['input']!r}; "
+        lines.append(f"{where}: {found}{message}" if where else message)
     return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
 
 
