@@ -138,3 +138,29 @@ def test_a_damaged_recording_leaves_no_artifact(snn, classifier, recordings, tmp
     assert done.exit_code == 2
     assert str(victim) in " ".join(done.stderr.split())
     assert not path.exists()
+
+
+def test_the_calibration_data_tell_a_shape_that_the_model_leaves_open(
+    snn, classifier, images, rewritten, tmp_path
+):
+    def leave_open(members):
+        config = members["config.json"].decode()
+        assert "[null, 6, 6, 1]" in config
+        members["config.json"] = config.replace("[null, 6, 6, 1]", "[null, null, null, 1]").encode()
+
+    def converted(model, *arguments):
+        path = tmp_path / "open.snn"
+        done = snn("convert", model, "-o", path, "--data", images(), "--check", "off", "--force",
+                   *arguments)  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+        return load(path)
+
+    expected = converted(classifier())
+    model = rewritten(classifier(), leave_open)
+    for arguments in ((), ("--input-shape", "6,6,1")):
+        network = converted(model, *arguments)
+        assert network.input.output_shape == (6, 6, 1)
+        np.testing.assert_array_equal(network.output.weight_io, expected.output.weight_io)
+    refused = snn("inspect", model)
+    assert refused.exit_code == 2
+    assert "--input-shape" in refused.stderr
