@@ -20,7 +20,7 @@ from keras import layers as kl
 from keras import ops
 from keras_zoo import IMAGE, LAYERS, MODELS, PIPELINE, chain, lenet, randomized
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import ActivationLayer, BatchNormalization, Network, ReLU
 from snn_core.parsing import parse
@@ -217,7 +217,7 @@ def test_several_inputs_are_refused(tmp_path: Path) -> None:
 
 
 def test_variable_input_shapes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="not fixed"):
+    with pytest.raises(OpenShapeError, match="not fixed"):
         parsed(chain(kl.Conv2D(2, 3), shape=(None, None, 3)), tmp_path)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from snn_core import artifact
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.evaluation.forward import check_consistent, predict
 from snn_core.ir import Network
 from snn_core.parsing.base import RunningParser
@@ -136,13 +136,14 @@ class ParserResults(ParserSuite):
     def test_open_shapes(self) -> None:
         """A source that leaves its input shape open says so, and is read if the shape is given.
 
-        If this fails: the error has to name ``input_shape``, and ``parse`` has to use it.
+        If this fails: raise an `OpenShapeError` that names ``input_shape``, so that calibration
+        samples can answer it, and have ``parse`` use the shape.
         """
         if not self.open_sources:
             pytest.skip("names no open_sources")
         for name, (make, shape) in self.open_sources.items():
             with self.made(name, make) as source:
-                with pytest.raises((ParseError, UnsupportedError), match="shape"):
+                with pytest.raises(OpenShapeError, match="shape"):
                     self.parser().parse(source)
                 check_consistent(run_structural(self.parser().parse(source, input_shape=shape)))
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Dense, Input, Layer, Network, ReLU
 from snn_core.typing import Array, Shape
 
@@ -42,7 +42,7 @@ class ToyParser:
         model = self._model(Path(source))
         shape = (model["inputs"],) if model["inputs"] else input_shape
         if shape is None:
-            raise ParseError(f"{source} does not say how many inputs it has; give input_shape.")
+            raise OpenShapeError(f"{source} does not say how many inputs it has; give input_shape.")
         layers: list[Layer] = [Input(name="input", output_shape=shape)]
         problems: list[str] = []
         for entry in model["layers"]:
