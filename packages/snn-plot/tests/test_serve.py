@@ -42,7 +42,7 @@ def test_runs_are_listed_with_links_and_problems(server):
     status, page = get(server, "/")
     assert status == 200
     assert 'href="/run/a%20b/run"' in page
-    assert "run.json is damaged" in page
+    assert "run.json cannot be read" in page
     assert "secret" not in page.replace(str(server.root), "")
 
 
@@ -79,7 +79,7 @@ def test_nothing_else_is_answered(server, path):
 def test_a_damaged_run_is_a_message(server):
     status, page = get(server, "/run/broken")
     assert status == 500
-    assert "run.json is damaged" in page
+    assert "run.json cannot be read" in page
 
 
 def test_only_this_machine_is_answered(server):

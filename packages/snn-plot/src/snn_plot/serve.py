@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -62,14 +61,11 @@ def find_runs(root: Path) -> list[Listed]:
 
 def _list_run(name: str, folder: Path) -> Listed:
     try:
-        metadata = RunFolder(folder).metadata()
-        identity = metadata["identity"]
+        stored = RunFolder(folder)
+        identity = stored.metadata()["identity"]
         figures = {"simulator": identity["simulator"], "samples": identity["samples"]}
-        summary = folder / "summary.json"
-        if summary.exists():
-            figures |= json.loads(summary.read_text(encoding="utf-8"))
-        return Listed(name=name, path=folder, figures=figures)
-    except (SNNError, OSError, ValueError, KeyError, TypeError) as error:
+        return Listed(name=name, path=folder, figures=figures | stored.summary())
+    except SNNError as error:
         return Listed(name=name, path=folder, figures={}, problem=str(error))
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import click
 
+from snn_core.cli.signals import ended_by_signals
 from snn_core.errors import SNNError, SNNWarning
 from snn_core.files import explain_failures
 
@@ -73,7 +74,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
-        with _error_boundary(), _warnings_in_one_line():
+        with _error_boundary(), _warnings_in_one_line(), ended_by_signals():
             return super().invoke(ctx)
 
 

@@ -135,9 +135,9 @@ def convert(
         _show(done, output, preset_name)
     elif test is None:
         click.echo(json.dumps(_figures(done, output)))
-    result = None
+    status = 0
     if test is not None:
-        result = run_and_show(
+        result, status = run_and_show(
             done.network,
             done.network.settings_for(),
             simulator=simulator,
@@ -151,8 +151,8 @@ def convert(
             common.print_result(result, as_json=False)
     if done.skipped and not as_json:
         click.echo(f"Left out: {'; '.join(done.skipped)}.")
-    if result is not None and result.interrupted:
-        raise SystemExit(common.INTERRUPTED)
+    if status:
+        raise SystemExit(status)
 
 
 def _require_room(output: Path, results: Path | None, *, force: bool, resume: bool) -> None:
