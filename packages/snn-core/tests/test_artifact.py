@@ -196,7 +196,7 @@ def without_array(members):
         (edited_layer(2, strides=[2, 2]), "do not fit together"),
         (without_array, "lacks the array"),
         (lambda m: m.update({"../escape.py": b""}), "outside its manifest: ../escape.py"),
-        (lambda m: m.update({"manifest.json": b"{"}), "cannot be read .JSONDecodeError"),
+        (lambda m: m.update({"manifest.json": b"{"}), "manifest.json is no JSON"),
         (lambda m: m.pop("manifest.json"), "holds no manifest.json"),
         (with_array(np.zeros((2, 2), np.float64)), "is no float32 array"),
         (with_array(np.zeros((2, 2), np.float32)), "do not fit together"),

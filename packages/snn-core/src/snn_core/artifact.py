@@ -32,6 +32,8 @@ from snn_core.phases import phase
 from snn_core.reading import (
     open_archive,
     parse_json,
+    printable,
+    printable_tree,
     read_member,
     read_npy_member,
     while_reading,
@@ -223,7 +225,7 @@ def _load(path: Path) -> Artifact:
 def _network(manifest: Mapping[str, Any], arrays: _Arrays, path: Path) -> Network:
     network = Network(
         layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
-        history=tuple(map(str, manifest["history"])),
+        history=tuple(printable(str(line)) for line in manifest["history"]),
         scale_facs={
             str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
         },
@@ -240,7 +242,8 @@ def _provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
     found = manifest.get("provenance", {})
     if not isinstance(found, dict):
         raise ValueError(f"found provenance = {found!r}, expected an object")
-    return found
+    cleaned: dict[str, Any] = printable_tree(found)
+    return cleaned
 
 
 def _member(name: str, *, compress: bool) -> zipfile.ZipInfo:

@@ -84,12 +84,12 @@ class _Results(Console):
 
 def stdout_console() -> Console:
     """Return a console for results."""
-    return _Results(highlight=False)
+    return _Results(highlight=False, markup=False)
 
 
 def stderr_console() -> Console:
     """Return a console on standard error, so that standard output holds results alone."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def simulation_options(samples: str) -> Callable[[Command], Command]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from snn_core.errors import DataError, warn
-from snn_core.reading import while_reading
+from snn_core.reading import printable, while_reading
 from snn_core.typing import Array
 
 
@@ -126,7 +126,7 @@ def _name_classes(labels: Mapping[str, int]) -> tuple[str, ...]:
     """Return the name of each class; several folders may make up one, or none."""
     numbers = range(max(labels.values()) + 1)
     names = [" or ".join(name for name, i in labels.items() if i == number) for number in numbers]
-    return tuple(name or str(number) for number, name in enumerate(names))
+    return tuple(printable(name) or str(number) for number, name in enumerate(names))
 
 
 def hash_files(files: Files, folder: Path) -> str:

@@ -60,6 +60,15 @@ def _walk(network: Network, x_b_l: Shaped[Array, "b *l"]) -> Iterator[tuple[str,
         yield layer.name, y
 
 
+def _require_finite(name: str, values_b_l: Array) -> None:
+    # Both pass on what is not a number, and need no array of the same size.
+    if values_b_l.size and not np.isfinite([values_b_l.min(), values_b_l.max()]).all():
+        raise DataError(
+            f"Layer {name!r} computes infinite values, or ones that are no numbers, from these "
+            f"samples; check their range and the model's weights."
+        )
+
+
 def layer_values(
     network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"], *, batch_size: int = MICRO_BATCH
 ) -> Iterator[tuple[str, Array]]:
@@ -70,12 +79,15 @@ def layer_values(
     Raises
     ------
     DataError
-        If the samples do not have the shape of the network's input.
+        If the samples do not have the shape of the network's input, or a layer computes infinite
+        values from them.
     """
     check_shape(network, x_b_l)
     for start in range(0, len(x_b_l), batch_size):
         advance(start, len(x_b_l))
-        yield from _walk(network, x_b_l[start : start + batch_size])
+        for name, values_b_l in _walk(network, x_b_l[start : start + batch_size]):
+            _require_finite(name, values_b_l)
+            yield name, values_b_l
 
 
 def predict(

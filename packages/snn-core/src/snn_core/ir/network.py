@@ -17,6 +17,26 @@ from snn_core.typing import Array, PathLikeStr, Shape
 READOUTS = ("counts", "membrane")
 
 
+LONGEST_NAME = 4000
+"""Letters of a layer's name, which nested models make long."""
+
+
+def require_name(name: object) -> None:
+    """Make sure that a layer's name can be shown and can name files.
+
+    Raises
+    ------
+    ParseError
+        If it is too long, or holds control characters or halves of characters.
+    """
+    if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
+        shown = repr(name)[:80]
+        raise ParseError(
+            f"Found a layer of the name {shown}; expected printable characters, at most "
+            f"{LONGEST_NAME}. Rename the layer."
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """A feed-forward network.
@@ -57,6 +77,7 @@ class Network:
         object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
         seen: set[str] = set()
         for layer in self.layers:
+            require_name(layer.name)
             if layer.name in seen:
                 raise ParseError(f"Layer name {layer.name!r} occurs twice; names must be unique.")
             for name in layer.inputs:

@@ -24,6 +24,18 @@ def read_json(path: Path, *, depth: int = DEPTH) -> dict[str, Any]:
     return parse_json(path.read_bytes(), path.name, depth=depth)
 
 
+def printable(text: str) -> str:
+    r"""Return a text in which a terminal finds nothing to obey.
+
+    Control characters other than line ends and tabs, and halves of characters, which cannot be
+    written at all, are shown as ``\x1b`` and ``\ud800``.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
 def parse_json(content: bytes | str, what: str, *, depth: int = DEPTH) -> dict[str, Any]:
     """Return the JSON object that a text spells; call it in a `while_reading`.
 
@@ -50,6 +62,15 @@ def parse_json(content: bytes | str, what: str, *, depth: int = DEPTH) -> dict[s
         raise ValueError(f"{what} holds a JSON {type(found).__name__}, expected an object")
     _require_flat(found, what, depth)
     return found
+
+
+def printable_tree(found: Any) -> Any:
+    """Return what JSON described with all of its texts `printable`."""
+    if isinstance(found, str):
+        return printable(found)
+    if isinstance(found, dict):
+        return {printable(key): printable_tree(value) for key, value in found.items()}
+    return [printable_tree(item) for item in found] if isinstance(found, list) else found
 
 
 def _require_flat(found: Any, what: str, depth: int) -> None:

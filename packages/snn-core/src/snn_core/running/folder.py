@@ -17,7 +17,7 @@ import numpy as np
 
 from snn_core.errors import ArtifactError
 from snn_core.files import atomic_write, list_folder, make_folder, remove_leftovers, require_file
-from snn_core.reading import read_json, read_npz, while_reading
+from snn_core.reading import printable_tree, read_json, read_npz, while_reading
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
 from snn_core.running.stored import ARRAYS, check_batch, check_description, check_summary
@@ -184,7 +184,7 @@ class RunFolder:
                     f"{self.path} has the format version {version}; this snn-core reads up to "
                     f"{VERSION}. Update it with `pip install -U snn-core`."
                 )
-            self._description = check_description(found)
+            self._description = check_description(printable_tree(found))
         return self._description
 
     def append(self, index: int, batch: BatchArrays) -> None:
@@ -213,7 +213,7 @@ class RunFolder:
             return {}
         with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
             require_file(path, error=ArtifactError)
-            return check_summary(read_json(path))
+            return check_summary(printable_tree(read_json(path)))
 
     def batch(self, index: int) -> BatchArrays | None:
         """Return a finished batch, or ``None`` if it is missing.
