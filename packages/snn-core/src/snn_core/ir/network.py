@@ -144,8 +144,8 @@ class Network:
 
     @property
     def output(self) -> Layer:
-        """The layer nothing reads from."""
-        return next(layer for layer in self.layers if not self._outbound[layer.name])
+        """The layer nothing reads from, which comes last."""
+        return self.layers[-1]
 
     def inbound(self, name: str) -> tuple[Layer, ...]:
         """Return the layers that a layer reads from, in the order of its inputs."""
