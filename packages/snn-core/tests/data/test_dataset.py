@@ -170,7 +170,7 @@ def test_files_that_hold_no_arrays_are_refused(tmp_path):
     with pytest.raises(DataError, match="There is no data file"):
         load_dataset(tmp_path / "data.npz")
     (tmp_path / "data.npz").write_text("x, y")
-    with pytest.raises(DataError, match="cannot be read .BadZipFile"):
+    with pytest.raises(DataError, match=r"cannot be read \(BadZipFile"):
         load_dataset(tmp_path / "data.npz")
     with (tmp_path / "data.npz").open("wb") as file:
         np.save(file, X)

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from snn_core.errors import ParseError, SNNError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import BatchNormalization, Dense, Network, ReLU
-from snn_core.parsing.keras import file as keras_file
 from snn_core.parsing.keras.model import KerasParser
 
 Writer = Callable[..., Path]

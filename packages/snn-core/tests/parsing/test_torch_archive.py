@@ -105,7 +105,7 @@ def test_an_operator_that_is_not_known_is_named(program, rewritten):
 
 def test_half_an_archive_is_a_damaged_one(program):
     program.write_bytes(program.read_bytes()[:3000])
-    with pytest.raises(ParseError, match="cannot be read .BadZipFile"):
+    with pytest.raises(ParseError, match=r"cannot be read \(BadZipFile"):
         parse(program)
 
 

@@ -79,7 +79,7 @@ def test_what_is_unknown_or_impossible_is_named(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SettingsError, match="Cannot read .*gone.toml"):
+    with pytest.raises(SettingsError, match=r"Cannot read .*gone\.toml"):
         Settings.load(tmp_path / "gone.toml")
 
 

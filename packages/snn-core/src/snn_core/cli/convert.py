@@ -20,7 +20,7 @@ from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.data.preparation import describe_entry
 from snn_core.errors import DataError
-from snn_core.files import hash_file, require_writable
+from snn_core.files import find_leftovers, hash_file, remove_leftovers, require_writable
 from snn_core.ir import Network
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
@@ -168,7 +168,11 @@ def _require_room(output: Path, results: Path | None, *, force: bool, resume: bo
 
 
 def _write(network: Network, output: Path, *, force: bool, resume: bool, **parts: Any) -> None:
-    """Write the artifact. A run that goes on finds its own, which is the same again."""
+    """Write the artifact. A run that goes on finds its own, which is the same again.
+
+    What a killed conversion left half-written beside it goes.
+    """
+    remove_leftovers(find_leftovers(output))
     if resume and output.exists() and output.read_bytes() == dumps(network, **parts):
         return
     save(network, output, overwrite=force, **parts)
