@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ from snn_core.reading import (
     printable_tree,
     read_member,
     read_npy_member,
+    spend,
     while_reading,
 )
 from snn_core.settings import Settings
@@ -234,6 +236,8 @@ def _network(manifest: Mapping[str, Any], arrays: _Arrays, path: Path) -> Networ
         input_data=InputData(**manifest["input_data"]),
     )
     arrays.require_all_used()
+    values = sum(math.prod(layer.output_shape) for layer in network)
+    spend(4 * values, "a sample in all layers")
     check_consistent(network)
     return network
 

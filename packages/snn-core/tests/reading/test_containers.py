@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import signal
 import struct
+import time
 import tracemalloc
 import zipfile
 
@@ -23,6 +26,7 @@ from snn_core.reading import (
     read_npz,
     while_reading,
 )
+from snn_core.reading.child import end_in_child
 
 ARRAYS = {
     "plain": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -214,3 +218,31 @@ def test_arrays_that_are_there_are_read(file, options):
     np.testing.assert_array_equal(hdf5.read_dataset(file["x"]), zeros)
     file.create_dataset("unwritten", (100,), "f4")
     assert hdf5.read_dataset(file["unwritten"]).sum() == 0
+
+
+# Work that does not come to an end.
+
+
+def test_work_that_ends_or_fails_is_no_matter():
+    end_in_child(lambda: None, limit_s=5)
+    end_in_child(lambda: 1 / 0, limit_s=5)
+
+
+def test_work_that_hangs_is_ended():
+    with pytest.raises(ValueError, match="did not end within 1 s"):
+        end_in_child(lambda: time.sleep(60), limit_s=1)
+
+
+def test_work_that_crashes_is_noticed():
+    with pytest.raises(ValueError, match=r"crashes \(SIGSEGV\)"):
+        end_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), limit_s=5)
+
+
+def test_an_hdf5_file_that_hangs_its_library_is_refused(file, tmp_path, monkeypatch):
+    file["x"] = np.arange(3)
+    file.flush()
+    monkeypatch.setattr(hdf5, "_PATIENCE_S", 1)
+    monkeypatch.setattr(hdf5, "_read_all", lambda path: time.sleep(60))
+    opened = hdf5.open_hdf5(tmp_path / "a.h5")
+    with pytest.raises(DataError, match="did not end within 1 s"), reading(), opened:
+        pass

@@ -335,5 +335,5 @@ def provenance(run: RunView) -> dict[str, Any]:
         "simulation time": f"{run.result.simulate_s:.2f} s "
         f"({run.result.us_per_sample_step:.1f} µs per sample and step)",
         **{f"version of {name}": value for name, value in versions.items()},
-        "folder": str(Path(run.path).resolve().name) if run.path else "",
+        "folder": run.name if run.path else "",
     }

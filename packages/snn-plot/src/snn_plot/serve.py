@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -181,7 +182,7 @@ def _state(folder: Path) -> str:
     """Return a value that changes when a run goes on."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     text = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ import numpy as np
 from snn_core import reading
 from snn_core.data.base import Dataset
 from snn_core.errors import DataError
-from snn_core.reading import open_archive, while_reading
+from snn_core.reading import open_archive, printable, while_reading
 from snn_core.typing import Array
 
 ORIGINAL_FILES = ("x_test.npz", "y_test.npz", "x_norm.npz")
@@ -39,8 +39,9 @@ def from_arrays(path: Path) -> Dataset:
             f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; expected the arrays x and y: "
             f"{_ADVICE}."
         )
-    names = np.asarray(arrays.get("classes", ())).reshape(-1)
-    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path), classes=list(map(str, names)))
+    with while_reading(path, error=DataError, advice=_ADVICE):
+        names = [printable(str(name)) for name in np.asarray(arrays.get("classes", ())).reshape(-1)]
+    return Dataset.of(arrays["x"], arrays.get("y"), name=str(path), classes=names)
 
 
 def npz_names(path: Path) -> list[str]:

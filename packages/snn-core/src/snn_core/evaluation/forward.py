@@ -208,6 +208,12 @@ def check_shape(network: Network, x_b_l: Array | LazySamples) -> None:
         )
 
 
+_MISFITS = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError,
+)  # fmt: skip
+"""What computing with shapes and settings that don't fit together leads to."""
+
+
 def check_consistent(network: Network) -> None:
     """Push an empty sample through the network to see that all shapes and settings fit together.
 
@@ -224,7 +230,7 @@ def check_consistent(network: Network) -> None:
             y = drive(layer, [values[name] for name in layer.inputs])
             if isinstance(layer, Spiking):
                 y = layer.activation(y) / layer.threshold + layer.v_init
-        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except _MISFITS as error:
             raise ParseError(f"Layer {layer.name!r} does not fit its input: {error}.") from error
         if y.shape[1:] != layer.output_shape:
             raise ParseError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from snn_core.errors import ParseError
 from snn_core.ir.input_data import InputData
-from snn_core.ir.layers import Input, Layer, Spiking, rebuild
+from snn_core.ir.layers import Add, Concatenate, Input, Layer, Spiking, rebuild
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr, Shape
 
@@ -62,7 +62,8 @@ class Network:
     Raises
     ------
     ParseError
-        If names repeat, an inbound layer is missing or comes later, or there is not exactly one
+        If names repeat, a layer reads from more layers than its kind can, an inbound layer is
+        missing or comes later, or there is not exactly one
         input and one output.
     """
 
@@ -80,6 +81,11 @@ class Network:
             require_name(layer.name)
             if layer.name in seen:
                 raise ParseError(f"Layer name {layer.name!r} occurs twice; names must be unique.")
+            if len(layer.inputs) > 1 and not isinstance(layer, (Add, Concatenate)):
+                raise ParseError(
+                    f"Layer {layer.name!r} ({layer.kind}) reads from {len(layer.inputs)} layers; "
+                    f"expected one."
+                )
             for name in layer.inputs:
                 if name not in seen:
                     raise ParseError(

@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 
 from snn_core.reading.budget import spend
+from snn_core.reading.child import end_in_child
 from snn_core.typing import Array
 
 _MOST_ITEMS = 200_000
@@ -28,9 +29,34 @@ _SLACK = 2**16
 
 @contextmanager
 def open_hdf5(file: Path | bytes) -> Iterator[h5py.File]:
-    """Open an HDF5 file, or one in memory; call it in a `while_reading`."""
-    with h5py.File(io.BytesIO(file) if isinstance(file, bytes) else file, "r") as opened:
+    """Open an HDF5 file, or one in memory; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError
+        If the HDF5 library does not get to an end with it.
+    """
+    size = len(file) if isinstance(file, bytes) else file.stat().st_size
+    end_in_child(lambda: _read_all(file), limit_s=_PATIENCE_S + size // _SLOWEST)
+    with _open(file) as opened:
         yield opened
+
+
+_PATIENCE_S = 5
+_SLOWEST = 5_000_000
+"""Bytes per second that the slowest disk gives."""
+
+
+def _open(file: Path | bytes) -> h5py.File:
+    return h5py.File(io.BytesIO(file) if isinstance(file, bytes) else file, "r")
+
+
+def _read_all(file: Path | bytes) -> None:
+    with _open(file) as opened:
+        for _, item in walk(opened):
+            list(item.attrs.items())
+            if isinstance(item, h5py.Dataset):
+                read_dataset(item)
 
 
 def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
