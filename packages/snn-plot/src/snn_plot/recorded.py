@@ -147,7 +147,9 @@ def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> Ru
         return _collect(source.metadata, _batches_of(source), "run", sample_id)
     folder = RunFolder(source)
     path = Path(source)
-    return _collect(folder.metadata(), folder.batches(), printable(path.resolve().name), sample_id, path)
+    return _collect(
+        folder.metadata(), folder.batches(), printable(path.resolve().name), sample_id, path
+    )
 
 
 def _batches_of(result: RunResult) -> Iterator[BatchArrays]:
