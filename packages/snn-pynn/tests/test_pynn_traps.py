@@ -103,6 +103,27 @@ class TestNest:
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
         assert {path.name for path in tmp_path.iterdir()} == {"bin"}
 
+    def test_threads_give_way_while_they_wait(self):
+        # Otherwise two take ten times as long as one where a processor has other work.
+        code = "from snn_pynn.nest.start import import_nest; import_nest()"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"OMP_DISPLAY_ENV": "true"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+
+    def test_large_networks_get_more_threads(self, nest, helpers, monkeypatch):
+        from snn_pynn.nest import SNN
+
+        monkeypatch.setattr(nest, "processors", lambda: 4)
+        network = networks.chain((np.ones((500, 500), np.float32),))  # 250 000 synapses
+        snn = SNN(network, helpers.settings_of(encoding="regular"))
+        snn.build()
+        assert nest.sim.simulator.state.threads == 2
+
     def test_a_missing_simulator_is_a_clear_error(self, nest, monkeypatch):
         from snn_pynn.nest import start
 
