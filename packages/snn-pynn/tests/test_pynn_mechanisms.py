@@ -46,10 +46,10 @@ def test_a_failing_compiler_is_a_clear_error_and_leaves_nothing(tmp_path, monkey
 
 @pytest.mark.compiled
 def test_neurons_are_compiled_once_with_a_message(tmp_path, caplog):
-    source = mechanisms.own_source()
+    sources = mechanisms.of_this_package()
     with caplog.at_level(logging.WARNING, logger="snn_pynn"):
-        first = mechanisms.compiled([source], tmp_path)
-        again = mechanisms.compiled([source], tmp_path)
+        first = mechanisms.compiled(sources, tmp_path)
+        again = mechanisms.compiled(sources, tmp_path)
     assert first == again
     assert [str(first) in record.getMessage() for record in caplog.records] == [True]
     assert list(first.rglob("libnrnmech.*"))

@@ -213,6 +213,21 @@ class TestNeuron:
         # Input spikes and weights do not depend on the length of a step.
         helpers.assert_equal_to_reference(snn, helpers.samples(network, 1))
 
+    def test_synapses_of_a_projection_can_be_changed_through_pynn(self, helpers):
+        from snn_pynn.neuron import SNN
+
+        network = networks.chain((np.full((2, 2), 0.25, np.float32),))
+        snn = SNN(network, helpers.settings_of(batch_size=1, encoding="regular", steps=8))
+        snn.run_batch(np.ones((1, 2), np.float32))
+        last = snn.connections[-1]
+        weight = last.get("weight", format="array")
+        weight[:, 1] *= 2
+        last.set(weight=weight)
+        np.testing.assert_array_equal(last.get("weight", format="array"), [[0.25, 0.5]] * 2)
+        found = snn.run_batch(np.ones((1, 2), np.float32))
+        # Both sources spike in every other step.
+        assert found.output_b_l_t[0].sum(axis=-1).tolist() == [2, 4]
+
     def test_earlier_networks_are_let_go(self, helpers):
         from snn_pynn.neuron import SNN
 
