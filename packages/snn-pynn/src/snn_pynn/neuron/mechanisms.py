@@ -19,7 +19,7 @@ import tempfile
 from importlib import resources, util
 from pathlib import Path
 
-from snn_core.errors import SimulationError, SimulatorImportError
+from snn_core.errors import DataError, SimulationError, SimulatorImportError
 from snn_core.files import make_folder
 from snn_pynn.quiet import quietly
 
@@ -137,7 +137,13 @@ def compiled(sources: list[Path], cache: Path) -> Path:
 
 def _compile(sources: list[Path], folder: Path) -> None:
     nrnivmodl = find_nrnivmodl()
-    make_folder(folder.parent)
+    try:
+        make_folder(folder.parent)
+    except DataError as error:
+        raise SimulationError(
+            f"There is no place for compiled neurons: {error.__cause__}. Name another folder with "
+            f"the option cache_dir in the section [pynn-neuron]."
+        ) from error
     logger.warning("compiling neurons for NEURON, once, into %s", folder)
     # Another process may do the same: whoever is first puts the folder in its place.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".neuron-") as place:
