@@ -8,5 +8,5 @@ class TestEmulation(SimulatorConformance):
     """Rates, against those of the float reference."""
 
     simulator = SNN
-    heavy_modules = ("spynnaker", "pyNN", "snn_pynn")
+    heavy_modules = ("spynnaker", "pyNN")
     options: ClassVar = {"engine": "emulator"}

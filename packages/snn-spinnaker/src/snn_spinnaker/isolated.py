@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess  # noqa: S404 - Python itself, with arguments of our own
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ def require_spynnaker() -> None:
     """
     if find_spec("spynnaker") is None:
         raise SimulatorImportError(
-            f"sPyNNaker is not installed; networks are mapped and run on boards with it: {INSTALL}. "
-            f"The emulation needs nothing else."
+            f"sPyNNaker is not installed, with which networks are mapped and run on boards: "
+            f"{INSTALL}. The emulation needs nothing else."
         )
 
 
@@ -119,7 +119,7 @@ def run_script(folder: Path, what: str, options: SpinnakerOptions) -> None:
     inherited = {name: value for name, value in os.environ.items() if name not in drop}
     command = [sys.executable, str(folder / "plain.py"), what, str(folder)]
     try:
-        done = subprocess.run(  # noqa: S603 - see above
+        done = subprocess.run(
             command,
             cwd=folder / "work",
             env=inherited | own,

@@ -31,9 +31,12 @@ def describe_job(
     membranes
         Names of the populations whose potentials are recorded.
     """
-    populations, arrays = [], {}
+    populations: list[dict[str, Any]] = []
+    arrays: dict[str, Array] = {}
     if network.sources:
-        populations.append({"label": network.input_name, "size": network.sources, "model": "source"})
+        populations.append(
+            {"label": network.input_name, "size": network.sources, "model": "source"}
+        )
     for item in network.populations:
         populations.append(described(item, options, records_v=item.name in membranes))
         arrays.update(columns_of(item))

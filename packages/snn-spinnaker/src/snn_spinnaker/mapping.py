@@ -30,7 +30,7 @@ NATIVE_PER_SECOND = 15e6
 """The same for kernels, which sPyNNaker calls a guess (``LocalOnlyConvolution``)."""
 
 NEURON_S = 1e-3 / 256
-"""Time of updating a neuron, an upper bound: sPyNNaker puts up to 256 on a core at ticks of 1 ms."""
+"""Time of updating a neuron, at most: sPyNNaker puts up to 256 on a core at ticks of 1 ms."""
 
 TYPICAL = 0.1
 """Share of all neurons that spike in a tick, for the typical time."""
@@ -104,16 +104,21 @@ class BoardMapping:
 
     def lines(self) -> list[str]:
         """Return it in sentences."""
-        slowest = self.bottleneck
-        return [
-            f"mapped by sPyNNaker on a virtual board, nothing was executed: {self.cores} cores on "
-            f"{self.chips} of the machine's chips, {self.boards} board{'s' * (self.boards > 1)}",
+        slowest, boards = self.bottleneck, plural(self.boards, "board")
+        placed = (
+            f"mapped by sPyNNaker on a virtual board, nothing was executed: "
+            f"{plural(self.cores, 'core')} on {plural(self.chips, 'chip')} of {boards}"
+        )
+        memory = (
             f"router: at most {self.router_entries} of {self.router_limit} entries; SDRAM: at most "
-            f"{self.sdram_bytes / 2**20:.1f} of {self.sdram_limit / 2**20:.0f} MB of a chip",
-            f"estimate: {slowest.name} is the bottleneck, {slowest.typical_us:.0f} us per tick if a "
-            f"tenth of its sources spike, {slowest.worst_us:.0f} us if all do, of "
-            f"{self.budget_us:.0f} us in real time: time_scale_factor {self.slow_down} is safe",
-        ]
+            f"{self.sdram_bytes / 2**20:.1f} of {self.sdram_limit / 2**20:.0f} MB of a chip"
+        )
+        time = (
+            f"estimate: {slowest.name} is the bottleneck, {slowest.typical_us:.0f} us per tick if "
+            f"a tenth of its sources spike, {slowest.worst_us:.0f} us if all do, of "
+            f"{self.budget_us:.0f} us in real time: time_scale_factor {self.slow_down} is safe"
+        )
+        return [placed, memory, time]
 
     def to_json(self) -> dict[str, Any]:
         """Return it in plain values."""
@@ -123,6 +128,11 @@ class BoardMapping:
             "slow_down": self.slow_down,
             "times": "estimated",
         }
+
+
+def plural(number: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def require_room(network: BoardNetwork, options: SpinnakerOptions) -> None:
@@ -140,15 +150,29 @@ def require_room(network: BoardNetwork, options: SpinnakerOptions) -> None:
     if total > room:
         most = max(needed, key=lambda name: needed[name])
         boards = -(-total // CORES_PER_BOARD[options.version])
-        raise UnsupportedError(
-            [
-                f"{total} cores are needed at {per_core} neurons per core, {options.boards} "
-                f"board{'s' * (options.boards > 1)} of version {options.version} offer {room}; "
-                f"{most} takes {needed[most]} of them. Set spinnaker.boards = {boards}, or raise "
-                f"spinnaker.number_of_neurons_per_core (at most 256)"
-            ],
-            what="This network does not fit on the machine",
+        problem = (
+            f"{total} cores are needed at {per_core} neurons per core, "
+            f"{plural(options.boards, 'board')} of version {options.version} offer {room}; {most} "
+            f"takes {needed[most]} of them. Set spinnaker.boards = {boards}, or raise "
+            f"spinnaker.number_of_neurons_per_core (at most 256)"
         )
+        raise UnsupportedError([problem], what="This network does not fit on the machine")
+
+
+def safe_slow_down(network: BoardNetwork, options: SpinnakerOptions) -> int:
+    """Return the factor against real time with which every tick is long enough, by the estimate.
+
+    Cores are filled in the order of the neurons, without asking sPyNNaker.
+    """
+    worst_us = 0.0
+    for item in network.populations:
+        per_core = min(options.number_of_neurons_per_core, item.size)
+        fan_in_l = np.zeros(-(-item.size // per_core) * per_core)
+        for part in item.projections:
+            fan_in_l[: item.size] += np.bincount(part.post, minlength=item.size)
+        synapses = fan_in_l.reshape(-1, per_core).sum(axis=1).max()
+        worst_us = max(worst_us, 1e6 * (per_core * NEURON_S + synapses / SYNAPSES_PER_SECOND))
+    return max(1, math.ceil(worst_us / (1000 * network.dt_ms)))
 
 
 def map_network(network: BoardNetwork, options: SpinnakerOptions) -> BoardMapping:
@@ -206,7 +230,8 @@ def _layer(
     cores: Sequence[Mapping[str, Any]],
 ) -> LayerMapping:
     """Return what the populations of a layer take."""
-    loads, total, per_second = [], 0, SYNAPSES_PER_SECOND
+    loads: list[tuple[int, float, Mapping[str, Any]]] = []
+    total, per_second = 0, SYNAPSES_PER_SECOND
     for item in items:
         into = [part for part in job[0]["projections"] if part["target"] == item["label"]]
         fan_in_l = np.zeros(item["size"])
@@ -216,10 +241,12 @@ def _layer(
             else:
                 fan_in_l += part["synapses"] / item["size"]
                 per_second = NATIVE_PER_SECOND
-        total += int(round(fan_in_l.sum()))
-        for core in cores:
-            if core["population"] == item["label"]:
-                loads.append((len(core["atoms"]), fan_in_l[core["atoms"]].sum(), core))
+        total += round(float(fan_in_l.sum()))
+        loads += [
+            (len(core["atoms"]), float(fan_in_l[core["atoms"]].sum()), core)
+            for core in cores
+            if core["population"] == item["label"]
+        ]
     seconds = [(n * NEURON_S, synapses / per_second) for n, synapses, _ in loads]
     return LayerMapping(
         name=name,
@@ -227,7 +254,7 @@ def _layer(
         synapses=total,
         cores=len(loads),
         neurons_per_core=max(n for n, _, _ in loads),
-        synapses_per_core=int(round(max(synapses for _, synapses, _ in loads))),
+        synapses_per_core=round(max(synapses for _, synapses, _ in loads)),
         sdram_bytes=max(core["sdram_bytes"] for _, _, core in loads),
         typical_us=round(1e6 * max(n + TYPICAL * s for n, s in seconds), 1),
         worst_us=round(1e6 * max(n + s for n, s in seconds), 1),

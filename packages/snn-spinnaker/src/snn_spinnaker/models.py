@@ -70,8 +70,8 @@ def synapse_factor(model: str, *, tau_syn: float, dt_ms: float) -> float:
     """Return the weight that moves a potential by 1 mV.
 
     A synapse of ``IF_curr_exp`` injects ``w tau / dt (1 - exp(-dt / tau))`` nA in the tick of a
-    spike (``decay_and_init`` of ``neuron/synapse_types/exp_synapse_utils.h``), the others the weight
-    over the length of a tick, either for dt and into 1 nF.
+    spike (``decay_and_init`` of ``neuron/synapse_types/exp_synapse_utils.h``), the others the
+    weight over the length of a tick, either for dt and into 1 nF.
     """
     if model != "IF_curr_exp":
         return 1.0

@@ -1,14 +1,14 @@
 """Convolutions as kernels on the board, instead of lists of synapses.
 
-sPyNNaker's ``ConvolutionConnector`` and ``PoolDenseConnector`` keep a kernel in a core's own memory
-and compute which neurons a spike reaches. They know images of one channel, so a layer becomes a
-population for each channel, with a projection from each channel of the layer before. Their neuron is
-``IF_curr_exp``; no other binary ships with sPyNNaker.
+sPyNNaker's ``ConvolutionConnector`` and ``PoolDenseConnector`` keep a kernel in a core's own
+memory and compute which neurons a spike reaches. They know images of one channel, so a layer
+becomes a population for each channel, with a projection from each channel of the layer before.
+Their neuron is ``IF_curr_exp``; no other binary ships with sPyNNaker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,10 @@ def describe_native(snn: SNN, listed: BoardMapping) -> tuple[list[str], dict[str
         job = native_job(snn)
         mapped = map_job(job, snn.options)
     except (NotNative, SNNError) as error:
-        return [f"native convolution: not possible, {error}"], {"possible": False, "why": str(error)}
+        return [f"native convolution: not possible, {error}"], {
+            "possible": False,
+            "why": str(error),
+        }
     memory = [_memory(item) for item in (listed, mapped)]
     kinds = [part["kind"] for part in job[0]["projections"]]
     line = (
@@ -80,12 +83,11 @@ def native_job(snn: SNN) -> Job:
     NotNative
         If a layer cannot be a kernel.
     """
-    from snn_spinnaker.simulator import SNN as Simulator
-
     network = snn.network
     paths = {layer.name: _path(network, layer) for layer in _populations(network)}
-    options = snn.options.model_copy(update={"neuron_model": "IF_curr_exp"})
-    board = Simulator(network, snn.settings, options).board
+    # Its thresholds, if they were to be calibrated, are by now.
+    options = snn.options.model_copy(update={"neuron_model": "IF_curr_exp", "x_norm": ""})
+    board = type(snn)(network, snn.settings, options).board
     maker = _Maker(network, board, snn)
     for layer in _populations(network):
         maker.add(layer, *paths[layer.name])
@@ -143,6 +145,11 @@ def _pooled(network: Network, layer: AveragePooling2D) -> AveragePooling2D:
     return layer
 
 
+def _area(pooling: AveragePooling2D | None) -> int:
+    """Return how many cells there are for each that a kernel sees."""
+    return 1 if pooling is None else pooling.pool_size[0] * pooling.pool_size[1]
+
+
 class _Maker:
     """Describes populations and projections channel by channel."""
 
@@ -166,8 +173,7 @@ class _Maker:
             self.arrays.update(columns_of(item))
         if is_input and self._is_current:
             return
-        delay_ms = next(item.into(0), next(item.into(1), None))
-        wait = delay_ms.delay_steps * self.board.dt_ms if delay_ms else self.board.dt_ms
+        wait = max((part.delay_steps for part in item.projections), default=1) * self.board.dt_ms
         if isinstance(layer, Conv2D):
             self._kernels(layer, item, source, pooling, wait)
         elif isinstance(layer, Dense):
@@ -214,6 +220,7 @@ class _Maker:
         padding = layer.padding
         pad = (side // 2 if padding == "same" else 0) if isinstance(padding, str) else padding[0][0]
         arguments: dict[str, Any] = {"strides": list(layer.strides), "padding": [pad, pad]}
+        reached = side**2 * layer.output_shape[0] * layer.output_shape[1] * _area(pooling)
         if pooling is not None:
             kernel = kernel * np.broadcast_to(pooling.weight_c, kernel.shape[2])[:, None]
             arguments |= {"pool_shape": list(pooling.pool_size)}
@@ -221,7 +228,7 @@ class _Maker:
             for o in range(kernel.shape[3]):
                 self._project(
                     f"{source}/{i}", f"{layer.name}/{o}", "convolution", kernel[:, :, i, o],
-                    arguments, wait_ms, side**2 * layer.output_shape[0] * layer.output_shape[1]
+                    arguments, wait_ms, reached,
                 )  # fmt: skip
 
     def _dense(
@@ -245,8 +252,9 @@ class _Maker:
             # PoolDenseConnector takes the width first, as its populations do.
             values = np.ascontiguousarray(part.transpose(1, 0, 2))
             self._project(
-                f"{source}/{c}", layer.name, "dense", values, arguments, wait_ms, part.size
-            )
+                f"{source}/{c}", layer.name, "dense", values, arguments, wait_ms,
+                part.size * _area(pooling),
+            )  # fmt: skip
 
     def _lists(self, item: BoardPopulation, wait_ms: float) -> None:
         """Connect two layers that are no images, synapse by synapse."""
@@ -268,7 +276,7 @@ class _Maker:
 
     def _project(
         self, source: str, target: str, kind: str, values: Array, arguments: dict[str, Any],
-        wait_ms: float, synapses: int | Sequence[int],
+        wait_ms: float, synapses: int,
     ) -> None:  # fmt: skip
         key = f"p{len(self.projections)}"
         self.arrays[key] = values

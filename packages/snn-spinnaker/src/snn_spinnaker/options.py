@@ -35,6 +35,11 @@ class SpinnakerOptions(Options):
         1.0, gt=0, description="largest magnitude of an input value under constant current, for "
         "which potentials get room",
     )  # fmt: skip
+    x_norm: str = Field(
+        "", description="data set of typical samples, with which thresholds are calibrated for a "
+        "reset to zero",
+    )  # fmt: skip
+    num_norm: int = Field(100, ge=1, description="number of samples of `x_norm` that are used")
     number_of_neurons_per_core: int = Field(
         64, ge=1, le=256, description="most neurons of a core; sPyNNaker's limit is 256"
     )
@@ -46,9 +51,7 @@ class SpinnakerOptions(Options):
         True, description="while mapping, also map convolutions as kernels where sPyNNaker can, "
         "and report the saving",
     )  # fmt: skip
-    boards: int = Field(
-        1, ge=1, le=1200, description="boards of 48 chips that a network may take"
-    )
+    boards: int = Field(1, ge=1, le=1200, description="boards of 48 chips that a network may take")
     machine_name: str = Field("", description="host name or address of a board")
     version: Literal[3, 5] = Field(5, description="version of the board: 5 has 48 chips, 3 has 4")
     spalloc_server: str = Field("", description="host name or URL of a spalloc server")
@@ -68,9 +71,7 @@ class SpinnakerOptions(Options):
         "running it",
     )  # fmt: skip
     reports: str = Field("", description="folder to keep sPyNNaker's own reports in")
-    timeout: float = Field(
-        600.0, gt=0, description="seconds after which sPyNNaker is stopped"
-    )
+    timeout: float = Field(600.0, gt=0, description="seconds after which sPyNNaker is stopped")
     memory_limit_mb: float = Field(
         4000.0, gt=0, description="a network that needs more memory is refused"
     )

@@ -8,23 +8,29 @@ The folder holds ``network.json`` and ``network.npz``. What sPyNNaker is told ab
 stands in ``spynnaker.cfg`` of the current directory, or of the home directory.
 """
 
+from __future__ import annotations
+
 import json
 import sys
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 ROUTER_ENTRIES = 1023
 
 
-def load(folder):
+def load(folder: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the description of a network and its arrays."""
     description = json.loads((Path(folder) / "network.json").read_text(encoding="utf-8"))
     with np.load(Path(folder) / "network.npz", allow_pickle=False) as stored:
         return description, {name: stored[name] for name in stored.files}
 
 
-def build(sim, description, arrays):
+def build(
+    sim: Any, description: dict[str, Any], arrays: dict[str, Any]
+) -> tuple[dict[str, Any], list[Any]]:
     """Return the populations by label, and the projections.
 
     Parameters
@@ -52,12 +58,12 @@ def build(sim, description, arrays):
     return populations, projections
 
 
-def _shape(sim, item):
+def _shape(sim: Any, item: dict[str, Any]) -> Any:
     """Return the structure of a population, if it is a grid (width first)."""
     return sim.Grid2D(item["grid"][1] / item["grid"][0]) if "grid" in item else None
 
 
-def _neurons(sim, item, arrays):
+def _neurons(sim: Any, item: dict[str, Any], arrays: dict[str, Any]) -> Any:
     label, size = item["label"], item["size"]
     columns = {name: arrays[f"{label}/{name}"] for name in item["columns"]}
     start = columns.pop("v")
@@ -81,12 +87,14 @@ def _neurons(sim, item, arrays):
     return population
 
 
-def _short(value):
+def _short(value: Any) -> Any:
     """Return one number where all are the same, which takes less room on the board."""
     return float(value[0]) if (value == value[0]).all() else value.tolist()
 
 
-def _projection(sim, item, arrays, populations):
+def _projection(
+    sim: Any, item: dict[str, Any], arrays: dict[str, Any], populations: dict[str, Any]
+) -> Any:
     source, target = populations[item["source"]], populations[item["target"]]
     if item["kind"] == "list":
         rows = np.column_stack([arrays[f"{item['key']}/{name}"] for name in ("pre", "post", "w")])
@@ -108,16 +116,16 @@ def _projection(sim, item, arrays, populations):
     return sim.Projection(source, target, connector, sim.PoolDense(delay=item["delay_ms"]))
 
 
-def set_up(description):
+def set_up(description: dict[str, Any]) -> Any:
     """Return the module ``pyNN.spiNNaker`` after ``setup``."""
-    import pyNN.spiNNaker as sim
+    import pyNN.spiNNaker as sim  # noqa: N813 - PyNN's own convention
 
     factor = description["time_scale_factor"] or None
     sim.setup(description["dt_ms"], time_scale_factor=factor)
     return sim
 
 
-def built(populations):
+def built(populations: dict[str, Any]) -> dict[str, Any]:
     """Return what sPyNNaker has made of the populations."""
     return {
         label: {
@@ -135,7 +143,7 @@ def built(populations):
     }
 
 
-def mapped(description):
+def mapped(description: dict[str, Any]) -> dict[str, Any]:
     """Return where sPyNNaker has put the network, core by core, and what it takes there."""
     from spynnaker.pyNN.data import SpynnakerDataView as View
 
@@ -154,7 +162,7 @@ def mapped(description):
                 "sdram_bytes": int(vertex.sdram_required.get_total_sdram(steps)),
             }
         )
-    machine = View.get_machine()
+    machine: Any = View.get_machine()
     tables = {
         f"{table.x},{table.y}": table.number_of_entries
         for table in View.get_uncompressed().routing_tables
@@ -170,7 +178,9 @@ def mapped(description):
     }
 
 
-def run_samples(sim, description, populations, samples):
+def run_samples(
+    sim: Any, description: dict[str, Any], populations: dict[str, Any], samples: dict[str, Any]
+) -> dict[str, Any]:
     """Run samples and return spikes and potentials of each population.
 
     Parameters
@@ -179,7 +189,7 @@ def run_samples(sim, description, populations, samples):
         ``number``; under constant current ``offset/LABEL``, the current of each neuron for each
         sample; otherwise ``sample``, ``tick`` and ``cell`` of every input spike.
     """
-    results = {}
+    results: dict[str, Any] = {}
     number = int(samples["number"])
     for item in description["populations"]:
         if item["model"] != "source":
@@ -188,7 +198,7 @@ def run_samples(sim, description, populations, samples):
     if description["samples"] == "long":
         _send(description, populations, samples, None)
         length = description["run_steps"] + description["pause"]
-        sim.run(number * length * description["dt_ms"])
+        sim.run((number * length + 1) * description["dt_ms"])
         _collect(description, populations, results, 0)
         return results
     for sample in range(number):
@@ -201,7 +211,12 @@ def run_samples(sim, description, populations, samples):
     return results
 
 
-def _send(description, populations, samples, sample):
+def _send(
+    description: dict[str, Any],
+    populations: dict[str, Any],
+    samples: dict[str, Any],
+    sample: int | None,
+) -> None:
     """Set the input of one sample, or of all one after the other."""
     for name in samples:
         if name.startswith("offset/"):
@@ -217,11 +232,17 @@ def _send(description, populations, samples, sample):
     order = np.lexsort((tick, cell))
     source = populations[description["input"]]
     ends = np.cumsum(np.bincount(cell, minlength=source.size))[:-1]
-    trains = np.split(tick[order] * description["dt_ms"], ends)
-    source.set(spike_times=[train.tolist() for train in trains])
+    trains = [train.tolist() for train in np.split(tick[order] * description["dt_ms"], ends)]
+    # sPyNNaker takes no lists that are all empty.
+    source.set(spike_times=trains if len(tick) else [])
 
 
-def _collect(description, populations, results, sample):
+def _collect(
+    description: dict[str, Any],
+    populations: dict[str, Any],
+    results: dict[str, Any],
+    sample: int,
+) -> None:
     """Read back what was recorded since the last reset."""
     for item in description["populations"]:
         if item["model"] == "source":
@@ -239,7 +260,7 @@ def _collect(description, populations, results, sample):
             results[f"{label}/{sample}/v"] = np.asarray(signal.magnitude)
 
 
-def provenance():
+def provenance() -> list[str]:
     """Return sPyNNaker's own warnings about the run, read back from the board."""
     from spinn_front_end_common.interface.provenance import ProvenanceReader
 
@@ -247,9 +268,9 @@ def provenance():
         return [str(row) for row in reader.messages()]
 
 
-def main(what, folder):
-    """Do what is asked for."""
-    folder = Path(folder).resolve()
+def main(what: str, place: str | PathLike[str]) -> None:
+    """Map, run or build the network in a folder."""
+    folder = Path(place).resolve()
     description, arrays = load(folder)
     sim = set_up(description)
     populations, projections = build(sim, description, arrays)
@@ -272,7 +293,7 @@ def main(what, folder):
     sim.end()
 
 
-def _write(path, value):
+def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 

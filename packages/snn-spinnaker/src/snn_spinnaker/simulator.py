@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from snn_core.errors import DataError
+from snn_core.data import load_dataset
+from snn_core.errors import DataError, SimulationError
 from snn_core.ir import Network
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.spike_trains import Events
@@ -20,11 +24,21 @@ from snn_core.simulation.synapses.currents import constant_drive
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.memory import Footprint
 from snn_core.simulation.synapses.tabled import SynapseTableSNN
-from snn_core.typing import Array, Float64
+from snn_core.typing import Array, Float64, PathLikeStr, Shape
+from snn_pynn.inputs import SpikingInput
 from snn_spinnaker import fixed
+from snn_spinnaker.calibration import calibrate_for_zero
 from snn_spinnaker.emulator import Receptors, Trace, emulate
+from snn_spinnaker.isolated import require_spynnaker
+from snn_spinnaker.job import describe_job, write_job
 from snn_spinnaker.layout import BoardNetwork, lay_out
+from snn_spinnaker.mapping import BoardMapping, map_network, require_room
+from snn_spinnaker.models import synapse_factor
 from snn_spinnaker.options import SpinnakerOptions
+from snn_spinnaker.running import run_on_board
+from snn_spinnaker.saving import save_connections
+
+logger = logging.getLogger(__name__)
 
 PART_VALUES = 2_000_000
 """Neurons, times ticks and samples, that are computed at once."""
@@ -40,6 +54,10 @@ class SNN(OriginalNames, SynapseTableSNN):
     ----------
     saturated
         How many sums of ring buffers were cut off in the last batch, by layer, where any were.
+    mapping
+        With the option ``virtual``: what the network takes on a board.
+    provenance
+        What sPyNNaker noted about the last run on a board.
     """
 
     name: ClassVar[str] = "spinnaker"
@@ -60,33 +78,100 @@ class SNN(OriginalNames, SynapseTableSNN):
         hardware="SpiNNaker",
     )
 
+    mapping: BoardMapping | None = None
+    provenance: tuple[str, ...] = ()
     _board: BoardNetwork | None = None
     _receptors: dict[str, Receptors] | None = None
 
     # What it can do.
 
+    @classmethod
+    def capabilities_for(cls, options: Options) -> Capabilities:
+        """Return the capabilities: the board's neurons reset to zero only."""
+        assert isinstance(options, SpinnakerOptions), "made by options_type"  # noqa: S101
+        if not options.on_board:
+            return cls.capabilities
+        settings = {**cls.capabilities.settings, "cell.reset": {"zero"}}
+        return replace(cls.capabilities, settings=settings, softmax=False)
+
     def problems(self, network: Network) -> list[str]:
         """Return everything that cannot be simulated."""
         found = super().problems(network)
-        given = self.settings.input
+        given, options = self.settings.input, self.options
         if given.encoding == "events" and given.event_amplitude is None:
             found.append(
                 "input.event_amplitude is not given; the board's weights need the value of an event"
+            )
+        if options.on_board:
+            found += self._board_problems()
+        if options.x_norm and self.settings.cell.reset != "zero":
+            found.append(
+                "spinnaker.x_norm calibrates thresholds for a reset to zero; set cell.reset = "
+                "'zero', or leave it out"
+            )
+        return found
+
+    def _board_problems(self) -> list[str]:
+        found = []
+        options = self.options
+        if not options.machine_name and not options.spalloc_server:
+            found.append(
+                "spinnaker.engine = 'board' needs a board: name it in spinnaker.machine_name, or a "
+                "server in spinnaker.spalloc_server"
+            )
+        if self.settings.cell.reset == "subtraction":
+            found.append(
+                "no neuron of sPyNNaker subtracts its threshold; set cell.reset = 'zero', with "
+                "typical samples in spinnaker.x_norm for thresholds that are calibrated for it"
+            )
+        if options.samples == "long" and self.settings.input.encoding == "constant":
+            found.append(
+                "spinnaker.samples = 'long' does not go with a constant input, which is set "
+                "between runs; choose 'reset', or an input of spikes"
             )
         return found
 
     # Building.
 
-    def setup_layers(self, input_shape: tuple[int, ...]) -> None:
+    def _take(self, network: Any) -> None:
+        super()._take(network)
+        self._board = self._receptors = self.mapping = None
+        if self.options.x_norm and self.settings.cell.reset == "zero":
+            data = load_dataset(self.options.x_norm)
+            data = data.fit_to(input_shape=network.input.output_shape)
+            x_b_l = network.input_data.as_floats(np.asarray(data.x_b_l[: self.options.num_norm]))
+            self.network = calibrate_for_zero(network, x_b_l, self.settings)
+
+    def setup_layers(self, input_shape: Shape) -> None:
         """Make the tables of the network; what was laid out for another one is forgotten."""
         self._board = self._receptors = None
         super().setup_layers(input_shape)
 
     def compile(self) -> None:
-        """Lay the network out in the board's numbers."""
+        """Lay the network out in the board's numbers, and map it if that is wanted.
+
+        Raises
+        ------
+        SimulationError
+            With the option ``serialise_only``, after the network has been written.
+        """
         self.check_memory()
         self._board = self._receptors = None
-        _ = self.board
+        options, board = self.options, self.board
+        if options.serialise_only:
+            self.save_assembly(options.serialise_only)
+            raise SimulationError(
+                f"The network was written to {options.serialise_only}, and nothing was simulated, "
+                f"as spinnaker.serialise_only asks for. `python plain.py map .` in that folder "
+                f"maps it with sPyNNaker."
+            )
+        if options.on_board:
+            require_spynnaker()
+            require_room(board, options)
+        if options.virtual:
+            self.mapping = map_network(board, options)
+            for line in self.mapping.lines():
+                logger.info("%s", line)
 
     @property
     def board(self) -> BoardNetwork:
@@ -97,6 +182,27 @@ class SNN(OriginalNames, SynapseTableSNN):
 
     def _laid_out(self, *, is_signed: bool) -> BoardNetwork:
         return lay_out(self.tables, self.settings, self.options, self.timing, is_signed=is_signed)
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What computes the spikes, how neurons reset, and what the network takes on a board."""
+        options, model = self.options, self.options.neuron_model
+        found = {**super().details, "reset": self._reset_told()}
+        if options.on_board:
+            place = options.machine_name or options.spalloc_server
+            found["engine"] = f"the board at {place}, {model}"
+        else:
+            found["engine"] = f"emulated in SpiNNaker's arithmetic, {model}; no board was used"
+        if self.mapping is not None:
+            found["mapping"] = "; ".join(self.mapping.lines())
+        return found
+
+    def _reset_told(self) -> str:
+        if self.settings.cell.reset == "subtraction":
+            return "by subtraction, which boards cannot do"
+        if self.options.x_norm:
+            return f"to zero, thresholds calibrated for it with {self.options.x_norm}"
+        return "to zero; thresholds are not calibrated for it, see spinnaker.x_norm"
 
     # Simulating.
 
@@ -113,36 +219,69 @@ class SNN(OriginalNames, SynapseTableSNN):
 
     def run_part(self, signal: InputSignal) -> Found:
         """Simulate some samples."""
-        spikes_t_b_l = None if self.is_constant else self._sent(signal)
+        spiking = None if self.is_constant else self._spiking(signal)
+        offsets = self._offsets(signal)
+        if self.options.on_board:
+            return self._on_board(signal, offsets, spiking)
+        board = self.board
         spikes: dict[str, Events] = {}
         membranes: dict[str, Array] = {}
 
         def take(name: str, trace: Trace) -> None:
             self.checkpoint()
-            population = self.board[name]
-            if population.fires:
+            if board[name].fires:
                 step_e, sample_e, cell_e = (
                     part.astype(np.int32) for part in np.nonzero(trace.spikes_t_b_l)
                 )
                 spikes[name] = Events(sample_e, step_e, cell_e)
             if trace.v_t_b_l is not None:
-                membranes[name] = (trace.v_t_b_l / population.cell.unit).astype(np.float32)
+                membranes[name] = self._in_network(name, trace.v_t_b_l)
             if trace.saturated:
                 self.saturated[name] = self.saturated.get(name, 0) + trace.saturated
 
-        board = self.board
         if self._receptors is None:
             self._receptors = {item.name: Receptors(item) for item in board.populations}
         emulate(
             board,
             self._receptors,
-            offsets=self._offsets(signal),
-            spikes_t_b_l=spikes_t_b_l,
+            offsets=offsets,
+            spikes_t_b_l=None if spiking is None else self._sent(signal, spiking),
             num_samples=len(signal.x_b_l),
             membranes=self.membranes,
             found=take,
         )
         return Found(spikes=spikes, membranes_t_b_l=membranes)
+
+    def _on_board(
+        self,
+        signal: InputSignal,
+        offsets: Mapping[str, Float64[Array, "b l"]],
+        spiking: SpikingInput | None,
+    ) -> Found:
+        """Run some samples on the board."""
+        if spiking is not None and (self._numbers(spiking) != 1).any():
+            raise DataError(
+                "Found input spikes that count several times; the board's sources spike once per "
+                "tick. Scale the samples to at most 1."
+            )
+        ran = run_on_board(
+            self.board,
+            self.options,
+            offsets=offsets,
+            spiking=spiking,
+            num_samples=len(signal.x_b_l),
+            membranes=self.membranes,
+        )
+        self.provenance = tuple(ran.provenance)
+        for line in ran.provenance:
+            logger.warning("%s", line)
+        potentials = {name: self._in_network(name, v) for name, v in ran.v_t_b_l.items()}
+        return Found(spikes=ran.spikes, membranes_t_b_l=potentials)
+
+    def _in_network(self, name: str, v_t_b_l: Float64[Array, "t b l"]) -> Array:
+        """Return potentials of the board in the network's unit."""
+        found: Array = (v_t_b_l / self.board[name].cell.unit).astype(np.float32)
+        return found
 
     def _offsets(self, signal: InputSignal) -> dict[str, Float64[Array, "b l"]]:
         """Return the constant current of each population in nA."""
@@ -159,30 +298,70 @@ class SNN(OriginalNames, SynapseTableSNN):
                 )
         return found
 
-    def _sent(self, signal: InputSignal) -> Array:
-        """Return how often each source spikes in each tick; negative spikes have their own."""
-        events = signal.events()
-        number_e = np.asarray(events.value_e) / np.float32(self.board.input_unit)
-        if (number_e % 1).any():
-            worst = float(np.abs(number_e[number_e % 1 != 0][0]))
+    def _spiking(self, signal: InputSignal) -> SpikingInput:
+        """Return the input spikes; negative ones get sources and synapses of their own."""
+        spiking = SpikingInput.of(signal, self.tables.input_size)
+        if spiking.is_signed and not self.board.is_signed:
+            self._board, self._receptors = self._laid_out(is_signed=True), None
+        return spiking
+
+    def _numbers(self, spiking: SpikingInput) -> Array:
+        """Return how often each sample's spikes are sent."""
+        number_b: Array = np.asarray(spiking.amplitude_b) / np.float32(self.board.input_unit)
+        return number_b
+
+    def _sent(self, signal: InputSignal, spiking: SpikingInput) -> Array:
+        """Return how often each source spikes in each tick."""
+        number_b = self._numbers(spiking)
+        if (number_b % 1).any():
+            worst = float(number_b[number_b % 1 != 0][0])
             raise DataError(
                 f"Found an input spike that counts {worst:g} times; the board's spikes have no "
                 f"size, they can only be sent a whole number of times. Scale the samples to at "
                 f"most 1."
             )
-        if (number_e < 0).any() and not self.board.is_signed:
-            self._board, self._receptors = self._laid_out(is_signed=True), None
         shape = (self.settings.num_steps, len(signal.x_b_l), self.board.sources)
         spikes_t_b_l = np.zeros(shape, np.float32)
-        cell_e = events.cell_e + np.where(number_e < 0, self.tables.input_size, 0)
-        np.add.at(spikes_t_b_l, (events.step_e, events.sample_e, cell_e), np.abs(number_e))
+        events = spiking.events
+        where = (events.step_e, events.sample_e, events.cell_e)
+        np.add.at(spikes_t_b_l, where, number_b[events.sample_e])
         return spikes_t_b_l
 
-    @classmethod
-    def capabilities_for(cls, options: Options) -> Capabilities:
-        """Return the capabilities: the board's neurons reset to zero only."""
-        assert isinstance(options, SpinnakerOptions), "made by options_type"  # noqa: S101
-        if not options.on_board:
-            return cls.capabilities
-        settings = {**cls.capabilities.settings, "cell.reset": {"zero"}}
-        return replace(cls.capabilities, settings=settings, records=frozenset({"spiketrains"}))
+    # Saving, under the names of snn_toolbox.
+
+    def scale_weights(self, weights: Array) -> Array:
+        """Return weights for sPyNNaker that move a potential by the given ones in mV."""
+        factor = synapse_factor(
+            self.options.neuron_model,
+            tau_syn=self.options.tau_syn,
+            dt_ms=self.settings.simulation.dt,
+        )
+        scaled: Array = np.asarray(weights) * factor
+        return scaled
+
+    def save_connections(
+        self, path: PathLikeStr, *, kind: Literal["txt", "npz"] = "txt"
+    ) -> list[Path]:
+        """Write every projection to a file that plain PyNN reads, and return the files.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be written.
+        """
+        return save_connections(self.board, self.tables, path, kind=kind)
+
+    def save_assembly(self, path: PathLikeStr) -> None:
+        """Write the network into a folder, with a script that plain sPyNNaker runs.
+
+        ``python plain.py map FOLDER`` maps it; the script's docstring tells the rest. Text files of
+        all connections lie beside it.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be written.
+        """
+        folder = Path(path).expanduser()
+        write_job(folder, describe_job(self.board, self.options, membranes=self.membranes))
+        self.save_connections(folder / "connections")
