@@ -71,8 +71,8 @@ class BoardMapping:
 
     Parameters
     ----------
-    chips
-        Chips with a core of the network; ``boards`` is the size of the machine.
+    chips, boards
+        Those with a core of the network.
     router_entries
         Entries of the fullest router, before compression.
     sdram_bytes
@@ -211,7 +211,7 @@ def _read(job: Job, report: Mapping[str, Any]) -> BoardMapping:
         memory[place] = memory.get(place, 0) + core["sdram_bytes"]
     return BoardMapping(
         layers=layers,
-        boards=report["boards"],
+        boards=len({tuple(core["board"]) for core in own}),
         chips=len({tuple(core["chip"]) for core in own}),
         cores=len(own),
         router_entries=max(report["router_entries"].values(), default=0),

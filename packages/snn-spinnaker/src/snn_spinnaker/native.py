@@ -118,6 +118,9 @@ def _path(network: Network, layer: Layer) -> tuple[str, AveragePooling2D | None]
             "dilation": layer.dilation != (1, 1),
             "images that are no squares": layer.output_shape[0] != layer.output_shape[1],
             "even kernels with padding": pad == "same" and side[0] % 2 == 0,
+            "an image that does not divide into parts of a core": part_side(layer.output_shape[0])
+            < 4
+            and layer.output_shape[0] > SIDE,
             "unequal padding": not isinstance(pad, str) and len({n for p in pad for n in p}) > 1,
         }
         found = [what for what, applies in reasons.items() if applies]
@@ -143,6 +146,11 @@ def _pooled(network: Network, layer: AveragePooling2D) -> AveragePooling2D:
     if layer.strides != layer.pool_size or not square or not whole:
         raise NotNative(f"the windows of {layer.name} overlap, are cut off or are no squares")
     return layer
+
+
+def part_side(side: int) -> int:
+    """Return the side of the part of an image on a core, into which the image has to divide."""
+    return max(n for n in range(1, min(side, SIDE) + 1) if side % n == 0)
 
 
 def _area(pooling: AveragePooling2D | None) -> int:
@@ -205,9 +213,12 @@ class _Maker:
                 offset_l=item.offset_l[channel::channels],
                 projections=(),
             )
-            side = [min(width, SIDE), min(height, SIDE)]
             entry = described(part, self.snn.options)
-            entry |= {"grid": [height, width], "neurons_per_core": side, "layer": layer.name}
+            entry |= {
+                "grid": [height, width],
+                "neurons_per_core": [part_side(width), part_side(height)],
+                "layer": layer.name,
+            }
             self.populations.append(entry)
             self.arrays.update(columns_of(part))
 

@@ -2,7 +2,7 @@
 
     python plain.py map FOLDER            map it, and write report.json
     python plain.py run FOLDER            run samples.npz, and write results.npz
-    python plain.py build FOLDER          build it only, and write built.json
+    python plain.py build FOLDER ...      build it only, and write built.json; several in turn
 
 The folder holds ``network.json`` and ``network.npz``. What sPyNNaker is told about the machine
 stands in ``spynnaker.cfg`` of the current directory, or of the home directory.
@@ -148,9 +148,11 @@ def mapped(description: dict[str, Any]) -> dict[str, Any]:
     from spynnaker.pyNN.data import SpynnakerDataView as View
 
     steps = description["run_steps"]
+    machine: Any = View.get_machine()
     cores = []
     for place in View.iterate_placemements():
         vertex = place.vertex
+        chip = machine.get_chip_at(place.x, place.y)
         owner = vertex.app_vertex
         item = vertex.vertex_slice
         cores.append(
@@ -158,20 +160,17 @@ def mapped(description: dict[str, Any]) -> dict[str, Any]:
                 "population": None if owner is None else owner.label,
                 "chip": [place.x, place.y],
                 "core": place.p,
+                "board": [chip.nearest_ethernet_x, chip.nearest_ethernet_y],
                 "atoms": None if owner is None else [int(n) for n in item.get_raster_ids()],
                 "sdram_bytes": int(vertex.sdram_required.get_total_sdram(steps)),
             }
         )
-    machine: Any = View.get_machine()
     tables = {
         f"{table.x},{table.y}": table.number_of_entries
         for table in View.get_uncompressed().routing_tables
     }
     return {
         "cores": cores,
-        "boards": len(machine.ethernet_connected_chips),
-        "chips": machine.n_chips,
-        "cores_for_users": machine.total_available_user_cores,
         "sdram_bytes_per_chip": int(machine.get_chip_at(0, 0).sdram),
         "router_entries": tables,
         "router_entries_limit": ROUTER_ENTRIES,
@@ -268,7 +267,13 @@ def provenance() -> list[str]:
         return [str(row) for row in reader.messages()]
 
 
-def main(what: str, place: str | PathLike[str]) -> None:
+def main(what: str, *places: str | PathLike[str]) -> None:
+    """Map, run or build the networks in some folders."""
+    for place in places:
+        work(what, place)
+
+
+def work(what: str, place: str | PathLike[str]) -> None:
     """Map, run or build the network in a folder."""
     folder = Path(place).resolve()
     description, arrays = load(folder)
