@@ -120,7 +120,7 @@ def test_currents_that_no_register_holds_are_refused():
 def demo():
     """Return the demo network, calibration samples, and test samples with labels."""
     calibration, test = (load_dataset(MNIST / "data" / f"{n}.npz") for n in ("calibration", "test"))
-    network = convert(MNIST / "model.keras", calibration.x_b_l, trial=False)
+    network = convert(MNIST / "model.keras", calibration.x_b_l[:100], trial=False)
     x_b_l = network.input_data.as_floats(np.asarray(test.x_b_l[:100]))
     return network, x_b_l, np.asarray(test.labels_b[:100])
 
@@ -130,6 +130,7 @@ def accuracy(snn, x_b_l, labels_b):
     return (output_b_l_t[..., -1].argmax(axis=1) == labels_b).mean()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("reset", ["subtraction", "zero"])
 def test_the_demo_decides_as_without_rounding(demo, reset):
     network, x_b_l, labels_b = demo
@@ -141,6 +142,7 @@ def test_the_demo_decides_as_without_rounding(demo, reset):
     assert abs(found - expected) <= 0.01
 
 
+@pytest.mark.exhaustive
 def test_calibrated_thresholds_make_up_for_a_reset_to_zero(demo):
     network, x_b_l, labels_b = demo
     settings = Settings.of(

@@ -139,7 +139,9 @@ def run_script(folder: Path, what: str, options: SpinnakerOptions) -> None:
     finally:
         _keep_reports(folder, options)
     if done.returncode:
-        last = [line for line in done.stdout.splitlines() if line.strip()][-TOLD:]
+        # What it says about its warnings afterwards hides the reason.
+        told = done.stdout.partition("!WARNING")[0]
+        last = [line for line in told.splitlines() if line.strip()][-TOLD:]
         raise SimulationError("sPyNNaker failed; its last lines are:\n  " + "\n  ".join(last))
 
 

@@ -198,6 +198,7 @@ class _Maker:
                     "size": shape[0] * shape[1],
                     "model": "source",
                     "grid": list(shape[:2]),
+                    "neurons_per_core": [part_side(shape[1]), part_side(shape[0])],
                 }
             )
 

@@ -49,6 +49,7 @@ def build(
                 sim.SpikeSourceArray(spike_times=[]),
                 label=label,
                 structure=_shape(sim, item),
+                neurons_per_core=_per_core(item),
             )
         else:
             populations[label] = _neurons(sim, item, arrays)
@@ -63,6 +64,12 @@ def _shape(sim: Any, item: dict[str, Any]) -> Any:
     return sim.Grid2D(item["grid"][1] / item["grid"][0]) if "grid" in item else None
 
 
+def _per_core(item: dict[str, Any]) -> Any:
+    """Return the most neurons of a core, for a grid the sides of their rectangle."""
+    each = item.get("neurons_per_core")
+    return tuple(each) if isinstance(each, list) else each
+
+
 def _neurons(sim: Any, item: dict[str, Any], arrays: dict[str, Any]) -> Any:
     label, size = item["label"], item["size"]
     columns = {name: arrays[f"{label}/{name}"] for name in item["columns"]}
@@ -73,8 +80,7 @@ def _neurons(sim: Any, item: dict[str, Any], arrays: dict[str, Any]) -> Any:
         "IF_curr_exp": lambda: sim.IF_curr_exp,
         "IF_trunc_delta": lambda: sim.extra_models.IFTruncDelta,
     }[item["model"]]()
-    each = item["neurons_per_core"]
-    extra = {"neurons_per_core": tuple(each) if isinstance(each, list) else each}
+    extra = {"neurons_per_core": _per_core(item)}
     if item["expected"] is not None:
         extra["max_expected_summed_weight"] = item["expected"]
     population = sim.Population(
@@ -231,9 +237,12 @@ def _send(
     order = np.lexsort((tick, cell))
     source = populations[description["input"]]
     ends = np.cumsum(np.bincount(cell, minlength=source.size))[:-1]
-    trains = [train.tolist() for train in np.split(tick[order] * description["dt_ms"], ends)]
-    # sPyNNaker takes no lists that are all empty.
-    source.set(spike_times=trains if len(tick) else [])
+    # `set(spike_times=...)` of sPyNNaker 7.4.1 fails for lists of lists once there is a population,
+    # as it leaves out to make them an array.
+    trains = np.empty(source.size, dtype=object)
+    for number, train in enumerate(np.split(tick[order].astype(np.int64), ends)):
+        trains[number] = train
+    source._vertex.send_buffer_times = trains
 
 
 def _collect(
