@@ -67,8 +67,8 @@ def registers(model="IF_curr_delta", *, largest=4.0, threshold=1.0, start=0.0, r
 def run(neuron, inputs, offset=0):
     """Return whether it spikes, and its potential in units of 2**-15 mV, for each tick."""
     fired, v = [], []
-    for exc, inh in inputs:
-        arriving = [np.array([[exc]]), np.array([[inh]])]
+    for excited, inhibited in inputs:
+        arriving = [np.array([[excited]]), np.array([[inhibited]])]
         fired.append(bool(neuron.update(arriving, np.array([[offset]]))[0, 0]))
         v.append(int(neuron.v_b_l[0, 0]))
     return fired, v

@@ -181,8 +181,8 @@ class Registers:
         offset_b_l
             Constant currents.
         """
-        exc, inh = self._currents(arriving)
-        total = fixed.wrapped(exc - inh + offset_b_l)
+        excited, inhibited = self._currents(arriving)
+        total = fixed.wrapped(excited - inhibited + offset_b_l)
         v_b_l = self._integrated(total)
         awake = None
         if self.rest_b_l is not None:
