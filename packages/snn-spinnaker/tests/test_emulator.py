@@ -91,6 +91,19 @@ def test_it_says_that_it_emulates_and_which_neuron():
     assert soft.details["reset"] == "by subtraction, which boards cannot do"
 
 
+def test_it_says_which_layer_loses_most_by_rounding():
+    network = NetworkBuilder((8,)).dense(np.full((8, 4), 0.5, np.float32))
+    network = network.dense(np.full((4, 3), 0.3, np.float32)).build()
+    snn = SNN(network, settings_of(), SpinnakerOptions(expected_weights="spynnaker"))
+    first, second = snn.board.populations
+    weight, step = float(np.float32(0.3)) * second.cell.unit, 2.0 ** (second.shifts[0] - 15)
+    lost = abs(round(weight / step) * step - weight) / weight
+    assert first.rounding == 0
+    assert second.rounding == pytest.approx(lost)
+    assert lost > 0
+    assert snn.details["rounding"] == f"{second.name} loses most, its weights change by {lost:.2%}"
+
+
 def test_max_pooling_and_events_without_a_value_are_refused():
     with pytest.raises(UnsupportedError, match="MaxPooling2D layers are not supported"):
         SNN(networks.LAYER_KINDS["MaxPooling2D"](), settings_of())

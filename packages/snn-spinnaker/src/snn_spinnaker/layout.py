@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -98,6 +99,19 @@ class BoardPopulation:
     def quantised(self, item: Projection) -> Int64[Array, "s"]:
         """Return the 16 bits of a projection's weights."""
         return scaling.quantised(item.weight, self.shifts[item.receptor])
+
+    @property
+    def rounding(self) -> float:
+        """By how much the weights change: root mean square of the change over that of the weights.
+
+        0 for a population without synapses.
+        """
+        changed, total = 0.0, 0.0
+        for item in self.projections:
+            scale = scaling.weight_scale(self.shifts[item.receptor])
+            changed += float(((self.quantised(item) / scale - item.weight) ** 2).sum())
+            total += float((item.weight**2).sum())
+        return math.sqrt(changed / total) if total else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

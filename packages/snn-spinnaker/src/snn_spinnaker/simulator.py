@@ -193,6 +193,8 @@ class SNN(OriginalNames, SynapseTableSNN):
             found["engine"] = f"the board at {place}, {model}"
         else:
             found["engine"] = f"emulated in SpiNNaker's arithmetic, {model}; no board was used"
+        worst = max(self.board.populations, key=lambda item: item.rounding)
+        found["rounding"] = f"{worst.name} loses most, its weights change by {worst.rounding:.2%}"
         if self.mapping is not None:
             found["mapping"] = "; ".join(self.mapping.lines())
         return found
