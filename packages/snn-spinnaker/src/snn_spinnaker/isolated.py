@@ -27,10 +27,6 @@ CONFIGURATION = """\
 {machine}
 [Mode]
 mode = Info
-[Reports]
-write_router_summary_report = True
-[Mapping]
-virtual_compressor = PairUnordered
 [Java]
 use_java = False
 """
