@@ -31,14 +31,15 @@ def boards(name, **options):
 
 
 def test_shifts_and_scales_are_those_that_spynnaker_computes(tmp_path):
-    """Ten networks, told what to expect and not, each built by sPyNNaker."""
+    """Ten networks, told what to expect and not, and one of other neurons; sPyNNaker builds them."""
     expected, folders = [], []
-    for told in ("sums", "spynnaker"):
-        for name in TEN:
-            board, options = boards(name, expected_weights=told)
-            folders.append(tmp_path / f"{name}_{told}")
-            write_job(folders[-1], describe_job(board, options))
-            expected.append({item.name: list(item.shifts) for item in board.populations})
+    cases = [(name, {"expected_weights": told}) for told in ("sums", "spynnaker") for name in TEN]
+    cases += [("pooled", {"neuron_model": f"IF_{model}"}) for model in ("curr_exp", "trunc_delta")]
+    for name, given in cases:
+        board, options = boards(name, **given)
+        folders.append(tmp_path / f"{name}_{len(folders)}")
+        write_job(folders[-1], describe_job(board, options))
+        expected.append({item.name: list(item.shifts) for item in board.populations})
     assert len({tuple(shifts) for each in expected for shifts in each.values()}) > 5
     with job_folder(describe_job(board, options), options, virtual=True) as folder:
         run_in(folder, "plain.py", "build", *folders)
