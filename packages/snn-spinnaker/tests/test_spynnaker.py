@@ -31,7 +31,7 @@ def boards(name, **options):
 
 
 def test_shifts_and_scales_are_those_that_spynnaker_computes(tmp_path):
-    """Ten networks, told what to expect and not, and one of other neurons; sPyNNaker builds them."""
+    """Ten networks, told what to expect and not, and other neurons; sPyNNaker builds them all."""
     expected, folders = [], []
     cases = [(name, {"expected_weights": told}) for told in ("sums", "spynnaker") for name in TEN]
     cases += [("pooled", {"neuron_model": f"IF_{model}"}) for model in ("curr_exp", "trunc_delta")]
