@@ -155,6 +155,25 @@ def test_the_demo_decides_as_without_rounding(demo, reset):
     assert abs(found - expected) <= 0.01
 
 
+def test_a_calibrated_network_is_not_calibrated_again_when_it_is_taken_up(tmp_path):
+    network, settings = TEN["dense"](), settings_of(encoding="constant", reset="zero")
+    x_b_l = samples(network, 20)
+    np.savez(tmp_path / "norm.npz", x=x_b_l)
+    options = SpinnakerOptions(x_norm=str(tmp_path / "norm.npz"))
+    snn = SNN(network, settings, options)
+    assert (snn.network.layers[1].threshold != network.layers[1].threshold).any()
+    snn.save(tmp_path, "net")
+    again = SNN.saved(tmp_path, "net")
+    np.testing.assert_array_equal(
+        again.network.layers[1].threshold, snn.network.layers[1].threshold
+    )  # fmt: skip
+    assert "calibrated for it with" in again.details["reset"]
+    counts_b_l = again.run_batch(x_b_l).spikecounts_n_b_l[network.output.name]
+    np.testing.assert_array_equal(
+        snn.run_batch(x_b_l).spikecounts_n_b_l[network.output.name], counts_b_l
+    )
+
+
 @pytest.mark.exhaustive
 def test_calibrated_thresholds_make_up_for_a_reset_to_zero(demo):
     network, x_b_l, labels_b = demo

@@ -22,6 +22,9 @@ from snn_core.typing import Array, Float32
 ROUNDS = 8
 """Runs of the samples; a change of one layer's rates reaches the next layers within a few."""
 
+NOTE = "thresholds calibrated for a reset to zero"
+"""What the history of a calibrated network says."""
+
 NARROWEST, WIDEST = 0.3, 1.5
 """Smallest and largest factor on a threshold."""
 
@@ -68,7 +71,7 @@ def calibrate_for_zero(
             factors[item.name] = np.clip(factors[item.name] * ratio_c, NARROWEST, WIDEST)
         changed = [_scaled(item, factors[item.name]) for item in layers]
         calibrated = network.replace(*changed)
-    return calibrated.replace(note="thresholds calibrated for a reset to zero")
+    return calibrated.replace(note=NOTE)
 
 
 def _per_channel(values_b_l: Array) -> Array:

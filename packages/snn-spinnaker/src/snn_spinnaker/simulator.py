@@ -27,7 +27,7 @@ from snn_core.simulation.synapses.tabled import SynapseTableSNN
 from snn_core.typing import Array, Float64, PathLikeStr, Shape
 from snn_pynn.inputs import SpikingInput
 from snn_spinnaker import fixed
-from snn_spinnaker.calibration import calibrate_for_zero
+from snn_spinnaker.calibration import NOTE, calibrate_for_zero
 from snn_spinnaker.emulator import Receptors, Trace, emulate
 from snn_spinnaker.isolated import require_spynnaker
 from snn_spinnaker.job import describe_job, write_job
@@ -109,6 +109,10 @@ class SNN(OriginalNames, SynapseTableSNN):
                 "spinnaker.x_norm calibrates thresholds for a reset to zero; set cell.reset = "
                 "'zero', or leave it out"
             )
+        if options.x_norm and given.encoding == "events":
+            found.append(
+                "spinnaker.x_norm calibrates thresholds with values, not with events; leave it out"
+            )
         return found
 
     def _board_problems(self) -> list[str]:
@@ -136,7 +140,8 @@ class SNN(OriginalNames, SynapseTableSNN):
     def _take(self, network: Any) -> None:
         super()._take(network)
         self._board = self._receptors = self.mapping = None
-        if self.options.x_norm and self.settings.cell.reset == "zero":
+        is_calibrated = NOTE in network.history  # before it was saved
+        if self.options.x_norm and self.settings.cell.reset == "zero" and not is_calibrated:
             data = load_dataset(self.options.x_norm)
             data = data.fit_to(input_shape=network.input.output_shape)
             x_b_l = network.input_data.as_floats(np.asarray(data.x_b_l[: self.options.num_norm]))
@@ -202,15 +207,18 @@ class SNN(OriginalNames, SynapseTableSNN):
     def _reset_told(self) -> str:
         if self.settings.cell.reset == "subtraction":
             return "by subtraction, which boards cannot do"
-        if self.options.x_norm:
-            return f"to zero, thresholds calibrated for it with {self.options.x_norm}"
+        if NOTE in self.network.history:
+            source = f" with {self.options.x_norm}" if self.options.x_norm else ""
+            return f"to zero, thresholds calibrated for it{source}"
         return "to zero; thresholds are not calibrated for it, see spinnaker.x_norm"
 
     # Simulating.
 
     @property
     def part_size(self) -> int:
-        """Number of samples that are computed at once."""
+        """Number of samples that are computed at once; a board gets whole batches."""
+        if self.options.on_board:
+            return self.batch_size
         cells = max([item.size for item in self.tables.populations], default=1)
         return max(1, PART_VALUES // (cells * self.settings.num_steps))
 
