@@ -15,6 +15,7 @@ import snn_spinnaker.isolated
 from snn_core import artifact
 from snn_core.errors import DataError, SimulatorImportError, UnsupportedError
 from snn_core.recording.spike_trains import Events
+from snn_core.testing.builder import NetworkBuilder
 from snn_spinnaker import SNN, SpinnakerOptions
 from snn_spinnaker.isolated import CONFIGURATION, job_folder
 from snn_spinnaker.job import describe_job
@@ -120,6 +121,12 @@ def test_what_a_board_cannot_do_is_refused():
     settings = settings_of(reset="zero", encoding="constant")
     with pytest.raises(UnsupportedError, match="'long' does not go with a constant input"):
         SNN(TEN["dense"](), settings, board_options(samples="long"))
+
+
+def test_neurons_that_begin_at_their_threshold_are_refused_on_a_board():
+    network = NetworkBuilder((3,)).dense(np.full((3, 4), 0.25, np.float32), v_init=1.0).build()
+    with pytest.raises(UnsupportedError, match="choose a v_init below 1"):
+        SNN(network, settings_of(reset="zero"), board_options()).build()
 
 
 def test_a_board_is_named_in_the_details():

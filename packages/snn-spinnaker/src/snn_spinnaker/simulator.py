@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from snn_core.data import load_dataset
-from snn_core.errors import DataError, SimulationError
+from snn_core.errors import DataError, SimulationError, UnsupportedError
 from snn_core.ir import Network
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.spike_trains import Events
@@ -173,10 +173,22 @@ class SNN(OriginalNames, SynapseTableSNN):
         if options.on_board:
             require_spynnaker()
             require_room(board, options)
+            self._require_quiet_start()
         if options.virtual:
             self.mapping = map_network(board, options)
             for line in self.mapping.lines():
                 logger.info("%s", line)
+
+    def _require_quiet_start(self) -> None:
+        """Refuse neurons that begin at their threshold: a board compares resting ones, too."""
+        problems = [
+            f"{item.name}: potentials begin at the threshold or above, where a board spikes before "
+            f"the layer's first tick; choose a v_init below 1"
+            for item in self.board.populations
+            if item.first_step and item.fires and (item.start_l >= item.threshold_l).any()
+        ]
+        if problems:
+            raise UnsupportedError(problems, what="A board cannot run this network")
 
     @property
     def board(self) -> BoardNetwork:
