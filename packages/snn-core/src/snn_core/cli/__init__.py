@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from snn_core import verbosity
+from snn_core.cli.signals import ended_by_signals
 from snn_core.errors import SNNError, SNNWarning, suggest
 from snn_core.files import explain_failures
 from snn_core.installing import how_to_install
@@ -95,7 +96,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
-        with _error_boundary(), _warnings_in_one_line():
+        with _error_boundary(), _warnings_in_one_line(), ended_by_signals():
             return super().invoke(ctx)
 
 
@@ -108,6 +109,13 @@ def _replace_closed_streams() -> None:
         if getattr(sys, name) is None:
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the process
             setattr(sys, name, nowhere)
+
+
+def _say(text: str) -> None:
+    """Write on standard error; names of files and layers in the text are not obeyed."""
+    from snn_core.reading import printable  # which `snn --help` does without
+
+    click.echo(printable(text), err=True)
 
 
 @contextmanager
@@ -123,8 +131,8 @@ def _error_boundary() -> Iterator[None]:
     except SNNError as error:
         with suppress(OSError):  # standard error may be closed, too
             if verbosity.is_verbose():
-                click.echo("".join(traceback.format_exception(error)), err=True)
-            click.echo(f"Error: {error}", err=True)
+                _say("".join(traceback.format_exception(error)))
+            _say(f"Error: {error}")
         _close_broken_output()
         raise click.exceptions.Exit(2) from None
 
@@ -156,7 +164,7 @@ def _warnings_in_one_line() -> Iterator[None]:
 
         def echo(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, SNNWarning):
-                click.echo(f"Warning: {message}", err=True)
+                _say(f"Warning: {message}")
             else:
                 show(message, category, *place, **more)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import click
@@ -17,12 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from snn_core import verbosity
+from snn_core.cli.signals import StopRequest, stop_requested
 from snn_core.phases import watch
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
-
-INTERRUPTED = 130
-"""Exit status of a run that Ctrl-C stopped, as shells report it."""
 
 MOST_CLASSES = 20
 """Names of classes that are printed."""
@@ -44,7 +40,7 @@ class _Results(Console):
 
 def stdout_console() -> Console:
     """Return a console for results."""
-    return _Results(highlight=False)
+    return _Results(highlight=False, markup=False)
 
 
 def wide_console() -> Console:
@@ -57,28 +53,17 @@ def wide_console() -> Console:
 
 def stderr_console() -> Console:
     """Return a console on standard error, so that standard output holds results alone."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C was pressed; a second one aborts at once."""
-    pressed = False
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-        stderr_console().print(
-            "Stopping after the current step; press Ctrl-C again to abort at once."
-        )
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+def interruptible() -> Iterator[StopRequest]:
+    """Yield what tells whether a signal asked to stop; a second one aborts at once."""
+    with stop_requested(
+        "Stopping after the current step; press Ctrl-C again to abort at once.",
+        stderr_console().print,
+    ) as request:
+        yield request
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def run(
     network = load(artifact)
     settings = flags.chosen_settings(network.settings_for(), stage="run", **chosen)
     settings = network.settings_for(settings)
-    result = run_and_show(
+    result, status = run_and_show(
         network,
         settings,
         simulator=simulator or settings.simulation.simulator,
@@ -71,8 +71,8 @@ def run(
     )
     _describe_samples(result)
     common.print_result(result, as_json=as_json, as_csv=as_csv)
-    if result.interrupted:
-        raise SystemExit(common.INTERRUPTED)
+    if status:
+        raise SystemExit(status)
 
 
 def _describe_samples(result: RunResult) -> None:
@@ -92,8 +92,13 @@ def run_and_show(
     data: Path,
     output: Path | None,
     resume: bool,
-) -> RunResult:
-    """Simulate with a progress bar; Ctrl-C stops after the current step."""
+) -> tuple[RunResult, int]:
+    """Simulate with a progress bar; Ctrl-C stops after the current step.
+
+    Returns
+    -------
+    The result, and the exit status: 0 unless a signal stopped the run.
+    """
     if verbosity.is_verbose():
         for line in settings.changes():
             common.note(f"setting: {line}")
@@ -111,10 +116,10 @@ def run_and_show(
             )
         except StopSimulation:
             common.stderr_console().print("Stopped before the first batch was finished.")
-            raise SystemExit(common.INTERRUPTED) from None
+            raise SystemExit(stop.status) from None
     for name, value in result.metadata.get("details", {}).items():
         common.note(f"{simulator}: {name}: {value}")
     if result.interrupted:
         kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
         common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
-    return result
+    return result, stop.status if result.interrupted else 0

@@ -7,19 +7,22 @@ each. Pickled arrays are never read.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from snn_core import reading
 from snn_core.data.base import Dataset
 from snn_core.data.forms import from_mapping
 from snn_core.errors import DataError
+from snn_core.reading import open_archive, spend, while_reading
 from snn_core.typing import Array
 
 ORIGINAL_FILES = ("x_test.npz", "y_test.npz", "x_norm.npz")
 
+_NPY = b"\x93NUMPY"
 _ADVICE = "write it with np.savez(path, x=samples, y=labels)"
+_ALONE = "write it with np.save(path, samples)"
 
 
 def from_original_folder(path: Path, *, part: str) -> Dataset:
@@ -40,32 +43,34 @@ def from_arrays(path: Path) -> Dataset:
 def may_be_events(path: Path) -> bool:
     """Return whether a ``.npy`` file may hold events: rows of fields, or of four numbers each."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # noqa: BLE001 - NumPy raises all kinds of errors on damaged files
+        array = _map_npy(path)
+    except DataError:
         return False
     return array.dtype.names is not None or (array.ndim == 2 and array.shape[1] == 4)
 
 
 def _read_npy(path: Path) -> Array:
     if not path.exists():
-        raise DataError(f"There is no data file {path}; write it with np.save(path, samples).")
-    try:
-        with path.open("rb") as file:
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
-    except Exception as error:  # NumPy raises all kinds of errors on damaged files
-        raise DataError(
-            f"{path} cannot be read as one array of numbers ({error}); write it with "
-            f"np.save(path, samples)."
-        ) from error
+        raise DataError(f"There is no data file {path}; {_ALONE}.")
+    with while_reading(path, error=DataError, advice=_ALONE):
+        array = _map_npy(path)
+        spend(array.nbytes, "its array")
+        return np.array(array)
+
+
+def _map_npy(path: Path) -> Array:
+    """Return the array of a file, which is read when its values are needed."""
+    with while_reading(path, error=DataError, advice=_ALONE):
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 
 
 def npz_names(path: Path) -> list[str]:
     """Return the names of the arrays in a ``.npz`` file, none if it is something else."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with while_reading(path, error=DataError, advice=_ADVICE), open_archive(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, NotImplementedError, zipfile.BadZipFile):
+    except DataError:
         return []
 
 
@@ -73,20 +78,15 @@ def read_npz(path: Path) -> dict[str, Array]:
     """Read all arrays of a ``.npz`` file."""
     if not path.exists():
         raise DataError(f"There is no data file {path}; {_ADVICE}.")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays = None
-        else:
-            with loaded as archive:
-                arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # NumPy raises all kinds of errors on damaged files
-        raise DataError(
-            f"{path} cannot be read as plain arrays ({error}). Pickled objects are never read; "
-            f"{_ADVICE}."
-        ) from error
-    if arrays is None:
-        raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
+    with while_reading(path, error=DataError, advice=_ADVICE):
+        if _starts(path, _NPY):
+            raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
+        arrays = reading.read_npz(path)
     if path.name in ORIGINAL_FILES and "arr_0" not in arrays:
         raise DataError(f"{path} holds {', '.join(sorted(arrays))}; expected the array arr_0.")
     return arrays
+
+
+def _starts(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.preparation import describe_preparation
 from snn_core.errors import DataError
 from snn_core.installing import how_to_install
+from snn_core.reading import spend, while_reading
 from snn_core.settings import DatagenKwargs, InputSettings
 from snn_core.typing import Array, Float32, Shape
 
@@ -30,6 +32,8 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 _MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
 _CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY = ("1", "L", "LA")
+_MOST_CHANNELS = 4
+"""Bytes of a pixel at most."""
 _EPSILON = 1e-6
 """Added to standard deviations, as Keras does."""
 
@@ -120,12 +124,13 @@ def _decode(path: Path, *, settings: InputSettings, mode: str) -> Array:
         raise DataError(
             f"{path} is an image, which needs Pillow. {how_to_install('snn-core', extra='images')}"
         ) from error
-    try:
+    advice = "it is damaged or no image: remove it, or copy it again"
+    with while_reading(path, error=DataError, advice=advice), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=_FORMATS) as image:
+            spend(_MOST_CHANNELS * image.width * image.height, "the image")
             image_hwc = np.asarray(_convert(image, path, settings, mode))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}).") from error
 
 
 def _convert(image: Image, path: Path, settings: InputSettings, mode: str) -> Image:

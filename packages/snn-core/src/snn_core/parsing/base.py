@@ -24,6 +24,7 @@ from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.passes import run_structural
 from snn_core.phases import phase
+from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -178,7 +179,7 @@ class Parsed:
 
         It is read again, as few need it and its weights take as much memory as the network's.
         """
-        dialect = self.parser.parse(self.source, input_shape=self.input_shape)
+        dialect = _parse_with(self.parser, self.source, self.input_shape)
         return dialect.replace(input_data=self.network.input_data)
 
 
@@ -223,7 +224,7 @@ def read(
     """
     input_shape = _require_shape(input_shape)
     source, parser = choose(source, parsers)
-    network = run_structural(parser.parse(source, input_shape=input_shape))
+    network = run_structural(_parse_with(parser, source, input_shape))
     return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
 
 
@@ -240,6 +241,15 @@ def _require_shape(given: object) -> Shape | None:
             f"Found input_shape = {given!r}; expected the sizes of one sample, such as (3, 32, 32)."
         )
     return sizes
+
+
+def _parse_with(parser: Parser, source: Any, input_shape: Shape | None) -> Network:
+    """Return what a parser reads; what damage in a file leads to becomes a `ParseError`."""
+    if not isinstance(source, (str, PathLike)):
+        return parser.parse(source, input_shape=input_shape)
+    advice = f"copy it again or save it again; it was read by the parser {parser.name!r}"
+    with while_reading(Path(source), error=ParseError, advice=advice):
+        return parser.parse(source, input_shape=input_shape)
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

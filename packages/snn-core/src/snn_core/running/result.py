@@ -14,7 +14,8 @@ import numpy as np
 
 from snn_core.errors import ArtifactError, suggest
 from snn_core.running.display import describe_result, result_html, samples_table
-from snn_core.running.folder import ARRAYS, BatchArrays, RunFolder
+from snn_core.running.folder import BatchArrays, RunFolder
+from snn_core.running.stored import ARRAYS
 from snn_core.settings import RECORDABLE, record_flag
 from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
