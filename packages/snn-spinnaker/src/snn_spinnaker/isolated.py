@@ -19,6 +19,7 @@ from pathlib import Path
 
 from snn_core.errors import DataError, SimulationError, SimulatorImportError
 from snn_core.files import make_folder
+from snn_core.installing import how_to_install
 from snn_spinnaker.job import Job, write_job
 from snn_spinnaker.options import SpinnakerOptions
 
@@ -30,8 +31,6 @@ mode = Info
 [Java]
 use_java = False
 """
-
-INSTALL = 'pip install "snn-spinnaker[board]"'
 
 TOLD = 12
 """Last lines of what sPyNNaker wrote that an error shows."""
@@ -47,8 +46,8 @@ def require_spynnaker() -> None:
     """
     if find_spec("spynnaker") is None:
         raise SimulatorImportError(
-            f"sPyNNaker is not installed, with which networks are mapped and run on boards: "
-            f"{INSTALL}. The emulation needs nothing else."
+            f"sPyNNaker is not installed, with which networks are mapped and run on boards. "
+            f"{how_to_install('snn-spinnaker', extra='board')} The emulation needs nothing else."
         )
 
 
