@@ -199,7 +199,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "tools/site_pages.py", "build/pages")
     session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
     page = ROOT / "docs" / "settings.md"
-    generate = ("python", "-m", "snn_core.settings")
+    generate = ("python", "tools/settings_page.py")
     expected = session.run(*generate, silent=True, stderr=None)
     if not page.exists() or page.read_text(encoding="utf-8").strip() != expected.strip():
         session.error(
