@@ -1,59 +1,9 @@
-"""Write the reference page of all settings.
-
-python tools/settings_page.py > docs/settings.md
-"""
-
-from __future__ import annotations
+"""Write the reference page of all settings: `python tools/settings_page.py > docs/settings.md`."""
 
 import sys
-from typing import get_origin
 
 from snn_core.conversion import PRESETS
-from snn_core.settings import Section, Settings
-
-
-def document() -> str:
-    """Return the reference page of all settings, as Markdown."""
-    lines = [
-        "# Settings",
-        "",
-        "Generated from the models in `snn_core.settings`; do not edit. Files may be TOML or INI.",
-        "",
-        "The stage says when a setting has its effect. `convert`: while a model is converted; a",
-        "run refuses another value than the network was converted with. `run`: in each run. A",
-        "network keeps all settings of its conversion, and a run replaces those it is given. Those",
-        "`claimed` are for simulators that claim them; others accept no more than the default.",
-        "Presets (`snn convert --preset`) have other defaults for some settings, which stand below",
-        "the default.",
-        "A section named after a simulator holds its own options.",
-    ]
-    for section, info in Settings.model_fields.items():
-        model = info.annotation
-        # The options are free per simulator. In Python 3.10 their `dict[...]` passes for a type.
-        if get_origin(model) or not (isinstance(model, type) and issubclass(model, Section)):
-            continue
-        lines += ["", f"## [{section}]", "", (model.__doc__ or "").splitlines()[0], ""]
-        lines += ["| key | type | default | stage | meaning |", "|---|---|---|---|---|"]
-        for key, item in model.model_fields.items():
-            kind = getattr(item.annotation, "__name__", None)
-            if kind is None or kind in ("Literal", "Optional", "tuple", "frozenset"):
-                kind = str(item.annotation)
-            kind = kind.replace("typing.", "").replace("|", "\\|")
-            default = item.default
-            if default == frozenset() or isinstance(default, Section):
-                default = "{}"
-            shown = "<br>".join([f"`{default}`", *preset_values(section, key, default)])
-            stage = "convert" if key in model.keys_of("convert") else "run"
-            stage += ", claimed" if key in model.claimed else ""
-            lines.append(f"| `{key}` | {kind} | {shown} | {stage} | {item.description} |")
-    return "\n".join(lines) + "\n"
-
-
-def preset_values(section: str, key: str, default: object) -> list[str]:
-    """Return the value of each preset that has another one than the default."""
-    values = {name: preset.get(section, {}).get(key, default) for name, preset in PRESETS.items()}
-    return [f"{name}: `{value}`" for name, value in values.items() if value != default]
-
+from snn_core.settings.page import document
 
 if __name__ == "__main__":
-    sys.stdout.write(document())
+    sys.stdout.write(document(PRESETS))
