@@ -22,7 +22,6 @@ from snn_inisim.event.frame import Frame
 from snn_inisim.event.largest import LargestSums, finds_largest
 from snn_inisim.event.layout import as_layer, as_positions, positions_first, steps_first
 from snn_inisim.event.plan import EventNetwork, Population
-from snn_inisim.event.wiring import no_sums
 
 
 @dataclass(kw_only=True, eq=False)
@@ -166,7 +165,7 @@ class EventBatch:
         else:
             found = Found(counts_b_l=as_layer(self._fire_compiled(layer, to), layer))
         self._frame.list_spikes(to)
-        if to.has_fanout:
+        if to.fanout:
             found.operations_t_b = self._frame.operations(to)
         return found
 
@@ -175,13 +174,10 @@ class EventBatch:
         plan, name, reset = self._plan, layer.name, self._plan.reset
         v_b_o_c = self._potentials[name]
         if name in plan.steady:
-            bias_b_o_c = as_positions(self._steady[name], layer)
-            return self._frame.fire(
-                to, no_sums(layer.output_shape), bias_b_o_c, v_b_o_c, reset=reset
-            )
-        if name in plan.sums:
-            bias_b_o_c = plan.biases[name][None, None]
-            return self._frame.fire(to, plan.sums[name], bias_b_o_c, v_b_o_c, reset=reset)
+            sums_b_o_t_c = as_positions(self._steady[name], layer)[:, :, None]
+            return self._frame.fire_by(to, sums_b_o_t_c, v_b_o_c, reset=reset)
+        if name in plan.readers:
+            return self._frame.fire(to, plan.readers[name], v_b_o_c, reset=reset)
         return self._frame.fire_by(to, self._sums_in_memory(layer), v_b_o_c, reset=reset)
 
     def _fire_and_keep(self, layer: Spiking, to: Population) -> Found:
@@ -231,7 +227,7 @@ class EventBatch:
         if name in self._steady:
             steady_b_l = self._steady[name]
             return np.broadcast_to(steady_b_l, (self._steps, *steady_b_l.shape))
-        if name in plan.sums or finds_largest(layer):
+        if name in plan.readers or finds_largest(layer):
             return steps_first(self._sums_in_memory(layer), layer)
         if isinstance(layer, MaxPooling2D):
             return self._gate(layer)
@@ -243,8 +239,8 @@ class EventBatch:
         """Return the sum of a layer in each step, steps of a position side by side."""
         if isinstance(layer, MaxPooling2D) and finds_largest(layer):
             return self._find_largest(layer)
-        if layer.name in self._plan.sums:
-            return self._frame.add_up(self._plan.sums[layer.name], self._plan.biases[layer.name])
+        if layer.name in self._plan.readers:
+            return self._frame.add_up(self._plan.readers[layer.name])
         return positions_first(self._drive(layer))
 
     def _sent(self, name: str) -> Float32[Array, "t b *l"]:

@@ -86,7 +86,7 @@ class EventEngine:
             operations = (each.operations_t_b for each in found.values())
             used += sum(int(part.sum()) for part in operations if part is not None)
             start += len(x_t_b_l)
-        every = sum(int(to.fanout_o_c.sum()) for to in plan.populations.values())
+        every = sum(to.fanout for to in plan.populations.values())
         return used / (every * max(start, 1)) if every else 0.0
 
     def simulate(

@@ -10,12 +10,12 @@ import numpy as np
 from snn_core.typing import Array, Float32, Int32, Int64
 from snn_inisim.event import kernels
 from snn_inisim.event.plan import EventNetwork, Population
+from snn_inisim.event.reads import Reader
 from snn_inisim.event.vector import LANES, NONE, PLACES
-from snn_inisim.event.wiring import Sums
 
 
 class Frame:
-    """Spikes of all populations, none before they are written.
+    """Spikes of all populations; each is written before it is read.
 
     Parameters
     ----------
@@ -28,9 +28,10 @@ class Frame:
     def __init__(self, plan: EventNetwork, *, number: int, num_steps: int) -> None:
         self.number, self.num_steps = number, num_steps
         self._bits_b = np.zeros((number, plan.words * num_steps), np.uint64)
-        self._begin_b_g = np.zeros((number, plan.positions * num_steps + 1), np.int32)
+        self._begin_b_t_p = np.empty((number, num_steps, plan.positions), np.int32)
         # Lists have room for a spike of every neuron; pages that are not written take no memory.
-        self._index_b_e = np.empty((number, plan.neurons * num_steps + LANES), np.uint16)
+        self._index_b_e = np.empty((number, plan.neurons * num_steps + LANES), np.int32)
+        self._listed_n = np.empty(plan.longest * num_steps + LANES, np.int64)
 
     # Spikes.
 
@@ -50,62 +51,52 @@ class Frame:
     def list_spikes(self, to: Population) -> None:
         """List the spikes of a population for those that read them; populations go in order."""
         kernels.list_spikes(
-            self._bits_b, to.place, to.words, to.positions, to.layer.output_shape[-1],
-            self.num_steps, PLACES, self._begin_b_g, self._index_b_e, to.first * self.num_steps,
+            self._bits_b, to.place, to.words, to.positions, to.layer.output_shape[-1], PLACES,
+            self._begin_b_t_p, self._index_b_e, to.first,
         )  # fmt: skip
 
     def operations(self, to: Population) -> Int64[Array, "t b"]:
         """Return how many synapses the spikes of a population reach in each step."""
-        operations_t_b = np.zeros((self.num_steps, self.number), np.int64)
+        operations_t_b = np.empty((self.num_steps, self.number), np.int64)
         kernels.count_operations(
-            self._begin_b_g, self._index_b_e, to.first * self.num_steps, to.fanout_o_c,
-            to.has_uniform_fanout, operations_t_b,
+            self._begin_b_t_p, self._index_b_e, to.first, to.fanout_l, to.positions, operations_t_b
         )  # fmt: skip
         return operations_t_b
 
     # Sums and neurons.
 
-    def add_up(self, sums: Sums, bias_c: Float32[Array, "c"]) -> Float32[Array, "b o t c"]:
-        """Return sums over listed positions of populations."""
-        positions, channels = len(sums.first_o) - 1, sums.rows.shape[1]
+    def add_up(self, reader: Reader) -> Float32[Array, "b o t c"]:
+        """Return what a reader adds up in each step."""
+        positions, channels = len(reader.first_o) - 1, reader.rows.shape[1]
         found = np.empty((self.number, positions, self.num_steps, channels), np.float32)
         unused = np.zeros((self.number, positions, 0), np.float32)
-        kernels.weighted(selects=sums.selects, reset=NONE)(
-            self._begin_b_g, self._index_b_e, self._bits_b, self.num_steps,
-            sums.first_o, sums.position_e, sums.place_e, sums.words_e, sums.row_e, sums.rows,
-            bias_c[None, None], unused[0, 0], unused, unused.astype(np.int32),
+        kernels.weighted(selects=reader.selects, reset=NONE)(
+            self._begin_b_t_p, self._index_b_e, self._bits_b, self._listed_n,
+            reader.first_o, reader.entries_k_3, reader.rows, reader.bias_c,
+            unused[0, 0], unused, unused.astype(np.int32),
             found.reshape(self.number, -1), 0, channels,
         )  # fmt: skip
         return found
 
     def fire(
-        self,
-        to: Population,
-        sums: Sums,
-        bias_b_o_c: Float32[Array, "b o c"],
-        v_b_o_c: Float32[Array, "b o c"],
-        *,
-        reset: str,
+        self, to: Population, reader: Reader, v_b_o_c: Float32[Array, "b o c"], *, reset: str
     ) -> Int32[Array, "b o c"]:
-        """Let neurons integrate sums over listed positions; return the numbers of their spikes.
+        """Let neurons integrate what a reader adds up; return the numbers of their spikes.
 
         Parameters
         ----------
         to
             The neurons.
-        sums
+        reader
             What they read.
-        bias_b_o_c
-            What they receive in each step besides; axes of length 1 stand for all.
         v_b_o_c
             Potentials, which are updated.
         """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
-        kernels.weighted(selects=sums.selects, reset=kernels.RESETS[reset])(
-            self._begin_b_g, self._index_b_e, self._bits_b,
-            self.num_steps, sums.first_o, sums.position_e, sums.place_e, sums.words_e, sums.row_e,
-            sums.rows, bias_b_o_c, to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b, to.place,
-            to.words,
+        kernels.weighted(selects=reader.selects, reset=kernels.RESETS[reset])(
+            self._begin_b_t_p, self._index_b_e, self._bits_b, self._listed_n,
+            reader.first_o, reader.entries_k_3, reader.rows, reader.bias_c,
+            to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b, to.place, to.words,
         )  # fmt: skip
         return counts_b_o_c
 
@@ -117,9 +108,13 @@ class Frame:
         *,
         reset: str,
     ) -> Int32[Array, "b o c"]:
-        """Let neurons integrate sums that are given; return the numbers of their spikes."""
+        """Let neurons integrate sums that are given; return the numbers of their spikes.
+
+        Sums of a single step are those of all steps.
+        """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
         kernels.neurons(reset=kernels.RESETS[reset])(
-            sums_b_o_t_c, to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b, to.place, to.words
-        )
+            sums_b_o_t_c, self.num_steps, to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b,
+            to.place, to.words,
+        )  # fmt: skip
         return counts_b_o_c

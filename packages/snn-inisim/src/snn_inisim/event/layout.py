@@ -38,9 +38,12 @@ def steps_first(x_b_o_t_c: Float32[Array, "b o t c"], layer: Layer) -> Float32[A
 
 
 def as_positions(x_b_l: Array, layer: Layer) -> Float32[Array, "b o c"]:
-    """Return a value for each neuron of a layer, channels padded."""
+    """Return a value for each neuron of a layer, channels padded; memory may be shared."""
     channels = layer.output_shape[-1]
-    return pad_channels(x_b_l.reshape(len(x_b_l), -1, channels), channels)
+    x_b_o_c = x_b_l.reshape(len(x_b_l), -1, channels)
+    if channels % LANES == 0:
+        return np.ascontiguousarray(x_b_o_c, np.float32)
+    return pad_channels(x_b_o_c, channels)
 
 
 def as_layer(x_b_o_c: Array, layer: Layer) -> Array:

@@ -27,6 +27,7 @@ from snn_inisim.event.claims import OF_NEURONS
 from snn_inisim.event.kernels import RESETS
 from snn_inisim.event.largest import Windows, finds_largest
 from snn_inisim.event.layout import pad_channels
+from snn_inisim.event.reads import Reader, reader_of
 from snn_inisim.event.wire import wire
 from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
 
@@ -48,7 +49,7 @@ class Population:
         First word of a frame of one step, and the number of words for each position.
     threshold_c
         Thresholds, infinite for the channels that fill the last vector.
-    fanout_o_c
+    fanout_l
         Number of synapses that leave each neuron.
     """
 
@@ -57,22 +58,17 @@ class Population:
     place: int
     words: int
     threshold_c: Float32[Array, "c"]
-    fanout_o_c: Int64[Array, "o c"]
+    fanout_l: Int64[Array, "n"]
 
-    @property
+    @cached_property
     def positions(self) -> int:
         """Number of positions."""
         return count(self.layer.output_shape[:-1])
 
     @cached_property
-    def has_uniform_fanout(self) -> bool:
-        """Whether all channels of a position have the same number of synapses."""
-        return bool((self.fanout_o_c == self.fanout_o_c[:, :1]).all())
-
-    @cached_property
-    def has_fanout(self) -> bool:
-        """Whether any synapses leave the layer."""
-        return bool(self.fanout_o_c.any())
+    def fanout(self) -> int:
+        """Number of synapses that leave the layer."""
+        return int(self.fanout_l.sum())
 
 
 class EventNetwork:
@@ -112,8 +108,7 @@ class EventNetwork:
         if is_constant:
             self.steady = layers_with_steady_sums(network, but=(MaxPooling2D,))
         self.populations: dict[str, Population] = {}
-        self.sums: dict[str, Sums] = {}
-        self.biases: dict[str, Array] = {}
+        self.readers: dict[str, Reader] = {}
         self.positions = self.words = self.neurons = 0
         self._largest_layer = max(count(layer.output_shape) for layer in network.layers)
         of_neurons = bool(OF_NEURONS & set(changed_settings(settings)))
@@ -128,6 +123,7 @@ class EventNetwork:
             if isinstance(layer, MaxPooling2D) and finds_largest(layer)
         }
         self._wire(fanout_n_l, is_binary=is_binary)
+        self.longest = max((reader.length for reader in self.readers.values()), default=0)
 
     def _wire(self, fanout_n_l: Mapping[str, Array], *, is_binary: bool) -> None:
         """Find out how each layer reads the spikes of populations."""
@@ -144,8 +140,7 @@ class EventNetwork:
                 wiring = wire(layer, known)
             if wiring is not None and (self.network.has_neurons(layer) or isinstance(wiring, Sums)):
                 sums = sums_of(wiring) if isinstance(wiring, Copies) else wiring
-                self.sums[layer.name] = sums
-                self.biases[layer.name] = pad_channels(sums.bias_o * self.dt, sums.shape[-1])
+                self.readers[layer.name] = reader_of(sums, dt=self.dt)
             if isinstance(layer, Spiking) and self.network.has_neurons(layer):
                 wiring = None
                 if not only_integrates(self.network, layer):
@@ -155,7 +150,7 @@ class EventNetwork:
     def _populate(self, layer: Layer, threshold: Any, fanout_l: Array) -> Copies:
         shape, first, place = layer.output_shape, self.positions, self.words
         words = number_of_words(shape)
-        self.positions += count(shape[:-1])
+        self.positions += count(shape[:-1]) + 1  # each list of positions has an end
         self.words += words * count(shape[:-1])
         self.neurons += count(shape)
         self.populations[layer.name] = Population(
@@ -164,7 +159,7 @@ class EventNetwork:
             place=place,
             words=words,
             threshold_c=pad_channels(np.asarray(threshold).reshape(-1), shape[-1], fill=np.inf),
-            fanout_o_c=np.asarray(fanout_l, np.int64).reshape(-1, shape[-1]),
+            fanout_l=np.asarray(fanout_l, np.int64).reshape(-1),
         )
         return population(shape, first=first, place=place)
 

@@ -6,8 +6,8 @@ bits. The sums never leave the registers. It is written in LLVM's vector instruc
 processor that numba compiles for can execute, because neither NumPy nor numba's own vectorizer
 keeps a block of sums in registers.
 
-The order of additions is fixed: bias, then rows in the order of the list, then the potential. No
-flag allows the compiler to change it.
+The order of additions is fixed: bias, then rows in the order of the list, four at a time, then the
+potential. No flag allows the compiler to change it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from numba.extending import intrinsic
 
 LANES = 16
 """Channels per vector; also the number of bits that are written at once."""
+
+UNROLLED = 4
+"""Rows that are added up before they are added to the sum, so that additions overlap in time."""
 
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -60,6 +63,14 @@ class _Emitter:
         pointer = self.at(address, offset, scalar)
         target = self.builder.bitcast(pointer, value.type.as_pointer())
         self.builder.store(value, target, align=2 if scalar is _HALF else 4)
+
+    def everywhere(self, value: Any, lanes: int) -> Any:
+        """Return a vector with a value in all lanes."""
+        kind = ir.VectorType(value.type, lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        start = self.builder.insert_element(undefined, value, ir.Constant(_INDEX, 0))
+        lane = ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes)
+        return self.builder.shuffle_vector(start, undefined, lane)
 
     def variables(self, number: int, kind: Any) -> list[Any]:
         """Return variables that the optimizer turns into registers."""
@@ -109,7 +120,7 @@ def advance(
     bias, threshold, potential, counts
         Values of the block's channels; potentials and numbers of spikes are updated.
     entries
-        `GATHER`: index of each row to add. `SELECT`, in 64-bit words: a row, the address of the
+        `GATHER`: index of each row to add; a multiple of `UNROLLED` in each step. `SELECT`, in 64-bit words: a row, the address of the
         spikes of the first step that select from it, and the number of 16-bit halves from a step
         to the next.
     offsets
@@ -196,11 +207,18 @@ def _emit_gather(
     one = ir.Constant(word, 1)
     first = builder.sext(builder.load(emit.at(offsets, t, _INDEX)), word)
     last = builder.sext(builder.load(emit.at(offsets, builder.add(t, one), _INDEX)), word)
-    with cgutils.for_range_slice(builder, first, last, one, intp=word) as (i, _):
-        row = builder.sext(builder.load(emit.at(entries, i, _INDEX)), word)
-        start = builder.mul(row, row_length)
+    step = ir.Constant(word, UNROLLED)
+    with cgutils.for_range_slice(builder, first, last, step, intp=word) as (i, _):
+        starts = []
+        for n in range(UNROLLED):
+            place = emit.at(entries, builder.add(i, ir.Constant(word, n)), _INDEX)
+            row = builder.sext(builder.load(place), word)
+            starts.append(builder.mul(row, row_length))
         for k, total in enumerate(sums):
-            emit.add(total, emit.vector(rows, builder.add(start, lane[k])))
+            read = [emit.vector(rows, builder.add(start, lane[k])) for start in starts]
+            while len(read) > 1:  # pairs, then pairs of pairs
+                read = [builder.fadd(*read[n : n + 2]) for n in range(0, len(read), 2)]
+            emit.add(total, read[0])
 
 
 def _emit_select(
@@ -238,7 +256,7 @@ def _emit_select(
 
 @intrinsic
 def append(typingctx, target, source, base, length):
-    """Write ``base + index`` for some indices of 16 bits as integers of 32.
+    """Write ``base + index`` for some indices.
 
     Whole vectors are written, one at least, because a list is mostly shorter than a vector and a
     loop over its entries would be mispredicted; up to a vector behind the list is overwritten.
@@ -257,17 +275,11 @@ def append(typingctx, target, source, base, length):
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         target, source, base, length = values
         emit, word = _Emitter(builder), target.type
-        narrow, wide = ir.VectorType(_HALF, LANES), _COUNTS
-        start = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), builder.trunc(base, _INDEX), ir.Constant(_INDEX, 0)
-        )
-        lanes = ir.Constant(wide, [0] * LANES)
-        everywhere = builder.shuffle_vector(start, ir.Constant(wide, ir.Undefined), lanes)
+        everywhere = emit.everywhere(builder.trunc(base, _INDEX), LANES)
         zero, step = ir.Constant(word, 0), ir.Constant(word, LANES)
         least = builder.select(builder.icmp_signed(">", length, step), length, step)
         with cgutils.for_range_slice(builder, zero, least, step, intp=word) as (i, _):
-            pointer = builder.bitcast(emit.at(source, i, _HALF), narrow.as_pointer())
-            index = builder.zext(builder.load(pointer, align=2), wide)
+            index = emit.vector(source, i, _COUNTS, _INDEX)
             emit.store(builder.add(index, everywhere), target, i, _INDEX)
         return context.get_dummy_value()
 
@@ -275,8 +287,22 @@ def append(typingctx, target, source, base, length):
 
 
 @intrinsic
+def fill(typingctx, target, value):
+    """Write a value of 32 bits as often as a vector has lanes."""
+    signature = types.void(types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        emit = _Emitter(builder)
+        everywhere = emit.everywhere(builder.trunc(values[1], _INDEX), LANES)
+        emit.store(everywhere, values[0], ir.Constant(values[0].type, 0), _INDEX)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
 def expand(typingctx, target, source, base, table, number):
-    """Write the places of the bits that are set in some bytes as indices of 16 bits.
+    """Write the places of the bits that are set in some bytes as indices.
 
     Eight indices are written for each byte, from a table, however many of its bits are set: loops
     over so few bits would be mispredicted.
@@ -301,24 +327,18 @@ def expand(typingctx, target, source, base, table, number):
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         target, source, base, table, number = values
         emit, word = _Emitter(builder), target.type
-        eight = ir.VectorType(_HALF, 8)
+        narrow, eight = ir.VectorType(ir.IntType(8), 8), ir.VectorType(_INDEX, 8)
         count = cgutils.alloca_once_value(builder, ir.Constant(word, 0))
         with cgutils.for_range(builder, number, intp=word) as bytes_:
             byte = builder.load(emit.at(source, bytes_.index, ir.IntType(8)))
             row = builder.mul(builder.zext(byte, word), ir.Constant(word, 8))
-            places = emit.at(table, row, _HALF)
-            found = builder.load(builder.bitcast(places, eight.as_pointer()), align=2)
+            places = emit.at(table, row, ir.IntType(8))
+            found = builder.load(builder.bitcast(places, narrow.as_pointer()), align=1)
             first = builder.add(base, builder.mul(bytes_.index, ir.Constant(word, 8)))
-            start = builder.insert_element(
-                ir.Constant(eight, ir.Undefined), builder.trunc(first, _HALF), _INDEX(0)
-            )
-            everywhere = builder.shuffle_vector(
-                start,
-                ir.Constant(eight, ir.Undefined),
-                ir.Constant(ir.VectorType(_INDEX, 8), [0] * 8),
-            )
+            everywhere = emit.everywhere(builder.trunc(first, _INDEX), 8)
             n = builder.load(count)
-            emit.store(builder.add(found, everywhere), target, n, _HALF)
+            index = builder.add(builder.zext(found, eight), everywhere)
+            emit.store(index, target, n, _INDEX)
             bits = builder.zext(builder.ctpop(byte), word)
             builder.store(builder.add(n, bits), count)
         return builder.load(count)
@@ -328,7 +348,7 @@ def expand(typingctx, target, source, base, table, number):
 
 PLACES = np.array(
     [[i for i in range(8) if byte >> i & 1] + [0] * (8 - byte.bit_count()) for byte in range(256)],
-    np.uint16,
+    np.uint8,
 )
 """For each byte the places of its bits that are set, filled up with zeros."""
 
