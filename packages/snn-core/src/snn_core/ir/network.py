@@ -121,7 +121,7 @@ class Network:
             raise ParseError("The first layer is not an Input.")
         return layer
 
-    @property
+    @cached_property
     def output(self) -> Layer:
         """The layer nothing reads from."""
         return next(layer for layer in self.layers if not self._outbound[layer.name])
