@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking
-from snn_core.neurons.arithmetic import draw_potential, initial_potential, reset_potential
+from snn_core.neurons.arithmetic import reset_potential
 from snn_core.neurons.max_pooling import MaxPool
 from snn_core.neurons.state import Neurons
-from snn_core.simulation.capabilities import only_integrates
 from snn_core.typing import Array, Float32
-from snn_inisim.event.frame import Frame
+from snn_inisim.event.frame import Frames
 from snn_inisim.event.largest import LargestSums, finds_largest
 from snn_inisim.event.layout import as_layer, as_positions, positions_first, steps_first
 from snn_inisim.event.plan import EventNetwork, Population
@@ -51,6 +50,8 @@ class EventBatch:
     ----------
     plan
         The network.
+    frames
+        Where its spikes are kept.
     x_b_l
         The constant input of the samples; only their number counts otherwise.
     sample_ids
@@ -58,33 +59,26 @@ class EventBatch:
     """
 
     def __init__(
-        self, plan: EventNetwork, x_b_l: Float32[Array, "b *l"], *, sample_ids: Sequence[int]
+        self,
+        plan: EventNetwork,
+        frames: Frames,
+        x_b_l: Float32[Array, "b *l"],
+        *,
+        sample_ids: Sequence[int],
     ) -> None:
         self._plan = plan
+        self._frames = frames
         self._number = len(x_b_l)
         self._steady = plan.steady_sums(x_b_l) if plan.is_constant else {}
         self._potentials: dict[str, Array] = {}
         self._neurons: dict[str, Neurons] = {}
         self._gates: dict[str, MaxPool] = {}
         self._largest: dict[str, LargestSums] = {}
-        for number, layer in enumerate(plan.network.layers[1:], 1):
-            if isinstance(layer, Spiking) and plan.network.has_neurons(layer):
-                self._start_neurons(layer, sample_ids, number)
-
-    def _start_neurons(self, layer: Spiking, sample_ids: Sequence[int], number: int) -> None:
-        plan = self._plan
-        if only_integrates(plan.network, layer):
-            v_b_l = initial_potential(layer, self._number)
-        else:
-            v_b_l = draw_potential(
-                layer, plan.settings, sample_ids=sample_ids, seed=plan.seed, number=number
-            )
-        if layer.name in plan.plain:
-            self._potentials[layer.name] = as_positions(v_b_l, layer)
-        else:
-            self._neurons[layer.name] = Neurons(
-                layer, plan.settings, batch_size=self._number, v_b_l=v_b_l
-            )
+        for layer in plan.network.spiking_layers:
+            if layer.name in plan.plain:
+                self._potentials[layer.name] = plan.start(layer, sample_ids)
+            else:
+                self._neurons[layer.name] = plan.start_neurons(layer, sample_ids)
 
     def advance(
         self,
@@ -112,21 +106,20 @@ class EventBatch:
         -------
         Name of each layer with neurons to what was found of it.
         """
-        plan = self._plan
         self._steps, self._start = num_steps, start
-        self._frame = Frame(plan, number=self._number, num_steps=num_steps)
         self._values: dict[str, Array] = {}
-        if x_t_b_l is not None:
-            self._take_input(x_t_b_l)
         found: dict[str, Found] = {}
-        for layer in plan.network.spiking_layers:
-            to = plan.populations.get(layer.name)
-            if to is None:
-                found[layer.name] = self._integrate(layer, keeps_spikes=spikes(layer.name))
-                continue
-            found[layer.name] = self._fire(layer, to, keeps=potentials(layer.name))
-            if spikes(layer.name):
-                found[layer.name].spikes_t_b_l = self._sent(layer.name).astype(bool)
+        with self._frames.lend(self._number, num_steps) as self._frame:
+            if x_t_b_l is not None:
+                self._take_input(x_t_b_l)
+            for layer in self._plan.network.spiking_layers:
+                name, to = layer.name, self._plan.populations.get(layer.name)
+                if to is None:
+                    found[name] = self._integrate(layer, keeps_spikes=spikes(name))
+                    continue
+                found[name] = self._fire(layer, to, keeps=potentials(name))
+                if spikes(name):
+                    found[name].spikes_t_b_l = self._sent(name).astype(bool)
         return found
 
     def _take_input(self, x_t_b_l: Float32[Array, "t b *l"]) -> None:

@@ -16,11 +16,15 @@ from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Int
 from snn_inisim.dense import Record
 from snn_inisim.event.batch import EventBatch, Found
+from snn_inisim.event.frame import Frames
 from snn_inisim.event.plan import EventNetwork
 from snn_inisim.options import INIsimOptions
 
 FRAME_BYTES = 4_000_000
 """Size that the spikes of the samples and steps that are simulated together may have."""
+
+SHARED = 5_000_000
+"""Neurons times steps that it pays to leave to another thread."""
 
 
 class EventEngine:
@@ -50,13 +54,13 @@ class EventEngine:
         self._fanout_n_l = fanout_n_l
         self._seed = seed
         self._threads = options.threads or _cores()
-        self._plans: dict[tuple[bool, bool], EventNetwork] = {}
+        self._plans: dict[tuple[bool, bool], tuple[EventNetwork, Frames]] = {}
 
-    def _plan(self, signal: InputSignal) -> EventNetwork:
-        """Return the plan for a kind of input, which is kept from batch to batch."""
+    def _plan(self, signal: InputSignal) -> tuple[EventNetwork, Frames]:
+        """Return the plan for a kind of input, and its frames; kept from batch to batch."""
         key = signal.is_constant, _is_binary(signal)
         if key not in self._plans:
-            self._plans[key] = EventNetwork(
+            plan = EventNetwork(
                 self._network,
                 self._settings,
                 seed=self._seed,
@@ -64,6 +68,7 @@ class EventEngine:
                 is_constant=key[0],
                 is_binary=key[1],
             )
+            self._plans[key] = plan, Frames(plan)
         return self._plans[key]
 
     def measure_activity(self, signal: InputSignal, *, checkpoint: Callable[[], None]) -> float:
@@ -71,8 +76,8 @@ class EventEngine:
 
         Synapses of the input do not count where it is constant.
         """
-        plan = self._plan(signal)
-        batch = EventBatch(plan, signal.constant_b_l[:1], sample_ids=signal.sample_ids[:1])
+        plan, frames = self._plan(signal)
+        batch = EventBatch(plan, frames, signal.constant_b_l[:1], sample_ids=signal.sample_ids[:1])
         used = start = 0
         for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
             checkpoint()
@@ -108,10 +113,11 @@ class EventEngine:
         checkpoint
             Called between parts; may raise to stop.
         """
-        plan, threads = self._plan(signal), self._threads
-        parts = _parts(plan, len(signal.x_b_l), signal.num_steps)
+        plan, frames = self._plan(signal)
+        parts = _parts(plan, len(signal.x_b_l), signal.num_steps, threads=self._threads)
+        x_b_l = signal.constant_b_l
         batches = [
-            EventBatch(plan, signal.constant_b_l[part], sample_ids=signal.sample_ids[part])
+            EventBatch(plan, frames, x_b_l[part], sample_ids=signal.sample_ids[part])
             for part in parts
         ]
 
@@ -125,7 +131,7 @@ class EventEngine:
                 potentials=recorder.wants_membrane,
             )
 
-        start, workers = 0, min(threads, len(parts))
+        start, workers = 0, min(self._threads, len(parts))
         with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
             for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
                 recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
@@ -154,9 +160,11 @@ def _joined(parts: list[Found]) -> dict[str, Array]:
     }
 
 
-def _parts(plan: EventNetwork, number: int, num_steps: int) -> list[slice]:
-    """Return the samples that are simulated together."""
-    size = max(1, FRAME_BYTES // max(1, 8 * plan.words * num_steps))
+def _parts(plan: EventNetwork, number: int, num_steps: int, *, threads: int) -> list[slice]:
+    """Return the samples that are simulated together: few enough, and some for each thread."""
+    size = max(1, FRAME_BYTES // max(1, plan.bytes_per_step * num_steps))
+    workers = min(threads, number * num_steps * plan.neurons // SHARED)
+    size = min(size, -(-number // max(workers, 1)))
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 

@@ -5,6 +5,9 @@ See `snn_inisim.event.kernels` for how spikes are stored.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from snn_core.typing import Array, Float32, Int32, Int64
@@ -12,6 +15,28 @@ from snn_inisim.event import kernels
 from snn_inisim.event.plan import EventNetwork, Population
 from snn_inisim.event.reads import Reader
 from snn_inisim.event.vector import LANES, NONE, PLACES
+
+
+class Frames:
+    """Frames of a network that are not in use: the system takes long to hand out memory.
+
+    Parameters
+    ----------
+    plan
+        The network.
+    """
+
+    def __init__(self, plan: EventNetwork) -> None:
+        self._plan = plan
+        self._free: dict[tuple[int, int], list[Frame]] = {}
+
+    @contextmanager
+    def lend(self, number: int, num_steps: int) -> Iterator[Frame]:
+        """Lend a frame for some samples and steps."""
+        free = self._free.setdefault((number, num_steps), [])
+        frame = free.pop() if free else Frame(self._plan, number=number, num_steps=num_steps)
+        yield frame
+        free.append(frame)
 
 
 class Frame:

@@ -192,7 +192,8 @@ def weighted(*, selects: bool, reset: int) -> Any:
                 )
                 advance_block(
                     channels, steps, np.intp(rows.ctypes.data), channels,
-                    np.intp(bias_c.ctypes.data), np.intp(threshold.ctypes.data), np.intp(v_b_o_c[b, o].ctypes.data),
+                    np.intp(bias_c.ctypes.data), np.intp(threshold.ctypes.data),
+                    np.intp(v_b_o_c[b, o].ctypes.data),
                     np.intp(counts_b_o_c[b, o].ctypes.data), listed,
                     np.intp(offsets.ctypes.data), out, stride,
                 )  # fmt: skip

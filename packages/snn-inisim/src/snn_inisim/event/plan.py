@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,8 @@ from snn_core.ir import (
     Weighted,
 )
 from snn_core.ir.shapes import count
+from snn_core.neurons.arithmetic import draw_potential, initial_potential
+from snn_core.neurons.state import Neurons
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import changed_settings, only_integrates
 from snn_core.simulation.signal import layers_with_steady_sums
@@ -26,7 +28,7 @@ from snn_core.typing import Array, Float32, Int, Int64
 from snn_inisim.event.claims import OF_NEURONS
 from snn_inisim.event.kernels import RESETS
 from snn_inisim.event.largest import Windows, finds_largest
-from snn_inisim.event.layout import pad_channels
+from snn_inisim.event.layout import as_positions, pad_channels
 from snn_inisim.event.reads import Reader, reader_of
 from snn_inisim.event.wire import wire
 from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
@@ -123,6 +125,11 @@ class EventNetwork:
             if isinstance(layer, MaxPooling2D) and finds_largest(layer)
         }
         self._wire(fanout_n_l, is_binary=is_binary)
+        self._start = {
+            layer.name: as_positions(self._potential(layer, (0,)), layer)
+            for layer in network.spiking_layers
+            if layer.name in self.plain and not self._is_drawn(layer)
+        }
         self.longest = max((reader.length for reader in self.readers.values()), default=0)
 
     def _wire(self, fanout_n_l: Mapping[str, Array], *, is_binary: bool) -> None:
@@ -162,6 +169,42 @@ class EventNetwork:
             fanout_l=np.asarray(fanout_l, np.int64).reshape(-1),
         )
         return population(shape, first=first, place=place)
+
+    @property
+    def bytes_per_step(self) -> int:
+        """Size of the spikes of a step, as bits and as lists if a tenth of the neurons spikes."""
+        return 8 * self.words + 4 * self.positions + 4 * self.neurons // 10
+
+    # Potentials at the start.
+
+    def start(self, layer: Spiking, sample_ids: Sequence[int]) -> Float32[Array, "b o c"]:
+        """Return the potentials of plain neurons before the first step."""
+        if layer.name not in self._start:
+            return as_positions(self._potential(layer, sample_ids), layer)
+        start_b_o_c = self._start[layer.name]
+        v_b_o_c = np.empty((len(sample_ids), *start_b_o_c.shape[1:]), np.float32)
+        v_b_o_c[:] = start_b_o_c
+        return v_b_o_c
+
+    def start_neurons(self, layer: Spiking, sample_ids: Sequence[int]) -> Neurons:
+        """Return neurons with options before the first step."""
+        v_b_l = self._potential(layer, sample_ids)
+        return Neurons(layer, self.settings, batch_size=len(sample_ids), v_b_l=v_b_l)
+
+    def _is_drawn(self, layer: Spiking) -> bool:
+        """Return whether each sample has potentials of its own."""
+        is_random = self.settings.cell.v_init == "uniform"
+        return is_random and not only_integrates(self.network, layer)
+
+    def _potential(self, layer: Spiking, sample_ids: Sequence[int]) -> Float32[Array, "b *l"]:
+        if only_integrates(self.network, layer):
+            return initial_potential(layer, len(sample_ids))
+        number = self.network.layers.index(layer)
+        return draw_potential(
+            layer, self.settings, sample_ids=sample_ids, seed=self.seed, number=number
+        )
+
+    # Sums.
 
     def steps_per_chunk(self, num_steps: int) -> int:
         """Return the number of steps to simulate together."""

@@ -120,9 +120,9 @@ def advance(
     bias, threshold, potential, counts
         Values of the block's channels; potentials and numbers of spikes are updated.
     entries
-        `GATHER`: index of each row to add; a multiple of `UNROLLED` in each step. `SELECT`, in 64-bit words: a row, the address of the
-        spikes of the first step that select from it, and the number of 16-bit halves from a step
-        to the next.
+        `GATHER`: index of each row to add; a multiple of `UNROLLED` in each step. `SELECT`, in
+        64-bit words: a row, the address of the spikes of the first step that select from it, and
+        the number of 16-bit halves from a step to the next.
     offsets
         Where the entries of each step begin, one more than there are steps. With `SELECT` only
         the second is used, the number of entries, which are the same in all steps.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -253,15 +254,16 @@ def join_sums(parts: Sequence[Sums], shape: Shape) -> Sums:
     before = np.cumsum([0, *(len(part.rows) for part in dense)])
     output_e = np.concatenate([part.output_e for part in dense])
     order = np.argsort(output_e, kind="stable")
+    source: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in dense])[order] for name in _SOURCE
+    }
     row_e = np.concatenate([p.row_e + n for p, n in zip(dense, before, strict=False)])
     first_o = np.zeros(len(dense[0].first_o), np.int64)
     np.cumsum(np.bincount(output_e, minlength=len(first_o) - 1), out=first_o[1:])
     return Sums(
         shape=shape,
         first_o=first_o,
-        **{
-            name: np.concatenate([getattr(part, name) for part in dense])[order] for name in _SOURCE
-        },
+        **source,
         row_e=row_e[order],
         rows=np.concatenate([part.rows for part in dense]),
         bias_o=np.asarray(sum(part.bias_o for part in dense), np.float32),
