@@ -32,6 +32,9 @@ from snn_core.ir import Network
 from snn_core.settings import Settings
 from snn_inisim import SNN, INIsimOptions
 
+SHORTEST = 0.1
+"""Processor time in s that is measured at once, at least."""
+
 
 def main() -> None:
     """Print the table."""
@@ -76,7 +79,11 @@ def measure(network: Network, *, batch: int, steps: int, repeats: int) -> dict[s
     }
     runs["keras"] = stepwise(engines["dense"], x_b_l, steps=steps)
     runs["keras"]()
-    times = [{name: seconds(function) for name, function in runs.items()} for _ in range(repeats)]
+    often = {name: repetitions(function) for name, function in runs.items()}
+    times = [
+        {name: seconds(function, often[name]) for name, function in runs.items()}
+        for _ in range(repeats)
+    ]
     medians = {name: statistics.median(column) for name, column in columns(times).items()}
     return {
         "batch": batch,
@@ -104,11 +111,17 @@ def stepwise(snn: SNN, x_b_l: np.ndarray, *, steps: int) -> Callable[[], None]:
     return predict
 
 
-def seconds(function: Callable[[], object]) -> float:
+def repetitions(function: Callable[[], object]) -> int:
+    """Return how many calls take long enough to measure, so that caches are those of a long run."""
+    return 1 + int(SHORTEST / seconds(function, 1))
+
+
+def seconds(function: Callable[[], object], repetitions: int) -> float:
     """Return the processor time of one call."""
     start = time.process_time()
-    function()
-    return time.process_time() - start
+    for _ in range(repetitions):
+        function()
+    return (time.process_time() - start) / repetitions
 
 
 def columns(rows: Iterable[dict[str, float]]) -> dict[str, list[float]]:

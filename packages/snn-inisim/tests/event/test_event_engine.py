@@ -99,6 +99,16 @@ def test_steps_in_chunks_and_samples_in_parts(name, monkeypatch):
     compare(NETWORKS[name](), {"threads": 3}, number=5)
 
 
+@pytest.mark.parametrize("name", ["plain", "grouped", "joined", "membrane", "pre_spike_max"])
+@pytest.mark.parametrize("busy", [0, 1e9])
+def test_weights_in_groups_and_positions_in_tiles(name, busy, monkeypatch):
+    monkeypatch.setattr("snn_inisim.event.frame.BUSY", busy)
+    monkeypatch.setattr("snn_inisim.event.reads.GROUP_ROWS", 5)
+    monkeypatch.setattr("snn_inisim.event.reads.BLOCK_BYTES", 0)
+    monkeypatch.setattr("snn_inisim.event.reads.TILE", 3)
+    compare(NETWORKS[name]())
+
+
 def test_tensorflow_is_not_imported():
     code = """
 import sys

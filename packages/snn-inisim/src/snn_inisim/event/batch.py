@@ -20,7 +20,8 @@ from snn_core.typing import Array, Float32
 from snn_inisim.event.frame import Frames
 from snn_inisim.event.largest import LargestSums, finds_largest
 from snn_inisim.event.layout import as_layer, as_positions, positions_first, steps_first
-from snn_inisim.event.plan import EventNetwork, Population
+from snn_inisim.event.plan import EventNetwork
+from snn_inisim.event.population import Population
 
 
 @dataclass(kw_only=True, eq=False)

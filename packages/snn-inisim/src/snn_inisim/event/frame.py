@@ -12,9 +12,16 @@ import numpy as np
 
 from snn_core.typing import Array, Float32, Int32, Int64
 from snn_inisim.event import kernels
-from snn_inisim.event.plan import EventNetwork, Population
-from snn_inisim.event.reads import Reader
+from snn_inisim.event.gather import gather
+from snn_inisim.event.kernels import RESETS
+from snn_inisim.event.layout import aligned
+from snn_inisim.event.plan import EventNetwork
+from snn_inisim.event.population import Population
+from snn_inisim.event.reads import Gatherer, Reader, Selector
 from snn_inisim.event.vector import LANES, NONE, PLACES
+
+BUSY = 20
+"""Rows of a group that are added up in a step, on average, from which on groups pay."""
 
 
 class Frames:
@@ -56,7 +63,7 @@ class Frame:
         self._begin_b_t_p = np.empty((number, num_steps, plan.positions), np.int32)
         # Lists have room for a spike of every neuron; pages that are not written take no memory.
         self._index_b_e = np.empty((number, plan.neurons * num_steps + LANES), np.int32)
-        self._listed_n = np.empty(plan.longest * num_steps + LANES, np.int64)
+        self._listed_n = np.empty(0, np.int32)
 
     # Spikes.
 
@@ -92,15 +99,12 @@ class Frame:
 
     def add_up(self, reader: Reader) -> Float32[Array, "b o t c"]:
         """Return what a reader adds up in each step."""
-        positions, channels = len(reader.first_o) - 1, reader.rows.shape[1]
-        found = np.empty((self.number, positions, self.num_steps, channels), np.float32)
-        unused = np.zeros((self.number, positions, 0), np.float32)
-        kernels.weighted(selects=reader.selects, reset=NONE)(
-            self._begin_b_t_p, self._index_b_e, self._bits_b, self._listed_n,
-            reader.first_o, reader.entries_k_3, reader.rows, reader.bias_c,
-            unused[0, 0], unused, unused.astype(np.int32),
-            found.reshape(self.number, -1), 0, channels,
-        )  # fmt: skip
+        channels = len(reader.bias_c)
+        shape = (self.number, reader.positions, self.num_steps, channels)
+        found = aligned(shape)
+        nothing = np.zeros((*shape[:2], 0), np.float32)
+        target = found.reshape(self.number, -1), 0, channels
+        self._read(reader, NONE, nothing[0, 0], nothing, nothing.astype(np.int32), target)
         return found
 
     def fire(
@@ -118,12 +122,52 @@ class Frame:
             Potentials, which are updated.
         """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
-        kernels.weighted(selects=reader.selects, reset=kernels.RESETS[reset])(
-            self._begin_b_t_p, self._index_b_e, self._bits_b, self._listed_n,
-            reader.first_o, reader.entries_k_3, reader.rows, reader.bias_c,
-            to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b, to.place, to.words,
-        )  # fmt: skip
+        target = self._bits_b, to.place, to.words
+        self._read(reader, RESETS[reset], to.threshold_c, v_b_o_c, counts_b_o_c, target)
         return counts_b_o_c
+
+    def _read(
+        self,
+        reader: Reader,
+        reset: int,
+        threshold_c: Array,
+        v_b_o_c: Array,
+        counts_b_o_c: Array,
+        target: tuple[Array, int, int],
+    ) -> None:
+        """Run the kernel of a reader."""
+        if isinstance(reader, Selector):
+            kernels.select(reset=reset)(
+                self._bits_b, self.num_steps, reader.first_o, reader.entries_k_3, reader.rows,
+                reader.bias_c, threshold_c, v_b_o_c, counts_b_o_c, *target,
+            )  # fmt: skip
+            return
+        groups = reader.groups if self.is_busy(reader) else reader.whole
+        gather(size=reader.rows_n_r_c.shape[2] // LANES, reset=reset)(
+            self._begin_b_t_p, self._index_b_e, self._lists(reader), groups.first_o, groups.first_g,
+            reader.entries_k_3, reader.rows_n_r_c, reader.bias_c, threshold_c, v_b_o_c,
+            counts_b_o_c, *target,
+        )  # fmt: skip
+
+    def _lists(self, reader: Gatherer) -> Int32[Array, "q n"]:
+        """Return memory for the lists of the positions that are computed together."""
+        tile, room = reader.tile(self.num_steps), reader.room(self.num_steps)
+        if self._listed_n.size < tile * room:
+            self._listed_n = np.empty(tile * room, np.int32)
+        return self._listed_n[: tile * room].reshape(tile, room)
+
+    def is_busy(self, reader: Reader) -> bool:
+        """Return whether the lists of a reader are so long that groups of rows pay."""
+        if isinstance(reader, Selector) or reader.groups.most == 1:
+            return False
+        listed = sum(inputs * self._rate(to) for to, inputs in reader.sources)
+        return listed > BUSY * reader.groups.most
+
+    def _rate(self, to: Population) -> float:
+        """Return the mean number of spikes of a neuron in a step."""
+        first_b = self._begin_b_t_p[:, 0, to.first]
+        last_b = self._begin_b_t_p[:, -1, to.first + to.positions]
+        return float((last_b - first_b).mean()) / (self.num_steps * len(to.fanout_l))
 
     def fire_by(
         self,
@@ -138,7 +182,7 @@ class Frame:
         Sums of a single step are those of all steps.
         """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
-        kernels.neurons(reset=kernels.RESETS[reset])(
+        kernels.neurons(reset=RESETS[reset])(
             sums_b_o_t_c, self.num_steps, to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b,
             to.place, to.words,
         )  # fmt: skip

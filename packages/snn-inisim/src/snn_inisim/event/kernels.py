@@ -19,18 +19,14 @@ import numpy as np
 from numba import njit
 
 from snn_inisim.event.vector import (
-    GATHER,
     LANES,
     NONE,
     READ,
     SELECT,
     SUBTRACT,
-    UNROLLED,
     ZERO,
     advance,
-    append,
     expand,
-    fill,
     lowest_bit,
 )
 
@@ -120,26 +116,18 @@ def _block(source: int, reset: int) -> Any:
 
 
 @cache
-def weighted(*, selects: bool, reset: int) -> Any:
-    """Return the kernel of layers with weights: sums, and neurons unless ``reset`` is `NONE`.
+def select(*, reset: int) -> Any:
+    """Return the kernel of layers whose channels read only from the same channel of their inputs.
 
-    Parameters
-    ----------
-    selects
-        Whether each channel reads only from the same channel of its inputs, as in pooling and
-        depthwise convolutions.
-    reset
-        `SUBTRACT`, `ZERO` or `NONE`.
+    These are pooling and depthwise convolutions. There are no neurons if ``reset`` is `NONE`: sums
+    are written then.
     """
-    source = SELECT if selects else GATHER
-    advance_block = _block(source, reset)
+    advance_block = _block(SELECT, reset)
 
     @compiled
     def run(
-        begin_b_t_p,
-        index_b_e,
         frame_b,
-        listed_n,
+        steps,
         first_o,
         entries_k_3,
         rows,
@@ -152,40 +140,22 @@ def weighted(*, selects: bool, reset: int) -> Any:
         target_words,
     ):
         channels = rows.shape[1]
-        steps = begin_b_t_p.shape[1]
-        offsets = np.empty(steps + 1, np.int32)
-        listed = np.intp(listed_n.ctypes.data)
+        offsets = np.zeros(2, np.int32)
+        longest = 0
+        for o in range(len(first_o) - 1):
+            longest = max(longest, first_o[o + 1] - first_o[o])
+        entries = np.empty((longest + 1, 3), np.int64)
         unit = 4 if reset == NONE else 8
         stride = target_words if reset == NONE else 4 * target_words
-        silent_row = len(rows) - 1
         for b in range(len(frame_b)):
-            frame = frame_b[b]
-            words = np.intp(frame.ctypes.data)
-            indices = np.intp(index_b_e[b].ctypes.data)
-            begin_t_p = begin_b_t_p[b]
+            words = np.intp(frame_b[b].ctypes.data)
             for o in range(len(first_o) - 1):
-                if source == SELECT:
-                    n = 0
-                    for k in range(first_o[o], first_o[o + 1]):
-                        row, place, words_of_step = entries_k_3[k]
-                        listed_n[n] = row
-                        listed_n[n + 1] = words + 8 * place * steps
-                        listed_n[n + 2] = 4 * words_of_step
-                        n += 3
-                    offsets[1] = n // 3
-                else:
-                    n = 0
-                    for t in range(steps):
-                        offsets[t] = n
-                        for k in range(first_o[o], first_o[o + 1]):
-                            start, stop, base = entries_k_3[k]
-                            begin = begin_t_p[t, start]
-                            length = begin_t_p[t, stop] - begin
-                            append(listed + 4 * n, indices + 4 * begin, base, length)
-                            n += length
-                        fill(listed + 4 * n, silent_row)
-                        n = (n + UNROLLED - 1) // UNROLLED * UNROLLED
-                    offsets[steps] = n
+                offsets[1] = first_o[o + 1] - first_o[o]
+                for n in range(offsets[1]):
+                    row, place, words_of_step = entries_k_3[first_o[o] + n]
+                    entries[n, 0] = row
+                    entries[n, 1] = words + 8 * place * steps
+                    entries[n, 2] = 4 * words_of_step
                 out = (
                     np.intp(target_b[b].ctypes.data)
                     + unit * (target_place + o * target_words) * steps
@@ -193,9 +163,8 @@ def weighted(*, selects: bool, reset: int) -> Any:
                 advance_block(
                     channels, steps, np.intp(rows.ctypes.data), channels,
                     np.intp(bias_c.ctypes.data), np.intp(threshold.ctypes.data),
-                    np.intp(v_b_o_c[b, o].ctypes.data),
-                    np.intp(counts_b_o_c[b, o].ctypes.data), listed,
-                    np.intp(offsets.ctypes.data), out, stride,
+                    np.intp(v_b_o_c[b, o].ctypes.data), np.intp(counts_b_o_c[b, o].ctypes.data),
+                    np.intp(entries.ctypes.data), np.intp(offsets.ctypes.data), out, stride,
                 )  # fmt: skip
 
     return run

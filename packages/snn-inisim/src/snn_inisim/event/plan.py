@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,53 +22,18 @@ from snn_core.neurons.state import Neurons
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import changed_settings, only_integrates
 from snn_core.simulation.signal import layers_with_steady_sums
-from snn_core.typing import Array, Float32, Int, Int64
+from snn_core.typing import Array, Float32, Int
 from snn_inisim.event.claims import OF_NEURONS
 from snn_inisim.event.kernels import RESETS
 from snn_inisim.event.largest import Windows, finds_largest
-from snn_inisim.event.layout import as_positions, pad_channels
+from snn_inisim.event.layout import aligned, as_positions, pad_channels
+from snn_inisim.event.population import Population
 from snn_inisim.event.reads import Reader, reader_of
 from snn_inisim.event.wire import wire
 from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
 
 CHUNK_BYTES = 64_000_000
 """Size that the sums of the largest layer may have for the steps that are simulated together."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
-    """The neurons of a layer and where their spikes lie in a frame.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    first
-        Number of its first position, among those of all populations.
-    place, words
-        First word of a frame of one step, and the number of words for each position.
-    threshold_c
-        Thresholds, infinite for the channels that fill the last vector.
-    fanout_l
-        Number of synapses that leave each neuron.
-    """
-
-    layer: Layer
-    first: int
-    place: int
-    words: int
-    threshold_c: Float32[Array, "c"]
-    fanout_l: Int64[Array, "n"]
-
-    @cached_property
-    def positions(self) -> int:
-        """Number of positions."""
-        return count(self.layer.output_shape[:-1])
-
-    @cached_property
-    def fanout(self) -> int:
-        """Number of synapses that leave the layer."""
-        return int(self.fanout_l.sum())
 
 
 class EventNetwork:
@@ -130,7 +93,6 @@ class EventNetwork:
             for layer in network.spiking_layers
             if layer.name in self.plain and not self._is_drawn(layer)
         }
-        self.longest = max((reader.length for reader in self.readers.values()), default=0)
 
     def _wire(self, fanout_n_l: Mapping[str, Array], *, is_binary: bool) -> None:
         """Find out how each layer reads the spikes of populations."""
@@ -147,7 +109,9 @@ class EventNetwork:
                 wiring = wire(layer, known)
             if wiring is not None and (self.network.has_neurons(layer) or isinstance(wiring, Sums)):
                 sums = sums_of(wiring) if isinstance(wiring, Copies) else wiring
-                self.readers[layer.name] = reader_of(sums, dt=self.dt)
+                self.readers[layer.name] = reader_of(
+                    sums, list(self.populations.values()), dt=self.dt
+                )
             if isinstance(layer, Spiking) and self.network.has_neurons(layer):
                 wiring = None
                 if not only_integrates(self.network, layer):
@@ -182,7 +146,7 @@ class EventNetwork:
         if layer.name not in self._start:
             return as_positions(self._potential(layer, sample_ids), layer)
         start_b_o_c = self._start[layer.name]
-        v_b_o_c = np.empty((len(sample_ids), *start_b_o_c.shape[1:]), np.float32)
+        v_b_o_c = aligned((len(sample_ids), *start_b_o_c.shape[1:]))
         v_b_o_c[:] = start_b_o_c
         return v_b_o_c
 

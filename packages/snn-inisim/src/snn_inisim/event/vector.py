@@ -34,8 +34,9 @@ _HALF = ir.IntType(16)
 _INDEX = ir.IntType(32)
 _WORD = ir.IntType(64)
 
-GATHER, SELECT, READ = 0, 1, 2
-"""Where sums come from: listed rows, rows that spikes select lane by lane, or memory."""
+GATHER, GATHER_MORE, SELECT, READ = 0, 1, 2, 3
+"""Where sums come from: listed rows; listed rows that are added to sums that have been written;
+rows that spikes select lane by lane; or memory."""
 
 SUBTRACT, ZERO, NONE = 0, 1, 2
 """What a spike does to the potential; with ``NONE`` there are no neurons and sums are written."""
@@ -109,8 +110,8 @@ def advance(
     Parameters
     ----------
     num_vectors, source, reset
-        Constants: the number of vectors in the block, `GATHER`, `SELECT` or `READ`, and
-        `SUBTRACT`, `ZERO` or `NONE`.
+        Constants: the number of vectors in the block, where sums come from, and `SUBTRACT`, `ZERO`
+        or `NONE`.
     num_steps
         Number of steps.
     rows
@@ -159,18 +160,21 @@ def _emit(builder: Any, values: Any, *, size: int, source: int, reset: int) -> N
             builder.store(emit.vector(counts, lane[k], _COUNTS, _INDEX), number[k])
     with cgutils.for_range(builder, num_steps, intp=word) as steps:
         t = steps.index
+        place = builder.mul(t, target_stride)
         for k in range(size):
-            builder.store(emit.vector(bias, lane[k]), sums[k])
+            start = emit.vector(bias, lane[k])
+            if source == GATHER_MORE:
+                start = emit.vector(target, builder.add(place, lane[k]))
+            builder.store(start, sums[k])
         if source == READ:
             start = builder.mul(t, row_length)
             for k in range(size):
                 emit.add(sums[k], emit.vector(rows, builder.add(start, lane[k])))
-        elif source == GATHER:
+        elif source in (GATHER, GATHER_MORE):
             _emit_gather(emit, rows, row_length, entries, offsets, t, sums, lane)
         else:
             listed = (entries, offsets, first_vector)
             _emit_select(emit, rows, row_length, listed, t, sums, lane)
-        place = builder.mul(t, target_stride)
         for k in range(size):
             if reset == NONE:
                 emit.store(builder.load(sums[k]), target, builder.add(place, lane[k]))

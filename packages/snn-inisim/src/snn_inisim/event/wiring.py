@@ -18,8 +18,7 @@ import numpy as np
 
 from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float32, Int, Shape
-from snn_inisim.event.layout import pad_channels
-from snn_inisim.event.vector import LANES
+from snn_inisim.event.layout import pad_channels, padded
 
 _SOURCE = ("position_e", "index_e", "place_e", "words_e", "width_e")
 """Columns that say where an entry of `Copies` and `Sums` finds its spikes."""
@@ -221,7 +220,7 @@ def list_sums(
     first_o = np.zeros(x.positions + 1, np.int64)
     np.cumsum(np.bincount(x.output_e, minlength=x.positions), out=first_o[1:])
     order = np.argsort(x.output_e, kind="stable")
-    every_row = np.zeros((len(rows) + 1, x.channels + -x.channels % LANES), np.float32)
+    every_row = np.zeros((len(rows) + 1, padded(x.channels)), np.float32)
     every_row[:-1, : x.channels] = rows
     return Sums(
         shape=x.shape,
