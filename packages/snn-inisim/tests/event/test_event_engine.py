@@ -135,18 +135,20 @@ def test_a_user_can_stop_between_chunks(monkeypatch):
     assert len(calls) == 3
 
 
-def test_a_batch_in_which_most_synapses_are_busy_is_left_to_tensorflow():
-    builder = NetworkBuilder((4,)).dense(np.full((4, 6), 0.25, np.float32))
-    network = builder.dense(np.full((6, 3), 0.125, np.float32)).build()
-    settings = Settings.of({"simulation": {"duration": 8.0, "batch_size": 8}})
-    x_b_l = np.full((8, 4), 0.875, np.float32)
-    snn = SNN(network, settings)
-    snn.run_batch(x_b_l / 8)
-    assert snn.details["engine"] == "event"
-    busy = snn.run_batch(x_b_l)
-    assert snn.details["engine"] == "dense, as 88% of the synapses are busy in each step"
-    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
-    assert (busy.output_b_l_t == expected.output_b_l_t).all()
+def test_details_name_layers_with_busy_inputs(monkeypatch):
+    monkeypatch.setattr("snn_inisim.event.frame.BUSY", 0.5)
+    monkeypatch.setattr("snn_inisim.event.reads.GROUP_ROWS", 8)
+    builder = NetworkBuilder((2, 2, 4)).conv2d(np.full((1, 1, 4, 8), 0.25, np.float32))
+    builder.conv2d(np.full((2, 2, 8, 3), 0.125, np.float32)).flatten()
+    network = builder.dense(np.full((3, 2), 0.25, np.float32)).build()
+    settings = Settings.of({"simulation": {"duration": 8.0}})
+    x_b_l = np.full((1, 2, 2, 4), 0.5, np.float32)
+    snn = SNN(network, settings, INIsimOptions(engine="event"))
+    snn.run_batch(x_b_l / 64)
+    assert "busy_layers" not in snn.details
+    snn.run_batch(x_b_l)
+    name = network.spiking_layers[1].name
+    assert snn.details["busy_layers"] == f"{name} (50% of its inputs spike)"
 
 
 def test_details_name_the_engine():

@@ -57,6 +57,12 @@ class EventBatch:
         The constant input of the samples; only their number counts otherwise.
     sample_ids
         Index of each sample in its data set.
+
+    Attributes
+    ----------
+    busy
+        Layers of which so many inputs spike that they are added up in groups, and the share of
+        these inputs that spike in a step.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class EventBatch:
         self._neurons: dict[str, Neurons] = {}
         self._gates: dict[str, MaxPool] = {}
         self._largest: dict[str, LargestSums] = {}
+        self.busy: dict[str, float] = {}
         for layer in plan.network.spiking_layers:
             if layer.name in plan.plain:
                 self._potentials[layer.name] = plan.start(layer, sample_ids)
@@ -171,7 +178,8 @@ class EventBatch:
             sums_b_o_t_c = as_positions(self._steady[name], layer)[:, :, None]
             return self._frame.fire_by(to, sums_b_o_t_c, v_b_o_c, reset=reset)
         if name in plan.readers:
-            return self._frame.fire(to, plan.readers[name], v_b_o_c, reset=reset)
+            is_busy = self._is_busy(name)
+            return self._frame.fire(to, plan.readers[name], v_b_o_c, reset=reset, is_busy=is_busy)
         return self._frame.fire_by(to, self._sums_in_memory(layer), v_b_o_c, reset=reset)
 
     def _fire_and_keep(self, layer: Spiking, to: Population) -> Found:
@@ -234,8 +242,16 @@ class EventBatch:
         if isinstance(layer, MaxPooling2D) and finds_largest(layer):
             return self._find_largest(layer)
         if layer.name in self._plan.readers:
-            return self._frame.add_up(self._plan.readers[layer.name])
+            is_busy = self._is_busy(layer.name)
+            return self._frame.add_up(self._plan.readers[layer.name], is_busy=is_busy)
         return positions_first(self._drive(layer))
+
+    def _is_busy(self, name: str) -> bool:
+        """Return whether so many inputs of a layer spike that it adds up groups of rows."""
+        rate = self._frame.busy_rate(self._plan.readers[name])
+        if rate is not None:
+            self.busy[name] = rate
+        return rate is not None
 
     def _sent(self, name: str) -> Float32[Array, "t b *l"]:
         """Return what a layer sends in each step: spikes, or the sums of one without neurons."""

@@ -38,6 +38,12 @@ class EventEngine:
         Number of synapses that leave each neuron.
     seed
         Seed of the run, for random potentials.
+
+    Attributes
+    ----------
+    busy
+        Layers whose many inputs were added up in groups in the last batch, and the share of these
+        inputs that spiked in a step.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class EventEngine:
         self._fanout_n_l = fanout_n_l
         self._seed = seed
         self._threads = options.threads or _cores()
+        self.busy: dict[str, float] = {}
         self._plans: dict[tuple[bool, bool], tuple[EventNetwork, Frames]] = {}
 
     def _plan(self, signal: InputSignal) -> tuple[EventNetwork, Frames]:
@@ -70,29 +77,6 @@ class EventEngine:
             )
             self._plans[key] = plan, Frames(plan)
         return self._plans[key]
-
-    def measure_activity(self, signal: InputSignal, *, checkpoint: Callable[[], None]) -> float:
-        """Return the share of synapses that the first sample of a batch uses in a step, on average.
-
-        Synapses of the input do not count where it is constant.
-        """
-        plan, frames = self._plan(signal)
-        batch = EventBatch(plan, frames, signal.constant_b_l[:1], sample_ids=signal.sample_ids[:1])
-        used = start = 0
-        for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
-            checkpoint()
-            found = batch.advance(
-                None if signal.is_constant else x_t_b_l[:, :1],
-                start=start,
-                num_steps=len(x_t_b_l),
-                spikes=_no,
-                potentials=_no,
-            )
-            operations = (each.operations_t_b for each in found.values())
-            used += sum(int(part.sum()) for part in operations if part is not None)
-            start += len(x_t_b_l)
-        every = sum(to.fanout for to in plan.populations.values())
-        return used / (every * max(start, 1)) if every else 0.0
 
     def simulate(
         self,
@@ -140,6 +124,7 @@ class EventEngine:
                 for name in found[0]:
                     record(name, start, _joined([part[name] for part in found]))
                 start += len(x_t_b_l)
+        self.busy = {name: rate for batch in batches for name, rate in batch.busy.items()}
 
 
 _FOUND = {
@@ -180,7 +165,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _no(name: str) -> bool:
-    return False

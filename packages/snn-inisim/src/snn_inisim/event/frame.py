@@ -97,18 +97,25 @@ class Frame:
 
     # Sums and neurons.
 
-    def add_up(self, reader: Reader) -> Float32[Array, "b o t c"]:
+    def add_up(self, reader: Reader, *, is_busy: bool) -> Float32[Array, "b o t c"]:
         """Return what a reader adds up in each step."""
         channels = len(reader.bias_c)
         shape = (self.number, reader.positions, self.num_steps, channels)
         found = aligned(shape)
         nothing = np.zeros((*shape[:2], 0), np.float32)
         target = found.reshape(self.number, -1), 0, channels
-        self._read(reader, NONE, nothing[0, 0], nothing, nothing.astype(np.int32), target)
+        neurons = nothing[0, 0], nothing, nothing.astype(np.int32)
+        self._read(reader, NONE, *neurons, target, is_busy=is_busy)
         return found
 
     def fire(
-        self, to: Population, reader: Reader, v_b_o_c: Float32[Array, "b o c"], *, reset: str
+        self,
+        to: Population,
+        reader: Reader,
+        v_b_o_c: Float32[Array, "b o c"],
+        *,
+        reset: str,
+        is_busy: bool,
     ) -> Int32[Array, "b o c"]:
         """Let neurons integrate what a reader adds up; return the numbers of their spikes.
 
@@ -120,10 +127,13 @@ class Frame:
             What they read.
         v_b_o_c
             Potentials, which are updated.
+        is_busy
+            Whether groups of rows are added up one after the other; see `busy_rate`.
         """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
+        neurons = to.threshold_c, v_b_o_c, counts_b_o_c
         target = self._bits_b, to.place, to.words
-        self._read(reader, RESETS[reset], to.threshold_c, v_b_o_c, counts_b_o_c, target)
+        self._read(reader, RESETS[reset], *neurons, target, is_busy=is_busy)
         return counts_b_o_c
 
     def _read(
@@ -134,6 +144,8 @@ class Frame:
         v_b_o_c: Array,
         counts_b_o_c: Array,
         target: tuple[Array, int, int],
+        *,
+        is_busy: bool,
     ) -> None:
         """Run the kernel of a reader."""
         if isinstance(reader, Selector):
@@ -142,7 +154,7 @@ class Frame:
                 reader.bias_c, threshold_c, v_b_o_c, counts_b_o_c, *target,
             )  # fmt: skip
             return
-        groups = reader.groups if self.is_busy(reader) else reader.whole
+        groups = reader.groups if is_busy else reader.whole
         gather(size=reader.rows_n_r_c.shape[2] // LANES, reset=reset)(
             self._begin_b_t_p, self._index_b_e, self._lists(reader), groups.first_o, groups.first_g,
             reader.entries_k_3, reader.rows_n_r_c, reader.bias_c, threshold_c, v_b_o_c,
@@ -156,12 +168,14 @@ class Frame:
             self._listed_n = np.empty(tile * room, np.int32)
         return self._listed_n[: tile * room].reshape(tile, room)
 
-    def is_busy(self, reader: Reader) -> bool:
-        """Return whether the lists of a reader are so long that groups of rows pay."""
+    def busy_rate(self, reader: Reader) -> float | None:
+        """Return which share of a reader's inputs spikes in a step, if groups of rows then pay."""
         if isinstance(reader, Selector) or reader.groups.most == 1:
-            return False
+            return None
         listed = sum(inputs * self._rate(to) for to, inputs in reader.sources)
-        return listed > BUSY * reader.groups.most
+        if listed < BUSY * reader.groups.most:
+            return None
+        return listed / sum(inputs for _, inputs in reader.sources)
 
     def _rate(self, to: Population) -> float:
         """Return the mean number of spikes of a neuron in a step."""
