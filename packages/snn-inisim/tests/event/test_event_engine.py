@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -159,6 +160,24 @@ def test_details_name_the_engine():
     assert SNN(network, coded).details["engine"].startswith("dense, for this spike code")
     forced = SNN(network, coded, INIsimOptions(engine="event"))
     assert forced.details["engine"].startswith("NumPy, as the event engine has neither")
+
+
+def test_kernels_are_compiled_once(tmp_path):
+    code = """
+from event_networks import NETWORKS, samples
+from snn_core.settings import Settings
+from snn_inisim import SNN
+network = NETWORKS["plain"]()
+SNN(network, Settings.of({"simulation": {"duration": 2.0}})).run_batch(samples(network, 1))
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    kept = []
+    for _ in range(2):
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, cwd=__file__.rpartition("/")[0], env=environment, check=True)
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")})
+    assert kept[0]
+    assert kept[1] == kept[0]
 
 
 def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):

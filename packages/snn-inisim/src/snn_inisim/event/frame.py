@@ -149,15 +149,15 @@ class Frame:
     ) -> None:
         """Run the kernel of a reader."""
         if isinstance(reader, Selector):
-            kernels.select(reset=reset)(
+            kernels.select(
                 self._bits_b, self.num_steps, reader.first_o, reader.entries_k_3, reader.rows,
-                reader.bias_c, threshold_c, v_b_o_c, counts_b_o_c, *target,
+                reader.bias_c, reset, threshold_c, v_b_o_c, counts_b_o_c, *target,
             )  # fmt: skip
             return
         groups = reader.groups if is_busy else reader.whole
-        gather(size=reader.rows_n_r_c.shape[2] // LANES, reset=reset)(
+        gather(
             self._begin_b_t_p, self._index_b_e, self._lists(reader), groups.first_o, groups.first_g,
-            reader.entries_k_3, reader.rows_n_r_c, reader.bias_c, threshold_c, v_b_o_c,
+            reader.entries_k_3, reader.rows_n_r_c, reader.bias_c, reset, threshold_c, v_b_o_c,
             counts_b_o_c, *target,
         )  # fmt: skip
 
@@ -196,8 +196,8 @@ class Frame:
         Sums of a single step are those of all steps.
         """
         counts_b_o_c = np.zeros(v_b_o_c.shape, np.int32)
-        kernels.neurons(reset=RESETS[reset])(
-            sums_b_o_t_c, self.num_steps, to.threshold_c, v_b_o_c, counts_b_o_c, self._bits_b,
-            to.place, to.words,
+        kernels.fire(
+            sums_b_o_t_c, self.num_steps, RESETS[reset], to.threshold_c, v_b_o_c, counts_b_o_c,
+            self._bits_b, to.place, to.words,
         )  # fmt: skip
         return counts_b_o_c

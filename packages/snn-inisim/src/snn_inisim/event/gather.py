@@ -8,12 +8,9 @@ a group fits the fastest cache; its sums then go through memory.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 
-from snn_inisim.event.kernels import compiled
+from snn_inisim.event.kernels import advance_block, compiled
 from snn_inisim.event.vector import (
     GATHER,
     GATHER_MORE,
@@ -21,7 +18,6 @@ from snn_inisim.event.vector import (
     NONE,
     READ,
     UNROLLED,
-    advance,
     append,
     fill,
 )
@@ -49,118 +45,85 @@ def _list_rows(begin_t_p, index_e, first_g, entries_k_3, silent_row, offsets_t, 
     offsets_t[(len(first_g) - 1) * steps] = n
 
 
-@cache
-def _add_up(size: int) -> Any:
-    """Return the function that writes the sums of a block of channels in each step."""
-
-    @compiled
-    def run(steps, groups, rows, bias, listed, offsets, sums, stride):
-        advance(
-            size, GATHER, NONE, steps, rows, size * LANES, bias, 0, 0, 0, listed, offsets, sums,
-            stride, 0,
-        )  # fmt: skip
-        for g in range(1, groups):
-            advance(
-                size, GATHER_MORE, NONE, steps, rows, size * LANES, bias, 0, 0, 0, listed,
-                offsets + 4 * g * steps, sums, stride, 0,
-            )  # fmt: skip
-
-    return run
-
-
-@cache
-def _fire(size: int, reset: int) -> Any:
-    """Return the function that lets a block of neurons integrate and fire."""
-    add_up, width = _add_up(size), size * LANES
-
-    @compiled
-    def run(
-        steps, groups, rows, bias, listed, offsets, sums, threshold, v, counts, nothing, out, stride
-    ):
-        if groups == 1:
-            advance(
-                size, GATHER, reset, steps, rows, width, bias, threshold, v, counts, listed,
-                offsets, out, stride, 0,
-            )  # fmt: skip
-            return
-        add_up(steps, groups, rows, bias, listed, offsets, sums, width)
-        advance(
-            size, READ, reset, steps, sums, width, nothing, threshold, v, counts, listed, offsets,
-            out, stride, 0,
+@compiled
+def _add_up(size, steps, groups, rows, bias, listed, offsets, sums, stride):
+    """Write the sums of a block of channels in each step, one group after the other."""
+    width = size * LANES
+    for g in range(groups):
+        advance_block(
+            size, GATHER if g == 0 else GATHER_MORE, NONE, steps, rows, width, bias, 0, 0, 0,
+            listed, offsets + 4 * g * steps, sums, stride, 0,
         )  # fmt: skip
 
-    return run
 
+@compiled
+def gather(
+    begin_b_t_p,
+    index_b_e,
+    listed_q_n,
+    first_o,
+    first_g,
+    entries_k_3,
+    rows_n_r_c,
+    bias_c,
+    reset,
+    threshold_c,
+    v_b_o_c,
+    counts_b_o_c,
+    target_b,
+    target_place,
+    target_words,
+):
+    """Advance a layer whose spikes select rows of weights.
 
-@cache
-def gather(*, size: int, reset: int) -> Any:
-    """Return the kernel of layers whose spikes select rows of weights.
-
-    Parameters
-    ----------
-    size
-        Number of vectors of a block of channels.
-    reset
-        What spikes do to potentials; `NONE` if sums are written and there are no neurons.
+    There are no neurons if ``reset`` is `NONE`: sums are written then.
     """
-    add_up, width = _add_up(size), size * LANES
-    fire: Any = None if reset == NONE else _fire(size, reset)
-
-    @compiled
-    def run(
-        begin_b_t_p,
-        index_b_e,
-        listed_q_n,
-        first_o,
-        first_g,
-        entries_k_3,
-        rows_n_r_c,
-        bias_c,
-        threshold_c,
-        v_b_o_c,
-        counts_b_o_c,
-        target_b,
-        target_place,
-        target_words,
-    ):
-        positions, steps = len(first_o) - 1, begin_b_t_p.shape[1]
-        longest = 0
-        for o in range(positions):
-            longest = max(longest, first_o[o + 1] - first_o[o])
-        offsets_q_t = np.empty((len(listed_q_n), longest * steps + 1), np.int32)
-        memory = np.zeros((steps + 2) * width, np.float32)
-        nothing = (np.intp(memory.ctypes.data) + 63) // 64 * 64  # as for `aligned`
-        sums = nothing + 4 * width
-        pairs = len(begin_b_t_p) * positions
-        for start in range(0, pairs, len(listed_q_n)):
-            stop = min(start + len(listed_q_n), pairs)
+    size = rows_n_r_c.shape[2] // LANES
+    width = size * LANES
+    positions, steps = len(first_o) - 1, begin_b_t_p.shape[1]
+    longest = 0
+    for o in range(positions):
+        longest = max(longest, first_o[o + 1] - first_o[o])
+    offsets_q_t = np.empty((len(listed_q_n), longest * steps + 1), np.int32)
+    memory = np.zeros((steps + 2) * width, np.float32)
+    nothing = (np.intp(memory.ctypes.data) + 63) // 64 * 64  # as for `aligned`
+    sums = nothing + 4 * width
+    pairs = len(begin_b_t_p) * positions
+    for start in range(0, pairs, len(listed_q_n)):
+        stop = min(start + len(listed_q_n), pairs)
+        for q in range(start, stop):
+            b, o = q // positions, q % positions
+            _list_rows(
+                begin_b_t_p[b], index_b_e[b], first_g[first_o[o] : first_o[o + 1] + 1],
+                entries_k_3, rows_n_r_c.shape[1] - 1, offsets_q_t[q - start],
+                listed_q_n[q - start],
+            )  # fmt: skip
+        for block in range(len(rows_n_r_c)):
+            rows, c = np.intp(rows_n_r_c[block].ctypes.data), block * width
+            bias = np.intp(bias_c[c:].ctypes.data)
             for q in range(start, stop):
                 b, o = q // positions, q % positions
-                _list_rows(
-                    begin_b_t_p[b], index_b_e[b], first_g[first_o[o] : first_o[o + 1] + 1],
-                    entries_k_3, rows_n_r_c.shape[1] - 1, offsets_q_t[q - start],
-                    listed_q_n[q - start],
+                groups = first_o[o + 1] - first_o[o]
+                listed = np.intp(listed_q_n[q - start].ctypes.data)
+                offsets = np.intp(offsets_q_t[q - start].ctypes.data)
+                out = np.intp(target_b[b].ctypes.data)
+                at = (target_place + o * target_words) * steps
+                if reset == NONE:
+                    out += 4 * (at + c)
+                    _add_up(size, steps, groups, rows, bias, listed, offsets, out, target_words)
+                    continue
+                threshold = np.intp(threshold_c[c:].ctypes.data)
+                v = np.intp(v_b_o_c[b, o, c:].ctypes.data)
+                counts = np.intp(counts_b_o_c[b, o, c:].ctypes.data)
+                out, stride = out + 8 * at + c // 8, 4 * target_words
+                if groups == 1:
+                    advance_block(
+                        size, GATHER, reset, steps, rows, width, bias, threshold, v, counts, listed,
+                        offsets, out, stride, 0,
+                    )  # fmt: skip
+                    continue
+                _add_up(size, steps, groups, rows, bias, listed, offsets, sums, width)
+                advance_block(
+                    size, READ, reset, steps, sums, width, nothing, threshold, v, counts, listed,
+                    offsets, out, stride, 0,
                 )  # fmt: skip
-            for block in range(len(rows_n_r_c)):
-                rows, c = np.intp(rows_n_r_c[block].ctypes.data), block * width
-                bias = np.intp(bias_c[c:].ctypes.data)
-                for q in range(start, stop):
-                    b, o = q // positions, q % positions
-                    groups = first_o[o + 1] - first_o[o]
-                    listed = np.intp(listed_q_n[q - start].ctypes.data)
-                    offsets = np.intp(offsets_q_t[q - start].ctypes.data)
-                    out = np.intp(target_b[b].ctypes.data)
-                    at = (target_place + o * target_words) * steps
-                    if reset == NONE:
-                        out += 4 * (at + c)
-                        add_up(steps, groups, rows, bias, listed, offsets, out, target_words)
-                    else:
-                        fire(
-                            steps, groups, rows, bias, listed, offsets, sums,
-                            np.intp(threshold_c[c:].ctypes.data),
-                            np.intp(v_b_o_c[b, o, c:].ctypes.data),
-                            np.intp(counts_b_o_c[b, o, c:].ctypes.data), nothing,
-                            out + 8 * at + c // 8, 4 * target_words,
-                        )  # fmt: skip
-
-    return run

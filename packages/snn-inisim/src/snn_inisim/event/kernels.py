@@ -12,7 +12,6 @@ Functions are compiled when they are first used and kept on disk. None holds Pyt
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,136 +69,100 @@ def list_spikes(frame_b, place, words, positions, channels, places, begin_b_t_p,
             begin_t_p[t, first + positions] = n
 
 
-@cache
-def _vectors(size: int, source: int, reset: int) -> Any:
-    """Return the function that advances as many vectors of channels of a position."""
-
-    @compiled
-    def run(c, steps, rows, length, bias, threshold, v, counts, entries, offsets, target, stride):
-        at = 4 * c
-        to = target + (at if reset == NONE else c // 8)
-        advance(
-            size, source, reset, steps, rows + at, length, bias + at, threshold + at, v + at,
-            counts + at, entries, offsets, to, stride, c // LANES,
-        )  # fmt: skip
-
-    return run
+@compiled
+def advance_block(*arguments):
+    """Advance a block of neurons, see `snn_inisim.event.vector.advance`."""
+    advance(*arguments)
 
 
-@cache
-def _block(source: int, reset: int) -> Any:
-    """Return the function that advances all channels of a position, eight vectors at a time.
-
-    That many leave registers for the row that is being added.
-    """
-    eight, four, two, one = (_vectors(size, source, reset) for size in (8, 4, 2, 1))
-
-    @compiled
-    def run(channels, *arguments):
-        c = 0
-        while c < channels:
-            left = (channels - c) // LANES
-            if left >= 8:
-                eight(c, *arguments)
-                c += 8 * LANES
-            elif left >= 4:
-                four(c, *arguments)
-                c += 4 * LANES
-            elif left >= 2:
-                two(c, *arguments)
-                c += 2 * LANES
-            else:
-                one(c, *arguments)
-                c += LANES
-
-    return run
-
-
-@cache
-def select(*, reset: int) -> Any:
-    """Return the kernel of layers whose channels read only from the same channel of their inputs.
+@compiled
+def select(
+    frame_b,
+    steps,
+    first_o,
+    entries_k_3,
+    rows,
+    bias_c,
+    reset,
+    threshold_c,
+    v_b_o_c,
+    counts_b_o_c,
+    target_b,
+    target_place,
+    target_words,
+):
+    """Advance a layer whose channels read only from the same channel of their inputs.
 
     These are pooling and depthwise convolutions. There are no neurons if ``reset`` is `NONE`: sums
     are written then.
     """
-    advance_block = _block(SELECT, reset)
-
-    @compiled
-    def run(
-        frame_b,
-        steps,
-        first_o,
-        entries_k_3,
-        rows,
-        bias_c,
-        threshold,
-        v_b_o_c,
-        counts_b_o_c,
-        target_b,
-        target_place,
-        target_words,
-    ):
-        channels = rows.shape[1]
-        offsets = np.zeros(2, np.int32)
-        longest = 0
+    channels = rows.shape[1]
+    offsets = np.zeros(2, np.int32)
+    longest = 0
+    for o in range(len(first_o) - 1):
+        longest = max(longest, first_o[o + 1] - first_o[o])
+    entries = np.empty((longest + 1, 3), np.int64)
+    for b in range(len(frame_b)):
+        words = np.intp(frame_b[b].ctypes.data)
         for o in range(len(first_o) - 1):
-            longest = max(longest, first_o[o + 1] - first_o[o])
-        entries = np.empty((longest + 1, 3), np.int64)
-        unit = 4 if reset == NONE else 8
-        stride = target_words if reset == NONE else 4 * target_words
-        for b in range(len(frame_b)):
-            words = np.intp(frame_b[b].ctypes.data)
-            for o in range(len(first_o) - 1):
-                offsets[1] = first_o[o + 1] - first_o[o]
-                for n in range(offsets[1]):
-                    row, place, words_of_step = entries_k_3[first_o[o] + n]
-                    entries[n, 0] = row
-                    entries[n, 1] = words + 8 * place * steps
-                    entries[n, 2] = 4 * words_of_step
-                out = (
-                    np.intp(target_b[b].ctypes.data)
-                    + unit * (target_place + o * target_words) * steps
-                )
+            offsets[1] = first_o[o + 1] - first_o[o]
+            for n in range(offsets[1]):
+                row, place, words_of_step = entries_k_3[first_o[o] + n]
+                entries[n, 0] = row
+                entries[n, 1] = words + 8 * place * steps
+                entries[n, 2] = 4 * words_of_step
+            out = np.intp(target_b[b].ctypes.data)
+            at, c = (target_place + o * target_words) * steps, 0
+            while c < channels:
+                size = 2 if c + 2 * LANES <= channels else 1
+                if reset == NONE:
+                    to, stride = out + 4 * (at + c), target_words
+                else:
+                    to, stride = out + 8 * at + c // 8, 4 * target_words
                 advance_block(
-                    channels, steps, np.intp(rows.ctypes.data), channels,
-                    np.intp(bias_c.ctypes.data), np.intp(threshold.ctypes.data),
-                    np.intp(v_b_o_c[b, o].ctypes.data), np.intp(counts_b_o_c[b, o].ctypes.data),
-                    np.intp(entries.ctypes.data), np.intp(offsets.ctypes.data), out, stride,
+                    size, SELECT, reset, steps, np.intp(rows.ctypes.data) + 4 * c, channels,
+                    np.intp(bias_c.ctypes.data) + 4 * c, np.intp(threshold_c.ctypes.data) + 4 * c,
+                    np.intp(v_b_o_c[b, o].ctypes.data) + 4 * c,
+                    np.intp(counts_b_o_c[b, o].ctypes.data) + 4 * c, np.intp(entries.ctypes.data),
+                    np.intp(offsets.ctypes.data), to, stride, c // LANES,
                 )  # fmt: skip
+                c += size * LANES
 
-    return run
 
-
-@cache
-def neurons(*, reset: int) -> Any:
-    """Return the kernel of neurons whose sums are in memory.
+@compiled
+def fire(
+    sums_b_o_t_c,
+    steps,
+    reset,
+    threshold_c,
+    v_b_o_c,
+    counts_b_o_c,
+    target_b,
+    target_place,
+    target_words,
+):
+    """Advance neurons whose sums are in memory.
 
     Their shape is ``(b, o, t, c)``, or ``(b, o, 1, c)`` if they are the same in all steps.
     """
-    advance_block = _block(READ, reset)
-
-    @compiled
-    def run(
-        sums_b_o_t_c, steps, threshold, v_b_o_c, counts_b_o_c, target_b, target_place, target_words
-    ):
-        number, positions, given, channels = sums_b_o_t_c.shape
-        length = channels if given > 1 else 0
-        nothing = np.zeros(channels, np.float32)
-        unused = np.zeros(1, np.int32)
-        for b in range(number):
-            for o in range(positions):
-                out = (
-                    np.intp(target_b[b].ctypes.data) + 8 * (target_place + o * target_words) * steps
-                )
+    number, positions, given, channels = sums_b_o_t_c.shape
+    length = channels if given > 1 else 0
+    nothing_c = np.zeros(channels, np.float32)
+    nothing = np.intp(nothing_c.ctypes.data)
+    for b in range(number):
+        for o in range(positions):
+            out = np.intp(target_b[b].ctypes.data) + 8 * (target_place + o * target_words) * steps
+            c = 0
+            while c < channels:
+                size = 2 if c + 2 * LANES <= channels else 1
                 advance_block(
-                    channels, steps, np.intp(sums_b_o_t_c[b, o].ctypes.data), length,
-                    np.intp(nothing.ctypes.data), np.intp(threshold.ctypes.data),
-                    np.intp(v_b_o_c[b, o].ctypes.data), np.intp(counts_b_o_c[b, o].ctypes.data),
-                    np.intp(unused.ctypes.data), np.intp(unused.ctypes.data), out,
-                    4 * target_words,
+                    size, READ, reset, steps, np.intp(sums_b_o_t_c[b, o].ctypes.data) + 4 * c,
+                    length, nothing, np.intp(threshold_c.ctypes.data) + 4 * c,
+                    np.intp(v_b_o_c[b, o].ctypes.data) + 4 * c,
+                    np.intp(counts_b_o_c[b, o].ctypes.data) + 4 * c, nothing, nothing,
+                    out + c // 8, 4 * target_words, 0,
                 )  # fmt: skip
-
-    return run
+                c += size * LANES
 
 
 @compiled

@@ -83,6 +83,20 @@ class _Emitter:
         builder.store(builder.fadd(builder.load(variable), value), variable)
 
 
+VARIANTS = tuple(
+    (size, source, reset)
+    for size in (1, 2)
+    for source, resets in (
+        (GATHER, (SUBTRACT, ZERO, NONE)),
+        (GATHER_MORE, (NONE,)),
+        (SELECT, (SUBTRACT, ZERO, NONE)),
+        (READ, (SUBTRACT, ZERO)),
+    )
+    for reset in resets
+)
+"""Numbers of vectors, sources of sums and resets for which `advance` has a loop."""
+
+
 @intrinsic
 def advance(
     typingctx,
@@ -104,14 +118,15 @@ def advance(
 ):
     """Advance a block of neurons by several steps.
 
-    All but the first three arguments are integers of the machine's word size; arrays are given by
-    their addresses.
+    All arguments are integers of the machine's word size; arrays are given by their addresses.
+    There is a loop for each of the `VARIANTS`. They are in one function, because numba finds no
+    function on disk again whose own variables hold other functions.
 
     Parameters
     ----------
     num_vectors, source, reset
-        Constants: the number of vectors in the block, where sums come from, and `SUBTRACT`, `ZERO`
-        or `NONE`.
+        One of `VARIANTS`: the number of vectors in the block, where sums come from, and what a
+        spike does.
     num_steps
         Number of steps.
     rows
@@ -133,14 +148,18 @@ def advance(
     first_vector
         Number of vectors of the layer before the block, by which `SELECT` finds its spikes.
     """
-    constants = (num_vectors, source, reset)
-    if not all(isinstance(value, types.IntegerLiteral) for value in constants):
-        return None
-    size, kind, after = (value.literal_value for value in constants)
-    signature = types.void(*constants, *(types.intp for _ in range(12)))
+    signature = types.void(*(types.intp for _ in range(15)))
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _emit(builder, values[3:], size=size, source=kind, reset=after)
+        asked = values[:3]
+        for variant in VARIANTS:
+            same = [
+                builder.icmp_signed("==", value, ir.Constant(value.type, constant))
+                for value, constant in zip(asked, variant, strict=True)
+            ]
+            with builder.if_then(builder.and_(builder.and_(same[0], same[1]), same[2])):
+                size, kind, after = variant
+                _emit(builder, values[3:], size=size, source=kind, reset=after)
         return context.get_dummy_value()
 
     return signature, generate
