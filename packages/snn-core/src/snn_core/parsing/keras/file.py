@@ -35,6 +35,9 @@ _ZIP_ERRORS = (
     NotImplementedError,  # unknown compression
 )
 
+UNKNOWN = "of unknown version"
+"""Version of a file that does not tell it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -48,11 +51,14 @@ class Contents:
         Where the weights are.
     note
         What was read, for the history.
+    version
+        Version of Keras that wrote it.
     """
 
     model: Any
     weights: WeightStore
     note: str
+    version: str
 
 
 @contextmanager
@@ -94,6 +100,7 @@ def _hdf5_contents(path: Path) -> Iterator[Contents]:
             _json(model, what=f"The model configuration of {path}"),
             GroupWeights(weights),
             f"HDF5 file of Keras {version}",
+            version,
         )
 
 
@@ -107,7 +114,7 @@ def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
     link = file.get("model_weights", getlink=True)
     if not isinstance(link, h5py.HardLink) or not isinstance(file["model_weights"], h5py.Group):
         raise ParseError(f"{path} holds no weights; save the whole model again.")
-    version = _text(file.attrs.get("keras_version", "of unknown version"))
+    version = _text(file.attrs.get("keras_version", UNKNOWN))
     return _text(file.attrs["model_config"]), file["model_weights"], version
 
 
@@ -125,7 +132,7 @@ def _archive_contents(path: Path) -> Iterator[Contents]:
             data = _member(archive, "model.weights.h5", limit=MAX_WEIGHT_BYTES)
     except _ZIP_ERRORS as error:
         raise ParseError(f"{path} is a damaged archive ({error}); copy it again.") from error
-    version = metadata.get("keras_version", "of unknown version")
+    version = _text(metadata.get("keras_version", UNKNOWN))
     try:
         file = h5py.File(io.BytesIO(data), "r")
     except OSError as error:
@@ -133,7 +140,8 @@ def _archive_contents(path: Path) -> Iterator[Contents]:
             f"The weights in {path} are damaged ({error}); save the model again."
         ) from error
     with file:
-        yield Contents(model, ArchiveWeights(file), f".keras archive of Keras {version}")
+        note = f".keras archive of Keras {version}"
+        yield Contents(model, ArchiveWeights(file), note, version)
 
 
 def _member(archive: zipfile.ZipFile, name: str, *, limit: int) -> bytes:

@@ -24,6 +24,9 @@ from snn_core.typing import Array, Shape
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
+TESTED = (3, 15)
+"""Newest version of Keras with which the tests of snn-inisim compare what files mean."""
+
 
 class KerasParser:
     """Parser of models saved with ``model.save`` by Keras 2 or 3, and of ``keras.Model`` objects.
@@ -61,6 +64,21 @@ class KerasParser:
         with _open_contents(source) as contents:
             return _read(contents, input_shape).network
 
+    def vouches(self, source: Any) -> str:
+        """Return why Keras does not have to be started to check a source; empty if it has to.
+
+        Starting it takes seconds. What a file means depends on its layers and on the version that
+        wrote it. Tests compare every layer with Keras up to `TESTED`, so what is left to find out
+        is whether a newer version means the same. Where Keras runs already, it is asked.
+        """
+        is_running = "keras" in sys.modules or "tf_keras" in sys.modules
+        if is_running or not isinstance(source, (str, PathLike)):
+            return ""
+        with _open_contents(source) as contents:
+            version = contents.version
+        newest = ".".join(map(str, TESTED))
+        return f"written by Keras {version}, tested up to {newest}" if _is_tested(version) else ""
+
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str, str] | None:
@@ -86,6 +104,12 @@ def _read(contents: Contents, input_shape: Shape | None) -> Reading:
     return build(graph, contents.weights, note=contents.note)
 
 
+def _is_tested(version: str) -> bool:
+    """Return whether tests compare with a version of Keras, or with a newer one."""
+    parts = version.split(".")[:2]
+    return all(part.isdigit() for part in parts) and tuple(map(int, parts)) <= TESTED
+
+
 @contextmanager
 def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
@@ -95,7 +119,8 @@ def _open_contents(source: Any) -> Iterator[Contents]:
     model = _model(source)
     version = getattr(sys.modules.get(type(model).__module__.partition(".")[0]), "__version__", "")
     config = _config(model)
-    yield Contents(config, ModelWeights(model), f"read the model {model.name!r} of Keras {version}")
+    note = f"read the model {model.name!r} of Keras {version}"
+    yield Contents(config, ModelWeights(model), note, version)
 
 
 def _is_model(source: Any) -> bool:
