@@ -36,6 +36,14 @@ def lenet() -> NetworkBuilder:
     return builder.flatten().dense(_random((7 * 7 * 8, 10)))
 
 
+def demo() -> NetworkBuilder:
+    """Return the architecture of examples/mnist: conv 16, conv 24, pool, conv 64, dense 10."""
+    builder = NetworkBuilder((28, 28, 1))
+    builder.conv2d(_random((5, 5, 1, 16)), strides=(2, 2))
+    builder.conv2d(_random((3, 3, 16, 24))).average_pooling((2, 2))
+    return builder.conv2d(_random((3, 3, 24, 64))).flatten().dense(_random((3 * 3 * 64, 10)))
+
+
 def vgg(pool: str = "average") -> NetworkBuilder:
     """Return 64-64-pool-128-128-pool-256-256-256-pool-dense on 32 x 32 x 3."""
     builder, channels = NetworkBuilder((32, 32, 3)), 3
@@ -65,6 +73,7 @@ def residual() -> NetworkBuilder:
 NETWORKS: Mapping[str, Callable[[], NetworkBuilder]] = {
     "mlp": mlp,
     "lenet": lenet,
+    "demo": demo,
     "vgg": vgg,
     "vgg-relay": vgg,
     "vgg-max": lambda: vgg("max"),

@@ -1,6 +1,6 @@
 """INIsim's engines against one Keras prediction for each time step, in processor time.
 
-    python benchmarks/engines.py [--nets mlp,lenet,vgg] [--batches 1,32] [--rates 0.08]
+    python benchmarks/engines.py [--nets mlp,vgg] [--batches 1,32] [--rates 0.08] [--json FILE]
 
 All simulate the same network in the same process, in turn; figures are medians over the
 repetitions, of processor time, with one thread. Weights are dyadic, so that the spikes of both
@@ -39,7 +39,9 @@ SHORTEST = 0.1
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nets", default="mlp,lenet,vgg", help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument(
+        "--nets", default="mlp,lenet,demo,residual,vgg", help=f"of {', '.join(NETWORKS)}"
+    )
     parser.add_argument("--batches", default="1,32")
     parser.add_argument("--rates", default="0.08", help="mean spikes per neuron and step")
     parser.add_argument("--steps", type=int, default=50)

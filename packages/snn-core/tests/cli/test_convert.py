@@ -165,7 +165,7 @@ def test_samples_are_those_that_python_takes(convert, classifier, images, tmp_pa
 def test_a_trial_can_be_left_out(convert, tmp_path):
     done = convert("--no-trial")
     assert "spiking network" not in done.stdout
-    assert done.stdout.splitlines()[-1].endswith("; not tried out: --no-trial.")
+    assert done.stdout.splitlines()[-1] == "Left out: not tried out: --no-trial."
     assert not any("tried out" in line for line in load(tmp_path / "out.snn").history)
 
 
