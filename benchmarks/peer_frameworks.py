@@ -135,8 +135,6 @@ class Peer:
             weight, bias = (self.arrays[f"{entry['name']}/{key}"] for key in ("weight", "bias"))
             padded = functional.pad(x, entry["padding"])
             return functional.conv2d(padded, weight, bias, stride=entry["strides"])
-                functional.pad(x, entry["padding"]), weight, bias, stride=entry["strides"]
-            )
         if kind == "Dense":
             weight, bias = (self.arrays[f"{entry['name']}/{key}"] for key in ("weight", "bias"))
             return functional.linear(x, weight, bias)
