@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 
 from snn_core.errors import SettingsError
 from snn_inisim import SNN, INIsimOptions
 from snn_inisim.options import steps_per_chunk
+from snn_inisim.startup import gpu_bytes
 
 
 @pytest.mark.parametrize(
@@ -10,7 +13,7 @@ from snn_inisim.options import steps_per_chunk
     [
         ({"chunk_steps": -1}, "chunk_steps: found -1; Input should be greater than or equal to 0"),
         ({"chunk_steps": True}, "chunk_steps: found True; Input should be a valid integer"),
-        ({"chunk_bytes": 0}, "chunk_bytes: found 0"),
+        ({"chunk_bytes": -1}, "chunk_bytes: found -1"),
         ({"jit": "yes"}, "jit: found 'yes'; Input should be a valid boolean"),
         ({"chunks": 3}, "Unknown simulator option: 'chunks'"),
     ],
@@ -44,3 +47,22 @@ def test_the_number_of_steps_can_be_given():
     options = INIsimOptions(chunk_steps=7)
     assert steps_per_chunk(options, num_steps=100, batch_size=1, largest_layer=1) == 7
     assert steps_per_chunk(options, num_steps=5, batch_size=1, largest_layer=1) == 5
+
+
+def test_chunks_follow_the_memory_of_a_gpu():
+    sizes = {"num_steps": 1000, "batch_size": 10, "largest_layer": 100_000}
+    assert steps_per_chunk(INIsimOptions(), **sizes) == 2
+    assert steps_per_chunk(INIsimOptions(), **sizes, gpu_bytes=16 * 100_000_000) == 25
+    assert steps_per_chunk(INIsimOptions(chunk_bytes=8_000_000), **sizes, gpu_bytes=2**34) == 2
+
+
+def test_the_memory_of_the_largest_gpu_counts(monkeypatch):
+    import tensorflow as tf
+    from tensorflow.python.client import device_lib
+
+    assert gpu_bytes() == 0
+    kinds = [("CPU", 2**40), ("GPU", 2**30), ("GPU", 2**33)]
+    devices = [SimpleNamespace(device_type=kind, memory_limit=size) for kind, size in kinds]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _kind: devices[1:])
+    monkeypatch.setattr(device_lib, "list_local_devices", lambda: devices)
+    assert gpu_bytes() == 2**33

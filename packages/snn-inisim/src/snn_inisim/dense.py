@@ -14,7 +14,7 @@ from snn_core.simulation.capabilities import only_integrates
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Int
 from snn_inisim.options import INIsimOptions, steps_per_chunk
-from snn_inisim.startup import import_tensorflow
+from snn_inisim.startup import gpu_bytes, import_tensorflow
 
 if TYPE_CHECKING:
     from snn_inisim.folded import FoldedNetwork
@@ -48,6 +48,7 @@ class DenseEngine:
         fanout_n_l: Mapping[str, Int[Array, "*l"]],
     ) -> None:
         import_tensorflow()
+        self._gpu_bytes = gpu_bytes()
         self._network = network
         self._settings = settings
         self._options = options
@@ -102,6 +103,7 @@ class DenseEngine:
             num_steps=signal.num_steps,
             batch_size=batch,
             largest_layer=max(count(layer.output_shape) for layer in self._network.layers),
+            gpu_bytes=self._gpu_bytes,
         )
         steady = folded.prelude(tf.constant(signal.constant_b_l))
         states, start = folded.start(batch), 0

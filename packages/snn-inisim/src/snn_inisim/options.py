@@ -8,6 +8,12 @@ from pydantic import Field
 
 from snn_core.settings import Options
 
+CACHE_BYTES = 12_000_000
+"""About what the cache of a processor holds."""
+
+GPU_SHARE = 16
+"""Part of a GPU's memory for the largest layer's sums, as several arrays of that size are there."""
+
 
 class INIsimOptions(Options):
     """Options of INIsim; no choice changes a spike."""
@@ -23,14 +29,19 @@ class INIsimOptions(Options):
         "`chunk_bytes`",
     )  # fmt: skip
     chunk_bytes: int = Field(
-        12_000_000, ge=1, description="size that the summed input of the largest layer may have: "
-        "about what the processor's cache holds",
+        0, ge=0, description="size that the summed input of the largest layer may have; 0 takes "
+        "what the processor's cache holds, about 12 MB, or a sixteenth of the memory of a GPU",
     )  # fmt: skip
     jit: bool = Field(True, description="compile the loop over the steps of a layer with XLA")
 
 
 def steps_per_chunk(
-    options: INIsimOptions, *, num_steps: int, batch_size: int, largest_layer: int
+    options: INIsimOptions,
+    *,
+    num_steps: int,
+    batch_size: int,
+    largest_layer: int,
+    gpu_bytes: int = 0,
 ) -> int:
     """Return the number of steps to fold into the batch.
 
@@ -45,10 +56,13 @@ def steps_per_chunk(
         Number of samples.
     largest_layer
         Number of cells of the largest layer.
+    gpu_bytes
+        Memory of the GPU; 0 if there is none.
     """
     if options.chunk_steps:
         return min(options.chunk_steps, num_steps)
-    limit = max(1, options.chunk_bytes // (4 * batch_size * largest_layer))
+    size = options.chunk_bytes or max(CACHE_BYTES, gpu_bytes // GPU_SHARE)
+    limit = max(1, size // (4 * batch_size * largest_layer))
     if limit >= num_steps:
         return num_steps
     divisors = (size for size in range(limit, limit // 2, -1) if num_steps % size == 0)
