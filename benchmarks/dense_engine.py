@@ -29,7 +29,7 @@ from snn_core.ir.shapes import count
 from snn_core.settings import Settings
 from snn_inisim import SNN, INIsimOptions
 from snn_inisim.folded import fanout_columns
-from snn_inisim.options import steps_per_chunk
+from snn_inisim.options import chunk_size
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def measure(snn: SNN, batch: int, steps: int) -> dict[tuple[str, str], float]:
 
     network, layers = snn.network, snn.dense.layers
     largest = max(count(layer.output_shape) for layer in network.layers)
-    chunk = steps_per_chunk(snn.options, num_steps=steps, batch_size=batch, largest_layer=largest)
+    batch, chunk = chunk_size(snn.options, num_steps=steps, batch_size=batch, largest_layer=largest)
     rng = np.random.default_rng(0)
     found: dict[tuple[str, str], float] = defaultdict(float)
     steady = {layer.name for layer in network.layers if layer.inputs == (network.input.name,)}

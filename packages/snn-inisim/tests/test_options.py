@@ -4,7 +4,7 @@ import pytest
 
 from snn_core.errors import SettingsError
 from snn_inisim import SNN, INIsimOptions
-from snn_inisim.options import steps_per_chunk
+from snn_inisim.options import chunk_size
 from snn_inisim.startup import gpu_bytes
 
 
@@ -26,34 +26,35 @@ def test_impossible_options_are_refused(options, message):
 @pytest.mark.parametrize(
     ("chunk_bytes", "expected"),
     [
-        (4 * 10 * 50 * 1000, 100),  # the whole run fits
-        (4 * 10 * 50 * 60, 50),  # at most 60 of 100 steps: 50 divides them
-        (4 * 10 * 50 * 9, 5),
-        (4 * 10 * 50 * 3, 2),
-        (1, 1),
+        (4 * 10 * 50 * 1000, (10, 100)),  # the whole run fits
+        (4 * 10 * 50 * 60, (10, 50)),  # at most 60 of 100 steps: 50 divides them
+        (4 * 10 * 50 * 9, (10, 5)),
+        (4 * 10 * 50 * 3, (5, 5)),  # 7 of 10 samples fit with four steps: 5 divide them
+        (4 * 50 * 5, (1, 5)),
+        (1, (1, 1)),
     ],
 )
-def test_chunks_fit_into_the_given_size_and_divide_the_run(chunk_bytes, expected):
+def test_chunks_fit_into_the_given_size_and_divide_batch_and_run(chunk_bytes, expected):
     options = INIsimOptions(chunk_bytes=chunk_bytes)
-    assert steps_per_chunk(options, num_steps=100, batch_size=10, largest_layer=50) == expected
+    assert chunk_size(options, num_steps=100, batch_size=10, largest_layer=50) == expected
 
 
 def test_a_run_of_a_prime_number_of_steps_ends_with_a_shorter_chunk():
     options = INIsimOptions(chunk_bytes=4 * 20)
-    assert steps_per_chunk(options, num_steps=97, batch_size=1, largest_layer=1) == 20
+    assert chunk_size(options, num_steps=97, batch_size=1, largest_layer=1) == (1, 20)
 
 
 def test_the_number_of_steps_can_be_given():
     options = INIsimOptions(chunk_steps=7)
-    assert steps_per_chunk(options, num_steps=100, batch_size=1, largest_layer=1) == 7
-    assert steps_per_chunk(options, num_steps=5, batch_size=1, largest_layer=1) == 5
+    assert chunk_size(options, num_steps=100, batch_size=1, largest_layer=1) == (1, 7)
+    assert chunk_size(options, num_steps=5, batch_size=1, largest_layer=1) == (1, 5)
 
 
 def test_chunks_follow_the_memory_of_a_gpu():
     sizes = {"num_steps": 1000, "batch_size": 10, "largest_layer": 100_000}
-    assert steps_per_chunk(INIsimOptions(), **sizes) == 2
-    assert steps_per_chunk(INIsimOptions(), **sizes, gpu_bytes=16 * 100_000_000) == 25
-    assert steps_per_chunk(INIsimOptions(chunk_bytes=8_000_000), **sizes, gpu_bytes=2**34) == 2
+    assert chunk_size(INIsimOptions(), **sizes) == (5, 5)
+    assert chunk_size(INIsimOptions(), **sizes, gpu_bytes=16 * 100_000_000) == (10, 25)
+    assert chunk_size(INIsimOptions(chunk_bytes=8_000_000), **sizes, gpu_bytes=2**34) == (5, 4)
 
 
 def test_the_memory_of_the_largest_gpu_counts(monkeypatch):
