@@ -23,6 +23,9 @@ from snn_inisim.event.vector import LANES, NONE, PLACES
 BUSY = 20
 """Rows of a group that are added up in a step, on average, from which on groups pay."""
 
+KEPT = 4
+"""Sizes of frames that are kept: one batch needs those of whole and last parts and chunks."""
+
 
 class Frames:
     """Frames of a network that are not in use: the system takes long to hand out memory.
@@ -40,6 +43,8 @@ class Frames:
     @contextmanager
     def lend(self, number: int, num_steps: int) -> Iterator[Frame]:
         """Lend a frame for some samples and steps."""
+        if (number, num_steps) not in self._free and len(self._free) >= KEPT:
+            self._free.clear()
         free = self._free.setdefault((number, num_steps), [])
         frame = free.pop() if free else Frame(self._plan, number=number, num_steps=num_steps)
         yield frame
