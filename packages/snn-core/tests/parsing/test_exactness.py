@@ -206,7 +206,14 @@ def test_what_was_merged_wrongly_is_found_without_the_framework(model: Path) -> 
 
 @pytest.mark.parametrize(
     ("version", "is_vouched"),
-    [("3.15.1", True), ("2.9.0", True), ("3.16.0", False), ("4.0.0", False), ("nightly", False)],
+    [
+        ("3.15.1", True),
+        ("2.9.0", True),
+        ("3.16.0", False),
+        ("4.0.0", False),
+        ("nightly", False),
+        ("3.²", False),
+    ],
 )
 def test_keras_is_asked_about_files_of_versions_that_no_test_knows(
     version: str, is_vouched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,10 @@ from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
 from snn_core.parsing.sources import load_named
+from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
+
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(\.|$)")
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -106,14 +110,16 @@ def _read(contents: Contents, input_shape: Shape | None) -> Reading:
 
 def _is_tested(version: str) -> bool:
     """Return whether tests compare with a version of Keras, or with a newer one."""
-    parts = version.split(".")[:2]
-    return all(part.isdigit() for part in parts) and tuple(map(int, parts)) <= TESTED
+    found = _VERSION.match(version)
+    return found is not None and tuple(map(int, found.group(1, 2))) <= TESTED
 
 
 @contextmanager
 def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
-        with open_file(Path(source)) as contents:
+        path = Path(source)
+        advice = "copy it again, or save the model again: model.save('model.keras')"
+        with while_reading(path, error=ParseError, advice=advice), open_file(path) as contents:
             yield contents
         return
     model = _model(source)
