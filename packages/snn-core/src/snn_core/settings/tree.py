@@ -168,7 +168,7 @@ class SimulationSettings(Section):
 class Settings(Section):
     """All settings of a conversion and a simulation.
 
-    Parameters
+    Attributes
     ----------
     options
         Sections named after a simulator: its own options, checked by it.
