@@ -11,7 +11,7 @@ from snn_core.data.base import Dataset
 from snn_core.data.numbers import as_array
 from snn_core.data.shapes import channels_last
 from snn_core.errors import DataError
-from snn_core.reading import printable
+from snn_core.reading import printable, while_reading
 from snn_core.typing import Array, Shape
 
 EXPECTED = (
@@ -71,8 +71,9 @@ def from_mapping(arrays: Mapping[str, Any], *, name: str, advice: str = "") -> D
     if "x" not in arrays:
         found = ", ".join(sorted(map(str, arrays))) or "nothing"
         raise DataError(f"{name} holds {found}; expected the arrays x and y{advice}.")
-    classes = as_array(arrays.get("classes", ()), "classes").reshape(-1)
-    names = [printable(str(item)) for item in classes]
+    with while_reading(name, error=DataError, advice="give the names of the classes as texts"):
+        classes = as_array(arrays.get("classes", ()), "classes").reshape(-1)
+        names = [printable(str(item)) for item in classes]
     return Dataset.of(arrays["x"], arrays.get("y"), name=name, classes=names)
 
 
