@@ -1,0 +1,319 @@
+"""MegaSim: its side of the contract of snn-core."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from snn_core.errors import DataError, SimulationError, UnsupportedError
+from snn_core.files import make_folder
+from snn_core.ir import Layer, Network
+from snn_core.ir.shapes import count
+from snn_core.recording.recorder import Recorder
+from snn_core.recording.spike_trains import Events
+from snn_core.settings import Options, Settings
+from snn_core.simulation.capabilities import CONTRACT_1_LAYERS
+from snn_core.simulation.contract import Capabilities
+from snn_core.simulation.original_names import OriginalNames
+from snn_core.simulation.signal import InputSignal
+from snn_core.typing import Array, Shape
+from snn_megasim.external import find_executable, read_events, run_megasim
+from snn_megasim.files import EventList, Netlist, write_netlist
+from snn_megasim.options import MegaSimOptions
+from snn_megasim.translate import Translation, translate
+from snn_megasim.translate.network import Request, layer_events
+
+if TYPE_CHECKING:
+    from snn_megasim.engine.engine import Engine
+
+PART_CELLS = 20_000_000
+"""Cells, times steps and samples, that are simulated in a run: their events must fit in memory."""
+
+RATE_TOLERANCE = 0.1
+"""Spikes per step by which the order of events may change a rate of the conformance kit's networks
+where neurons spike at once."""
+
+NONE = Events(*[np.zeros(0, np.int32)] * 3)
+
+
+class SNN(OriginalNames):
+    """A converted network as modules of MegaSim.
+
+    Attributes
+    ----------
+    folder
+        With the option of that name, where MegaSim's files of the last run are.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        layers=CONTRACT_1_LAYERS - {"MaxPooling2D"},
+        settings={
+            "input.encoding": {"poisson", "regular", "events"},
+            "cell.reset": {"subtraction", "zero"},
+        },
+    )
+    options_type: ClassVar[type[Options]] = MegaSimOptions
+    options: MegaSimOptions
+
+    _translation: Translation | None = None
+    _translation_of: Network | None = None
+    _engine: Engine | None = None
+
+    @classmethod
+    def capabilities_for(cls, options: Options) -> Capabilities:
+        """Return the capabilities under a schedule and an engine.
+
+        MegaSim itself tells no potentials, and without a clock spikes come at other times.
+        """
+        assert isinstance(options, MegaSimOptions), "made by options_type"  # noqa: S101
+        can = cls.capabilities
+        if options.schedule == "asynchronous":
+            can = replace(can, rate_tolerance=RATE_TOLERANCE)
+        if options.is_external:
+            can = replace(can, readouts=frozenset({"counts"}), records=can.records - {"mem"})
+        return can
+
+    # What it can do.
+
+    def problems(self, network: Network) -> list[str]:
+        """Return everything that cannot be simulated, what does not fit into integers included."""
+        found = super().problems(network)
+        given = self.settings.input.event_amplitude
+        if self.settings.input.encoding == "events" and given is None:
+            found.append(
+                "input.event_amplitude is not given; MegaSim's weights need the value of an event"
+            )
+        if found:
+            return found
+        try:
+            self._translation = self._translated(network)
+        except UnsupportedError as error:
+            return list(error.problems)
+        self._translation_of = network
+        return []
+
+    def _translated(self, network: Network) -> Translation:
+        settings = self.settings
+        return translate(
+            network,
+            Request(
+                num_steps=settings.num_steps,
+                dt_ms=settings.simulation.dt,
+                reset=settings.cell.reset,
+                input_unit=input_unit(settings),
+                clocked=self.options.schedule == "clocked",
+                batched=self.options.batch_mode,
+                scaling_factor=self.options.scaling_factor,
+            ),
+        )
+
+    # Building.
+
+    def add_input_layer(self, input_shape: Shape) -> None:
+        """Nothing is built before all layers are known."""
+
+    def build_layer(self, layer: Layer) -> None:
+        """Nothing is built before all layers are known."""
+
+    def compile(self) -> None:
+        """Lay out the engine's arrays, or look for MegaSim."""
+        self._engine = None
+        if self.options.is_external:
+            find_executable(self.options.path)
+            return
+        from snn_megasim.engine.engine import Engine
+
+        self._engine = Engine(self.translation.netlist, most_events=self.options.most_events)
+
+    @property
+    def translation(self) -> Translation:
+        """The network as modules of MegaSim."""
+        if self._translation is None or self._translation_of is not self.network:
+            self._translation = self._translated(self.network)
+            self._translation_of = self.network
+        return self._translation
+
+    @property
+    def details(self) -> dict[str, str]:
+        """Engine, schedule, and the smallest scaling factor of a layer."""
+        factors = [
+            population.scale.factor
+            for name, population in self.translation.populations.items()
+            if name != self.network.input.name
+        ]
+        engine = f"MegaSim at {self.options.path}" if self.options.is_external else "builtin"
+        return {
+            **super().details,
+            "engine": engine,
+            "schedule": self.options.schedule,
+            "scaling": f"1 is {min(factors):g} to {max(factors):g}",
+        }
+
+    # Simulating.
+
+    def reset(self) -> None:
+        """Nothing is left to do: every sample starts from the initial state."""
+
+    @property
+    def part_size(self) -> int:
+        """Number of samples of a run."""
+        if not self.options.batch_mode:
+            return 1
+        cells = sum(count(layer.output_shape) for layer in self.network.spiking_layers)
+        per_sample = cells * self.settings.num_steps
+        return max(1, PART_CELLS // max(per_sample, 1))
+
+    def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
+        """Simulate one batch, part by part."""
+        spikes = signal.events()
+        recorder.input_events(*spikes)
+        times = self._times(spikes)
+        membranes: dict[str, list[Array]] = {}
+        for first in range(0, len(signal.x_b_l), self.part_size):
+            self.checkpoint()
+            number = min(self.part_size, len(signal.x_b_l) - first)
+            mine = (spikes.sample_e >= first) & (spikes.sample_e < first + number)
+            part = times.taken(mine).moved(-first)
+            self._run_part(part, number, first=first, recorder=recorder, membranes=membranes)
+        for name, parts in membranes.items():
+            layer = self.network[name]
+            v_t_b_l = np.concatenate(parts, axis=1)
+            shape = (*v_t_b_l.shape[:2], *layer.output_shape)
+            threshold = next(
+                own.threshold for own in self.network.spiking_layers if own.name == name
+            )
+            recorder.membrane(name, 0, v_t_b_l.reshape(shape) / threshold)
+
+    def _times(self, spikes: Events) -> Events:
+        """Return input spikes with how many times each is sent as their value."""
+        if spikes.value_e is None:
+            return spikes
+        value_e = spikes.value_e / np.float32(input_unit(self.settings))
+        if (value_e % 1).any():
+            worst = float(value_e[value_e % 1 != 0][0])
+            raise DataError(
+                f"Found an input spike that counts {worst:g} times; events have no size, they can "
+                f"only be sent a whole number of times. Scale the samples to at most 1."
+            )
+        return spikes._replace(value_e=value_e)
+
+    def _run_part(
+        self,
+        spikes: Events,
+        number: int,
+        *,
+        first: int,
+        recorder: Recorder,
+        membranes: dict[str, list[Array]],
+    ) -> None:
+        """Simulate some samples in one run."""
+        stimuli = self.translation.stimuli(spikes, num_samples=number)
+        found = self._run(stimuli, number, recorder, membranes)
+        for layer in self.network.spiking_layers:
+            if self.translation.populations[layer.name].reads_only:
+                recorder.events(layer.name, *NONE)
+                continue
+            events, late = layer_events(self.translation, layer.name, found)
+            if late:
+                raise SimulationError(
+                    f"Layer {layer.name!r} spiked at a time at which it was not asked: its "
+                    f"potentials rise further than its integers have room for. Lower the number of "
+                    f"steps, or use schedule = 'asynchronous'."
+                )
+            recorder.events(layer.name, *events.moved(first))
+
+    def _run(
+        self,
+        stimuli: dict[str, EventList],
+        number: int,
+        recorder: Recorder,
+        membranes: dict[str, list[Array]],
+    ) -> dict[str, EventList]:
+        netlist = replace(self.translation.netlist, stimuli=stimuli)
+        if self.options.is_external:
+            with self._files(netlist) as folder:
+                executable = find_executable(self.options.path)
+                run_megasim(executable, folder, time_limit_s=self.options.time_limit_s)
+                return read_events(folder, self._nodes())
+        if self.options.folder:
+            with self._files(netlist):
+                pass
+        assert self._engine is not None, "build() comes first"  # noqa: S101
+        self._engine.start(stimuli)
+        wanted = [
+            layer.name
+            for layer in self.network.spiking_layers
+            if recorder.wants_membrane(layer.name)
+        ]
+        if wanted:
+            self._watch(self._engine, wanted, number, membranes)
+        else:
+            for sample in range(number):
+                self.checkpoint()
+                self._engine.run((sample + 1) * self.translation.schedule.period - 1)
+        self._engine.run()
+        return self._engine.all_events()
+
+    def _nodes(self) -> list[str]:
+        populations = self.translation.populations
+        return [
+            outlet.node
+            for layer in self.network.spiking_layers
+            if not populations[layer.name].reads_only
+            for outlet in populations[layer.name].outlets
+        ]
+
+    def _watch(
+        self, engine: Engine, wanted: list[str], number: int, membranes: dict[str, list[Array]]
+    ) -> None:
+        """Run step by step and keep the potentials of some layers after each."""
+        schedule, populations = self.translation.schedule, self.translation.populations
+        shape = (self.settings.num_steps, number)
+        kept = {
+            name: np.zeros((*shape, count(self.network[name].output_shape)), np.float32)
+            for name in wanted
+        }
+        moments = sorted(
+            (schedule.seen(populations[name].depth, reads_only=populations[name].reads_only), name)
+            for name in wanted
+        )
+        for sample in range(number):
+            for step in range(self.settings.num_steps):
+                self.checkpoint()
+                begin = int(schedule.input_times(np.array(sample), np.array(step)))
+                for offset, name in moments:
+                    engine.run(begin + offset)
+                    for outlet in populations[name].outlets:
+                        v_yx = engine.potentials(outlet.node)[outlet.rows, outlet.columns]
+                        v_yx = v_yx / populations[name].scale.factor
+                        kept[name][step, sample, outlet.cells_yx] = v_yx
+        for name, v_t_b_l in kept.items():
+            membranes.setdefault(name, []).append(v_t_b_l)
+
+    @contextmanager
+    def _files(self, netlist: Netlist) -> Iterator[Path]:
+        """Write a directory, which is kept if the options name it."""
+        if self.options.folder:
+            folder = Path(self.options.folder).expanduser().absolute()
+            make_folder(folder)
+            write_netlist(netlist, folder, overwrite=True)
+            yield folder
+            return
+        with tempfile.TemporaryDirectory(prefix="megasim-") as name:
+            write_netlist(netlist, Path(name))
+            yield Path(name)
+
+
+def input_unit(settings: Settings) -> float:
+    """Return the value of an input spike that is multiplied into the weights."""
+    if settings.input.encoding == "poisson":
+        return 1000 / settings.input.input_rate
+    if settings.input.encoding == "events" and settings.input.event_amplitude is not None:
+        return float(settings.input.event_amplitude)
+    return 1.0

@@ -1,0 +1,456 @@
+"""A network as a netlist: modules, sources of control events, and where to find layers again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from snn_core.errors import UnsupportedError
+from snn_core.ir import Flatten as FlattenLayer
+from snn_core.ir import Network, Spiking
+from snn_core.recording.spike_trains import Events
+from snn_core.simulation.capabilities import only_integrates
+from snn_core.typing import Array
+from snn_megasim.files import (
+    RESET,
+    Convolution,
+    EventList,
+    Flatten,
+    FullyConnected,
+    Instance,
+    Kernel,
+    Matrix,
+    Module,
+    Netlist,
+    Neurons,
+    Schematic,
+    Source,
+    State,
+)
+from snn_megasim.files.attributes import LARGEST
+from snn_megasim.translate.drafts import (
+    Draft,
+    draft_arrays,
+    draft_matrices,
+    matrix_problem,
+    populations_before,
+)
+from snn_megasim.translate.integers import Scale, choose_scale
+from snn_megasim.translate.outlets import Map, Outlet, image_cells
+from snn_megasim.translate.schedule import Schedule
+
+INPUT, BIAS, INITIAL, RESETS = "InputLayer", "bias_clk", "initial", "reset_event"
+
+
+def update_node(depth: int) -> str:
+    """Return the name of the node that asks the layers of a depth for spikes."""
+    return f"update_clk_{depth}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """Neurons of a layer among the modules, or the input.
+
+    Parameters
+    ----------
+    outlets
+        Their nodes.
+    depth
+        Populations on the longest path from the input; 0 for the input itself.
+    scale
+        Its integers.
+    reads_only
+        Whether it has no threshold, because its potentials are read.
+    """
+
+    outlets: tuple[Outlet, ...]
+    depth: int
+    scale: Scale
+    reads_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a translation has to do.
+
+    Parameters
+    ----------
+    num_steps, dt_ms
+        Steps of a sample and length of one in ms.
+    reset
+        ``"subtraction"`` or ``"zero"``.
+    input_unit
+        Value of an input spike.
+    clocked
+        Whether layers spike on a clock.
+    batched
+        Whether samples follow each other in one run, with resets between them.
+    scaling_factor
+        What stands for 1 in the files; 0 chooses it for each layer.
+    """
+
+    num_steps: int
+    dt_ms: float = 1.0
+    reset: str = "subtraction"
+    input_unit: float = 1.0
+    clocked: bool = True
+    batched: bool = True
+    scaling_factor: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Translation:
+    """A network as a netlist without stimuli.
+
+    Parameters
+    ----------
+    netlist
+        Modules; stimuli are those of no sample.
+    populations
+        Layer name, or the input's, to where it is.
+    schedule
+        Times.
+    """
+
+    netlist: Netlist
+    input_name: str
+    populations: Mapping[str, Population]
+    schedule: Schedule
+
+    def stimuli(self, spikes: Events, *, num_samples: int) -> dict[str, EventList]:
+        """Return the stimuli of a run.
+
+        Parameters
+        ----------
+        spikes
+            Input spikes; values are whole numbers, how many times each is sent.
+        num_samples
+            Samples that follow each other.
+        """
+        schedule = self.schedule
+        found = self._input_stimuli(spikes)
+        sample_e = np.repeat(np.arange(num_samples), schedule.num_steps)
+        step_e = np.tile(np.arange(schedule.num_steps), num_samples)
+        begin_e = np.arange(num_samples) * schedule.period
+        steps_e = schedule.input_times(sample_e, step_e)
+        for source in self.netlist.schematic.sources:
+            if source.node == BIAS:
+                found[source.file] = _control(steps_e)
+            elif source.node == INITIAL:
+                found[source.file] = _control(begin_e)
+            elif source.node == RESETS:
+                found[source.file] = _control(begin_e + schedule.reset, row=RESET, sign=RESET)
+            elif source.file not in found:
+                depth = int(source.node.rpartition("_")[2])
+                found[source.file] = _updates(schedule, begin_e, steps_e, depth)
+        return found
+
+    def _input_stimuli(self, spikes: Events) -> dict[str, EventList]:
+        value_e = np.ones(len(spikes.cell_e)) if spikes.value_e is None else spikes.value_e
+        times_e = np.abs(value_e).astype(np.int64)
+        sample_e, step_e, cell_e = (np.repeat(np.asarray(column), times_e) for column in spikes[:3])
+        sign_e = np.repeat(np.sign(value_e).astype(np.int64), times_e)
+        time_e = self.schedule.input_times(sample_e, step_e)
+        order = np.lexsort((cell_e, time_e))
+        found = {}
+        for outlet in self.populations[self.input_name].outlets:
+            place = _place_of(outlet, int(max(cell_e.max(initial=0), outlet.cells_yx.max())) + 1)
+            mine = order[place[cell_e[order]] >= 0]
+            row_e, column_e = np.divmod(place[cell_e[mine]], outlet.cells_yx.shape[1])
+            found[stimulus_file(outlet.node)] = EventList(
+                time_e=time_e[mine], x_e=column_e, y_e=row_e, sign_e=sign_e[mine]
+            )
+        return found
+
+
+def stimulus_file(node: str) -> str:
+    """Return the name of the stimulus file of a source."""
+    return f"{node}.stim"
+
+
+def _place_of(outlet: Outlet, size: int) -> Array:
+    place = np.full(size, -1)
+    place[outlet.cells_yx.reshape(-1)] = np.arange(outlet.cells_yx.size)
+    return place
+
+
+def _control(time_e: Array, *, row: int = 0, sign: int = 1) -> EventList:
+    zeros = np.zeros(len(time_e), np.int64)
+    return EventList(time_e=time_e, x_e=zeros, y_e=zeros + row, sign_e=zeros + sign)
+
+
+def _updates(schedule: Schedule, begin_e: Array, steps_e: Array, depth: int) -> EventList:
+    """Return the events that ask layers of a depth: down before the first step, then up, down."""
+    up_e = steps_e + schedule.ask_offset(depth)
+    time_e = np.concatenate([begin_e, up_e, up_e + 1])
+    sign_e = np.concatenate([-np.ones_like(begin_e), np.ones_like(up_e), -np.ones_like(up_e)])
+    order = np.argsort(time_e, kind="stable")
+    zeros = np.zeros(len(time_e), np.int64)
+    return EventList(time_e=time_e[order], x_e=zeros, y_e=zeros, sign_e=sign_e[order])
+
+
+def translate(network: Network, request: Request) -> Translation:
+    """Return a network as a netlist.
+
+    Raises
+    ------
+    UnsupportedError
+        Names every layer that does not fit.
+    """
+    return _Translator(network, request).translate()
+
+
+@dataclass(eq=False)
+class _Translator:
+    """Makes modules layer by layer."""
+
+    network: Network
+    request: Request
+    names: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    populations: dict[str, Population] = field(default_factory=dict)
+    images: dict[str, tuple[Map, ...]] = field(default_factory=dict)
+    rows_of: dict[str, tuple[str, Array]] = field(default_factory=dict)
+    instances: list[Instance] = field(default_factory=list)
+    modules: dict[str, Module] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    controls: set[str] = field(default_factory=set)
+
+    def translate(self) -> Translation:
+        self._add_input()
+        for layer in self.network.spiking_layers:
+            self._add_layer(layer)
+        if self.problems:
+            raise UnsupportedError(self.problems, what="MegaSim cannot hold this network")
+        depth = max(population.depth for population in self.populations.values())
+        schedule = Schedule(
+            num_steps=self.request.num_steps,
+            depth=depth,
+            clocked=self.request.clocked,
+            prepares=INITIAL in self.controls,
+        )
+        return Translation(
+            netlist=self._netlist(schedule),
+            input_name=self.network.input.name,
+            populations=self.populations,
+            schedule=schedule,
+        )
+
+    def _netlist(self, schedule: Schedule) -> Netlist:
+        nodes = [outlet.node for outlet in self.populations[self.network.input.name].outlets]
+        updates = sorted((c for c in self.controls if c.startswith("update")), key=len)
+        controls = [BIAS, *updates, INITIAL]
+        nodes += [node for node in controls if node in self.controls]
+        nodes += [RESETS] if self.request.batched else []
+        sources = tuple(Source(node=node, file=stimulus_file(node)) for node in nodes)
+        return Netlist(
+            schematic=Schematic(
+                sources=sources,
+                instances=tuple(self.instances),
+                t_max=LARGEST if self.request.batched else schedule.reset,
+            ),
+            modules=self.modules,
+            states=self.states,
+            stimuli={source.file: EventList.of([]) for source in sources},
+        )
+
+    def _add_input(self) -> None:
+        shape = self.network.input.output_shape
+        cells = image_cells(shape)
+        nodes = [INPUT] if len(cells) == 1 else [f"{INPUT}_{i}" for i in range(len(cells))]
+        self.names |= {*nodes, BIAS, INITIAL, RESETS}
+        outlets = tuple(Outlet(node=n, cells_yx=c) for n, c in zip(nodes, cells, strict=True))
+        name = self.network.input.name
+        self.populations[name] = Population(outlets=outlets, depth=0, scale=Scale(1, 0))
+        if len(shape) > 1:
+            self.images[name] = tuple(Map(node=node) for node in nodes)
+
+    def _name(self, name: str, nodes: int = 0) -> str:
+        """Return a name for files that is not taken, nor are those of its nodes."""
+        plain = re.sub(r"[^A-Za-z0-9_.+-]", "_", name)
+        plain = plain if re.match(r"[A-Za-z0-9_]", plain) else f"_{plain}"
+        found, number = plain, 1
+        while (taken := {found, *(f"{found}_{node}" for node in range(nodes))}) & self.names:
+            number += 1
+            found = f"{plain}.{number}"
+        self.names |= taken
+        return found
+
+    def _add_layer(self, layer: Spiking) -> None:
+        reads_only = only_integrates(self.network, layer)
+        sources = populations_before(self.network, layer)
+        depth = 1 + max(self.populations[source].depth for source in sources)
+        name = self._name(layer.name, nodes=layer.output_shape[-1])
+        drafts = self._drafts(layer, name, sources)
+        if drafts is None:
+            scale = Scale(1, 0)
+            self.populations[layer.name] = Population(outlets=(), depth=depth, scale=scale)
+            return
+        drafts = [self._with_units(draft) for draft in drafts]
+        scale, problem = choose_scale(
+            drafts,
+            num_steps=self.request.num_steps,
+            clocked=self.request.clocked and not reads_only,
+            wanted=self.request.scaling_factor,
+        )
+        if problem:
+            self.problems.append(f"{layer.name}: {problem}")
+        self.populations[layer.name] = Population(
+            outlets=tuple(draft.outlet for draft in drafts),
+            depth=depth,
+            scale=scale,
+            reads_only=reads_only,
+        )
+        if all(draft.is_array for draft in drafts):
+            self.images[layer.name] = tuple(Map(node=draft.outlet.node) for draft in drafts)
+        if self.problems:
+            return
+        for draft in drafts:
+            self._add_module(draft, name, self.populations[layer.name])
+
+    def _drafts(self, layer: Spiking, name: str, sources: set[str]) -> list[Draft] | None:
+        """Return the drafts of a layer; ``None`` after noting why there are none."""
+        if not all(self.populations[source].outlets for source in sources):
+            return None  # what is before it has a problem
+        found = draft_arrays(self.network, layer, name=name, images=self.images)
+        if found is not None:
+            return found
+        problem = matrix_problem(self.network, layer)
+        if problem:
+            self.problems.append(f"{layer.name}: {problem}")
+            return None
+        for source in sorted(sources):
+            self._make_row(source, layer)
+        return draft_matrices(self.network, layer, name=name, rows_of=self.rows_of)
+
+    def _with_units(self, draft: Draft) -> Draft:
+        """Return a draft with the value of input spikes in its weights, and biases per step."""
+        inputs = {o.node for o in self.populations[self.network.input.name].outlets}
+        row = self.rows_of.get(self.network.input.name)
+        inputs |= {row[0]} if row else set()
+        unit = self.request.input_unit
+        ports = tuple(
+            replace(port, weights=port.weights * unit) if port.node in inputs else port
+            for port in draft.ports
+        )
+        return replace(draft, ports=ports, bias_yx=draft.bias_yx * self.request.dt_ms)
+
+    def _make_row(self, source: str, reader: Spiking) -> None:
+        """Make sure that a population can be read as one row of cells."""
+        if source in self.rows_of:
+            return
+        outlets = self.populations[source].outlets
+        if len(outlets) == 1 and len(outlets[0].cells_yx) == 1:
+            self.rows_of[source] = outlets[0].node, outlets[0].cells_yx[0]
+            return
+        direct = self.network[reader.inputs[0]]
+        named = isinstance(direct, FlattenLayer) and direct.inputs == (source,)
+        name = self._name(direct.name if named else f"{source}_flat")
+        sizes = tuple((o.cells_yx.shape[1], o.cells_yx.shape[0]) for o in outlets)
+        self._add(
+            "module_flatten",
+            tuple(outlet.node for outlet in outlets),
+            name,
+            name,
+            Flatten(sizes=sizes),
+        )
+        cells = np.concatenate([outlet.cells_yx.reshape(-1) for outlet in outlets])
+        self.rows_of[source] = name, cells
+
+    def _add(
+        self, module: str, inputs: tuple[str, ...], node: str, layer: str, content: Module
+    ) -> None:
+        files = f"{node}.prm", f"{layer}.stt"
+        self.instances.append(
+            Instance(module=module, inputs=inputs, output=node, parameters=files[0], state=files[1])
+        )
+        self.modules[files[0]] = content
+        self.states[files[1]] = State()
+
+    def _add_module(self, draft: Draft, name: str, population: Population) -> None:
+        """Add the module of a draft with its ports of control."""
+        scale, request = population.scale, self.request
+        controls: list[tuple[str, Array]] = []
+        if draft.bias_yx.any():
+            controls.append((BIAS, scale.of(draft.bias_yx)))
+        if request.clocked and not population.reads_only:
+            room_yx = np.where(draft.live_yx, scale.room, 0)
+            controls.append((update_node(population.depth), room_yx))
+        start_yx = np.where(draft.live_yx, scale.of(draft.start_yx), -scale.room)
+        if start_yx.any():
+            controls.append((INITIAL, start_yx))
+        self.controls |= {node for node, _ in controls}
+        if request.batched:
+            controls.append((RESETS, np.zeros((1, 1), np.int64)))
+        inputs = (*(port.node for port in draft.ports), *(node for node, _ in controls))
+        weights = [(scale.of(port.weights), port.dy, port.dx) for port in draft.ports]
+        suffix = "_NPP" if request.batched else ""
+        neurons = self._neurons(draft, population)
+        made: Module
+        if draft.is_array:
+            kernels = [_kernel(*port) for port in weights]
+            kernels += [_kernel(values_yx, 0, 0) for _, values_yx in controls]
+            rows, columns = draft.live_yx.shape
+            made = Convolution(
+                Nx_array=columns,
+                Ny_array=rows,
+                neurons=neurons,
+                ports=tuple(kernels),
+                output=draft.output,
+            )
+            kind = f"module_conv{suffix}"
+        else:
+            size = draft.live_yx.size
+            matrices = [Matrix(Nx_array_pre=len(w), weights_io=w) for w, _, _ in weights]
+            matrices += [
+                Matrix(Nx_array_pre=1, weights_io=np.broadcast_to(values, (1, size)))
+                for _, values in controls
+            ]
+            made = FullyConnected(
+                population_size=size, neurons=neurons, ports=tuple(matrices), output=draft.output
+            )
+            kind = f"module_fully_connected{suffix}"
+        self._add(kind, inputs, draft.outlet.node, name, made)
+
+    def _neurons(self, draft: Draft, population: Population) -> Neurons:
+        if population.reads_only:
+            return Neurons(THplus=LARGEST, THplusInfo=0, Reset_to_reminder=1)
+        return Neurons(
+            THplus=int(population.scale.of(np.array(draft.threshold))),
+            THplusInfo=1,
+            Reset_to_reminder=int(self.request.reset == "subtraction"),
+        )
+
+
+def _kernel(values_yx: Array, dy: int, dx: int) -> Kernel:
+    """Return a kernel, square so that columns and rows cannot be mistaken.
+
+    The ancestor's names can be read either way. What is added lies outside of the array or is 0.
+    """
+    size = max(values_yx.shape)
+    square = np.zeros((size, size), np.int64)
+    square[: values_yx.shape[0], : values_yx.shape[1]] = values_yx
+    return Kernel(Dx=dx, Dy=dy, weights_rc=square[::-1])
+
+
+def layer_events(
+    translation: Translation, name: str, events: Mapping[str, EventList]
+) -> tuple[Events, int]:
+    """Return the spikes of a layer from the events of its nodes, and how late the latest came.
+
+    Under a clock, a spike that comes at another time than its layer is asked is one too many.
+    """
+    population = translation.populations[name]
+    parts: list[Sequence[Array]] = []
+    worst = 0
+    for outlet in population.outlets:
+        found = events[outlet.node]
+        sample_e, step_e, late_e = translation.schedule.steps_of(found.time_e, population.depth)
+        worst = max(worst, int(np.abs(late_e).max(initial=0)))
+        cell_e = outlet.cells_yx[found.y_e, found.x_e]
+        parts.append((sample_e, step_e, cell_e, found.sign_e))
+    sample_e, step_e, cell_e, sign_e = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Events(sample_e, step_e, cell_e, sign_e), worst
