@@ -82,7 +82,7 @@ class Engine:
         self._busy_m_c = np.stack([layout.busy_m, np.zeros_like(layout.busy_m)], axis=1)
         self._queue = np.zeros(int((self._module_m_c[:, Of.FIFO] + 1).sum()), np.int64)
         self._clock = np.zeros(len(Clock), np.int64)
-        self._clock[Clock.NOW] = -1
+        self._clock[Clock.NOW] = self._until = -1
         self._log = np.zeros((FIRST_ROOM, len(Event)), np.int32)
         self._heap = np.zeros(FIRST_ROOM, np.int64)
 
@@ -108,7 +108,7 @@ class Engine:
         from snn_megasim.engine.kernels import advance
 
         layout, t_max = self._layout, self.netlist.schematic.t_max
-        until = t_max if until is None else min(until, t_max)
+        until = self._until = t_max if until is None else min(until, t_max)
         while True:
             status = advance(
                 until,
@@ -140,14 +140,22 @@ class Engine:
                 raise self._error(Status(status))
             self._grow()
 
-    def progress(self, steps: int = 100) -> Iterator[tuple[int, int]]:
-        """Run in parts up to the last stimulus, then to the end; yield time and last time."""
+    def progress(self, *, until: int | None = None, parts: int = 100) -> Iterator[tuple[int, int]]:
+        """Run in parts, and yield the time after each, with the time of the last stimulus.
+
+        Parameters
+        ----------
+        until
+            Time after which nothing is simulated; ``Tmax`` if it is not given.
+        parts
+            Number of parts.
+        """
         last = int(self._stimuli[-1, Event.TIME]) if len(self._stimuli) else 0
-        last = min(last, self.netlist.schematic.t_max)
-        for until in np.unique(np.linspace(0, last, steps).astype(np.int64)).tolist():
-            self.run(until)
-            yield until, last
-        self.run()
+        last = min(last, self.netlist.schematic.t_max, LARGEST if until is None else until)
+        for now in np.unique(np.linspace(0, last, parts).astype(np.int64)).tolist():
+            self.run(now)
+            yield now, last
+        self.run(until)
 
     def _grow(self) -> None:
         """Make room for twice as many events."""
@@ -191,15 +199,12 @@ class Engine:
         if number < len(self.netlist.schematic.sources):
             past = self._stimuli[: self._clock[Clock.STIMULUS]]
         else:
-            past = self._log[: self._clock[Clock.TAIL]]
-            past = past[past[:, Event.TIME] <= self.netlist.schematic.t_max]
+            past = self._sent()
         return _event_list(past[past[:, Event.NODE] == number])
 
     def all_events(self) -> dict[str, EventList]:
         """Return the events of all nodes."""
-        parts = self._stimuli[: self._clock[Clock.STIMULUS]], self._log[: self._clock[Clock.TAIL]]
-        together = np.concatenate(parts)
-        together = together[together[:, Event.TIME] <= self.netlist.schematic.t_max]
+        together = np.concatenate([self._stimuli[: self._clock[Clock.STIMULUS]], self._sent()])
         order = np.argsort(together[:, Event.NODE], kind="stable")
         nodes = together[order, Event.NODE]
         first = np.searchsorted(nodes, np.arange(len(self._names) + 1))
@@ -207,6 +212,12 @@ class Engine:
             name: _event_list(together[order[first[i] : first[i + 1]]])
             for i, name in enumerate(self._names)
         }
+
+    def _sent(self) -> Array:
+        """Return the events of modules so far; others are still to be sent."""
+        made = self._log[: self._clock[Clock.TAIL]]
+        sent: Array = made[made[:, Event.TIME] <= self._until]
+        return sent
 
     def potentials(self, node: str) -> Int64[Array, "y x"]:
         """Return the potentials of the module that writes a node, as they are now.

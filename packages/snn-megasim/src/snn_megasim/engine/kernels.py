@@ -270,7 +270,7 @@ def serve(module_c, link, busy, queue, module, reader, time):
     depth = module_c[FIFO] + 1
     slot = module_c[QUEUE] + busy[module, 1] % depth
     busy[module, 1] += 1
-    enter = max(max(time, link[reader]), queue[slot])
+    enter = max(time, link[reader], queue[slot])
     begin = max(enter, busy[module, 0])
     end = begin + module_c[PROCESS]
     busy[module, 0] = end
@@ -281,54 +281,70 @@ def serve(module_c, link, busy, queue, module, reader, time):
 
 
 @compiled
+def restart(module_c, state, touched, spiked, rest, time):
+    """Reset all neurons of a module."""
+    first = module_c[FIRST]
+    for place in range(first, first + module_c[ROWS] * module_c[COLUMNS]):
+        state[place] = rest[place]
+        touched[place] = time
+        spiked[place] = -LARGEST - 1
+
+
+@compiled
+def look_up(
+    module_c, port_c, rows, target, weights, state, touched, spiked, log, heap, clock, time, x, y,
+    sign,
+):  # fmt: skip
+    """Take an event at a port that has a place for each address; return a status."""
+    if x < 0 or y < 0 or x >= port_c[AT_COLUMNS] or y >= port_c[AT_ROWS]:
+        clock[AT_X], clock[AT_Y] = x, y
+        return ADDRESS
+    place = port_c[AT_START] + y * port_c[AT_COLUMNS] + x
+    if module_c[KIND] == FLATTEN:
+        return DONE if send(module_c, log, heap, clock, time, place, 0, sign) else TOO_LATE
+    return connect(
+        module_c, rows[place], rows[place + 1], target, weights, state, touched, spiked, log, heap,
+        clock, time, sign,
+    )  # fmt: skip
+
+
+@compiled
 def deliver(
     event, modules, ports, readers, first_reader, kernel, rows, target, weights, state, touched,
     spiked, link, busy, queue, rest, log, heap, clock,
 ):  # fmt: skip
-    """Hand an event to all that read its node, and note on it when they took it; return a status."""
-    time, node, x, y, sign = event[TIME], event[OF_NODE], event[X], event[Y], event[SIGN]
-    for reader in range(first_reader[node], first_reader[node + 1]):
-        module, port = readers[reader, 0], readers[reader, 1]
-        module_c, port_c = modules[module], ports[port]
+    """Hand an event to all that read its node; return a status.
+
+    When they took it is noted on the event.
+    """
+    time, x, y, sign = event[TIME], event[X], event[Y], event[SIGN]
+    for reader in range(first_reader[event[OF_NODE]], first_reader[event[OF_NODE] + 1]):
+        module = readers[reader, 0]
+        module_c, port_c = modules[module], ports[readers[reader, 1]]
         clock[WHERE] = module
         when = time
         if module_c[TIMED]:
             event[REQUEST] = max(event[REQUEST], link[reader])
             taken, when = serve(module_c, link, busy, queue, module, reader, time)
-            if when > LARGEST or taken > LARGEST:
+            if max(when, taken) > LARGEST:
                 return TOO_LATE
             event[ACKNOWLEDGE] = max(event[ACKNOWLEDGE], taken)
-        kind = module_c[KIND]
         status = DONE
-        if sign == IS_RESET:
-            if not module_c[RESETS]:
-                return NO_RESET
-            first = module_c[FIRST]
-            for place in range(first, first + module_c[ROWS] * module_c[COLUMNS]):
-                state[place] = rest[place]
-                touched[place] = when
-                spiked[place] = -LARGEST - 1
-        elif kind == CONVOLUTION:
+        if sign == IS_RESET and not module_c[RESETS]:
+            status = NO_RESET
+        elif sign == IS_RESET:
+            restart(module_c, state, touched, spiked, rest, when)
+        elif module_c[KIND] == CONVOLUTION:
             status = convolve(
                 module_c, port_c, kernel, state, touched, spiked, log, heap, clock, when, x, y, sign
             )
-        elif kind == SOFTMAX and y == ASKS_SOFTMAX and sign == -1:
+        elif module_c[KIND] == SOFTMAX and y == ASKS_SOFTMAX and sign == -1:
             status = ask_softmax(module_c, state, log, heap, clock, when)
         else:
-            if x < 0 or y < 0 or x >= port_c[AT_COLUMNS] or y >= port_c[AT_ROWS]:
-                clock[AT_X], clock[AT_Y] = x, y
-                return ADDRESS
-            address = y * port_c[AT_COLUMNS] + x
-            if kind == FLATTEN:
-                address += port_c[AT_START]
-                if not send(module_c, log, heap, clock, when, address, 0, sign):
-                    return TOO_LATE
-            else:
-                row = port_c[AT_START] + address
-                status = connect(
-                    module_c, rows[row], rows[row + 1], target, weights, state, touched, spiked,
-                    log, heap, clock, when, sign,
-                )  # fmt: skip
+            status = look_up(
+                module_c, port_c, rows, target, weights, state, touched, spiked, log, heap, clock,
+                when, x, y, sign,
+            )  # fmt: skip
         if status != DONE:
             return status
     return DONE
@@ -371,7 +387,7 @@ def advance(
             return TOO_MANY
         if room > len(log):
             return FULL
-        clock[NOW] = max(now, time)
+        clock[NOW] = time
         if is_stimulus:
             clock[STIMULUS] += 1
         elif is_waiting:

@@ -105,12 +105,12 @@ class Kernel:
         require_ranges(self, ("Nx_kernel", "Ny_kernel", "Dx", "Dy"))
 
     @property
-    def Nx_kernel(self) -> int:
+    def Nx_kernel(self) -> int:  # noqa: N802 - a name of the files
         """Number of columns."""
         return int(self.weights_rc.shape[1])
 
     @property
-    def Ny_kernel(self) -> int:
+    def Ny_kernel(self) -> int:  # noqa: N802 - a name of the files
         """Number of rows."""
         return int(self.weights_rc.shape[0])
 

@@ -1,4 +1,4 @@
-"""Directories of MegaSim: a schematic and the files it names, read together, checked and written."""
+"""Directories of MegaSim: a schematic and the files that it names, read, checked, written."""
 
 from __future__ import annotations
 
