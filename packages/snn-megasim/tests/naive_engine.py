@@ -5,7 +5,7 @@ from collections import defaultdict
 from snn_megasim.files import Convolution, Flatten
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A module got an event that it cannot take, or there are too many."""
 
 
@@ -40,7 +40,7 @@ class NaiveEngine:
             if time > self.netlist.schematic.t_max:
                 break
             if self.made > self.most:
-                raise Stopped("too many")
+                raise StoppedError("more than")
             request = taken = time
             for item in self.netlist.schematic.instances:
                 for port, name in enumerate(item.inputs):
@@ -74,11 +74,11 @@ class NaiveEngine:
                 (time + copy * link.delay_to_repeat, order, item.output, x, y, sign)
             )
 
-    def take(self, item, port, time, x, y, sign):
+    def take(self, item, port, time, x, y, sign):  # noqa: C901 - rule after rule
         module, name = self.netlist.module_of(item), item.output
         if sign == -2:
             if not (item.module.endswith("_NPP") or item.module == "module_softmax"):
-                raise Stopped("reset")
+                raise StoppedError("reset")
             for cell in self.all_cells(module):
                 self.v[name][cell] = module.neurons.MembReset
                 self.touched[name][cell] = time
@@ -104,13 +104,13 @@ class NaiveEngine:
         elif isinstance(module, Flatten):
             columns, rows = module.sizes[port]
             if not (0 <= x < columns and 0 <= y < rows):
-                raise Stopped("address")
+                raise StoppedError("address")
             before = sum(c * r for c, r in module.sizes[:port])
             self.send(item, time, before + y * columns + x, 0, sign)
         else:
             matrix = module.ports[port]
             if not (0 <= x < matrix.Nx_array_pre and 0 <= y < matrix.Ny_array_pre):
-                raise Stopped("address")
+                raise StoppedError("address")
             row = matrix.weights_io[y * matrix.Nx_array_pre + x].tolist()
             for cell, weight in zip(self.all_cells(module), row, strict=True):
                 if weight:

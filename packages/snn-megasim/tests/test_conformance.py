@@ -16,3 +16,10 @@ class TestAsynchronous(SimulatorConformance):
 
     simulator = SNN
     options: ClassVar = {"schedule": "asynchronous"}
+
+
+class TestSingleRuns(SimulatorConformance):
+    """Spikes, one by one, with a run for each sample."""
+
+    simulator = SNN
+    options: ClassVar = {"batch_mode": False}

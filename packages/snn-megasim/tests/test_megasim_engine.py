@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from naive_engine import NaiveEngine, Stopped
+from naive_engine import NaiveEngine, StoppedError
 from netlists import alone, any_netlist, array, kernel, netlist, row, whole
 
 from snn_core.errors import SimulationError
@@ -29,16 +29,15 @@ def times(engine, node="out"):
 
 
 @given(any_netlist())
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_attribute_does_what_the_naive_engine_does(net):
     naive = NaiveEngine(net, most_events=LOOP)
     engine = Engine(net, most_events=LOOP)
     try:
         naive.run()
-    except Stopped as stopped:
-        with pytest.raises(SimulationError):
+    except StoppedError as stopped:
+        with pytest.raises(SimulationError, match=str(stopped)):
             engine.run()
-        assert str(stopped) in ("too many", "reset", "address")
         return
     engine.run()
     for node in net.schematic.nodes:
@@ -58,13 +57,16 @@ def test_a_run_in_parts_is_the_run_at_once(net):
         whole_run.run()
     except SimulationError as error:
         with pytest.raises(SimulationError, match=re.escape(str(error))):
-            for until in range(70):
-                parts.run(until)
+            _run_in_parts(parts)
         return
-    for until in range(70):
-        parts.run(until)
+    _run_in_parts(parts)
     for node in net.schematic.nodes:
         assert np.array_equal(parts.events(node).table, whole_run.events(node).table)
+
+
+def _run_in_parts(engine):
+    for until in range(70):
+        engine.run(until)
 
 
 def test_a_run_after_start_is_like_the_first():
@@ -188,8 +190,9 @@ def test_cropping_shifting_and_dividing_addresses():
 
 
 def test_arrays_may_begin_at_other_addresses_than_0():
-    engine = run(alone(array(Xmin=5, Ymin=-2, output=Output(crop_xmin=0, crop_xmax=9,
-                             crop_ymin=-9, crop_ymax=9)), [(0, 6, -1, 1), (1, 1, 1, 1)]))  # fmt: skip
+    output = Output(crop_xmin=0, crop_xmax=9, crop_ymin=-9, crop_ymax=9)
+    module = array(Xmin=5, Ymin=-2, output=output)
+    engine = run(alone(module, [(0, 6, -1, 1), (1, 1, 1, 1)]))
     assert sent(engine) == [[0, 6, -1, 1]]
     assert engine.potentials("out").sum() == 0
 
@@ -342,7 +345,7 @@ def test_a_reset_ends_refractory_times():
 
 
 def test_modules_that_know_no_reset_stop_the_run():
-    with pytest.raises(SimulationError, match="time 4, module 'out': got a reset, .*NPP"):
+    with pytest.raises(SimulationError, match=r"time 4, module 'out': got a reset, .*NPP"):
         run(alone(array(), [(4, 0, -2, -2)]))
 
 
@@ -386,7 +389,7 @@ def test_times_that_the_files_cannot_hold_stop_the_run():
 
 def test_events_that_no_memory_holds_are_refused():
     module = array(columns=2048, rows=2048, link=Link(n_repeat=65535))
-    with pytest.raises(SimulationError, match="out.prm: an event can make .* Lower n_repeat"):
+    with pytest.raises(SimulationError, match=r"out.prm: an event can make .* Lower n_repeat"):
         Engine(alone(module, []))
 
 

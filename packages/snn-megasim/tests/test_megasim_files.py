@@ -211,7 +211,7 @@ def test_modules_cannot_be_made_with_impossible_numbers(make, said):
         ("sch", ("Tmax=2147483646\n", ""), ":L0: the file ends; expected `Tmax=`"),
         ("sch", (".options", "options"), "expected `source"),
         ("stt", ("time_busy_initial 3", "time_busy_initial -3"), ":L: time_busy_initial is -3"),
-        ("stt", (".floats", ""), ":L0: the file ends"),
+        ("stt", (".floats", ""), ":L: the file ends"),
         ("stim", ("0 -1 -1 3 0 -1", "0 -1 -1 3 0"), ":L: found 5 integers; expected an event of 6"),
         ("stim", ("0 -1 -1 3 0 -1", "0 -1 -1 3 0 5"), ":L: the sign is 5"),
         ("stim", ("0 -1 -1 3 0 -1", "-4 -1 -1 3 0 1"), ":L: the time is -4"),
@@ -239,10 +239,7 @@ def test_a_file_that_ends_early_says_what_is_missing(name):
             assert len(parse_events(Lines("file", text))) == number
             continue
         found = problems_of(name, text)
-        assert (
-            found[-1].startswith(f"file:{max(number, 1)}: the file ends")
-            or "read, but" in (found[-1])
-        )
+        assert re.match(rf"file:({number}|{max(1, number - 1)}|1): the file ends", found[-1]), found
 
 
 letters = st.sampled_from(string.printable)
@@ -262,11 +259,12 @@ def test_damaged_files_are_read_or_refused(name, data):
         else:
             new = data.draw(st.lists(letters, max_size=12)) if how != "cut" else []
             text[place : place + (0 if how == "insert" else 5)] = new
+    problems = ()
     try:
         parsers[name](Lines("file", "".join(text)))
     except MegaSimFileError as error:
-        assert error.problems
-        assert all(PLACE.match(problem) for problem in error.problems), error.problems
+        problems = error.problems or ("no problem is told",)
+    assert all(PLACE.match(problem) for problem in problems), problems
 
 
 def test_a_file_with_very_many_mistakes_tells_the_first_ones():
@@ -306,7 +304,7 @@ def test_everything_that_is_wrong_in_a_directory_is_told_at_once(tmp_path):
     for said in (
         "in.stim:1: found 'x -1",
         "a.prm:21: Tmin is -1",
-        "b.prm:32: x_subsmp is 0",
+        "b.prm:34: x_subsmp is 0",
         "c.stt: cannot be read: No such file",
         "c.prm: byte 10 is no letter of a text",
     ):
