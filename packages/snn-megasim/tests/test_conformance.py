@@ -1,5 +1,7 @@
 from typing import ClassVar
 
+import pytest
+
 from snn_core.testing import SimulatorConformance
 from snn_megasim import SNN
 
@@ -18,6 +20,7 @@ class TestAsynchronous(SimulatorConformance):
     options: ClassVar = {"schedule": "asynchronous"}
 
 
+@pytest.mark.exhaustive
 class TestSingleRuns(SimulatorConformance):
     """Spikes, one by one, with a run for each sample."""
 

@@ -7,7 +7,7 @@ from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import NetworkBuilder, networks
 from snn_megasim import SNN, MegaSimOptions
-from snn_megasim.files import read_netlist
+from snn_megasim.files import EventList, read_netlist, softmax_clock
 
 
 def settings(steps=16, **sections):
@@ -275,3 +275,32 @@ def test_external_runs_need_an_executable(tmp_path):
                   MegaSimOptions(engine="external", megasim_path=path))  # fmt: skip
         with pytest.raises(SettingsError, match=said):
             snn.build()
+
+
+# Under the names of snn_toolbox.
+
+
+def test_the_names_of_the_original_are_there(tmp_path):
+    network = networks.dense(outputs=3, bias_o=[0.0, 0.25, 0])
+    snn, found = run(network, samples((4,)), folder=str(tmp_path))
+    assert [layer.module for layer in snn.layers] == ["module_fully_connected_NPP"]
+    assert snn.connections[0] == ("InputLayer", network.output.name)
+    assert (snn.megaschematic, snn.input_stimulus_file) == ("megasim.sch", "InputLayer.stim")
+    assert (snn.megadirname, snn.megasim_path) == (str(tmp_path), "")
+    assert (snn.use_biases, snn.is_parallelizable) == (True, True)
+    (output,) = snn.get_output_spikes_batch()
+    assert [len(events) for events in snn.get_spikes()] == [len(output)]
+    best, counts = snn.spike_count_histogram(output, pop_size=3)
+    assert counts.tolist() == found.output_b_l_t.sum(axis=(0, 2)).tolist()
+    assert best == counts.argmax()
+    assert snn.spike_count_histogram(EventList.of([]), pop_size=2)[0] == -1
+    with pytest.raises(SimulationError, match="MegaSim met an error"):
+        snn.check_megasim_output("an ERROR")
+
+
+def test_a_softmax_clock_asks_at_its_mean_rate():
+    events = softmax_clock(20_000, np.random.default_rng(1), rate_hz=300)
+    # Five standard deviations of a binomial distribution.
+    assert abs(len(events) - 6000) < 5 * (20_000 * 0.3 * 0.7) ** 0.5
+    assert set(zip(events.x_e, events.y_e, events.sign_e, strict=True)) == {(0, -1, -1)}
+    assert (np.diff(events.time_e) > 0).all()

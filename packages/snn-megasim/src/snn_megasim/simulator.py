@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -20,11 +21,11 @@ from snn_core.recording.spike_trains import Events
 from snn_core.settings import Options, Settings
 from snn_core.simulation.capabilities import CONTRACT_1_LAYERS
 from snn_core.simulation.contract import Capabilities
-from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_megasim.external import find_executable, read_events, run_megasim
 from snn_megasim.files import EventList, Netlist, write_netlist
+from snn_megasim.names import MegaSimNames
 from snn_megasim.options import MegaSimOptions
 from snn_megasim.translate import Translation, translate
 from snn_megasim.translate.network import Request, layer_events
@@ -43,13 +44,13 @@ waits for the next event; a clocked neuron spikes again in the next step."""
 NONE = Events(*[np.zeros(0, np.int32)] * 3)
 
 
-class SNN(OriginalNames):
+class SNN(MegaSimNames):
     """A converted network as modules of MegaSim.
 
     Attributes
     ----------
-    folder
-        With the option of that name, where MegaSim's files of the last run are.
+    events
+        Events of each node in the last run.
     """
 
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -62,6 +63,7 @@ class SNN(OriginalNames):
     options_type: ClassVar[type[Options]] = MegaSimOptions
     options: MegaSimOptions
 
+    events: Mapping[str, EventList] = MappingProxyType({})
     _translation: Translation | None = None
     _translation_of: Network | None = None
     _engine: Engine | None = None
@@ -215,7 +217,7 @@ class SNN(OriginalNames):
     ) -> None:
         """Simulate some samples in one run."""
         stimuli = self.translation.stimuli(spikes, num_samples=number)
-        found = self._run(stimuli, number, recorder, membranes)
+        found = self.events = self._run(stimuli, number, recorder, membranes)
         for layer in self.network.spiking_layers:
             if self.translation.populations[layer.name].reads_only:
                 recorder.events(layer.name, *NONE)

@@ -15,7 +15,7 @@ from snn_megasim.files.modules import (
 from snn_megasim.files.netlist import SCHEMATIC, Netlist, event_file, read_netlist, write_netlist
 from snn_megasim.files.schematic import Instance, Schematic, Source
 from snn_megasim.files.state import State
-from snn_megasim.files.stimulus import RESET, SOFTMAX, EventList
+from snn_megasim.files.stimulus import RESET, SOFTMAX, EventList, softmax_clock
 
 __all__ = [
     "RESET",
@@ -39,5 +39,6 @@ __all__ = [
     "State",
     "event_file",
     "read_netlist",
+    "softmax_clock",
     "write_netlist",
 ]

@@ -66,6 +66,27 @@ class EventList:
         return table
 
 
+def softmax_clock(
+    num_steps: int, rng: np.random.Generator, *, dt_ms: float = 1.0, rate_hz: float = 300.0
+) -> EventList:
+    """Return events that ask a softmax for spikes at random: the stimulus ``softmax_input``.
+
+    Parameters
+    ----------
+    num_steps
+        Steps, a time unit each.
+    rng
+        Source of random numbers.
+    dt_ms
+        Length of a step in ms.
+    rate_hz
+        Mean rate.
+    """
+    (time_e,) = np.nonzero(rng.random(num_steps) < rate_hz * dt_ms / 1000)
+    zeros = np.zeros(len(time_e), np.int64)
+    return EventList(time_e=time_e, x_e=zeros, y_e=zeros + SOFTMAX, sign_e=zeros - 1)
+
+
 def parse_events(lines: Lines) -> EventList:
     """Return the events that a file lists.
 
