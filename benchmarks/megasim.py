@@ -170,18 +170,24 @@ def growth(repeats: int) -> dict[str, object]:
 
 
 def start_up(repeats: int) -> float:
-    """Return the seconds on the clock that `snn megasim run` takes for a network of nothing."""
+    """Return the processor seconds that `snn megasim run` takes for a network of nothing."""
     best = np.inf
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_netlist(random_netlist(4, 2, 10), folder)
         command = [sys.executable, "-m", "snn_core.cli", "megasim", "run", str(folder), "--force"]
         for _ in range(repeats + 1):
-            start = time.perf_counter()
+            start = of_children()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, of_children() - start)
     print(f"start-up with a warm cache: {best:.2f} s for `snn megasim run` of 4 neurons")
     return best
+
+
+def of_children() -> float:
+    """Return the processor time of all child processes that have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def main() -> None:

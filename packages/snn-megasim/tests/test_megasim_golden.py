@@ -9,8 +9,7 @@ from snn_megasim.files import write_netlist
 from snn_megasim.files.parameters import format_parameters
 from snn_megasim.files.schematic import format_schematic
 from snn_megasim.files.stimulus import format_events
-from snn_megasim.translate import translate
-from snn_megasim.translate.network import Request
+from snn_megasim.translate import Request, translate
 
 HEADER = """.integers
 n_in_ports {ports}

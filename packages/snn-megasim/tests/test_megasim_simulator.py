@@ -7,6 +7,7 @@ from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import NetworkBuilder, networks
 from snn_megasim import SNN, MegaSimOptions
+from snn_megasim.engine.engine import Engine
 from snn_megasim.files import EventList, read_netlist, softmax_clock
 
 
@@ -122,11 +123,13 @@ def test_sequences_become_arrays_of_one_row():
 
 def test_names_of_layers_become_names_of_files():
     builder = NetworkBuilder((3,)).dense(np.eye(3), name="a/b c").dense(np.eye(3), name="a_b_c")
-    network = builder.dense(np.eye(3), name="reset_event").dense(np.eye(3), name=".x").build()
+    network = (
+        builder.dense(np.eye(3), name="reset_event").dense(np.eye(3), name="current_0").build()
+    )
     x_b_l = samples((3,))
     snn, found = run(network, x_b_l)
     nodes = [item.output for item in snn.translation.netlist.schematic.instances]
-    assert nodes == ["a_b_c", "a_b_c.2", "reset_event.2", "_.x"]
+    assert nodes == ["a_b_c", "a_b_c.2", "reset_event.2", "_current_0"]
     assert_same(found, ReferenceSNN(network, settings()).run_batch(x_b_l))
 
 
@@ -186,6 +189,51 @@ def test_input_spikes_of_a_fraction_are_refused():
         run(networks.dense(), np.full((1, 4), 1.5, np.float32))
 
 
+@pytest.mark.parametrize("batch_mode", [True, False])
+@pytest.mark.parametrize("readout", ["counts", "membrane"])
+def test_constant_input_comes_by_a_source_for_each_sample(batch_mode, readout):
+    network = image_network().build(readout=readout)
+    sections = {"input": {"encoding": "constant"}, "simulation": {"dt": 0.5}}
+    x_b_l = samples((7, 6, 2)) - np.float32(0.25)
+    expected = ReferenceSNN(network, settings(**sections)).run_batch(x_b_l)
+    snn, found = run(network, x_b_l, batch_mode=batch_mode, sections=sections)
+    assert_same(found, expected)
+    sources = [source.node for source in snn.translation.netlist.schematic.sources]
+    assert not [node for node in sources if node.startswith("InputLayer")]
+
+
+def test_constant_input_reaches_every_layer_that_reads_it():
+    builder = NetworkBuilder((3, 3, 2))
+    source = builder.last
+    rng = np.random.default_rng(9)
+    builder.conv2d(rng.integers(-90, 400, (2, 2, 2, 2)) / 1024, padding="same")
+    builder.concatenate([builder.last, source]).flatten()
+    network = builder.dense(rng.integers(-90, 300, (36, 4)) / 1024).build()
+    sections = {"input": {"encoding": "constant"}}
+    x_b_l = samples((3, 3, 2))
+    expected = ReferenceSNN(network, settings(**sections)).run_batch(x_b_l)
+    snn, found = run(network, x_b_l, sections=sections)
+    assert_same(found, expected)
+    kinds = [item.module for item in snn.translation.netlist.schematic.instances]
+    assert kinds.count("module_flatten") == 1  # of the convolution; the input has no events
+
+
+def test_the_files_of_constant_input_can_be_run_again(tmp_path):
+    network = image_network().build()
+    sections = {"input": {"encoding": "constant"}}
+    snn, _ = run(network, samples((7, 6, 2)), sections=sections, folder=str(tmp_path))
+    engine = Engine(read_netlist(tmp_path))
+    engine.run()
+    for node, events in snn.events.items():
+        assert np.array_equal(engine.events(node).table, events.table), node
+
+
+def test_constant_input_beyond_all_integers_is_refused():
+    sections = {"input": {"encoding": "constant"}}
+    with pytest.raises(DataError, match=r"receives \d+ in a step, .* Scale the samples"):
+        run(networks.dense(), np.full((1, 4), 1e8, np.float32), sections=sections)
+
+
 def test_dt_scales_biases():
     network = image_network().build()
     sections = {"simulation": {"dt": 0.5}}
@@ -236,11 +284,6 @@ def test_details_tell_the_engine_and_the_scaling():
 
 
 # Refusals and files.
-
-
-def test_constant_input_is_refused():
-    with pytest.raises(UnsupportedError, match=r"input.encoding = 'constant'"):
-        SNN(networks.dense(), settings(input={"encoding": "constant"}))
 
 
 def test_the_files_are_kept_where_asked(tmp_path):

@@ -12,7 +12,7 @@ from snn_megasim.external import check_megasim_output
 from snn_megasim.files import SCHEMATIC, EventList, Instance
 from snn_megasim.options import MegaSimOptions
 from snn_megasim.translate import Translation
-from snn_megasim.translate.network import BIAS, INPUT, stimulus_file
+from snn_megasim.translate.translation import BIAS, INPUT, stimulus_file
 
 
 class MegaSimNames(OriginalNames):

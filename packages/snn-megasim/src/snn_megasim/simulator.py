@@ -27,8 +27,13 @@ from snn_megasim.external import find_executable, read_events, run_megasim
 from snn_megasim.files import EventList, Netlist, write_netlist
 from snn_megasim.names import MegaSimNames
 from snn_megasim.options import MegaSimOptions
-from snn_megasim.translate import Translation, translate
-from snn_megasim.translate.network import Request, layer_events
+from snn_megasim.translate import (
+    Request,
+    Translation,
+    layer_events,
+    translate,
+    with_currents,
+)
 
 if TYPE_CHECKING:
     from snn_megasim.engine.engine import Engine
@@ -40,6 +45,12 @@ RATE_TOLERANCE = 0.15
 """Spikes per step by which rates of the conformance kit's networks may differ where neurons spike
 at once. An event makes one spike of a neuron at most, so what an input leaves above the threshold
 waits for the next event; a clocked neuron spikes again in the next step."""
+
+MOST_CURRENTS = 256
+"""Samples of a run under constant input, where each has a port of its own."""
+
+CHUNK = 16
+"""Steps of a constant input that are handed over at a time."""
 
 NONE = Events(*[np.zeros(0, np.int32)] * 3)
 
@@ -56,7 +67,7 @@ class SNN(MegaSimNames):
     capabilities: ClassVar[Capabilities] = Capabilities(
         layers=CONTRACT_1_LAYERS - {"MaxPooling2D"},
         settings={
-            "input.encoding": {"poisson", "regular", "events"},
+            "input.encoding": {"constant", "poisson", "regular", "events"},
             "cell.reset": {"subtraction", "zero"},
         },
     )
@@ -113,6 +124,7 @@ class SNN(MegaSimNames):
                 clocked=self.options.schedule == "clocked",
                 batched=self.options.batch_mode,
                 scaling_factor=self.options.scaling_factor,
+                constant=settings.input.encoding == "constant",
             ),
         )
 
@@ -125,14 +137,10 @@ class SNN(MegaSimNames):
         """Nothing is built before all layers are known."""
 
     def compile(self) -> None:
-        """Lay out the engine's arrays, or look for MegaSim."""
+        """Look for MegaSim if it is to be run; the engine takes a netlist when it runs."""
         self._engine = None
         if self.options.is_external:
             find_executable(self.options.path)
-            return
-        from snn_megasim.engine.engine import Engine
-
-        self._engine = Engine(self.translation.netlist, most_events=self.options.most_events)
 
     @property
     def translation(self) -> Translation:
@@ -169,21 +177,31 @@ class SNN(MegaSimNames):
         if not self.options.batch_mode:
             return 1
         cells = sum(count(layer.output_shape) for layer in self.network.spiking_layers)
-        per_sample = cells * self.settings.num_steps
-        return max(1, PART_CELLS // max(per_sample, 1))
+        fitting = max(1, PART_CELLS // max(cells * self.settings.num_steps, 1))
+        is_constant = self.settings.input.encoding == "constant"
+        return min(fitting, MOST_CURRENTS) if is_constant else fitting
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch, part by part."""
-        spikes = signal.events()
-        recorder.input_events(*spikes)
-        times = self._times(spikes)
+        spikes = None if signal.is_constant else self._input_spikes(signal, recorder)
+        if spikes is None:
+            for index, x_t_b_l in enumerate(signal.chunks(CHUNK)):
+                recorder.input(index * CHUNK, x_t_b_l, spiking=False)
         membranes: dict[str, list[Array]] = {}
         for first in range(0, len(signal.x_b_l), self.part_size):
             self.checkpoint()
             number = min(self.part_size, len(signal.x_b_l) - first)
-            mine = (spikes.sample_e >= first) & (spikes.sample_e < first + number)
-            part = times.taken(mine).moved(-first)
-            self._run_part(part, number, first=first, recorder=recorder, membranes=membranes)
+            part = None
+            if spikes is None:
+                x_b_i = signal.constant_b_l[first : first + number].reshape(number, -1)
+                netlist = with_currents(self.translation, x_b_i)
+            else:
+                netlist = self.translation.netlist
+                mine = (spikes.sample_e >= first) & (spikes.sample_e < first + number)
+                part = spikes.taken(mine).moved(-first)
+            stimuli = self.translation.stimuli(part, num_samples=number)
+            netlist = replace(netlist, stimuli=stimuli)
+            self._run_part(netlist, number, first=first, recorder=recorder, membranes=membranes)
         for name, parts in membranes.items():
             layer = self.network[name]
             v_t_b_l = np.concatenate(parts, axis=1)
@@ -193,8 +211,10 @@ class SNN(MegaSimNames):
             )
             recorder.membrane(name, 0, v_t_b_l.reshape(shape) / threshold)
 
-    def _times(self, spikes: Events) -> Events:
-        """Return input spikes with how many times each is sent as their value."""
+    def _input_spikes(self, signal: InputSignal, recorder: Recorder) -> Events:
+        """Return input spikes, with how many times each is sent as their value."""
+        spikes = signal.events()
+        recorder.input_events(*spikes)
         if spikes.value_e is None:
             return spikes
         value_e = spikes.value_e / np.float32(input_unit(self.settings))
@@ -208,7 +228,7 @@ class SNN(MegaSimNames):
 
     def _run_part(
         self,
-        spikes: Events,
+        netlist: Netlist,
         number: int,
         *,
         first: int,
@@ -216,8 +236,7 @@ class SNN(MegaSimNames):
         membranes: dict[str, list[Array]],
     ) -> None:
         """Simulate some samples in one run."""
-        stimuli = self.translation.stimuli(spikes, num_samples=number)
-        found = self.events = self._run(stimuli, number, recorder, membranes)
+        found = self.events = self._run(netlist, number, recorder, membranes)
         for layer in self.network.spiking_layers:
             if self.translation.populations[layer.name].reads_only:
                 recorder.events(layer.name, *NONE)
@@ -233,12 +252,11 @@ class SNN(MegaSimNames):
 
     def _run(
         self,
-        stimuli: dict[str, EventList],
+        netlist: Netlist,
         number: int,
         recorder: Recorder,
         membranes: dict[str, list[Array]],
     ) -> dict[str, EventList]:
-        netlist = replace(self.translation.netlist, stimuli=stimuli)
         if self.options.is_external:
             with self._files(netlist) as folder:
                 executable = find_executable(self.options.path)
@@ -247,21 +265,29 @@ class SNN(MegaSimNames):
         if self.options.folder:
             with self._files(netlist):
                 pass
-        assert self._engine is not None, "build() comes first"  # noqa: S101
-        self._engine.start(stimuli)
+        engine = self._started(netlist)
         wanted = [
             layer.name
             for layer in self.network.spiking_layers
             if recorder.wants_membrane(layer.name)
         ]
         if wanted:
-            self._watch(self._engine, wanted, number, membranes)
+            self._watch(engine, wanted, number, membranes)
         else:
             for sample in range(number):
                 self.checkpoint()
-                self._engine.run((sample + 1) * self.translation.schedule.period - 1)
-        self._engine.run()
-        return self._engine.all_events()
+                engine.run((sample + 1) * self.translation.schedule.period - 1)
+        engine.run()
+        return engine.all_events()
+
+    def _started(self, netlist: Netlist) -> Engine:
+        """Return the engine at the beginning of a run; currents are modules of their own."""
+        if self._engine is None or netlist.schematic is not self._engine.netlist.schematic:
+            from snn_megasim.engine.engine import Engine
+
+            self._engine = Engine(netlist, most_events=self.options.most_events)
+        self._engine.start(netlist.stimuli)
+        return self._engine
 
     def _nodes(self) -> list[str]:
         populations = self.translation.populations

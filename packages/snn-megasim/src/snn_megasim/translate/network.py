@@ -1,9 +1,8 @@
-"""A network as a netlist: modules, sources of control events, and where to find layers again."""
+"""From a network to a netlist: modules layer by layer, and sources of control events."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,17 +10,16 @@ import numpy as np
 from snn_core.errors import UnsupportedError
 from snn_core.ir import Flatten as FlattenLayer
 from snn_core.ir import Network, Spiking
-from snn_core.recording.spike_trains import Events
+from snn_core.ir.connectivity import Synapses
+from snn_core.ir.projections import projections_of
 from snn_core.simulation.capabilities import only_integrates
 from snn_core.typing import Array
 from snn_megasim.files import (
-    RESET,
     Convolution,
     EventList,
     Flatten,
     FullyConnected,
     Instance,
-    Kernel,
     Matrix,
     Module,
     Netlist,
@@ -31,6 +29,7 @@ from snn_megasim.files import (
     State,
 )
 from snn_megasim.files.attributes import LARGEST
+from snn_megasim.translate.currents import square_kernel
 from snn_megasim.translate.drafts import (
     Draft,
     draft_arrays,
@@ -41,35 +40,17 @@ from snn_megasim.translate.drafts import (
 from snn_megasim.translate.integers import Scale, choose_scale
 from snn_megasim.translate.outlets import Map, Outlet, image_cells
 from snn_megasim.translate.schedule import Schedule
-
-INPUT, BIAS, INITIAL, RESETS = "InputLayer", "bias_clk", "initial", "reset_event"
-
-
-def update_node(depth: int) -> str:
-    """Return the name of the node that asks the layers of a depth for spikes."""
-    return f"update_clk_{depth}"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
-    """Neurons of a layer among the modules, or the input.
-
-    Parameters
-    ----------
-    outlets
-        Their nodes.
-    depth
-        Populations on the longest path from the input; 0 for the input itself.
-    scale
-        Its integers.
-    reads_only
-        Whether it has no threshold, because its potentials are read.
-    """
-
-    outlets: tuple[Outlet, ...]
-    depth: int
-    scale: Scale
-    reads_only: bool = False
+from snn_megasim.translate.translation import (
+    BIAS,
+    INITIAL,
+    INPUT,
+    OWN,
+    RESETS,
+    Population,
+    Translation,
+    stimulus_file,
+    update_node,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +71,8 @@ class Request:
         Whether samples follow each other in one run, with resets between them.
     scaling_factor
         What stands for 1 in the files; 0 chooses it for each layer.
+    constant
+        Whether the input is a current rather than spikes.
     """
 
     num_steps: int
@@ -99,97 +82,7 @@ class Request:
     clocked: bool = True
     batched: bool = True
     scaling_factor: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Translation:
-    """A network as a netlist without stimuli.
-
-    Parameters
-    ----------
-    netlist
-        Modules; stimuli are those of no sample.
-    populations
-        Layer name, or the input's, to where it is.
-    schedule
-        Times.
-    """
-
-    netlist: Netlist
-    input_name: str
-    populations: Mapping[str, Population]
-    schedule: Schedule
-
-    def stimuli(self, spikes: Events, *, num_samples: int) -> dict[str, EventList]:
-        """Return the stimuli of a run.
-
-        Parameters
-        ----------
-        spikes
-            Input spikes; values are whole numbers, how many times each is sent.
-        num_samples
-            Samples that follow each other.
-        """
-        schedule = self.schedule
-        found = self._input_stimuli(spikes)
-        sample_e = np.repeat(np.arange(num_samples), schedule.num_steps)
-        step_e = np.tile(np.arange(schedule.num_steps), num_samples)
-        begin_e = np.arange(num_samples) * schedule.period
-        steps_e = schedule.input_times(sample_e, step_e)
-        for source in self.netlist.schematic.sources:
-            if source.node == BIAS:
-                found[source.file] = _control(steps_e)
-            elif source.node == INITIAL:
-                found[source.file] = _control(begin_e)
-            elif source.node == RESETS:
-                found[source.file] = _control(begin_e + schedule.reset, row=RESET, sign=RESET)
-            elif source.file not in found:
-                depth = int(source.node.rpartition("_")[2])
-                found[source.file] = _updates(schedule, begin_e, steps_e, depth)
-        return found
-
-    def _input_stimuli(self, spikes: Events) -> dict[str, EventList]:
-        value_e = np.ones(len(spikes.cell_e)) if spikes.value_e is None else spikes.value_e
-        times_e = np.abs(value_e).astype(np.int64)
-        sample_e, step_e, cell_e = (np.repeat(np.asarray(column), times_e) for column in spikes[:3])
-        sign_e = np.repeat(np.sign(value_e).astype(np.int64), times_e)
-        time_e = self.schedule.input_times(sample_e, step_e)
-        order = np.lexsort((cell_e, time_e))
-        found = {}
-        for outlet in self.populations[self.input_name].outlets:
-            place = _place_of(outlet, int(max(cell_e.max(initial=0), outlet.cells_yx.max())) + 1)
-            mine = order[place[cell_e[order]] >= 0]
-            row_e, column_e = np.divmod(place[cell_e[mine]], outlet.cells_yx.shape[1])
-            found[stimulus_file(outlet.node)] = EventList(
-                time_e=time_e[mine], x_e=column_e, y_e=row_e, sign_e=sign_e[mine]
-            )
-        return found
-
-
-def stimulus_file(node: str) -> str:
-    """Return the name of the stimulus file of a source."""
-    return f"{node}.stim"
-
-
-def _place_of(outlet: Outlet, size: int) -> Array:
-    place = np.full(size, -1)
-    place[outlet.cells_yx.reshape(-1)] = np.arange(outlet.cells_yx.size)
-    return place
-
-
-def _control(time_e: Array, *, row: int = 0, sign: int = 1) -> EventList:
-    zeros = np.zeros(len(time_e), np.int64)
-    return EventList(time_e=time_e, x_e=zeros, y_e=zeros + row, sign_e=zeros + sign)
-
-
-def _updates(schedule: Schedule, begin_e: Array, steps_e: Array, depth: int) -> EventList:
-    """Return the events that ask layers of a depth: down before the first step, then up, down."""
-    up_e = steps_e + schedule.ask_offset(depth)
-    time_e = np.concatenate([begin_e, up_e, up_e + 1])
-    sign_e = np.concatenate([-np.ones_like(begin_e), np.ones_like(up_e), -np.ones_like(up_e)])
-    order = np.argsort(time_e, kind="stable")
-    zeros = np.zeros(len(time_e), np.int64)
-    return EventList(time_e=time_e[order], x_e=zeros, y_e=zeros, sign_e=sign_e[order])
+    constant: bool = False
 
 
 def translate(network: Network, request: Request) -> Translation:
@@ -218,6 +111,7 @@ class _Translator:
     modules: dict[str, Module] = field(default_factory=dict)
     states: dict[str, State] = field(default_factory=dict)
     controls: set[str] = field(default_factory=set)
+    input_nodes: tuple[str, ...] = ()
 
     def translate(self) -> Translation:
         self._add_input()
@@ -237,10 +131,22 @@ class _Translator:
             input_name=self.network.input.name,
             populations=self.populations,
             schedule=schedule,
+            currents=self._currents(),
         )
 
+    def _currents(self) -> dict[str, Synapses]:
+        if not self.request.constant:
+            return {}
+        name = self.network.input.name
+        return {
+            layer.name: projection.synapses
+            for layer in self.network.spiking_layers
+            for projection in projections_of(self.network, layer)
+            if projection.source == name
+        }
+
     def _netlist(self, schedule: Schedule) -> Netlist:
-        nodes = [outlet.node for outlet in self.populations[self.network.input.name].outlets]
+        nodes = [] if self.request.constant else list(self.input_nodes)
         updates = sorted((c for c in self.controls if c.startswith("update")), key=len)
         controls = [BIAS, *updates, INITIAL]
         nodes += [node for node in controls if node in self.controls]
@@ -262,6 +168,7 @@ class _Translator:
         cells = image_cells(shape)
         nodes = [INPUT] if len(cells) == 1 else [f"{INPUT}_{i}" for i in range(len(cells))]
         self.names |= {*nodes, BIAS, INITIAL, RESETS}
+        self.input_nodes = tuple(nodes)
         outlets = tuple(Outlet(node=n, cells_yx=c) for n, c in zip(nodes, cells, strict=True))
         name = self.network.input.name
         self.populations[name] = Population(outlets=outlets, depth=0, scale=Scale(1, 0))
@@ -271,7 +178,8 @@ class _Translator:
     def _name(self, name: str, nodes: int = 0) -> str:
         """Return a name for files that is not taken, nor are those of its nodes."""
         plain = re.sub(r"[^A-Za-z0-9_.+-]", "_", name)
-        plain = plain if re.match(r"[A-Za-z0-9_]", plain) else f"_{plain}"
+        if plain.startswith(OWN) or not re.match(r"[A-Za-z0-9_]", plain):
+            plain = f"_{plain}"
         found, number = plain, 1
         while (taken := {found, *(f"{found}_{node}" for node in range(nodes))}) & self.names:
             number += 1
@@ -328,15 +236,18 @@ class _Translator:
 
     def _with_units(self, draft: Draft) -> Draft:
         """Return a draft with the value of input spikes in its weights, and biases per step."""
-        inputs = {o.node for o in self.populations[self.network.input.name].outlets}
-        row = self.rows_of.get(self.network.input.name)
-        inputs |= {row[0]} if row else set()
+        inputs = self._input_like()
         unit = self.request.input_unit
         ports = tuple(
             replace(port, weights=port.weights * unit) if port.node in inputs else port
             for port in draft.ports
         )
         return replace(draft, ports=ports, bias_yx=draft.bias_yx * self.request.dt_ms)
+
+    def _input_like(self) -> set[str]:
+        """Return the nodes that carry the input: as maps, and as one row."""
+        row = self.rows_of.get(self.network.input.name)
+        return {*self.input_nodes, *([row[0]] if row else [])}
 
     def _make_row(self, source: str, reader: Spiking) -> None:
         """Make sure that a population can be read as one row of cells."""
@@ -345,6 +256,10 @@ class _Translator:
         outlets = self.populations[source].outlets
         if len(outlets) == 1 and len(outlets[0].cells_yx) == 1:
             self.rows_of[source] = outlets[0].node, outlets[0].cells_yx[0]
+            return
+        cells = np.concatenate([outlet.cells_yx.reshape(-1) for outlet in outlets])
+        if self.request.constant and source == self.network.input.name:
+            self.rows_of[source] = INPUT, cells  # no module: its input comes as a current
             return
         direct = self.network[reader.inputs[0]]
         named = isinstance(direct, FlattenLayer) and direct.inputs == (source,)
@@ -357,7 +272,6 @@ class _Translator:
             name,
             Flatten(sizes=sizes),
         )
-        cells = np.concatenate([outlet.cells_yx.reshape(-1) for outlet in outlets])
         self.rows_of[source] = name, cells
 
     def _add(
@@ -385,14 +299,17 @@ class _Translator:
         self.controls |= {node for node, _ in controls}
         if request.batched:
             controls.append((RESETS, np.zeros((1, 1), np.int64)))
-        inputs = (*(port.node for port in draft.ports), *(node for node, _ in controls))
-        weights = [(scale.of(port.weights), port.dy, port.dx) for port in draft.ports]
+        ports = draft.ports
+        if request.constant:
+            ports = tuple(port for port in ports if port.node not in self._input_like())
+        inputs = (*(port.node for port in ports), *(node for node, _ in controls))
+        weights = [(scale.of(port.weights), port.dy, port.dx) for port in ports]
         suffix = "_NPP" if request.batched else ""
         neurons = self._neurons(draft, population)
         made: Module
         if draft.is_array:
-            kernels = [_kernel(*port) for port in weights]
-            kernels += [_kernel(values_yx, 0, 0) for _, values_yx in controls]
+            kernels = [square_kernel(*port) for port in weights]
+            kernels += [square_kernel(values_yx) for _, values_yx in controls]
             rows, columns = draft.live_yx.shape
             made = Convolution(
                 Nx_array=columns,
@@ -423,34 +340,3 @@ class _Translator:
             THplusInfo=1,
             Reset_to_reminder=int(self.request.reset == "subtraction"),
         )
-
-
-def _kernel(values_yx: Array, dy: int, dx: int) -> Kernel:
-    """Return a kernel, square so that columns and rows cannot be mistaken.
-
-    The ancestor's names can be read either way. What is added lies outside of the array or is 0.
-    """
-    size = max(values_yx.shape)
-    square = np.zeros((size, size), np.int64)
-    square[: values_yx.shape[0], : values_yx.shape[1]] = values_yx
-    return Kernel(Dx=dx, Dy=dy, weights_rc=square[::-1])
-
-
-def layer_events(
-    translation: Translation, name: str, events: Mapping[str, EventList]
-) -> tuple[Events, int]:
-    """Return the spikes of a layer from the events of its nodes, and how late the latest came.
-
-    Under a clock, a spike that comes at another time than its layer is asked is one too many.
-    """
-    population = translation.populations[name]
-    parts: list[Sequence[Array]] = []
-    worst = 0
-    for outlet in population.outlets:
-        found = events[outlet.node]
-        sample_e, step_e, late_e = translation.schedule.steps_of(found.time_e, population.depth)
-        worst = max(worst, int(np.abs(late_e).max(initial=0)))
-        cell_e = outlet.cells_yx[found.y_e, found.x_e]
-        parts.append((sample_e, step_e, cell_e, found.sign_e))
-    sample_e, step_e, cell_e, sign_e = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Events(sample_e, step_e, cell_e, sign_e), worst
