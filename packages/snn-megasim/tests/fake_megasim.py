@@ -27,6 +27,10 @@ for number, (node, events) in enumerate(engine.all_events().items()):
         text = "what is this\n"
     if mode == "cut" and text:
         text = text[: len(text) // 2].rsplit(" ", 2)[0]
+    if mode == "elsewhere":
+        text = "5 5 5 99 0 1\n"
+    if mode == "later":
+        text = "2000000 2000000 2000000 0 0 1\n"
     if mode == "silent" and number:
         break
     (folder / event_file(node)).write_text(text)

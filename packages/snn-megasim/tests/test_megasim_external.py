@@ -83,6 +83,8 @@ def test_its_files_are_kept_where_asked(megasim, tmp_path):
         ("error", r"(?s)met an error. It printed: .*ERROR: cannot open file"),
         ("garbage", r"(?s)did not write the events .*evs:1: found 'what is this'"),
         ("cut", r"(?s)did not write the events .*evs:\d+: found \d integers; expected an event"),
+        ("elsewhere", r"Node '.*' has an event with address \(99, 0\); expected columns below 5"),
+        ("later", r"spiked at a time at which it was not asked"),
         ("silent", r"(?s)did not write the events .*evs: cannot be read: No such file"),
     ],
 )

@@ -173,7 +173,7 @@ class Engine:
         place = f"({self._clock[Clock.X]}, {self._clock[Clock.Y]})"
         text = {
             Status.TOO_MANY: f"{at}: more than {self.most_events} events have been sent; there may "
-            f"be a loop of modules. Raise the largest number of events if there is none.",
+            f"be a loop of modules. If there is none, raise megasim.most_events (--most-events).",
             Status.OVERFLOW: f"{at}: the potential of neuron {place} leaves the range of "
             f"±{LARGEST}; expected smaller weights. Lower the scaling factor.",
             Status.NO_RESET: f"{at}: got a reset, which {where.module} does not know; use a module "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from snn_core.errors import SimulationError
 from snn_core.ir.connectivity import Synapses
 from snn_core.recording.spike_trains import Events
 from snn_core.typing import Array
@@ -153,6 +154,18 @@ def _updates(schedule: Schedule, begin_e: Array, steps_e: Array, depth: int) -> 
     return EventList(time_e=time_e[order], x_e=zeros, y_e=zeros, sign_e=sign_e[order])
 
 
+def _require_addresses(outlet: Outlet, events: EventList) -> None:
+    """Raise unless all events of a node have addresses of its layer."""
+    rows, columns = outlet.cells_yx.shape
+    beyond = (events.y_e < 0) | (events.y_e >= rows) | (events.x_e < 0) | (events.x_e >= columns)
+    if beyond.any():
+        first = int(beyond.argmax())
+        raise SimulationError(
+            f"Node {outlet.node!r} has an event with address ({events.x_e[first]}, "
+            f"{events.y_e[first]}); expected columns below {columns} and rows below {rows}."
+        )
+
+
 def layer_events(
     translation: Translation, name: str, events: Mapping[str, EventList]
 ) -> tuple[Events, int]:
@@ -165,6 +178,7 @@ def layer_events(
     worst = 0
     for outlet in population.outlets:
         found = events[outlet.node]
+        _require_addresses(outlet, found)
         sample_e, step_e, late_e = translation.schedule.steps_of(found.time_e, population.depth)
         worst = max(worst, int(np.abs(late_e).max(initial=0)))
         cell_e = outlet.cells_yx[found.y_e, found.x_e]
