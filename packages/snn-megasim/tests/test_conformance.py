@@ -1,7 +1,5 @@
 from typing import ClassVar
 
-import pytest
-
 from snn_core.testing import SimulatorConformance
 from snn_megasim import SNN
 
@@ -18,11 +16,3 @@ class TestAsynchronous(SimulatorConformance):
 
     simulator = SNN
     options: ClassVar = {"schedule": "asynchronous"}
-
-
-@pytest.mark.exhaustive
-class TestSingleRuns(SimulatorConformance):
-    """Spikes, one by one, with a run for each sample."""
-
-    simulator = SNN
-    options: ClassVar = {"batch_mode": False}

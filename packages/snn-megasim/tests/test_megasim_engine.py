@@ -29,7 +29,7 @@ def times(engine, node="out"):
 
 
 @given(any_netlist())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_attribute_does_what_the_naive_engine_does(net):
     naive = NaiveEngine(net, most_events=LOOP)
     engine = Engine(net, most_events=LOOP)
@@ -50,7 +50,7 @@ def test_every_attribute_does_what_the_naive_engine_does(net):
 
 
 @given(any_netlist())
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_run_in_parts_is_the_run_at_once(net):
     whole_run, parts = Engine(net, most_events=LOOP), Engine(net, most_events=LOOP)
     try:

@@ -246,7 +246,7 @@ letters = st.sampled_from(string.printable)
 
 
 @given(st.sampled_from(sorted(valid)), st.data())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_damaged_files_are_read_or_refused(name, data):
     text = list(valid[name])
     for _ in range(data.draw(st.integers(1, 4))):

@@ -66,7 +66,10 @@ def run(
     most_events: int | None,
     force: bool,
 ) -> None:
-    """Run DIR on this package's engine, and write the events of each node as node_NAME.evs."""
+    """Run DIR, and write the events of each node as node_NAME.evs.
+
+    It runs on this package's engine.
+    """
     from snn_megasim.engine.engine import MOST_EVENTS, Engine
 
     netlist = _read(folder)

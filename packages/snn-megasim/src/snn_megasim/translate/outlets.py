@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,8 +28,8 @@ class Outlet:
 
     node: str
     cells_yx: Int[Array, "y x"]
-    rows: slice = slice(None)
-    columns: slice = slice(None)
+    rows: slice = field(default_factory=lambda: slice(None))
+    columns: slice = field(default_factory=lambda: slice(None))
 
 
 @dataclass(frozen=True, kw_only=True)
