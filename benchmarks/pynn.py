@@ -1,17 +1,21 @@
 """snn-pynn against the straightforward way through PyNN, on the same simulator.
 
-    python benchmarks/pynn.py nest [--net demo] [--steps 100] [--samples 10] [--peer 2]
+    python benchmarks/pynn.py [nest neuron brian2] [--nets lenet demo] [--repeats 5] [--samples 2]
+    python benchmarks/pynn.py --table
 
-The simulator is ``nest``, ``neuron`` or ``brian2``. Both ways simulate the same network with the
-same neurons and regular input spikes, each in a process of its own. The peer is what a user of PyNN
-would write first: a Python list with an entry for each synapse, given to PyNN's
-``FromListConnector``; all spikes recorded by PyNN; one sample at a time, with ``reset`` in between.
-It simulates only a few samples, since each takes equally long.
+Both ways simulate the same network with the same neurons and regular input spikes, each in a
+process of its own. The peer is what a user of PyNN would write first: a Python list with an entry
+for each synapse, given to PyNN's ``FromListConnector``; all spikes recorded by PyNN; one sample at
+a time, with ``reset`` in between.
 
-Times are those of the processor. Listing the synapses is printed apart from building the network.
-Each first simulates a sample that is not timed, of which the numbers of spikes in each layer are
-compared: with dyadic weights they are the same, others are added up in another order. (After PyNN's
-``reset`` of NEST they are not always the same: what is on its way arrives later.)
+Building includes listing the synapses; a sample is the mean over the same few samples, in the
+fastest repetition. Both are given as elapsed time and as the time of all processors together. Each
+way first simulates a sample that is not timed, whose numbers of spikes in each layer are compared:
+with dyadic weights they are the same, others are added up in another order. (After PyNN's ``reset``
+of NEST they are not always the same: what is on its way arrives later.)
+
+Results are kept in ``benchmarks/pynn.json``, beside those of earlier runs for other simulators and
+networks; ``--table`` prints them.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +41,10 @@ from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
 MNIST = Path(__file__).resolve().parents[1] / "examples" / "mnist"
+RESULTS = Path(__file__).with_suffix(".json")
+SIMULATORS = ("nest", "neuron", "brian2")
+STEPS = {"lenet": 100, "demo": 32}
+WAYS = ("peer", "snn-pynn")
 
 
 def network(name: str) -> Network:
@@ -132,7 +141,7 @@ class Peer:
         more = {"flush_ms": 200.0} if simulator == "nest" else {}
         cells.set_up(1.0, longest_delay=1, **more)
         self.source = cells.add_sources(int(np.prod(net.input.output_shape)), "input")
-        self.populations, self.projections, lists_s = [], [], 0.0
+        self.populations, self.projections = [], []
         pre, shape = self.source, net.input.output_shape
         for number, layer in enumerate(self.layers, start=1):
             post = cells.add_neurons(
@@ -144,10 +153,8 @@ class Peer:
                 first_step=number,
                 dt_ms=1.0,
             )
-            started = time.process_time()
             delay = cells.delay_ms(1, 1.0)
             rows = [(*item, delay) for item in synapses(layer, shape)]
-            lists_s += time.process_time() - started
             connector = sim.FromListConnector(rows, column_names=("weight", "delay"))
             self.projections.append(sim.Projection(pre, post, connector, cells.PlainSynapse()))
             bias = drive_bias(net, layer).reshape(-1).astype(float)
@@ -156,7 +163,7 @@ class Peer:
             post.record("spikes")
             self.populations.append(post)
             pre, shape = post, layer.output_shape
-        self.lists_s, self.is_fresh = lists_s, True
+        self.is_fresh = True
 
     def run(self, steps_of_cells: list[np.ndarray]) -> list[int]:
         """Return the number of spikes of each layer for one sample."""
@@ -166,6 +173,7 @@ class Peer:
         self.is_fresh = False
         self.cells.send(self.source, steps_of_cells, 1.0)
         self.cells.run(self.steps + len(self.layers), 1.0)
+        self.cells.catch_up(1.0)
         counts = []
         for number, post in enumerate(self.populations, start=1):
             trains = post.get_data("spikes", clear=True).segments[-1].spiketrains
@@ -186,44 +194,63 @@ def import_simulator(simulator: str) -> Any:
     return importlib.import_module(f"snn_pynn.{simulator}.cells")
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure one of both in this process."""
-    net, number = network(arguments.net), arguments.samples
-    x_b_l = load_dataset(MNIST / "data" / "test.npz").x_b_l[: number + 1] / np.float32(255)
-    cells = import_simulator(arguments.simulator)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if arguments.way == "peer":
-        started = time.process_time()
-        peer = Peer(net, arguments.simulator, arguments.steps, cells)
-        build_s, list_s = time.process_time() - started - peer.lists_s, peer.lists_s
-        inputs = regular(net, x_b_l[: arguments.peer + 1], arguments.steps)
-        first = peer.run(inputs[-1])
-        started = time.process_time()
-        for sample in inputs[:-1]:
-            peer.run(sample)
-        sample_s = (time.process_time() - started) / arguments.peer
-    else:
-        kind = importlib.import_module(f"snn_pynn.{arguments.simulator}").SNN
-        snn = kind(net, settings(arguments.steps, number))
-        started = time.process_time()
-        tables = snn.tables
-        list_s = time.process_time() - started
-        print(sum(len(item) for item in tables.connections), "synapses", file=sys.stderr)
-        snn.build()
-        build_s = time.process_time() - started - list_s
-        counts = snn.run_batch(x_b_l[arguments.peer :][:1]).spikecounts_n_b_l.values()
-        first = [int(counts_b_l.sum()) for counts_b_l in counts]
-        started = time.process_time()
-        snn.run_batch(x_b_l[:number])
-        sample_s = (time.process_time() - started) / number
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+class OfPyNN:
+    """The straightforward way."""
+
+    def __init__(self, net: Network, simulator: str, steps: int, x_b_l: np.ndarray) -> None:
+        self._arguments = net, simulator, steps, import_simulator(simulator)
+        self._inputs = regular(net, x_b_l, steps)
+
+    def build(self) -> None:
+        """Build the network."""
+        self._peer = Peer(*self._arguments)
+
+    def run(self, first: int, last: int) -> list[int]:
+        """Return the number of spikes of each layer for some samples."""
+        return np.sum([self._peer.run(item) for item in self._inputs[first:last]], axis=0).tolist()
+
+
+class Ours:
+    """This package."""
+
+    def __init__(self, net: Network, simulator: str, steps: int, x_b_l: np.ndarray) -> None:
+        import_simulator(simulator)
+        kind = importlib.import_module(f"snn_pynn.{simulator}").SNN
+        self._snn, self._x_b_l = kind(net, settings(steps, len(x_b_l))), x_b_l
+
+    def build(self) -> None:
+        """Build the network."""
+        self._snn.build()
+
+    def run(self, first: int, last: int) -> list[int]:
+        """Return the number of spikes of each layer for some samples."""
+        counts = self._snn.run_batch(self._x_b_l[first:last]).spikecounts_n_b_l.values()
+        return [int(counts_b_l.sum()) for counts_b_l in counts]
+
+
+def timed(function: Callable[[], object]) -> dict[str, float]:
+    """Return how long a function takes."""
+    elapsed, processors = time.perf_counter(), time.process_time()
+    function()
     return {
-        "list": list_s,
-        "build": build_s,
-        "sample": sample_s,
-        "memory": used / 1e3,
-        "counts": first,
+        "elapsed_s": time.perf_counter() - elapsed,
+        "processors_s": time.process_time() - processors,
     }
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure one of both ways in this process."""
+    net, number = network(arguments.nets[0]), arguments.samples
+    x_b_l = load_dataset(MNIST / "data" / "test.npz").x_b_l[: number + 1] / np.float32(255)
+    kind = OfPyNN if arguments.way == "peer" else Ours
+    way = kind(net, arguments.simulators[0], STEPS[arguments.nets[0]], x_b_l)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    built = timed(way.build)
+    counts = way.run(number, number + 1)
+    repeats = [timed(lambda: way.run(0, number)) for _ in range(arguments.repeats)]
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+    sample = {key: min(item[key] for item in repeats) / number for key in repeats[0]}
+    return {"build": built, "sample": sample, "memory_mb": used / 1e3, "spikes": counts}
 
 
 def regular(net: Network, x_b_l: np.ndarray, steps: int) -> list[list[np.ndarray]]:
@@ -236,38 +263,64 @@ def regular(net: Network, x_b_l: np.ndarray, steps: int) -> list[list[np.ndarray
     return found
 
 
-def main() -> None:
-    """Measure both ways and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("simulator", choices=["nest", "neuron", "brian2"])
-    parser.add_argument("--net", choices=["demo", "lenet"], default="lenet")
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--samples", type=int, default=10)
-    parser.add_argument("--peer", type=int, default=2, help="samples that the peer simulates")
-    parser.add_argument("--way", choices=["peer", "snn-pynn"], help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.way:
-        print(json.dumps(measure(arguments)))
-        return
-    results = {}
-    for way in ("peer", "snn-pynn"):
-        command = [sys.executable, __file__, *sys.argv[1:], "--way", way]
+def compared(simulator: str, net: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure both ways, each in a process of its own."""
+    found = {}
+    for way in WAYS:
+        command = [sys.executable, __file__, simulator, "--nets", net, "--way", way]
+        command += ["--repeats", str(arguments.repeats), "--samples", str(arguments.samples)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(done.stderr)
-        results[way] = json.loads(done.stdout.splitlines()[-1])
-    peer, ours = results["peer"], results["snn-pynn"]
-    differing = np.abs(np.subtract(peer["counts"], ours["counts"])).sum()
-    print(f"{arguments.simulator}, {arguments.net}, {arguments.steps} steps")
-    print(f"{sum(ours['counts'])} spikes, of which {differing} differ")
-    print("| | peer | snn-pynn | ratio |")
-    print("| --- | --- | --- | --- |")
-    for name, label in (("list", "list synapses"), ("build", "build"), ("sample", "per sample")):
-        ratio = peer[name] / ours[name]
-        print(f"| {label} | {peer[name]:.3g} s | {ours[name]:.3g} s | {ratio:.1f} |")
-    whole = [results[way]["list"] + results[way]["build"] for way in ("peer", "snn-pynn")]
-    print(f"| both | {whole[0]:.3g} s | {whole[1]:.3g} s | {whole[0] / whole[1]:.1f} |")
-    print(f"| memory | {peer['memory']:.0f} MB | {ours['memory']:.0f} MB | |")
+        found[way] = json.loads(done.stdout.splitlines()[-1])
+    spikes = [np.array(found[way].pop("spikes")) for way in WAYS]
+    differing = int(np.abs(spikes[0] - spikes[1]).sum())
+    return {**found, "spikes": int(spikes[1].sum()), "differing": differing}
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return all results as a table of processor times, and the ratio of samples' elapsed ones."""
+    titles = ["simulator", "network", "build: PyNN", "snn-pynn", "ratio"]
+    titles += ["a sample: PyNN", "snn-pynn", "ratio", "elapsed", "memory: PyNN", "snn-pynn"]
+    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
+    for name, found in results.items():
+        simulator, net = name.split()
+        peer, ours = (found[way] for way in WAYS)
+        cells = [simulator, f"`{net}`"]
+        for what in ("build", "sample"):
+            times = [item[what]["processors_s"] for item in (peer, ours)]
+            cells += [f"{times[0]:.3g} s", f"{times[1]:.3g} s", f"**{times[0] / times[1]:.1f}**"]
+        elapsed = [item["sample"]["elapsed_s"] for item in (peer, ours)]
+        cells.append(f"{elapsed[0] / elapsed[1]:.1f}")
+        cells += [f"{item['memory_mb']:.0f} MB" for item in (peer, ours)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure both ways and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("simulators", nargs="*", metavar="SIMULATOR", help=", ".join(SIMULATORS))
+    parser.add_argument("--nets", nargs="+", choices=list(STEPS), default=list(STEPS))
+    parser.add_argument("--repeats", type=int, default=5, help="how often samples are timed")
+    parser.add_argument("--samples", type=int, default=2, help="samples that are timed")
+    parser.add_argument("--table", action="store_true", help="print what was measured before")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if set(arguments.simulators) - set(SIMULATORS):
+        parser.error(f"simulators are {', '.join(SIMULATORS)}")
+    if arguments.way:
+        print(json.dumps(measure(arguments)))
+        return
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if not arguments.table:
+        for simulator in arguments.simulators or SIMULATORS:
+            for net in arguments.nets:
+                found = compared(simulator, net, arguments)
+                results[f"{simulator} {net}"] = found
+                print(simulator, net, found["spikes"], "spikes,", found["differing"], "differ")
+                RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(table(results))
 
 
 if __name__ == "__main__":

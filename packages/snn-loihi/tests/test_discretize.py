@@ -270,3 +270,70 @@ def test_a_run_too_long_is_refused_with_a_length_that_fits():
 def test_impossible_options_are_refused(options):
     with pytest.raises(SettingsError):
         LoihiOptions(**options)
+
+
+# Layers at the edge of the ranges.
+
+
+def dense_of(weight_io, *, readout="counts", **fields):
+    return NetworkBuilder((len(weight_io),)).dense(weight_io, **fields).build(readout=readout)
+
+
+def test_constant_currents_stay_within_the_bounds_that_were_proved():
+    network = dense_of(np.array([[40.0, -40.0]]))
+    options = LoihiOptions(engine="emulator", compartment_kwargs={"biasExp": 1})
+    snn = SNN(network, settings_of(encoding="constant"), options)
+    (item,) = snn.chip.populations
+    recording = snn.run_batch(np.ones((1, 1), np.float32))
+    v = recording.mem_n_b_l_t[item.name][0] * item.threshold_c[:, None]
+    assert (v.max(axis=-1) <= item.bounds.high_o).all()
+    assert (v.min(axis=-1) >= item.bounds.low_o).all()
+
+
+def test_bounds_hold_where_a_unit_of_potential_is_a_unit_of_the_membrane():
+    options = LoihiOptions(thresholds="channel", compartment_kwargs={"vThMant": 1})
+    network = dense_of(np.full((3, 2), 64.0), threshold=np.full(2, 64.0))
+    (item,) = discretize(network, settings_of(), options).populations
+    assert (item.scale_c == 1).all()
+    assert (item.bounds.current_o >= 3 * 64).all()
+
+
+@pytest.mark.parametrize("readout", ["counts", "membrane"])
+@pytest.mark.parametrize("thresholds", ["layer", "channel"])
+def test_a_layer_of_zeros_has_thresholds(readout, thresholds):
+    options = LoihiOptions(thresholds=thresholds, do_overflow_estimate=False)
+    network = dense_of(np.zeros((3, 2)), readout=readout)
+    (item,) = discretize(network, settings_of(), options).populations
+    assert (item.threshold_c <= THRESHOLD_MAX * 64).all()
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_channels_of_very_different_weights_all_get_most_of_their_levels(bounded):
+    weight_io = weights((10, 4), seed=3) * np.array([1, 10, 100, 300])
+    options = LoihiOptions(thresholds="channel", do_overflow_estimate=bounded)
+    (item,) = discretize(dense_of(weight_io), settings_of(), options).populations
+    assert item.loss.worst_channel < 0.1
+    assert (item.threshold_c >= 64).all()
+
+
+def test_weights_too_large_for_the_threshold_are_named_as_the_reason():
+    network = dense_of(np.array([[1e6]]))
+    with pytest.raises(UnsupportedError, match="the range of weights leaves no threshold") as found:
+        discretize(network, settings_of(), LoihiOptions(do_overflow_estimate=False))
+    assert "simulation.duration" not in str(found.value)
+
+
+@pytest.mark.parametrize("encoding", ["regular", "poisson"])
+def test_a_weight_exponent_too_large_is_refused_with_one_that_fits(encoding):
+    network = dense_of(np.full((500, 2), 0.01))
+    settings = settings_of(steps=50, encoding=encoding)
+
+    def given(exponent):
+        return LoihiOptions(connection_kwargs={"weightExponent": exponent})
+
+    with pytest.raises(UnsupportedError, match="largest weightExponent that fits is") as refused:
+        discretize(network, settings, given(7))
+    fitting = int(str(refused.value).rpartition("that fits is ")[2])
+    discretize(network, settings, given(fitting))
+    with pytest.raises(UnsupportedError):
+        discretize(network, settings, given(fitting + 1))

@@ -157,8 +157,9 @@ def wait_until_gone(pids, seconds=20):
         ("raise RuntimeError('the user made a mistake')", None),
         ("snn.run_batch(samples(network, 400))", signal.SIGINT),
         ("snn.run_batch(samples(network, 400))", signal.SIGKILL),
+        ("snn.run_batch(samples(network, 400))", signal.SIGTERM),
     ],
-    ids=["success", "failure", "Ctrl-C", "SIGKILL"],
+    ids=["success", "failure", "Ctrl-C", "SIGKILL", "SIGTERM"],
 )
 def test_no_process_is_left(then, sent, tmp_path):
     code = SCRIPT.format(tests=str(Path(__file__).parent), then=then, steps=20)
@@ -182,8 +183,7 @@ def test_no_process_is_left(then, sent, tmp_path):
     assert not left
     in_group = [pid for pid in all_processes() if group_of(pid) == parent.pid and is_running(pid)]
     assert not wait_until_gone(in_group)
-    if sent != signal.SIGKILL:
-        assert not list(tmp_path.glob("snn-loihi-*"))
+    assert not list(tmp_path.glob("snn-loihi-*"))
 
 
 def all_processes():

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from chip_networks import TEN, samples
+from chip_networks import TEN
 
 from snn_core import artifact
 from snn_core.cli import main
@@ -13,7 +13,6 @@ from snn_core.settings import Settings
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
 from snn_loihi import SNN, LoihiOptions, discretize
-from snn_loihi.energy import estimate
 from snn_loihi.limits import LOIHI1, LOIHI2
 from snn_loihi.mapping import map_network
 
@@ -35,8 +34,31 @@ def test_a_small_layer_takes_one_core():
     (layer,) = mapped(full(100, 20)).layers
     assert (layer.neurons, layer.synapses, layer.cores) == (20, 2000, 1)
     assert layer.compartments == 40  # soft reset takes two
-    assert layer.memory_bytes == 2000  # full lists hold eight bits per synapse
-    assert layer.axons_in == 100
+    # 100 lists of 20 weights of eight bits, three words of 64 bits each, and one for each reset.
+    assert layer.memory_bytes == 100 * 24 + 20 * 8
+    assert layer.axons_in == 100 + 20
+    assert layer.axons_out == layer.edges == 20
+    (layer,) = mapped(full(100, 20), reset_mode="hard").layers
+    assert (layer.compartments, layer.memory_bytes, layer.axons_in) == (20, 2400, 100)
+
+
+def test_a_list_takes_whole_words_and_the_smaller_form():
+    weight_io = np.zeros((2, 64))
+    weight_io[0] = 0.5  # 64 of 64 weights: eight words as a full list, 19 with targets
+    weight_io[1, :3] = 0.5  # three of 64: one word with targets of ten bits
+    network = NetworkBuilder((2,)).dense(weight_io).build()
+    (layer,) = mapped(network, reset_mode="hard").layers
+    assert layer.memory_bytes == (8 + 1) * 8
+
+
+def test_lists_with_a_weight_that_rounds_to_0_take_no_more_memory():
+    weight_io = np.full((100, 20), 0.5)
+    weight_io[3, 7] = 1e-9
+    network = NetworkBuilder((100,)).dense(weight_io).build()
+    (layer,) = mapped(network).layers
+    (whole,) = mapped(full(100, 20)).layers
+    assert layer.synapses == whole.synapses - 1
+    assert layer.memory_bytes == whole.memory_bytes
 
 
 def test_compartments_bind():
@@ -49,8 +71,19 @@ def test_compartments_bind():
 
 
 def test_memory_binds():
-    (layer,) = mapped(full(1000, 300)).layers  # 300 000 bytes, of 131 072 a core
-    assert (layer.bound_by, layer.cores, layer.memory_bytes) == ("memory", 3, 100_000)
+    # 300 000 bytes and 300 words for resets, of 131 072 bytes a core.
+    (layer,) = mapped(full(1000, 300)).layers
+    expected = 1000 * 13 * 8 + 100 * 8  # 100 weights take 13 words
+    assert (layer.bound_by, layer.cores, layer.memory_bytes) == ("memory", 3, expected)
+
+
+def test_thresholds_per_channel_bind():
+    network = NetworkBuilder((2,)).dense(np.full((2, 100), 0.5) * np.arange(1, 101)).build()
+    (layer,) = mapped(network, thresholds="channel").layers
+    assert (layer.bound_by, layer.cores, layer.thresholds) == ("thresholds", 13, 8)
+    for limits, options in ((LOIHI1, {}), (LOIHI2, {"thresholds": "channel"})):
+        (layer,) = mapped(network, limits, **options).layers
+        assert layer.cores == 1
 
 
 def test_more_inputs_than_axons_do_not_fit():
@@ -65,7 +98,9 @@ def test_edges_to_other_cores_bind():
     # 500 neurons on one core would each reach 12 cores, 6000 edges of 4096.
     first, second = mapped(full(2, 500, 3000)).layers
     assert second.cores == 12
-    assert (first.bound_by, first.cores, first.axons_out) == ("axons out", 2, 3000)
+    assert (first.bound_by, first.cores) == ("axons out", 2)
+    assert first.axons_out == 250 * 12 + 250  # each resets itself, too
+    assert (first.edges, second.edges) == (500 * 13, 3000)
 
 
 def test_neighbouring_neurons_of_a_convolution_share_axons():
@@ -76,7 +111,7 @@ def test_neighbouring_neurons_of_a_convolution_share_axons():
         (item,) = sources
         (connection,) = item.connections
         (synapses,) = connection.lists().values()
-        assert layer.axons_in == len(np.unique(synapses.pre))
+        assert layer.axons_in == len(np.unique(synapses.pre)) + layer.neurons
 
 
 def test_a_network_that_does_not_fit_is_refused_if_that_is_wanted():
@@ -116,32 +151,3 @@ def test_a_network_that_the_chip_has_no_neurons_for_is_not_mapped(tmp_path, caps
     shown = capsys.readouterr()
     assert "MaxPooling2D layers are not supported" in shown.err
     assert not shown.out
-
-
-# Energy.
-
-
-def test_energy_is_the_sum_of_published_figures():
-    network = NetworkBuilder((2,)).dense(np.eye(2)).dense(np.ones((2, 1))).build()
-    settings = Settings.of({"simulation": {"duration": 4}})
-    snn = SNN(network, settings, LoihiOptions(engine="emulator"))
-    recording = snn.run_batch(np.array([[1, 0]], np.float32))
-    # The first neuron spikes in each of 4 steps, over one synapse; so does the last.
-    assert [int(n.sum()) for n in recording.spikecounts_n_b_l.values()] == [4, 4]
-    found = estimate(snn.chip, map_network(snn.chip, LOIHI1), recording)
-    assert found.synapses_j == pytest.approx(4 * 23.6e-12)
-    assert found.neurons_j == pytest.approx(8 * 81e-12 + 4 * 52e-12)
-    assert found.spikes_j == pytest.approx(4 * (1.7e-12 + 3.5e-12))
-    assert found.energy_j == pytest.approx(found.synapses_j + found.neurons_j + found.spikes_j)
-    assert "no measurement" in found.describe()
-    assert "not measured" in found.to_json()["kind"]
-
-
-def test_more_spikes_take_more_energy():
-    network = TEN["dense"]()
-    snn = SNN(
-        network, Settings.of({"simulation": {"duration": 8}}), LoihiOptions(engine="emulator")
-    )
-    where = map_network(snn.chip, LOIHI1)
-    dark, bright = (snn.run_batch(samples(network, 4) * factor) for factor in (0.25, 1))
-    assert estimate(snn.chip, where, dark).energy_j < estimate(snn.chip, where, bright).energy_j

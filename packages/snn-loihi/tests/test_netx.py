@@ -3,10 +3,11 @@
 import h5py
 import numpy as np
 import pytest
-from chip_networks import TEN, samples
+from chip_networks import TEN, samples, weights
 
-from snn_core.errors import ArtifactError
+from snn_core.errors import ArtifactError, DataError
 from snn_core.settings import Settings
+from snn_core.testing.builder import NetworkBuilder
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.netx import export, read
 
@@ -22,8 +23,8 @@ SETTINGS = Settings.of(
 
 def convolved(image_hwc, layer, kernel_hwio, stored):
     """Correlate one image as the file says, cell by cell."""
-    (pad_x, pad_y), (stride_x, stride_y) = stored["padding"], stored["stride"]
-    dilate_x, dilate_y = stored["dilation"]
+    (pad_y, pad_x), (stride_y, stride_x) = stored["padding"], stored["stride"]
+    dilate_y, dilate_x = stored["dilation"]
     groups = int(stored["groups"][()])
     padded = np.pad(image_hwc, ((pad_y, pad_y), (pad_x, pad_x), (0, 0)))
     found = np.zeros(layer.shape, np.int64)
@@ -42,10 +43,12 @@ def simulated(path, input_t_l, input_name):
     """Run a file as a chip would: one step of delay and more, neurons that fire above."""
     layers = read(path)
     with h5py.File(path) as file:
-        groups = {layer.name: file[f"layer/{n}"] for n, layer in enumerate(layers, start=1)}
+        parent = file["layer" if file.attrs["netx"] else "population"]
         stored = {
-            name: {key: np.array(group[key]) for key in group if key not in ("neuron", "synapses")}
-            for name, group in groups.items()
+            group["name"][0].decode(): {
+                key: np.array(group[key]) for key in group if key not in ("neuron", "synapses")
+            }
+            for group in parent.values()
         }
     total = STEPS + max(layer.first_step for layer in layers)
     sent = {layer.name: np.zeros((total, *layer.shape), np.int64) for layer in layers}
@@ -60,7 +63,7 @@ def simulated(path, input_t_l, input_name):
             about = stored[layer.name]
             if layer.kind == "conv":
                 source = about["sources"][0].decode()
-                arrived = sent[source][clock - int(about["delay"])]
+                arrived = sent[source][clock - int(about.get("delay", 1))]
                 sums = convolved(arrived, layer, layer.kernel_hwio, about)
                 u += (sums * 64 * 2.0 ** int(about["weightExp"])).astype(np.int64)
             for part in layer.synapses:
@@ -73,20 +76,42 @@ def simulated(path, input_t_l, input_name):
                 threshold = layer.threshold_mantissa.astype(np.int64) * 64
                 fired = v[layer.name] > threshold
                 sent[layer.name][clock] = fired
-                v[layer.name] = v[layer.name] - fired * threshold
+                lowered = v[layer.name] - fired * threshold
+                v[layer.name] = lowered if layer.reset == "soft" else v[layer.name] * ~fired
     return {n.name: sent[n.name][n.first_step : n.first_step + STEPS] for n in layers}, v
 
 
-@pytest.mark.parametrize("name", TEN)
-def test_a_file_gives_the_spikes_of_the_emulator(name, tmp_path):
-    network = TEN[name]()
-    snn = SNN(network, SETTINGS, LoihiOptions(engine="emulator"))
+AS_NETX = {
+    "connection_kwargs": {"weightExponent": 0},
+    "compartment_kwargs": {"biasExp": 6},
+}
+
+
+def exported(network, path, *, settings=SETTINGS, **options):
+    snn = SNN(network, settings, LoihiOptions(engine="emulator", **options))
     recording = snn.run_batch(samples(network, 1))
-    export(snn.chip, snn.timing, tmp_path / "net.h5")
+    return snn, recording, export(snn.chip, snn.timing, path)
+
+
+def in_time():
+    """Convolutions along one axis, with biases."""
+    builder = NetworkBuilder((9, 2)).conv1d(
+        weights((3, 2, 4), seed=30, scale=0.6), bias_o=weights((4,), seed=31, scale=0.2)
+    )
+    builder.conv1d(weights((2, 4, 3), seed=32, scale=0.6), strides=2)
+    return builder.flatten().dense(weights((9, 4), seed=33, scale=0.6)).build()
+
+
+@pytest.mark.parametrize("options", [{}, AS_NETX], ids=["chosen", "as NetX"])
+@pytest.mark.parametrize("build", [*TEN.values(), in_time])
+def test_a_file_gives_the_spikes_of_the_emulator(build, options, tmp_path):
+    network = build()
+    snn, recording, _ = exported(network, tmp_path / "net.h5", **options)
     input_t_l = np.moveaxis(recording.input_b_l_t[0], -1, 0).astype(np.int64)
     spikes, v = simulated(tmp_path / "net.h5", input_t_l, network.input.name)
     for layer, spikes_b_l_t in recording.spiketrains_n_b_l_t.items():
-        assert spikes_b_l_t.any() or network.readout == "membrane"
+        if not options:
+            assert spikes_b_l_t.any() or network.readout == "membrane"
         np.testing.assert_array_equal(np.moveaxis(spikes[layer], 0, -1), spikes_b_l_t[0])
     if network.readout == "membrane":
         item = snn.chip.populations[-1]
@@ -94,15 +119,203 @@ def test_a_file_gives_the_spikes_of_the_emulator(name, tmp_path):
         np.testing.assert_allclose(v[item.name], expected, rtol=1e-6)  # recorded as float32
 
 
-def test_convolutions_are_stored_as_such(tmp_path):
-    snn = SNN(TEN["convolutions"](), SETTINGS, LoihiOptions(engine="emulator"))
-    export(snn.chip, snn.timing, tmp_path / "net.h5")
-    assert [layer.kind for layer in read(tmp_path / "net.h5")] == ["conv", "conv", "dense"]
-    with h5py.File(tmp_path / "net.h5") as file:
-        assert file["layer/0/type"][0] == b"input"
-        assert tuple(file["layer/1/shape"]) == (4, 5, 4)  # width, height, channels
+# As NetX reads a file (lava-dl 0.6), which resets to 0, fires above the threshold, has no exponents
+# but the 6 of biases, and passes on images with the width first.
+
+
+def run_as_netx(path, spikes_t_l):
+    """Return the spikes of each layer with neurons, images with the width first.
+
+    Parameters
+    ----------
+    spikes_t_l
+        Spikes of the input, images with the width first.
+    """
+    found = {}
+    with h5py.File(path) as file:
+        for number in range(len(file["layer"])):
+            group = file[f"layer/{number}"]
+            kind = group["type"][0].decode()
+            if kind == "flatten":
+                # By channels, then by rows.
+                spikes_t_l = spikes_t_l.transpose(0, 3, 2, 1).reshape(len(spikes_t_l), -1)
+            if kind in ("dense", "conv"):
+                arriving = [(drive_dense if kind == "dense" else drive_conv)(group, part)
+                            for part in spikes_t_l]  # fmt: skip
+                spikes_t_l = fire(group, arriving)
+                found[group["name"][0].decode()] = spikes_t_l
+    return found
+
+
+def drive_dense(group, spikes_i):
+    weight_oi = np.array(group["weight"])
+    assert weight_oi.min() >= -256
+    assert weight_oi.max() <= 255
+    return weight_oi @ spikes_i
+
+
+def drive_conv(group, spikes_xyi):
+    shape = tuple(group["shape"])[::-1]
+    weight_oiyx = np.array(group["weight"])
+    (step_y, step_x), (pad_y, pad_x) = group["stride"], group["padding"]
+    (apart_y, apart_x), groups = group["dilation"], group["groups"][()]
+    padded = np.pad(spikes_xyi, ((pad_x, pad_x), (pad_y, pad_y), (0, 0)))
+    outputs, inputs, height, width = weight_oiyx.shape
+    drive = np.zeros(shape, np.int64)
+    for x, y, o in np.ndindex(shape):
+        first = o // (outputs // groups) * inputs
+        for j, k in np.ndindex(height, width):
+            cells_i = padded[x * step_x + k * apart_x, y * step_y + j * apart_y]
+            drive[x, y, o] += weight_oiyx[o, :, j, k] @ cells_i[first : first + inputs]
+    return drive
+
+
+def fire(group, arriving):
+    neuron = group["neuron"]
+    assert neuron["type"][0] == b"CUBA"
+    assert neuron["vDecay"][()] == 0
+    decay = neuron["iDecay"][()] - 1  # which NetX hands to a neuron that adds 1
+    assert 4096 - (decay + 1) == 0
+    v = np.zeros(arriving[0].shape, np.int64)
+    spikes = []
+    for drive in arriving:
+        v = v + drive * 64 + np.array(group["bias"]) * 2**6
+        fired = v > int(neuron["vThMant"][()]) * 2**6
+        v[fired] = 0
+        spikes.append(fired.astype(np.int64))
+    return np.stack(spikes)
+
+
+def deep():
+    """Convolutions on an image that is not square, a full layer behind them, biases."""
+    builder = NetworkBuilder((7, 6, 2)).conv2d(
+        weights((3, 3, 2, 4), seed=6, scale=0.4), bias_o=np.array([0.1, -0.1, 0.2, 0])
+    )
+    builder.conv2d(
+        weights((3, 2, 4, 4), seed=7, scale=0.4), strides=(2, 1), bias_o=weights((4,), seed=3)
+    )
+    builder.flatten().dense(weights((24, 5), seed=8, scale=0.6), bias_o=weights((5,), seed=4))
+    return builder.dense(weights((5, 4), seed=9)).build()
+
+
+def grouped():
+    builder = NetworkBuilder((8, 7, 2)).conv2d(
+        weights((3, 3, 1, 4), seed=9, scale=0.5), groups=2, dilation=(2, 1), padding="same"
+    )
+    builder.conv2d(weights((3, 1, 4, 2), seed=19, scale=0.5), padding="same")
+    return builder.flatten().dense(weights((112, 4), seed=10, scale=0.3)).build()
+
+
+def pooled():
+    """A convolution behind layers that NetX takes for full ones."""
+    builder = NetworkBuilder((6, 6, 2)).conv2d(weights((3, 3, 2, 4), seed=11, scale=0.4))
+    builder.average_pooling((2, 2)).conv2d(weights((2, 1, 4, 3), seed=12, scale=0.9))
+    return builder.flatten().dense(weights((6, 4), seed=13, scale=0.9)).build()
+
+
+@pytest.mark.parametrize("build", [TEN["dense"], deep, grouped, pooled, in_time])
+def test_a_file_gives_the_same_spikes_read_as_netx_does(build, tmp_path):
+    network = build()
+    _, recording, found = exported(network, tmp_path / "x.net", reset_mode="hard", **AS_NETX)
+    assert found.netx
+    assert not found.remarks
+    input_t_l = np.moveaxis(recording.input_b_l_t[0], -1, 0).astype(np.int64)
+    is_image = input_t_l.ndim == 4
+    sent = input_t_l.swapaxes(1, 2) if is_image else input_t_l.reshape(len(input_t_l), -1)
+    spikes = run_as_netx(tmp_path / "x.net", sent)
+    assert len(spikes) == len(network.spiking_layers)
+    for name, expected_b_l_t in recording.spiketrains_n_b_l_t.items():
+        assert expected_b_l_t.any()
+        spikes_t_l = spikes[name]
+        if spikes_t_l.ndim == 4:
+            spikes_t_l = spikes_t_l.swapaxes(1, 2)
+        elif expected_b_l_t.ndim == 5:  # an image that NetX takes for a full layer
+            height, width, channels = expected_b_l_t.shape[1:4]
+            image = spikes_t_l.reshape(-1, channels, height, width)
+            spikes_t_l = np.moveaxis(image, 1, -1)
+        else:
+            spikes_t_l = spikes_t_l.reshape(-1, *expected_b_l_t.shape[1:-1])
+        np.testing.assert_array_equal(np.moveaxis(spikes_t_l, 0, -1), expected_b_l_t[0])
+
+
+def test_layers_are_stored_as_netx_names_them(tmp_path):
+    exported(TEN["convolutions"](), tmp_path / "x.net", **AS_NETX)
+    with h5py.File(tmp_path / "x.net") as file:
+        kinds = [file[f"layer/{n}/type"][0] for n in range(5)]
+        assert kinds == [b"input", b"conv", b"conv", b"flatten", b"dense"]
+        assert "neuron" not in file["layer/0"]
+        assert tuple(file["layer/1/shape"]) == (4, 5, 4)  # channels, height, width
         assert file["layer/1/weight"].shape == (4, 2, 3, 3)
-        assert set(file["layer/1/neuron"]) >= {"type", "iDecay", "vDecay", "vThMant", "refDelay"}
+        assert tuple(file["layer/2/stride"]) == (2, 1)
+        assert file["layer/1/neuron/vThMant"].shape == ()
+        assert set(file["layer/1/neuron"]) == {"type", "iDecay", "vDecay", "vThMant", "refDelay"}
+
+
+def test_currents_of_the_host_enter_neurons_of_the_first_layer(tmp_path):
+    settings = SETTINGS.updated({"input": {"encoding": "constant"}})
+    _, _, found = exported(TEN["dense"](), tmp_path / "x.net", settings=settings, **AS_NETX)
+    assert found.netx
+    assert any("the host has to write the weighted input" in remark for remark in found.remarks)
+    with h5py.File(tmp_path / "x.net") as file:
+        assert [file[f"layer/{n}/type"][0] for n in range(2)] == [b"input", b"dense"]
+        assert "neuron" in file["layer/0"]
+        assert "bias" not in file["layer/0"]
+    first, second = read(tmp_path / "x.net")
+    assert (first.host_current, second.host_current) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "remark"),
+    [
+        ("dense", {}, "its weights have the exponent"),
+        ("channels", {"thresholds": "channel", **AS_NETX}, "one threshold per layer"),
+        ("skip", AS_NETX, "NetX reads chains of layers"),
+        ("branches", AS_NETX, "NetX reads chains of layers"),
+    ],
+)
+def test_what_netx_has_no_words_for_lies_where_it_does_not_look(name, options, remark, tmp_path):
+    _, _, found = exported(TEN[name](), tmp_path / "x.net", **options)
+    assert not found.netx
+    assert any(remark in line for line in found.remarks)
+    with h5py.File(tmp_path / "x.net") as file:
+        assert "layer" not in file
+        assert list(file.attrs["remarks"]) == list(found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "remark"),
+    [
+        ("dense", AS_NETX, "reset_mode = 'hard'"),
+        ("membrane", AS_NETX, "membranes start at 0"),
+        ("dense", {"connection_kwargs": {"weightExponent": 0}}, "biasExp = 6"),
+    ],
+)
+def test_what_netx_computes_differently_is_remarked(name, options, remark, tmp_path):
+    _, _, found = exported(TEN[name](), tmp_path / "x.net", **options)
+    assert found.netx
+    assert any(remark in line for line in found.remarks)
+
+
+def test_neurons_that_would_fire_late_are_remarked(tmp_path):
+    network = TEN["channels"]()  # which starts at half a threshold
+    _, _, soft = exported(network, tmp_path / "soft.h5", reset_mode="soft")
+    _, _, hard = exported(network, tmp_path / "hard.h5", reset_mode="hard")
+    late = [line for line in hard.remarks if "fires later on a chip" in line]
+    assert [line.partition(":")[0] for line in late] == [
+        item.name for item in network.spiking_layers if (item.v_init % 1).any()
+    ]
+    assert not any("later" in line for line in soft.remarks)
+
+
+def test_only_an_exported_network_is_replaced(tmp_path):
+    path = tmp_path / "x.net"
+    snn, _, _ = exported(TEN["dense"](), path)
+    with pytest.raises(DataError, match="it is there already"):
+        export(snn.chip, snn.timing, path)
+    export(snn.chip, snn.timing, path, overwrite=True)
+    path.write_bytes(b"something else")
+    with pytest.raises(DataError):
+        export(snn.chip, snn.timing, path, overwrite=True)
 
 
 def test_foreign_and_newer_files_are_refused(tmp_path):

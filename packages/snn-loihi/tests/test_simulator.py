@@ -11,9 +11,9 @@ from snn_core.data import load_dataset
 from snn_core.errors import DataError, SimulationError, UnsupportedError
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
-from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
 from snn_loihi import SNN, LoihiOptions
+from snn_loihi.discretize import connection
 from snn_loihi.neurons import saturated, wrapped
 
 MNIST = Path(__file__).resolve().parents[3] / "examples" / "mnist"
@@ -58,10 +58,11 @@ def test_without_rounding_spikes_are_those_of_the_reference(name):
 @pytest.mark.parametrize("recorded", [True, False])
 def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch, recorded):
     network = TEN["pooled"]()
-    settings = settings_of(log_vars=["spiketrains", "mem"] if recorded else [])
+    settings = settings_of(log_vars=["spiketrains", "mem"] if recorded else [], encoding="regular")
     x_b_l = samples(network, 5)
     whole = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     monkeypatch.setattr("snn_loihi.simulator.PART_VALUES", 1)
+    monkeypatch.setattr(connection, "WINDOW_VALUES", 1)
     split = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     for layer, counts_b_l in whole.spikecounts_n_b_l.items():
         assert counts_b_l.any()
@@ -77,9 +78,15 @@ def test_the_delay_of_the_output_and_the_engine_are_told():
     assert snn.details["engine"] == "emulator, as asked for"
 
 
-def test_max_pooling_is_refused():
-    with pytest.raises(UnsupportedError, match="MaxPooling2D layers are not supported"):
-        SNN(networks.LAYER_KINDS["MaxPooling2D"](), settings_of())
+@pytest.mark.parametrize("method", ["fir_max", "pre_spike_max"])
+def test_max_pooling_is_refused_with_the_way_out(method):
+    builder = NetworkBuilder((4, 4, 1)).conv2d(np.ones((1, 1, 1, 2)))
+    network = builder.max_pooling((2, 2), method=method).flatten().dense(np.ones((8, 2))).build()
+    with pytest.raises(UnsupportedError, match="MaxPooling2D layers are not supported") as refused:
+        SNN(network, settings_of())
+    name = network.layers[2].name
+    assert f"{name}: neurons of the chip add up" in str(refused.value)
+    assert "conversion.max2avg_pool = true" in str(refused.value)
 
 
 def test_events_need_a_value():

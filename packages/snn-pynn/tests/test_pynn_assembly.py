@@ -97,8 +97,9 @@ def test_a_saved_network_runs_in_plain_pynn(saved, helpers, tmp_path, encoding):
 
 
 def test_potentials_decide_where_they_are_read(saved, helpers, tmp_path):
-    network = networks.chain((networks.averaging(5, seed=1), networks.averaging(5, seed=2)))
-    network = network.replace(readout="membrane")
+    # With a bias of one and a half thresholds, the layer before the output spikes on after the end.
+    builder = networks.clocks((5,)).dense(networks.averaging(5, seed=1), bias_o=[1.5] * 5)
+    network = builder.dense(networks.averaging(5, seed=2)).build(readout="membrane")
     snn, x_b_l = saved(network), helpers.samples(network, 1)
     np.savetxt(tmp_path / "sample.txt", x_b_l.reshape(-1))
     found = run_in_plain_pynn(tmp_path, mechanisms=mechanisms_of(snn))

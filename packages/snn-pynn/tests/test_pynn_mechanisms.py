@@ -44,12 +44,18 @@ def test_a_failing_compiler_is_a_clear_error_and_leaves_nothing(tmp_path, monkey
     assert list(cache.iterdir()) == []
 
 
+def test_a_cache_that_cannot_be_written_is_said_with_the_option_to_set(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SimulationError, match=r"file/cache'\. .*cache_dir.*\[pynn-neuron\]"):
+        mechanisms.compiled(mechanisms.of_this_package(), tmp_path / "file" / "cache")
+
+
 @pytest.mark.compiled
 def test_neurons_are_compiled_once_with_a_message(tmp_path, caplog):
-    source = mechanisms.own_source()
+    sources = mechanisms.of_this_package()
     with caplog.at_level(logging.WARNING, logger="snn_pynn"):
-        first = mechanisms.compiled([source], tmp_path)
-        again = mechanisms.compiled([source], tmp_path)
+        first = mechanisms.compiled(sources, tmp_path)
+        again = mechanisms.compiled(sources, tmp_path)
     assert first == again
     assert [str(first) in record.getMessage() for record in caplog.records] == [True]
     assert list(first.rglob("libnrnmech.*"))

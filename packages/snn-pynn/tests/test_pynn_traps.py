@@ -103,6 +103,27 @@ class TestNest:
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
         assert {path.name for path in tmp_path.iterdir()} == {"bin"}
 
+    def test_threads_give_way_while_they_wait(self):
+        # Otherwise two take ten times as long as one where a processor has other work.
+        code = "from snn_pynn.nest.start import import_nest; import_nest()"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"OMP_DISPLAY_ENV": "true"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+
+    def test_large_networks_get_more_threads(self, nest, helpers, monkeypatch):
+        from snn_pynn.nest import SNN
+
+        monkeypatch.setattr(nest, "processors", lambda: 4)
+        network = networks.chain((np.ones((500, 500), np.float32),))  # 250 000 synapses
+        snn = SNN(network, helpers.settings_of(encoding="regular"))
+        snn.build()
+        assert nest.sim.simulator.state.threads == 2
+
     def test_a_missing_simulator_is_a_clear_error(self, nest, monkeypatch):
         from snn_pynn.nest import start
 
@@ -191,6 +212,21 @@ class TestNeuron:
         snn = SNN(network, settings)
         # Input spikes and weights do not depend on the length of a step.
         helpers.assert_equal_to_reference(snn, helpers.samples(network, 1))
+
+    def test_synapses_of_a_projection_can_be_changed_through_pynn(self, helpers):
+        from snn_pynn.neuron import SNN
+
+        network = networks.chain((np.full((2, 2), 0.25, np.float32),))
+        snn = SNN(network, helpers.settings_of(batch_size=1, encoding="regular", steps=8))
+        snn.run_batch(np.ones((1, 2), np.float32))
+        last = snn.connections[-1]
+        weight = last.get("weight", format="array")
+        weight[:, 1] *= 2
+        last.set(weight=weight)
+        np.testing.assert_array_equal(last.get("weight", format="array"), [[0.25, 0.5]] * 2)
+        found = snn.run_batch(np.ones((1, 2), np.float32))
+        # Both sources spike in every other step.
+        assert found.output_b_l_t[0].sum(axis=-1).tolist() == [2, 4]
 
     def test_earlier_networks_are_let_go(self, helpers):
         from snn_pynn.neuron import SNN

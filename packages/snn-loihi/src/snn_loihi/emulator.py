@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.errors import SimulationError
-from snn_core.typing import Array, Float32
+from snn_core.typing import Array, Float32, Shape
 from snn_loihi.discretize.connection import Connection
 from snn_loihi.discretize.population import ChipNetwork, Population
 from snn_loihi.neurons import saturated, wrapped
@@ -121,7 +121,7 @@ def run_population(
     ]
     steady = (population.bias_l if current_b_l is None else current_b_l).astype(dtype)
     v = np.broadcast_to(population.start_c.astype(dtype), shape[1:]).copy()
-    theta = population.threshold_c.astype(dtype)
+    theta = _of_neurons(population.threshold_c.astype(dtype), shape[2:])
     spikes = np.zeros(shape, np.float32)
     kept = np.zeros(shape, dtype) if keeps else None
     for step in range(num_steps):
@@ -136,14 +136,24 @@ def run_population(
         if is_checked or saturates:
             v = saturated(v)
         if population.fires:
-            fired = np.greater_equal(v, theta, out=spikes[step], casting="unsafe")
+            fired = v >= theta
+            spikes[step] = fired
             if reset == "soft":
-                v -= fired * theta
+                v -= spikes[step] * theta
             else:
-                v *= 1 - fired
+                v[fired] = 0
         if kept is not None:
             kept[step] = v
     return Trace(spikes_t_b_l=spikes, membrane_t_b_l=kept)
+
+
+def _of_neurons(value_c: Array, shape: Shape) -> Array:
+    """Return values of channels as one of all, or one of each neuron.
+
+    A short last axis takes several times as long as a long one.
+    """
+    first = value_c.reshape(-1)[0]
+    return first if (value_c == first).all() else np.broadcast_to(value_c, shape).copy()
 
 
 def _samples(x_b_l: Array | None, spikes_t_b_l: Array | None) -> int:

@@ -2,12 +2,14 @@
 
 Neurons of a population lie on its cores in their order, the same number on each. Synapses are
 stored on the core of their target, every one of them: chips can share kernels, which saves memory
-that is not counted here. Both are estimates of what a compiler would do.
+that is not counted here. The list of each input axon is a full one, with weights for all neurons of
+the core, or names the targets of its synapses, whichever is smaller, and fills whole words. Both
+are estimates of what a compiler would do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,7 +22,7 @@ from snn_core.settings import Settings
 from snn_core.simulation.targets import TargetReport
 from snn_core.typing import Array
 from snn_loihi.discretize import ChipNetwork, Population, summary
-from snn_loihi.limits import INDEX_BITS, LOIHI1, LOIHI2, Limits
+from snn_loihi.limits import LOIHI1, LOIHI2, Limits
 from snn_loihi.options import LoihiOptions
 from snn_loihi.ranges import WEIGHT_BITS
 
@@ -43,14 +45,22 @@ class LayerMapping:
 
     Parameters
     ----------
+    per_neuron
+        Compartments of a neuron.
     compartments
         Compartments on a core.
     memory_bytes
         Synapses and states on a core.
+    thresholds
+        Different thresholds on a core.
     axons_in
         Different source neurons whose spikes reach a core.
     axons_out
         Pairs of a neuron on a core and a core that it reaches.
+    edges
+        The same for all cores together.
+    synapses_from
+        Number of synapses from each source.
     bound_by
         The limit that decides the number of cores.
     fits
@@ -61,10 +71,14 @@ class LayerMapping:
     neurons: int
     synapses: int
     cores: int
+    per_neuron: int
     compartments: int
     memory_bytes: int
+    thresholds: int
     axons_in: int
     axons_out: int
+    edges: int
+    synapses_from: Mapping[str, int]
     bound_by: str
     fits: bool
 
@@ -74,6 +88,8 @@ class LayerMapping:
             "compartments": self.compartments / limits.compartments,
             "memory": self.memory_bytes / limits.memory_bytes,
         }
+        if limits.thresholds is not None:
+            found["thresholds"] = self.thresholds / limits.thresholds
         if limits.axons_in is not None:
             found["axons in"] = self.axons_in / limits.axons_in
         if limits.axons_out is not None:
@@ -130,94 +146,95 @@ def map_network(chip: ChipNetwork, limits: Limits) -> ChipMapping:
     limits
         Sizes of cores.
     """
-    lists = {item.name: _lists(item) for item in chip.populations}
-    layers = {
-        item.name: _fitting(item, lists[item.name], limits, soft=chip.reset == "soft")
-        for item in chip.populations
-    }
-    if limits.axons_out is not None:
-        while True:
-            counted = {name: _axons_out(name, layers, lists) for name in layers}
-            layers = {n: replace(item, axons_out=counted[n]) for n, item in layers.items()}
-            over = [n for n in layers if layers[n].axons_out > limits.axons_out]
-            over = [n for n in over if layers[n].cores < layers[n].neurons]
-            if not over:
-                break
-            for name in over:
-                layers[name] = _sized(
-                    _population(chip, name),
-                    lists[name],
-                    limits,
-                    cores=layers[name].cores + 1,
-                    soft=chip.reset == "soft",
-                    bound_by="axons out",
-                )
-    return ChipMapping(limits=limits, layers=tuple(layers.values()))
+    sizes = [_Sizes.of(item, limits, soft=chip.reset == "soft") for item in chip.populations]
+    layers = {item.name: _fitting(item, limits) for item in sizes}
+    while True:
+        edges = {item.name: _edges(item, layers, sizes) for item in sizes}
+        layers = {
+            name: replace(
+                layer, axons_out=int(edges[name].max(initial=0)), edges=int(edges[name].sum())
+            )
+            for name, layer in layers.items()
+        }
+        over = [item for item in sizes if _sends_too_much(layers[item.name], limits)]
+        if not over:
+            return ChipMapping(limits=limits, layers=tuple(layers.values()))
+        for item in over:
+            cores = layers[item.name].cores + 1
+            layers[item.name] = _sized(item, limits, cores=cores, bound_by="axons out")
 
 
-def _population(chip: ChipNetwork, name: str) -> Population:
-    """Return a population by name."""
-    return next(item for item in chip.populations if item.name == name)
+def _sends_too_much(layer: LayerMapping, limits: Limits) -> bool:
+    """Return whether a population is to be spread over more cores because of its edges."""
+    too_much = limits.axons_out is not None and layer.axons_out > limits.axons_out
+    return too_much and layer.cores < layer.neurons
 
 
-def _lists(item: Population) -> list[tuple[str, Synapses, bool]]:
-    """Return source, synapses and whether all pairs are connected, of each connection."""
-    found = []
-    for connection in item.connections:
-        for source, synapses in connection.lists().items():
-            full = len(synapses) == synapses.shape[0] * synapses.shape[1]
-            found.append((source, synapses, full))
-    return found
+@dataclass(frozen=True, kw_only=True)
+class _Sizes:
+    """What a population consists of."""
+
+    name: str
+    neurons: int
+    per_neuron: int
+    thresholds: int
+    synapses: Sequence[tuple[str, Synapses]]
+
+    @classmethod
+    def of(cls, item: Population, limits: Limits, *, soft: bool) -> _Sizes:
+        return cls(
+            name=item.name,
+            neurons=count(item.layer.output_shape),
+            per_neuron=limits.soft_reset_compartments if soft and item.fires else 1,
+            thresholds=len(np.unique(item.threshold_c)) if item.fires else 0,
+            synapses=[pair for part in item.connections for pair in part.lists().items()],
+        )
 
 
-def _fitting(
-    item: Population, lists: list[tuple[str, Synapses, bool]], limits: Limits, *, soft: bool
-) -> LayerMapping:
+def _fitting(item: _Sizes, limits: Limits) -> LayerMapping:
     """Return the population on the fewest cores that have room for it."""
     cores, bound = 1, ""
     while True:
-        made = _sized(item, lists, limits, cores=cores, soft=soft)
-        used = {name: part for name, part in made.used(limits).items() if name != "axons out"}
+        made = _sized(item, limits, cores=cores)
+        used = made.used(limits)
+        used.pop("axons out", None)
         worst = max(used, key=lambda name: used[name])
         if used[worst] <= 1:
             return replace(made, bound_by=bound) if bound else made
         bound = worst
         if cores >= made.neurons:
             return replace(made, bound_by=worst, fits=False)
-        # Compartments and memory shrink with the number of cores, input axons hardly.
+        # Compartments, memory and thresholds shrink with the number of cores, input axons hardly.
         wanted = int(np.ceil(cores * used[worst])) if worst != "axons in" else cores + 1
         cores = min(max(cores + 1, wanted), made.neurons)
 
 
-def _sized(
-    item: Population,
-    lists: list[tuple[str, Synapses, bool]],
-    limits: Limits,
-    *,
-    cores: int,
-    soft: bool,
-    bound_by: str = "",
-) -> LayerMapping:
+def _sized(item: _Sizes, limits: Limits, *, cores: int, bound_by: str = "") -> LayerMapping:
     """Return the population on a number of cores."""
-    neurons = count(item.layer.output_shape)
-    each = -(-neurons // cores)
-    per_neuron = limits.soft_reset_compartments if soft and item.fires else 1
-    bits, axons, total = np.zeros(cores), np.zeros(cores, np.int64), 0
-    for _, synapses, full in lists:
-        core = synapses.post // each
-        size = WEIGHT_BITS + (0 if full else INDEX_BITS)
-        bits += np.bincount(core, minlength=cores) * size
-        axons += _different(core, synapses.pre, synapses.shape[0], cores)
-        total += len(synapses)
+    each = -(-item.neurons // cores)
+    # The synapses by which neurons reset themselves.
+    own = each * (item.per_neuron - 1)
+    bits, axons = np.full(cores, own * limits.word_bits), np.full(cores, own)
+    for _, synapses in item.synapses:
+        reached, numbers = _lists(synapses, each)
+        sparse = numbers * (WEIGHT_BITS + limits.index_bits)
+        words = -(-np.minimum(sparse, each * WEIGHT_BITS) // limits.word_bits)
+        bits += np.bincount(reached, weights=words, minlength=cores).astype(int) * limits.word_bits
+        axons += np.bincount(reached, minlength=cores)
     made = LayerMapping(
         name=item.name,
-        neurons=neurons,
-        synapses=total,
-        cores=-(-neurons // each),
-        compartments=each * per_neuron,
-        memory_bytes=int(np.ceil(bits.max(initial=0) / 8)) + each * limits.state_bytes,
+        neurons=item.neurons,
+        synapses=sum(len(synapses) for _, synapses in item.synapses),
+        cores=-(-item.neurons // each),
+        per_neuron=item.per_neuron,
+        compartments=each * item.per_neuron,
+        memory_bytes=int(bits.max(initial=0)) // 8 + each * limits.state_bytes,
+        # Channels lie side by side, so that neighbours have different thresholds.
+        thresholds=min(item.thresholds, each),
         axons_in=int(axons.max(initial=0)),
         axons_out=0,
+        edges=0,
+        synapses_from={name: len(synapses) for name, synapses in item.synapses},
         bound_by=bound_by,
         fits=True,
     )
@@ -227,31 +244,33 @@ def _sized(
     return replace(made, bound_by=max(used, key=lambda name: used[name]))
 
 
-def _different(core: Array, pre: Array, num_pre: int, cores: int) -> Array:
-    """Return for each core how many different neurons its synapses come from."""
-    pairs = np.unique(core.astype(np.int64) * num_pre + pre)
-    return np.bincount(pairs // num_pre, minlength=cores)
+def _lists(synapses: Synapses, each: int) -> tuple[Array, Array]:
+    """Return core and number of synapses of the list of every input axon that there is.
+
+    Parameters
+    ----------
+    each
+        Neurons per core.
+    """
+    core = synapses.post.astype(np.int64) // each
+    pairs, numbers = np.unique(core * synapses.shape[0] + synapses.pre, return_counts=True)
+    return pairs // synapses.shape[0], numbers
 
 
-def _axons_out(
-    name: str,
-    layers: Mapping[str, LayerMapping],
-    lists: Mapping[str, list[tuple[str, Synapses, bool]]],
-) -> int:
-    """Return the edges that leave the fullest core of a population."""
-    own = layers[name]
+def _edges(item: _Sizes, layers: Mapping[str, LayerMapping], sizes: Sequence[_Sizes]) -> Array:
+    """Return the edges that leave each core of a population."""
+    own = layers[item.name]
     each = -(-own.neurons // own.cores)
-    edges = np.zeros(own.cores, np.int64)
-    for target, found in lists.items():
-        size = -(-layers[target].neurons // layers[target].cores)
-        for source, synapses, _ in found:
-            if source == name:
-                pairs = np.unique(
-                    synapses.pre.astype(np.int64) * layers[target].cores + synapses.post // size
-                )
-                sender = pairs // layers[target].cores // each
-                edges += np.bincount(sender, minlength=own.cores)
-    return int(edges.max(initial=0))
+    held = np.minimum(own.neurons - np.arange(own.cores) * each, each)
+    edges = held * (own.per_neuron - 1)
+    for target in sizes:
+        to = layers[target.name]
+        for source, synapses in target.synapses:
+            if source == item.name:
+                core = synapses.post // -(-to.neurons // to.cores)
+                pairs = np.unique(synapses.pre.astype(np.int64) * to.cores + core)
+                edges = edges + np.bincount(pairs // to.cores // each, minlength=own.cores)
+    return edges
 
 
 def describe(network: Network, settings: Settings, limits: Limits) -> TargetReport:

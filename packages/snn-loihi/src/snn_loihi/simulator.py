@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from snn_core.data import load_dataset
-from snn_core.errors import DataError, UnsupportedError
-from snn_core.ir import Layer, Network
+from snn_core.errors import DataError, SimulationError, UnsupportedError
+from snn_core.ir import Layer, MaxPooling2D, Network
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
+from snn_core.recording.recording import Recording
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import CONTRACT_1_LAYERS
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
-from snn_core.typing import Array, Shape
+from snn_core.typing import Array, Shape, Shaped
 from snn_loihi.discretize import (
     ChipNetwork,
     discretize,
@@ -27,7 +28,8 @@ from snn_loihi.discretize import (
     summary,
 )
 from snn_loihi.emulator import Trace, emulate
-from snn_loihi.limits import TARGETS
+from snn_loihi.energy import Activity, Estimate, estimate
+from snn_loihi.limits import LOIHI1, TARGETS
 from snn_loihi.mapping import map_network
 from snn_loihi.options import LoihiOptions
 from snn_loihi.parts import Parts
@@ -40,6 +42,9 @@ PART_VALUES = 1_000_000
 
 CHUNK = 16
 """Steps of a constant input that are handed over at a time."""
+
+ESTIMATED_SYNAPSES = 20_000_000
+"""Synapses up to which a run ends with an estimate: mapping lists them, in seconds by then."""
 
 RATE_TOLERANCE = 0.02
 """Spikes per step by which integers may change a rate of the conformance kit's networks."""
@@ -73,6 +78,7 @@ class SNN(OriginalNames):
     _lava: LavaNetwork | None = None
     _chip: ChipNetwork | None = None
     _chip_of: Network | None = None
+    _activity: Activity | None = None
 
     @classmethod
     def capabilities_for(cls, options: Options) -> Capabilities:
@@ -86,6 +92,13 @@ class SNN(OriginalNames):
     def problems(self, network: Network) -> list[str]:
         """Return everything that cannot be simulated, what does not fit into integers included."""
         found = super().problems(network)
+        found += [
+            f"{layer.name}: neurons of the chip add up what arrives and cannot compare it, as a "
+            f"maximum asks for; train with average pooling, or convert with "
+            f"conversion.max2avg_pool = true, which is lossy"
+            for layer in network.layers
+            if isinstance(layer, MaxPooling2D)
+        ]
         given = self.settings.input.event_amplitude
         if self.settings.input.encoding == "events" and given is None:
             found.append(
@@ -130,6 +143,7 @@ class SNN(OriginalNames):
     def compile(self) -> None:
         """Choose the engine; the integers were chosen when the network was taken."""
         self.end_sim()
+        self._activity = None
         self.engine = self.options.engine
         if self.engine == "auto":
             self.engine = "lava" if has_lava() else "emulator"
@@ -156,11 +170,36 @@ class SNN(OriginalNames):
 
     @property
     def details(self) -> dict[str, str]:
-        """Engine, and which layer loses most by rounding."""
+        """Engine, which layer loses most by rounding, and an estimate of energy and time."""
         found = {**super().details, "engine": self._engine_and_why()}
         if self.options.arithmetic == "fixed":
             found["rounding"] = summary(self.chip.losses)
+            found.update(self._estimate_lines())
         return found
+
+    def _estimate_lines(self) -> dict[str, str]:
+        synapses = self.connectivity.num_synapses
+        if self._activity is None:
+            return {}
+        if synapses > ESTIMATED_SYNAPSES:
+            reason = (
+                f"left out, as mapping {synapses:,} synapses takes long; snn.estimate() makes it"
+            )
+            return {"estimate": reason}
+        return self.estimate().describe()
+
+    def estimate(self) -> Estimate:
+        """Estimate energy and time on Loihi 1 of the samples that this simulator has run.
+
+        Raises
+        ------
+        SimulationError
+            If it has run none.
+        """
+        if self._activity is None:
+            raise SimulationError("Nothing was simulated; run a batch first (run_batch).")
+        mapped = map_network(self.chip, LOIHI1)
+        return estimate(mapped, self._activity, run_steps=self.timing.run_steps)
 
     def _engine_and_why(self) -> str:
         if self.options.engine != "auto":
@@ -168,6 +207,13 @@ class SNN(OriginalNames):
         return f"{self.engine}, lava is {'' if self.engine == 'lava' else 'not '}installed"
 
     # Simulating.
+
+    def run_batch(self, x_b_l: Shaped[Array, "b *l"], **options: Any) -> Recording:
+        """Simulate a batch, and count what an estimate of energy is made of."""
+        recording = super().run_batch(x_b_l, **options)
+        found = Activity.of(recording)
+        self._activity = found if self._activity is None else self._activity.plus(found)
+        return recording
 
     def reset(self) -> None:
         """Nothing is left to do: every sample starts from the initial state."""

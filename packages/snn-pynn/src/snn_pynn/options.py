@@ -68,8 +68,8 @@ class NestOptions(PyNNOptions):
     """Options of NEST."""
 
     threads: int = Field(
-        0, ge=0, description="threads that NEST uses; 0 takes one, and another one for every five "
-        "million synapses, as far as there are processors",
+        0, ge=0, description="threads that NEST uses; 0 takes one for every hundred thousand "
+        "synapses, as far as there are processors. Sums may round otherwise with other numbers",
     )  # fmt: skip
 
 

@@ -154,20 +154,26 @@ def simulate(
             if not item["integrates"]:
                 populations[label].record("spikes")
     cells.run(description["run_steps"], dt_ms)
+    potentials = {
+        item["label"]: cells.potentials(populations[item["label"]]).tolist()
+        for item in description["populations"]
+        if not item["is_source"] and item["integrates"]
+    }
+    cells.catch_up(dt_ms)
     del projections  # which had to live until now
-    return _results(description, populations, cells)
+    return _results(description, populations, potentials, cells)
 
 
 def _results(
-    description: dict[str, Any], populations: dict[str, Any], cells: Any
+    description: dict[str, Any],
+    populations: dict[str, Any],
+    potentials: dict[str, list[float]],
+    cells: Any,
 ) -> dict[str, Any]:
-    spikes, potentials = {}, {}
+    spikes = {}
     for item in description["populations"]:
         label, population = item["label"], populations[item["label"]]
-        if item["is_source"]:
-            continue
-        if item["integrates"]:
-            potentials[label] = cells.potentials(population).tolist()
+        if item["is_source"] or item["integrates"]:
             continue
         trains = population.get_data("spikes").segments[-1].spiketrains
         found = []

@@ -17,7 +17,7 @@ from snn_core.settings import Settings
 
 GROUP = "snn.targets"
 
-HOMES = {"loihi1": "snn-loihi", "loihi2": "snn-loihi"}
+HOMES = {"loihi1": "snn-loihi", "loihi2": "snn-loihi", "spinnaker": "snn-spinnaker"}
 """Which package of the family brings a target."""
 
 

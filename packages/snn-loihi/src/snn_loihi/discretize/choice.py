@@ -31,6 +31,10 @@ MARGIN = 0.999
 """Part of a range that is used, as rounding may enlarge sums; the integers are checked again."""
 
 
+ENOUGH = 0.98
+"""Share of the best number of steps that is as good as the best."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """Which weights a connection can have.
@@ -146,21 +150,17 @@ def choose(
     allowed_o = table.min(axis=0)
     limited_by = names[int(table[:, allowed_o.argmin()].argmin())]
     grids = [Grid.of(item, bits=options.connection_kwargs.numWeightBits) for item in connections]
-    given = options.connection_kwargs.weightExponent
-    full_o = _fullest(grids, allowed_o, given=given, smallest=not options.do_overflow_estimate)
-    scale_o = np.minimum(allowed_o, full_o)
+    full_o = _fullest(grids, allowed_o, threshold_o, options=options)
     if (full_o <= allowed_o).all():
         limited_by = "the bits of weights"
-    if options.thresholds == "layer":
-        scale_o = np.full_like(scale_o, scale_o.min())
+    mantissa_o = _mantissas(np.minimum(allowed_o, full_o), threshold_o, options=options)
     forced = options.compartment_kwargs.vThMant
-    with np.errstate(invalid="ignore"):
-        mantissa_o = np.floor(np.minimum(scale_o * threshold_o / UNIT * (1 + 1e-12), 2**62))
     if forced is not None:
         mantissa_o = np.full_like(mantissa_o, forced)
-    elif not grids and np.isinf(full_o).all():
+    elif np.isinf(full_o).all():
         mantissa_o = np.minimum(mantissa_o, THRESHOLD_MAX)
     scale_o = mantissa_o * UNIT / threshold_o
+    given = options.connection_kwargs.weightExponent
     exponents = tuple(
         given if given is not None else grid.exponent(scale_o) for grid in grids
     )  # fmt: skip
@@ -169,29 +169,53 @@ def choose(
     )
 
 
-def _fullest(
-    grids: Sequence[Grid], allowed_o: Array, *, given: int | None, smallest: bool
-) -> Array:
-    """Return the scale that makes full use of the weights' bits, with the largest fitting exponent.
+def _mantissas(scale_o: Array, threshold_o: Array, *, options: LoihiOptions) -> Array:
+    """Return the largest mantissas of thresholds whose scales do not exceed some."""
+    if options.thresholds == "layer":
+        scale_o = np.full_like(scale_o, scale_o.min())
+    mantissa_o: Array = np.floor(np.minimum(scale_o * threshold_o / UNIT * (1 + 1e-12), 2**62))
+    return mantissa_o
 
-    A larger exponent leaves weights as they are and makes the threshold finer. Where even the
-    smallest is too large, the scale is limited by something else. Without bounds the smallest is
-    taken, which leaves most room.
+
+def _fullest(
+    grids: Sequence[Grid], allowed_o: Array, threshold_o: Array, *, options: LoihiOptions
+) -> Array:
+    """Return the scale that makes full use of the weights' bits, with the best exponent.
+
+    That is the one under which the channel that is rounded most has the most steps. A larger
+    exponent makes the threshold finer, until something else limits the scale. Of exponents that
+    hardly differ the largest is taken; without bounds the smallest, which leaves most room.
     """
     if not any((grid.largest_o > 0).any() for grid in grids):
         return np.full_like(allowed_o, np.inf)
     main = max(grids, key=lambda grid: grid.largest_o.max())
-    others = [grid.full_scale_o(WEIGHT_EXPONENTS[1]) for grid in grids]
-    ceiling_o = np.min(others, axis=0)
-    exponents = range(main.lowest, WEIGHT_EXPONENTS[1] + 1)
-    candidates = exponents if smallest else reversed(exponents)
-    for exponent in candidates if given is None else [given]:
-        full_o: Array = np.minimum(main.full_scale_o(exponent), ceiling_o)
-        if (full_o <= allowed_o).all():
-            return full_o
-    last = given if given is not None else main.lowest
-    smallest_o: Array = np.minimum(main.full_scale_o(last), ceiling_o)
-    return smallest_o
+    ceiling_o = full_scale_o(grids)
+    given = options.connection_kwargs.weightExponent
+    exponents = [*range(main.lowest, WEIGHT_EXPONENTS[1] + 1)] if given is None else [given]
+    candidates = [np.minimum(main.full_scale_o(exponent), ceiling_o) for exponent in exponents]
+    qualities = []
+    for exponent, full_o in zip(exponents, candidates, strict=True):
+        mantissa_o = _mantissas(np.minimum(allowed_o, full_o), threshold_o, options=options)
+        used_o = mantissa_o * UNIT / threshold_o / main.full_scale_o(exponent)
+        qualities.append(float(used_o[main.largest_o > 0].min()))
+    enough = ENOUGH * max(qualities)
+    good = [
+        full_o for full_o, quality in zip(candidates, qualities, strict=True) if quality >= enough
+    ]
+    return good[-1] if options.do_overflow_estimate else good[0]
+
+
+def full_scale_o(grids: Sequence[Grid], *, given: int | None = None) -> Float64[Array, "o"]:
+    """Return the largest scale that the range of weights allows.
+
+    Parameters
+    ----------
+    given
+        Exponent of all weights; the largest there is if not given.
+    """
+    exponent = WEIGHT_EXPONENTS[1] if given is None else given
+    found: Array = np.min([grid.full_scale_o(exponent) for grid in grids], axis=0)
+    return found
 
 
 def rounded(connection: Connection, choice: Choice, exponent: int, *, bits: int) -> Connection:

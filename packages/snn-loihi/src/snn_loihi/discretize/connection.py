@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snn_core.evaluation.operators import weighted_sum
-from snn_core.ir import AveragePooling2D, Network, Spiking
+from snn_core.ir import AveragePooling2D, Conv1D, Conv2D, Network, Spiking
 from snn_core.ir.connectivity import Synapses
 from snn_core.ir.projections import projections_of
+from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float64, Int64
 from snn_loihi.discretize.kernels import PLAIN, as_convolution, kernel, with_factors, with_kernel
 from snn_loihi.discretize.routes import gather, route, sources, window_cells
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 FLOAT32_EXACT = 1 << 24
 """Whole numbers up to this are exact in float32."""
+
+WINDOW_VALUES = 1 << 18
+"""Values of windows that are gathered at a time, and multiplied while they lie in a cache."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,7 +145,7 @@ class Connection:
                 gather(self.network, name, values).astype(self._dtype, copy=False)
                 for name in self.layer.inputs
             ]
-            return weighted_sum(self.layer, inputs)
+            return _in_parts(self.layer, inputs)
         (source,) = self.sources
         x_b_i = values[source].reshape(len(values[source]), -1)
         summed: Array = (self._matrix.astype(self._dtype, copy=False) @ x_b_i.T).T
@@ -155,6 +159,21 @@ class Connection:
         changed = [self.layer, *_summing(self.network, self.layer)]
         own = self.network.replace(*changed)
         return {item.source: item.synapses for item in projections_of(own, self.layer)}
+
+
+def _in_parts(layer: Spiking, inputs: list[Array]) -> Array:
+    """Return weighted sums, of convolutions for as many samples at a time as a cache holds."""
+    if not isinstance(layer, (Conv1D, Conv2D)):
+        return weighted_sum(layer, inputs)
+    (x_b_l,) = inputs
+    outputs = layer.output_shape[-1]
+    cells = count(layer.output_shape) // outputs
+    size = max(1, WINDOW_VALUES // (cells * layer.weight.size // outputs * layer.groups))
+    found = np.empty((len(x_b_l), *layer.output_shape), x_b_l.dtype)
+    for first in range(0, len(x_b_l), size):
+        part = slice(first, first + size)
+        found[part] = weighted_sum(layer, [x_b_l[part]])
+    return found
 
 
 def _summing(network: Network, layer: Spiking) -> list[Spiking]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,27 +12,24 @@ from snn_core.ir import Network, Spiking
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.settings import Settings
 from snn_core.typing import Array
-from snn_loihi.discretize.choice import Choice, choose, limits_of, rounded, smaller
+from snn_loihi.discretize import refusal
+from snn_loihi.discretize.choice import Choice, limits_of, rounded, smaller
 from snn_loihi.discretize.connection import Connection, connections_of
 from snn_loihi.discretize.equalise import fold_thresholds, level_channels
 from snn_loihi.discretize.overflow import Bounds, bounds_of, load_of
-from snn_loihi.discretize.population import ChipNetwork, Current, Population, round_bias
+from snn_loihi.discretize.population import (
+    SATURATING,
+    ChipNetwork,
+    Current,
+    Population,
+    round_bias,
+)
 from snn_loihi.discretize.report import Loss, channel_errors
 from snn_loihi.discretize.routes import sources
 from snn_loihi.options import LoihiOptions
-from snn_loihi.ranges import (
-    BIAS_EXPONENTS,
-    THRESHOLD_MAX,
-    UNIT,
-    lowest_exponent,
-    weight_step,
-)
+from snn_loihi.ranges import BIAS_EXPONENTS, UNIT, weight_step
 
 logger = logging.getLogger(__name__)
-
-SATURATING = 2.0
-"""Constant currents are held up to so many thresholds per step where spikes do not tell them apart:
-from one threshold on a neuron fires in every step, and a negative current never makes it fire."""
 
 
 def discretize(
@@ -146,12 +142,17 @@ class _Maker:
         channels = layer.output_shape[-1]
         theta_o = np.broadcast_to(exact.threshold_c, channels).astype(np.float64)
         bias_l, largest_o = self._constant(exact, theta_o)
-        bounds = self._bounds(exact, exact.connections, bias_l, theta_o, exact.start_c)
+        bounds = self._bounds(
+            exact, exact.connections, bias_l, theta_o, exact.start_c, in_integers=False
+        )
         limits = limits_of(
             bounds, threshold_o=theta_o, bias_o=largest_o, fires=exact.fires, options=options
         )
-        choice = choose(exact.connections, limits, threshold_o=theta_o, options=options)
-        problem = self._problem(exact, choice, limits, theta_o, options)
+        choosing = refusal.Layer(
+            connections=exact.connections, limits=limits, threshold_o=theta_o, options=options
+        )
+        choice = choosing.choose()
+        problem = refusal.problem(choosing, choice, num_steps=self.settings.num_steps, dt=self._dt)
         if problem:
             self.problems.append(f"{layer.name}: {problem}")
             self._spikes[layer.name] = bounds.max_spikes
@@ -172,8 +173,9 @@ class _Maker:
             made = self._rounded(exact, choice, largest_o, options)
             scaled = (bias_l[0] * choice.scale_o, bias_l[1] * choice.scale_o)
             widened = (scaled[0] + 2.0**made.bias_exponent, scaled[1] - 2.0**made.bias_exponent)
+            threshold_o = choice.mantissa_o * UNIT
             bounds = self._bounds(
-                made, made.connections, widened, choice.mantissa_o * UNIT, made.start_c
+                made, made.connections, widened, threshold_o, made.start_c, in_integers=True
             )
             if bounds.holds or not options.do_overflow_estimate or (choice.mantissa_o <= 1).all():
                 break
@@ -220,10 +222,12 @@ class _Maker:
         bias: tuple[Array, Array],
         threshold_o: Array,
         start_c: Array,
+        *,
+        in_integers: bool,
     ) -> Bounds:
         reaches = []
         for item in connections:
-            factor = UNIT * 2.0**item.exponent if population.scale_c.max() != 1 else 1.0
+            factor = UNIT * 2.0**item.exponent if in_integers else 1.0
             high, low = (part * factor for part in item.reach_o())
             if self.network.input.name in item.sources:  # input spikes may be negative
                 high = np.maximum(high, -low)
@@ -267,63 +271,6 @@ class _Maker:
             bias_limit=float(limit),
             saturates=_saturates(exact),
         )
-
-    def _problem(
-        self,
-        exact: Population,
-        choice: Choice,
-        limits: Mapping[str, Array],
-        theta_o: Array,
-        options: LoihiOptions,
-    ) -> str | None:
-        """Return why a layer does not fit, and the nearest setting that would."""
-        bits, given = options.connection_kwargs.numWeightBits, choice.exponents
-        for item, exponent in zip(exact.connections, given, strict=True):
-            lowest = lowest_exponent(bits, mixed=item.mixed)
-            if exponent < lowest:
-                return (
-                    f"weightExponent = {exponent} drops bits of {bits}-bit weights; the smallest "
-                    f"that keeps them is {lowest}"
-                )
-        tightest = min(limits, key=lambda name: float(np.min(limits[name])))
-        room = min(float(np.min(limits[tightest] * theta_o)) / UNIT, THRESHOLD_MAX)
-        if room < 1 or (choice.mantissa_o < 1).any():
-            return f"{tightest} leaves no threshold of 1 or more{self._nearest(tightest, room)}"
-        forced = options.compartment_kwargs.vThMant
-        if forced is not None and forced > room:
-            return (
-                f"vThMant = {forced} leaves {tightest}; the largest that fits is {int(room)}"
-                f"{self._nearest(tightest, room / forced)}"
-            )
-        for item, exponent in zip(exact.connections, given, strict=True):
-            step = weight_step(bits, mixed=item.mixed) * 2.0**exponent * UNIT
-            largest = float((item.largest_o() * choice.scale_o).max(initial=0))
-            if forced is not None and largest > 256 * 2.0**exponent * UNIT:
-                fits = int(forced * 256 * 2.0**exponent * UNIT / largest)
-                return f"vThMant = {forced} needs larger weights than there are; at most {fits}"
-            if 0 < largest < step / 2:
-                share = 2 * largest / step
-                return f"{tightest} makes all weights 0{self._nearest(tightest, share)}"
-        return None
-
-    def _nearest(self, tightest: str, share: float) -> str:
-        """Return the setting that would make room.
-
-        Parameters
-        ----------
-        share
-            How much room there is, divided by what is needed.
-        """
-        if "membranes" in tightest:
-            # What a membrane can take in grows with the number of steps.
-            steps = int(self.settings.num_steps * share)
-            lower = f"lower simulation.duration to {steps * self._dt:g} ms, or " if steps else ""
-            return f"; {lower}set loihi.do_overflow_estimate = false"
-        if "currents" in tightest:
-            return "; set loihi.do_overflow_estimate = false"
-        if "biases" in tightest and self.options.compartment_kwargs.biasExp is not None:
-            return f"; raise biasExp, at most to {BIAS_EXPONENTS[1]}"
-        return "; normalize the network, or rescale the layer's biases"
 
     def _loss(self, exact: Population, made: Population, choice: Choice, bounds: Bounds) -> Loss:
         errors = [

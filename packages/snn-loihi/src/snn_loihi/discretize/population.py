@@ -18,6 +18,10 @@ from snn_loihi.discretize.overflow import Bounds
 from snn_loihi.discretize.report import Loss
 from snn_loihi.discretize.routes import relay
 
+SATURATING = 2.0
+"""Constant currents are held up to so many thresholds per step where spikes do not tell them apart:
+from one threshold on a neuron fires in every step, and a negative current never makes it fire."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Current:
@@ -131,12 +135,15 @@ class Population:
         if not self.is_fixed:
             return drive_b_l
         rounded = round_bias(drive_b_l * self.scale_c, exponent=self.bias_exponent)
-        if not self.saturates and np.abs(rounded).max(initial=0) > self.bias_limit:
+        limit_c: Array = np.asarray(self.bias_limit)
+        if self.saturates:
+            limit_c = np.minimum(limit_c, SATURATING * self.threshold_c.astype(np.float64))
+        elif np.abs(rounded).max(initial=0) > self.bias_limit:
             raise SimulationError(
                 f"{self.name}: an input current does not fit into a bias because input values are "
                 f"larger than loihi.input_max; raise it to the largest value, or scale the samples."
             )
-        held: Array = np.clip(rounded, -self.bias_limit, self.bias_limit).astype(np.float32)
+        held: Array = np.clip(rounded, -limit_c, limit_c).astype(np.float32)
         return held
 
 

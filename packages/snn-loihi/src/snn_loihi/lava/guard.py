@@ -1,10 +1,11 @@
-"""Child processes that never outlive their parent, and don't hear its Ctrl-C."""
+"""Child processes that never outlive their parent, nor leave its files, and don't hear Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -18,6 +19,7 @@ class _Armed:
     """Whether processes that are forked now are guarded."""
 
     now = False
+    folder = ""
 
 
 def _in_child() -> None:
@@ -26,13 +28,14 @@ def _in_child() -> None:
         return
     # The parent decides what a Ctrl-C means; children that it ends by halves leave it waiting.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    watch = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
+    watch = threading.Thread(target=_end_with, args=(os.getppid(), _Armed.folder), daemon=True)
     watch.start()
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, folder: str) -> None:
     while os.getppid() == parent:
         time.sleep(INTERVAL_S)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -40,11 +43,17 @@ os.register_at_fork(after_in_child=_in_child)
 
 
 @contextlib.contextmanager
-def guarded() -> Iterator[list[multiprocessing.process.BaseProcess]]:
-    """Guard every process that is forked inside; afterwards the list holds them."""
+def guarded(folder: str) -> Iterator[list[multiprocessing.process.BaseProcess]]:
+    """Guard every process that is forked inside; afterwards the list holds them.
+
+    Parameters
+    ----------
+    folder
+        Folder that they remove if their parent is gone.
+    """
     before = set(multiprocessing.active_children())
     started: list[multiprocessing.process.BaseProcess] = []
-    _Armed.now = True
+    _Armed.now, _Armed.folder = True, folder
     try:
         yield started
     finally:

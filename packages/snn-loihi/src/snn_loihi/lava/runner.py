@@ -169,7 +169,7 @@ class LavaNetwork:
         if not self._state.is_started:
             kind = Loihi1SimCfg if self._target == "loihi1" else Loihi2SimCfg
             config = kind(select_tag="fixed_pt" if self._is_fixed else "floating_pt")
-            with guarded() as children:
+            with guarded(self._folder) as children:
                 self._state.children = children
                 first.create_runtime(run_cfg=config)
             self._state.actors = list(first.runtime._messaging_infrastructure.actors)

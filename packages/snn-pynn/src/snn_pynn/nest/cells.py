@@ -170,8 +170,13 @@ def drive(
 
 
 def run(steps: int, dt_ms: float) -> None:
-    """Run a network for some steps."""
-    sim.run((LEAD + steps) * dt_ms)
+    """Run a network to the end of some steps."""
+    sim.run((LEAD + steps - 2) * dt_ms)  # PyNN runs for a step more
+
+
+def catch_up(dt_ms: float) -> None:
+    """Let PyNN read spikes up to the end of a run."""
+    sim.run(2 * dt_ms)
 
 
 def steps_of(times_ms: np.ndarray, dt_ms: float) -> np.ndarray:

@@ -35,9 +35,12 @@ logger = logging.getLogger(__name__)
 ASIDE = -1e9
 """Potential at which no neuron spikes, whatever arrives."""
 
-SYNAPSES_PER_THREAD = 5_000_000
-"""Fewest synapses for which a further thread is used. NEST's threads wait for each other in each
-step without giving way: with other work on the processors, two were ten times slower than one."""
+TO_RECORDER = "static_synapse_hom_w_hpc"
+"""Synapses to recorders. NEST makes room for 1024 for each neuron that has one; these are smallest,
+8 KB rather than 32 KB."""
+
+SYNAPSES_PER_THREAD = 100_000
+"""Fewest synapses for which a further thread is used; threads wait for each other in each step."""
 
 
 class NestEngine(Engine):
@@ -68,7 +71,7 @@ class NestEngine(Engine):
         if self.plan.options.threads:
             return self.plan.options.threads
         synapses = sum(len(item) for item in self.spiking_connections)
-        return max(1, min(os.cpu_count() or 1, synapses // SYNAPSES_PER_THREAD))
+        return max(1, min(processors(), synapses // SYNAPSES_PER_THREAD))
 
     def holds(self, population: Any) -> bool:
         """Return whether NEST still holds a population."""
@@ -102,11 +105,12 @@ class NestEngine(Engine):
     def finish(self) -> None:
         """Add devices that record spikes and potentials."""
         delay = {"delay": self.plan.dt_ms}
+        to_recorder = {"synapse_model": TO_RECORDER, **delay}
         for population in self.tables.populations:
             nodes = self.populations[population.name].node_collection
             if population.role != INTEGRATORS:
                 self._recorders[population.name] = nest.Create("spike_recorder")
-                nest.Connect(nodes, self._recorders[population.name], syn_spec=delay)
+                nest.Connect(nodes, self._recorders[population.name], syn_spec=to_recorder)
             if population.name in self.plan.membranes:
                 meter = nest.Create(
                     "multimeter", {"record_from": ["V_m"], "interval": self.plan.dt_ms}
@@ -203,7 +207,7 @@ class NestEngine(Engine):
         for name, recorder in self._recorders.items():
             events = recorder.events
             clock_e = np.rint(events["times"] / self.plan.dt_ms).astype(np.int64) - first
-            cell_e = events["senders"] - self.populations[name].node_collection[0].global_id
+            cell_e = events["senders"] - int(self.populations[name].first_id)
             spikes[name] = self.in_own_steps(name, np.zeros_like(clock_e), clock_e, cell_e)
         membranes = {
             name: self._potentials(name, meter, first) for name, meter in self._meters.items()
@@ -215,10 +219,17 @@ class NestEngine(Engine):
         step = np.rint(events["times"] / self.plan.dt_ms).astype(np.int64)
         step -= first + self.plan.late(name)
         own = (step >= 0) & (step < self.plan.steps)
-        cell = events["senders"][own] - population.node_collection[0].global_id
+        cell = events["senders"][own] - int(population.first_id)
         v_t_b_l = np.zeros((self.plan.steps, 1, population.size), np.float32)
         v_t_b_l[step[own], 0, cell] = events["V_m"][own]
         return v_t_b_l
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run(duration_ms: float, progress: Progress) -> None:

@@ -47,14 +47,14 @@ class Population(sim.Population):
         super().__init__(len(threshold), cells.integrate_and_fire(reset)(), label=label)
 
     def _create_cells(self) -> None:
-        model, parameters = self.celltype.nest_model, dict(self.celltype.default_parameters)
-        self.node_collection = nest.Create(model, self.size, params=parameters)
+        self.node_collection = nest.Create(self.celltype.nest_model, self.size)
+        set_all(self.node_collection, **self.celltype.default_parameters)
         set_each(self.node_collection, "V_th", self._threshold)
         first = self.node_collection[0].global_id
         self._mask_local = np.ones(self.size, bool)
-        self.all_cells = np.array([Cell(first + number) for number in range(self.size)], Cell)
-        for cell in self.all_cells:
-            cell.parent = self
+        # A class for all cells knows their population; telling each cell takes 10 us.
+        kind = type("Cell", (Cell,), {"parent": self})
+        self.all_cells = np.array([kind(first + number) for number in range(self.size)], object)
 
     def _set_initial_value_array(self, variable: str, value: Any) -> None:
         set_each(self.node_collection, variable, np.broadcast_to(value.evaluate(), self.size))
@@ -77,8 +77,8 @@ class TableConnector(Connector):
 
     def connect(self, projection: Any) -> None:
         """Make the synapses of a projection."""
-        sources = projection.pre.node_collection[0].global_id + self._pre.astype(np.int64)
-        targets = projection.post.node_collection[0].global_id + self._post.astype(np.int64)
+        sources = int(projection.pre.first_id) + self._pre.astype(np.int64)
+        targets = int(projection.post.first_id) + self._post.astype(np.int64)
         nest.Connect(
             sources,
             targets,
@@ -135,8 +135,8 @@ class Drive:
             self._connections = nest.GetConnections(
                 self.source.node_collection, synapse_label=self.projection.nest_synapse_label
             )
-            first = self._population.node_collection[0].global_id
-            self._cell_s = np.array(list(self._connections.targets())) - first
+            numbers = np.array(list(self._connections.targets()))
+            self._cell_s = numbers - int(self._population.first_id)
         if self._weight_l is None or not np.array_equal(weight_l, self._weight_l):
             set_each(self._connections, "weight", weight_l[self._cell_s])
             self._weight_l = weight_l

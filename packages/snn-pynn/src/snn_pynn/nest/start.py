@@ -15,6 +15,10 @@ from snn_pynn.standard import StandardEngine
 def import_nest() -> None:
     """Import PyNN's module of NEST.
 
+    NEST's threads wait for each other several times in each step. Unless told otherwise when they
+    are loaded, they do so without giving way: where processors have other work, two threads took
+    ten times as long as one.
+
     PyNN tries to compile an extension for two stochastic synapses, which fails with NEST's wheel
     and leaves folders where the user works; it does not try if it does not find ``nest-config``.
 
@@ -24,7 +28,7 @@ def import_nest() -> None:
         If it cannot be imported.
     """
     try:
-        with quietly(PYNEST_QUIET="1"):
+        with quietly(PYNEST_QUIET="1", OMP_WAIT_POLICY="passive"):
             import pyNN.core
 
             find = pyNN.core.find

@@ -27,7 +27,7 @@ class SNN(AssemblySNN):
 
     cells: ClassVar[str] = "neuron/cells"
     name: ClassVar[str] = "pynn-neuron"
-    footprint: ClassVar[Footprint] = Footprint(synapse_bytes=300, cell_bytes=3000)
+    footprint: ClassVar[Footprint] = Footprint(synapse_bytes=60, cell_bytes=6000)
     options_type: ClassVar[type[Options]] = NeuronOptions
     options: NeuronOptions
 

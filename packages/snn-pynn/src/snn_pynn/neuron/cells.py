@@ -142,6 +142,10 @@ def run(steps: int, dt_ms: float) -> None:
     sim.run(steps * dt_ms)
 
 
+def catch_up(dt_ms: float) -> None:
+    """Do nothing: spikes can be read up to the end of a run."""
+
+
 def steps_of(times_ms: np.ndarray, dt_ms: float) -> np.ndarray:
     """Return the steps, counted from 0, in which neurons spiked."""
     return np.floor(times_ms / dt_ms).astype(int)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 import pyNN.neuron as sim
 from neuron import h
-from pyNN.connectors import Connector
-from pyNN.neuron import projections as of_pynn
 
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Tables
@@ -17,89 +14,11 @@ from snn_core.typing import Array, Float32
 from snn_pynn.engine import Engine, found
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.neuron import cells
+from snn_pynn.neuron.objects import Projection, TableConnector, forget_projections
 from snn_pynn.plan import Plan
 from snn_pynn.progress import Progress
 from snn_pynn.quiet import quietly
 from snn_pynn.standard import INHIBITORY, Backend, StandardEngine
-
-
-class Synapse:
-    """A synapse as PyNN's projections expect it, made when it is asked for."""
-
-    def __init__(self, net_con: Any, pre: int, post: int) -> None:
-        self.nc, self.presynaptic_index, self.postsynaptic_index = net_con, pre, post
-
-    @property
-    def weight(self) -> float:
-        """Weight."""
-        return float(self.nc.weight[0])
-
-    @weight.setter
-    def weight(self, value: float) -> None:
-        self.nc.weight[0] = value
-
-    @property
-    def delay(self) -> float:
-        """Delay in ms."""
-        return float(self.nc.delay)
-
-    def as_tuple(self, *names: str) -> tuple[float, ...]:
-        """Return some attributes."""
-        return tuple(getattr(self, name) for name in names)
-
-
-class Projection(sim.Projection):
-    """A projection that keeps NEURON's connections, without an object of Python around each."""
-
-    net_cons: list[Any]
-    pre_s: Array
-    post_s: Array
-
-    @property
-    def connections(self) -> Iterator[Synapse]:
-        """All synapses, in the order of their sources."""
-        for net_con, pre, post in zip(self.net_cons, self.pre_s, self.post_s, strict=True):
-            yield Synapse(net_con, int(pre), int(post))
-
-    def __len__(self) -> int:
-        """Return the number of synapses."""
-        return len(self.net_cons)
-
-
-class TableConnector(Connector):
-    """Connects cells from arrays.
-
-    Parameters
-    ----------
-    pre, post, weight
-        Source, target and weight of each synapse.
-    delay_ms
-        Delay of all synapses.
-    """
-
-    def __init__(self, pre: Array, post: Array, weight: Array, delay_ms: float) -> None:
-        super().__init__(safe=False)
-        self._pre, self._post, self._weight, self._delay_ms = pre, post, weight, delay_ms
-
-    def connect(self, projection: Projection) -> None:
-        """Make the synapses of a projection."""
-        projection.pre_s, projection.post_s = self._pre, self._post
-        sources = [int(cell) for cell in projection.pre.all_cells]
-        receptor = projection.receptor_type
-        targets = [getattr(cell._cell, receptor) for cell in projection.post.all_cells]
-        make = sim.simulator.state.parallel_context.gid_connect
-        projection.net_cons = [
-            make(sources[pre], targets[post])
-            for pre, post in zip(self._pre.tolist(), self._post.tolist(), strict=True)
-        ]
-        for net_con, weight in zip(projection.net_cons, self._weight.tolist(), strict=True):
-            net_con.delay = self._delay_ms
-            net_con.weight[0] = weight
-
-
-def forget_projections() -> None:
-    """Let go of the projections of earlier networks, all of which PyNN keeps."""
-    of_pynn._projections.clear()
 
 
 def holds(population: Any) -> bool:
@@ -182,7 +101,7 @@ class NeuronEngine(Engine):
             )
             made.append(projection)
             if self.is_from_input(connection):
-                self._inputs.append((projection, weight))
+                self._inputs.append((projection, projection.weights.as_numpy().copy()))
         return made
 
     def finish(self) -> None:
@@ -233,9 +152,7 @@ class NeuronEngine(Engine):
         amplitude = float(spiking.amplitude_b[sample])
         if amplitude != self.amplitude:
             for projection, weight in self._inputs:
-                scaled = (weight * amplitude).tolist()
-                for net_con, value in zip(projection.net_cons, scaled, strict=True):
-                    net_con.weight[0] = value
+                projection.weights.as_numpy()[:] = weight * amplitude
             self.amplitude = amplitude
         population = self.populations[self.tables.input_name]
         cells.send(population, spiking.steps(sample, population.size), self.plan.dt_ms)

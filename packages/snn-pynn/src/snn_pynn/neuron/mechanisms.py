@@ -19,7 +19,7 @@ import tempfile
 from importlib import resources, util
 from pathlib import Path
 
-from snn_core.errors import SimulationError, SimulatorImportError
+from snn_core.errors import DataError, SimulationError, SimulatorImportError
 from snn_core.files import make_folder
 from snn_pynn.quiet import quietly
 
@@ -38,7 +38,8 @@ OF_PYNN = (
 )
 """Mechanisms of PyNN's standard cells and spike sources."""
 
-OWN = "integrate_and_fire"
+OWN = ("fan_out", "integrate_and_fire")
+"""Mechanisms of this package."""
 
 ADVICE = (
     "NEURON compiles the neurons of snn-pynn once. Install a C++ compiler and make (Debian: "
@@ -81,15 +82,15 @@ def of_pynn() -> list[Path]:
 
 def all_sources() -> list[Path]:
     """Return the files of all mechanisms that are needed."""
-    return [*of_pynn(), own_source()]
+    return [*of_pynn(), *of_this_package()]
 
 
 def _load_own(cache: Path) -> None:
-    """Load the neuron of this package into a NEURON that PyNN has been imported for before."""
+    """Load this package's mechanisms into a NEURON that PyNN has been imported for before."""
     from neuron import h
 
-    if not hasattr(h, "SnnIntegrateAndFire"):
-        _load(compiled([own_source()], cache))
+    if not hasattr(h, "SnnFanOut"):
+        _load(compiled(of_this_package(), cache))
 
 
 def _load(folder: Path) -> None:
@@ -101,9 +102,10 @@ def _load(folder: Path) -> None:
         raise SimulationError(f"NEURON cannot load {folder}; remove this folder and try again.")
 
 
-def own_source() -> Path:
-    """Return the file of this package's neuron."""
-    return Path(str(resources.files("snn_pynn.neuron") / f"{OWN}.mod"))
+def of_this_package() -> list[Path]:
+    """Return the files of this package's mechanisms."""
+    folder = resources.files("snn_pynn.neuron")
+    return [Path(str(folder / f"{name}.mod")) for name in OWN]
 
 
 def _folder_of_pynn() -> Path:
@@ -135,7 +137,13 @@ def compiled(sources: list[Path], cache: Path) -> Path:
 
 def _compile(sources: list[Path], folder: Path) -> None:
     nrnivmodl = find_nrnivmodl()
-    make_folder(folder.parent)
+    try:
+        make_folder(folder.parent)
+    except DataError as error:
+        raise SimulationError(
+            f"There is no place for compiled neurons: {error.__cause__}. Name another folder with "
+            f"the option cache_dir in the section [pynn-neuron]."
+        ) from error
     logger.warning("compiling neurons for NEURON, once, into %s", folder)
     # Another process may do the same: whoever is first puts the folder in its place.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".neuron-") as place:

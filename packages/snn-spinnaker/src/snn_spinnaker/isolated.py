@@ -1,0 +1,152 @@
+"""sPyNNaker in a process, a home and a working folder of its own.
+
+sPyNNaker reads its configuration from the home and the current folder, writes a template and exits
+where there is none, and leaves its reports in the current folder. Here it gets a temporary folder
+for all of that; the user's are neither read nor written.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from snn_core.errors import DataError, SimulationError, SimulatorImportError
+from snn_core.files import make_folder
+from snn_spinnaker.job import Job, write_job
+from snn_spinnaker.options import SpinnakerOptions
+
+CONFIGURATION = """\
+[Machine]
+{machine}
+[Mode]
+mode = Info
+[Java]
+use_java = False
+"""
+
+INSTALL = 'pip install "snn-spinnaker[board]"'
+
+TOLD = 12
+"""Last lines of what sPyNNaker wrote that an error shows."""
+
+
+def require_spynnaker() -> None:
+    """Make sure that sPyNNaker is installed, without importing it.
+
+    Raises
+    ------
+    SimulatorImportError
+        Says how to install it.
+    """
+    if find_spec("spynnaker") is None:
+        raise SimulatorImportError(
+            f"sPyNNaker is not installed, with which networks are mapped and run on boards: "
+            f"{INSTALL}. The emulation needs nothing else."
+        )
+
+
+def machine_settings(options: SpinnakerOptions, *, virtual: bool) -> str:
+    """Return the section ``[Machine]`` of sPyNNaker's configuration."""
+    if virtual:
+        return f"virtual_board = True\nversion = {options.version}\n"
+    if options.spalloc_server:
+        user = options.spalloc_user or "snn"
+        return (
+            f"spalloc_server = {options.spalloc_server}\nspalloc_port = {options.spalloc_port}\n"
+            f"spalloc_user = {user}\n"
+        )
+    return f"machine_name = {options.machine_name}\nversion = {options.version}\n"
+
+
+@contextmanager
+def job_folder(job: Job, options: SpinnakerOptions, *, virtual: bool) -> Iterator[Path]:
+    """Yield a temporary folder with a network and the configuration; it is deleted afterwards.
+
+    Raises
+    ------
+    DataError
+        If there is no folder for temporary files.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="snn-spinnaker-"))
+    except OSError as error:
+        raise DataError(
+            f"There is no folder for temporary files, which sPyNNaker needs ({error}); set TMPDIR "
+            f"to one that can be written."
+        ) from error
+    try:
+        write_job(folder, job)
+        machine = machine_settings(options, virtual=virtual)
+        for name in ("home", "work"):
+            (folder / name).mkdir()
+        (folder / "home" / ".spynnaker.cfg").touch()
+        configuration = CONFIGURATION.format(machine=machine)
+        (folder / "work" / "spynnaker.cfg").write_text(configuration, encoding="utf-8")
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_script(folder: Path, what: str, options: SpinnakerOptions) -> None:
+    """Run the script of a job folder.
+
+    Parameters
+    ----------
+    what
+        ``"map"``, ``"run"`` or ``"build"``.
+
+    Raises
+    ------
+    SimulatorImportError
+        If sPyNNaker is not installed.
+    SimulationError
+        If it fails, or takes too long; with what it wrote last.
+    """
+    require_spynnaker()
+    own = {"HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    drop = {"XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"}
+    inherited = {name: value for name, value in os.environ.items() if name not in drop}
+    command = [sys.executable, str(folder / "plain.py"), what, str(folder)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder / "work",
+            env=inherited | own,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=options.timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SimulationError(
+            f"sPyNNaker took more than spinnaker.timeout = {options.timeout:g} seconds and was "
+            f"stopped; raise it, or take a smaller network."
+        ) from error
+    finally:
+        _keep_reports(folder, options)
+    if done.returncode:
+        # What it says about its warnings afterwards hides the reason.
+        told = done.stdout.partition("!WARNING")[0]
+        last = [line for line in told.splitlines() if line.strip()][-TOLD:]
+        raise SimulationError("sPyNNaker failed; its last lines are:\n  " + "\n  ".join(last))
+
+
+def _keep_reports(folder: Path, options: SpinnakerOptions) -> None:
+    """Copy sPyNNaker's reports to where the user wants them."""
+    if options.reports and (folder / "work" / "reports").is_dir():
+        target = Path(options.reports).expanduser()
+        make_folder(target)
+        try:
+            shutil.copytree(folder / "work" / "reports", target, dirs_exist_ok=True)
+        except OSError as error:
+            raise DataError(f"sPyNNaker's reports cannot be kept in {target}: {error}.") from error

@@ -1,0 +1,83 @@
+"""Options of the simulator on SpiNNaker: the section ``[spinnaker]`` of the settings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from snn_core.settings import Options
+
+NeuronModel = Literal["IF_curr_delta", "IF_curr_exp", "IF_trunc_delta"]
+
+
+class SpinnakerOptions(Options):
+    """Options of SpiNNaker."""
+
+    engine: Literal["auto", "emulator", "board"] = Field(
+        "auto", description="`emulator` computes the board's arithmetic on this computer, `board` "
+        "runs on SpiNNaker through sPyNNaker; `auto` takes the board where `machine_name` or "
+        "`spalloc_server` names one",
+    )  # fmt: skip
+    neuron_model: NeuronModel = Field(
+        "IF_curr_delta", description="sPyNNaker's neuron. `IF_curr_exp` is the one that native "
+        "convolution has; `IF_trunc_delta` cuts potentials off at 0, which loses inhibition",
+    )  # fmt: skip
+    expected_weights: Literal["sums", "spynnaker"] = Field(
+        "sums", description="what the scale of weights is chosen for: `sums` tells sPyNNaker the "
+        "largest sum of weights that can arrive in a tick; `spynnaker` leaves it to expect the "
+        "largest weight times the number of synapses, which is far more and rounds more",
+    )  # fmt: skip
+    tau_syn: float = Field(
+        0.1, gt=0, le=10, description="time constant in ms of the synapses of `IF_curr_exp`"
+    )
+    input_max: float = Field(
+        1.0, gt=0, description="largest magnitude of an input value under constant current, for "
+        "which potentials get room",
+    )  # fmt: skip
+    x_norm: str = Field(
+        "", description="data set of typical samples, with which thresholds are calibrated for a "
+        "reset to zero",
+    )  # fmt: skip
+    num_norm: int = Field(100, ge=1, description="number of samples of `x_norm` that are used")
+    number_of_neurons_per_core: int = Field(
+        64, ge=1, le=256, description="most neurons of a core; sPyNNaker's limit is 256"
+    )
+    virtual: bool = Field(
+        False, description="map the network with sPyNNaker onto a virtual board, too, and report "
+        "what it takes; spikes are still emulated",
+    )  # fmt: skip
+    native_convolution: bool = Field(
+        True, description="while mapping, also map convolutions as kernels where sPyNNaker can, "
+        "and report the saving",
+    )  # fmt: skip
+    boards: int = Field(1, ge=1, le=1200, description="boards of 48 chips that a network may take")
+    machine_name: str = Field("", description="host name or address of a board")
+    version: Literal[3, 5] = Field(5, description="version of the board: 5 has 48 chips, 3 has 4")
+    spalloc_server: str = Field("", description="host name or URL of a spalloc server")
+    spalloc_port: int = Field(22244, description="port of the spalloc server")
+    spalloc_user: str = Field("", description="user of the spalloc server")
+    time_scale_factor: int = Field(
+        0, ge=0, description="slow-down against real time; 0: what the estimate of the time per "
+        "tick asks for, at least 1",
+    )  # fmt: skip
+    samples: Literal["reset", "long"] = Field(
+        "reset", description="on the board: `reset` the network before each sample, or one `long` "
+        "input of all samples of a batch with pauses between them, over which potentials stay",
+    )  # fmt: skip
+    pause: int = Field(20, ge=0, description="steps between the samples of a `long` input")
+    serialise_only: str = Field(
+        "", description="folder to write the network to, with a script for plain PyNN, instead of "
+        "running it",
+    )  # fmt: skip
+    reports: str = Field("", description="folder to keep sPyNNaker's own reports in")
+    timeout: float = Field(600.0, gt=0, description="seconds after which sPyNNaker is stopped")
+    memory_limit_mb: float = Field(
+        4000.0, gt=0, description="a network that needs more memory is refused"
+    )
+
+    @property
+    def on_board(self) -> bool:
+        """Whether the network runs on a board."""
+        named = bool(self.machine_name or self.spalloc_server)
+        return self.engine == "board" or (self.engine == "auto" and named)
