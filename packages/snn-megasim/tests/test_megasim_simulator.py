@@ -142,6 +142,16 @@ def test_spikes_of_maps_and_of_layers_with_such_names_are_kept_apart():
     assert_same(found, ReferenceSNN(network, settings()).run_batch(x_b_l))
 
 
+def test_sources_stand_in_the_order_of_layers():
+    builder = NetworkBuilder((2,))
+    for _ in range(11):
+        builder.dense(np.eye(2), bias_o=[0.25, 0], v_init=0.5)
+    snn = SNN(builder.build(), settings(input={"encoding": "regular"}))
+    nodes = [source.node for source in snn.translation.netlist.schematic.sources]
+    updates = [f"update_clk_{depth}" for depth in range(1, 12)]
+    assert nodes == ["InputLayer", "bias_clk", *updates, "initial", "reset_event"]
+
+
 @pytest.mark.parametrize("batch_mode", [True, False])
 def test_an_asynchronous_layer_counts_as_the_reference(batch_mode):
     # With weights of one sign, below the threshold in a step, order cannot matter: what a neuron

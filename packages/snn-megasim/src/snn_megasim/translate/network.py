@@ -147,8 +147,8 @@ class _Translator:
 
     def _netlist(self, schedule: Schedule) -> Netlist:
         nodes = [] if self.request.constant else list(self.input_nodes)
-        updates = sorted((c for c in self.controls if c.startswith("update")), key=len)
-        controls = [BIAS, *updates, INITIAL]
+        depths = sorted(population.depth for population in self.populations.values())
+        controls = [BIAS, *dict.fromkeys(map(update_node, depths)), INITIAL]
         nodes += [node for node in controls if node in self.controls]
         nodes += [RESETS] if self.request.batched else []
         sources = tuple(Source(node=node, file=stimulus_file(node)) for node in nodes)
