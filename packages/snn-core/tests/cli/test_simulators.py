@@ -53,12 +53,15 @@ for arguments, unwanted in {LOOKING_AROUND!r}.items():
     assert "--timesteps" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["plot", "report"])
-def test_a_command_of_a_package_that_is_not_installed_names_it(snn, monkeypatch, command):
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [("plot", "snn-plot"), ("report", "snn-plot"), ("megasim", "snn-megasim")],
+)
+def test_a_command_of_a_package_that_is_not_installed_names_it(snn, monkeypatch, command, package):
     monkeypatch.setattr("snn_core.cli._plugins", dict)
     done = snn(command, "results")
     assert done.exit_code == 2
-    assert f"'{command}' comes with snn-plot: python -m pip install snn-plot" in done.stderr
+    assert f"'{command}' comes with {package}: python -m pip install {package}" in done.stderr
 
 
 def test_an_unknown_command_is_an_error(snn):
