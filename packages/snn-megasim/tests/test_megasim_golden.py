@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from snn_core.errors import SimulationError
 from snn_core.recording.spike_trains import Events
 from snn_core.testing import NetworkBuilder
 from snn_megasim.files import write_netlist
@@ -241,6 +242,12 @@ def test_a_pool_shifts_times_by_the_unit_in_which_it_is_prepared(translation):
     assert texts["initial.stim"] == "0 -1 -1 0 0 1\n7 -1 -1 0 0 1\n"
     assert texts["bias_clk.stim"].split()[::6] == [str(t) for t in [*range(1, 6), *range(8, 13)]]
     assert texts["reset_event.stim"] == "6 -1 -1 0 -2 -2\n13 -1 -1 0 -2 -2\n"
+
+
+def test_times_that_the_files_cannot_hold_are_refused():
+    made = translate(without_pooling(), Request(num_steps=10**9, clocked=False))
+    with pytest.raises(SimulationError, match=r"3 samples of 1000000000 steps take .* at most"):
+        made.stimuli(None, num_samples=3)
 
 
 def test_single_mode_has_no_resets_and_ends():

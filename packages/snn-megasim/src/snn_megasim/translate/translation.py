@@ -12,6 +12,7 @@ from snn_core.ir.connectivity import Synapses
 from snn_core.recording.spike_trains import Events
 from snn_core.typing import Array
 from snn_megasim.files import RESET, EventList, Netlist
+from snn_megasim.files.attributes import LARGEST
 from snn_megasim.translate.integers import Scale
 from snn_megasim.translate.outlets import Outlet
 from snn_megasim.translate.schedule import Schedule
@@ -87,8 +88,19 @@ class Translation:
             constant input.
         num_samples
             Samples that follow each other.
+
+        Raises
+        ------
+        SimulationError
+            If they take longer than the files can tell.
         """
         schedule = self.schedule
+        if schedule.period * num_samples > LARGEST:
+            raise SimulationError(
+                f"{num_samples} samples of {schedule.num_steps} steps take "
+                f"{schedule.period * num_samples} units of time; MegaSim's files hold at most "
+                f"{LARGEST}. Simulate fewer steps."
+            )
         found = {} if spikes is None else self._input_stimuli(spikes)
         sample_e = np.repeat(np.arange(num_samples), schedule.num_steps)
         step_e = np.tile(np.arange(schedule.num_steps), num_samples)
