@@ -202,14 +202,11 @@ class SNN(MegaSimNames):
             stimuli = self.translation.stimuli(part, num_samples=number)
             netlist = replace(netlist, stimuli=stimuli)
             self._run_part(netlist, number, first=first, recorder=recorder, membranes=membranes)
-        for name, parts in membranes.items():
-            layer = self.network[name]
-            v_t_b_l = np.concatenate(parts, axis=1)
-            shape = (*v_t_b_l.shape[:2], *layer.output_shape)
-            threshold = next(
-                own.threshold for own in self.network.spiking_layers if own.name == name
-            )
-            recorder.membrane(name, 0, v_t_b_l.reshape(shape) / threshold)
+        for layer in self.network.spiking_layers:
+            if layer.name in membranes:
+                v_t_b_l = np.concatenate(membranes[layer.name], axis=1)
+                v_t_b_l = v_t_b_l.reshape(*v_t_b_l.shape[:2], *layer.output_shape)
+                recorder.membrane(layer.name, 0, v_t_b_l / layer.threshold)
 
     def _input_spikes(self, signal: InputSignal, recorder: Recorder) -> Events:
         """Return input spikes, with how many times each is sent as their value."""
