@@ -194,6 +194,17 @@ def test_poisson_spikes_below_a_kilohertz_weigh_more():
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize("rate", [300, 70, 9])
+def test_input_spikes_may_count_several_times_at_any_rate(rate):
+    x_b_l = np.full((2, 4), 3, np.float32)
+    sections = {"input": {"encoding": "poisson", "input_rate": rate}}
+    snn = SNN(networks.dense(), settings(64, **sections))
+    snn.run_batch(x_b_l)
+    events = snn.events["InputLayer"]
+    _, counts = np.unique(np.stack([events.time_e, events.x_e]), axis=1, return_counts=True)
+    assert set(counts.tolist()) == {3}
+
+
 def test_input_spikes_of_a_fraction_are_refused():
     with pytest.raises(DataError, match=r"counts 1.5 times; .* Scale the samples to at most 1"):
         run(networks.dense(), np.full((1, 4), 1.5, np.float32))

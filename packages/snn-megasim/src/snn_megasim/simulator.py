@@ -215,13 +215,16 @@ class SNN(MegaSimNames):
         if spikes.value_e is None:
             return spikes
         value_e = spikes.value_e / np.float32(input_unit(self.settings))
-        if (value_e % 1).any():
-            worst = float(value_e[value_e % 1 != 0][0])
+        whole_e = np.rint(value_e)
+        # A quotient of two float32 numbers misses a whole one by no more than this.
+        odd_e = np.abs(value_e - whole_e) > 1e-6 * np.abs(value_e)
+        if odd_e.any():
+            worst = float(value_e[odd_e][0])
             raise DataError(
                 f"Found an input spike that counts {worst:g} times; events have no size, they can "
                 f"only be sent a whole number of times. Scale the samples to at most 1."
             )
-        return spikes._replace(value_e=value_e)
+        return spikes._replace(value_e=whole_e)
 
     def _run_part(
         self,
