@@ -180,6 +180,17 @@ def tools(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Change valid files of every reader at random for a minute each; more as an argument."""
+    core = PROJECTS["snn-core"]
+    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]")
+    session.install(*group("test", core))
+    found = ROOT / "build" / "fuzz"
+    session.chdir("tools")
+    session.run("python", "-m", "fuzzing", "--output", str(found), *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check the links and file names in every page, and the generated reference of settings."""
     install(session, "snn-core")

@@ -68,7 +68,7 @@ def test_a_truncated_file_is_a_clear_error(model, share):
 def test_a_foreign_file_is_a_clear_error(tmp_path, content):
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
-    with pytest.raises(ParseError, match=r"no ONNX model or damaged|holds no ONNX graph"):
+    with pytest.raises(ParseError, match=r"cannot be read|holds no ONNX graph"):
         parse(path)
 
 
@@ -84,7 +84,7 @@ def test_operator_sets_that_are_too_old_or_unknown_are_refused(opset):
 def test_a_constant_that_is_cut_short_is_named(model):
     proto = onnx.load(model)
     proto.graph.initializer[0].raw_data = proto.graph.initializer[0].raw_data[:-4]
-    with pytest.raises(ParseError, match=r"constant 'constant_0' is damaged"):
+    with pytest.raises(ParseError, match=r"constant 'constant_0' cannot be read"):
         parse(proto)
 
 
@@ -153,7 +153,7 @@ def test_external_data_that_are_missing_or_too_short_are_a_clear_error(model):
     with pytest.raises(ParseError, match="no plain file"):
         parse(model)
     (model.parent / "missing.bin").write_bytes(b"1234")
-    with pytest.raises(ParseError, match="is damaged"):
+    with pytest.raises(ParseError, match="cannot be read"):
         parse(model)
 
 

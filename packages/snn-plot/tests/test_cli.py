@@ -77,7 +77,7 @@ def test_a_damaged_batch_is_named(snn, run_dir, tmp_path):
     (tmp_path / "run" / "batches" / "00001.npz").write_bytes(b"PK damaged")
     done = snn("plot", tmp_path / "run")
     assert done.exit_code == 2
-    assert "00001.npz is damaged" in done.stderr
+    assert "00001.npz cannot be read" in done.stderr
     assert not (tmp_path / "run" / "figures").exists()
 
 

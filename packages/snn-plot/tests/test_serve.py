@@ -4,10 +4,13 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from snn_core.errors import DataError
 from snn_plot.serve import RunsServer
@@ -42,7 +45,7 @@ def test_runs_are_listed_with_links_and_problems(server):
     status, page = get(server, "/")
     assert status == 200
     assert 'href="/run/a%20b/run"' in page
-    assert "run.json is damaged" in page
+    assert "run.json cannot be read" in page
     assert "secret" not in page.replace(str(server.root), "")
 
 
@@ -79,7 +82,38 @@ def test_nothing_else_is_answered(server, path):
 def test_a_damaged_run_is_a_message(server):
     status, page = get(server, "/run/broken")
     assert status == 500
-    assert "run.json is damaged" in page
+    assert "run.json cannot be read" in page
+
+
+def test_a_damaged_summary_does_not_block_the_list(server):
+    (server.root / "a b" / "run" / "summary.json").write_text('{"accuracy": "high"}')
+    status, page = get(server, "/")
+    assert status == 200
+    assert "accuracy: expected numbers" in page
+
+
+def test_a_damaged_batch_is_a_message(server):
+    next((server.root / "a b" / "run" / "batches").iterdir()).write_bytes(b"PK")
+    status, page = get(server, "/run/a%20b/run")
+    assert status == 500
+    assert "cannot be read" in page
+
+
+def test_folders_whose_names_are_not_utf8_are_served(server, make_run):
+    folder = os.fsencode(server.root) + b"/\xff"
+    make_run(Path(os.fsdecode(folder)), log_vars=())
+    status, page = get(server, "/")
+    assert status == 200
+    assert 'href="/run/%FF"' in page
+    assert get(server, "/run/%FF")[0] == 200
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60))
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_request_gets_an_answer(server, path):
+    assert get(server, f"/{path}")[0] in (200, 404, 500)
 
 
 def test_only_this_machine_is_answered(server):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -29,6 +30,16 @@ from snn_core.ir.input_data import UINT8_SCALE, InputData
 from snn_core.ir.layers import Layer
 from snn_core.ir.network import Network
 from snn_core.phases import phase
+from snn_core.reading import (
+    open_archive,
+    parse_json,
+    printable,
+    printable_tree,
+    read_member,
+    read_npy_member,
+    spend,
+    while_reading,
+)
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr
 
@@ -45,10 +56,8 @@ MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 """Version to the function that turns its manifest into one of the next version."""
 
-MAX_MANIFEST_BYTES = 2**26
-MAX_ARRAY_BYTES = 2**34
-
 _MANIFEST = "manifest.json"
+_ADVICE = "copy it again, or convert the model again"
 # Zip members carry a time; a fixed one keeps equal networks equal.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 # How many values of an array tell whether compression is worth it, and what they must shrink to.
@@ -75,14 +84,13 @@ class Artifact:
 def is_artifact(path: Path) -> bool:
     """Return whether a file is an artifact of any version, from its manifest alone."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(_MANIFEST).file_size > MAX_MANIFEST_BYTES:
-                return False
-            manifest = json.loads(archive.read(_MANIFEST))
-    except (OSError, ValueError, LookupError, RecursionError, EOFError, NotImplementedError,
-            RuntimeError, zipfile.BadZipFile, zlib.error):  # fmt: skip
+        with (
+            while_reading(path, error=ArtifactError, advice=_ADVICE),
+            open_archive(path) as archive,
+        ):
+            return parse_json(read_member(archive, _MANIFEST), _MANIFEST).get("format") == FORMAT
+    except ArtifactError:
         return False
-    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
 
 
 FILE = FileKind(".snn file", is_artifact)
@@ -191,39 +199,55 @@ def load_artifact(path: PathLikeStr) -> Artifact:
         If the file is missing, damaged, foreign or newer than this version.
     """
     path = Path(path)
+    with while_reading(path, error=ArtifactError, advice=_ADVICE):
+        return _load(path)
+
+
+def _load(path: Path) -> Artifact:
     require_file(path, error=ArtifactError)
     if path.suffix.lower() in MODEL_SUFFIXES:
         raise ArtifactError(
             f"{path} is a trained model; convert it first: snn convert {path.name} -o "
             f"{path.stem}.snn --data DATA."
         )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(archive, path)
-            arrays = _Arrays(archive, path)
-            network = Network(
-                layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
-                history=tuple(map(str, manifest["history"])),
-                scale_facs={
-                    str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
-                },
-                readout=manifest["readout"],
-                settings=_settings(manifest, path),
-                input_data=InputData(**manifest["input_data"]),
-            )
-            arrays.require_all_used()
-            check_consistent(network)
-    except FileNotFoundError:
-        raise ArtifactError(f"There is no file {path}; `snn convert` makes one.") from None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ArtifactError(
-            f"{path} is no complete .snn file ({error}); copy it again or convert the model again."
-        ) from error
-    except (KeyError, TypeError, ValueError, AttributeError, ParseError) as error:
-        raise ArtifactError(
-            f"The contents of {path} do not fit together ({error}); convert the model again."
-        ) from error
-    return Artifact(network=network, provenance=dict(manifest.get("provenance", {})))
+    if not path.exists():
+        raise ArtifactError(f"There is no file {path}; `snn convert` makes one.")
+    with open_archive(path) as archive:
+        manifest = _manifest(archive, path)
+        arrays = _Arrays(archive, path)
+        try:
+            network = _network(manifest, arrays, path)
+        except ParseError as error:
+            raise ArtifactError(
+                f"The contents of {path} do not fit together ({error}); convert the model again."
+            ) from error
+        return Artifact(network=network, provenance=_provenance(manifest))
+
+
+def _network(manifest: Mapping[str, Any], arrays: _Arrays, path: Path) -> Network:
+    network = Network(
+        layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
+        history=tuple(printable(str(line)) for line in manifest["history"]),
+        scale_facs={
+            str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
+        },
+        readout=manifest["readout"],
+        settings=_settings(manifest, path),
+        input_data=InputData(**manifest["input_data"]),
+    )
+    arrays.require_all_used()
+    values = sum(math.prod(layer.output_shape) for layer in network)
+    spend(4 * values, "a sample in all layers")
+    check_consistent(network)
+    return network
+
+
+def _provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    found = manifest.get("provenance", {})
+    if not isinstance(found, dict):
+        raise ValueError(f"found provenance = {found!r}, expected an object")
+    cleaned: dict[str, Any] = printable_tree(found)
+    return cleaned
 
 
 def _member(name: str, *, compress: bool) -> zipfile.ZipInfo:
@@ -274,13 +298,8 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     """Return the checked manifest."""
     if _MANIFEST not in archive.namelist():
         raise ArtifactError(f"{path} holds no {_MANIFEST}, so it is no .snn file.")
-    if archive.getinfo(_MANIFEST).file_size > MAX_MANIFEST_BYTES:
-        raise ArtifactError(f"{_MANIFEST} in {path} is larger than {MAX_MANIFEST_BYTES} bytes.")
-    try:
-        loaded = json.loads(archive.read(_MANIFEST))
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{_MANIFEST} in {path} is damaged ({error}).") from error
-    if not isinstance(loaded, dict) or loaded.get("format") != FORMAT:
+    loaded = parse_json(read_member(archive, _MANIFEST), _MANIFEST)
+    if loaded.get("format") != FORMAT:
         raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")
     manifest: dict[str, Any] = loaded
     version = manifest.get("version")
@@ -341,10 +360,7 @@ class _Arrays:
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
         self._path = path
-        names = archive.namelist()
-        if len(set(names)) != len(names):
-            raise ArtifactError(f"{path} holds several members of the same name.")
-        self._unused = set(names) - {_MANIFEST}
+        self._unused = set(archive.namelist()) - {_MANIFEST}
 
     def read(self, entry: Mapping[str, Any]) -> Array:
         """Return the array of a manifest entry."""
@@ -352,15 +368,7 @@ class _Arrays:
         if name not in self._unused:
             raise ArtifactError(f"{self._path} lacks the array {name!r}, or names it twice.")
         self._unused.remove(name)
-        if self._archive.getinfo(name).file_size > MAX_ARRAY_BYTES:
-            raise ArtifactError(f"{name} in {self._path} is larger than {MAX_ARRAY_BYTES} bytes.")
-        try:
-            array: Array = np.load(io.BytesIO(self._archive.read(name)), allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError) as error:
-            raise ArtifactError(
-                f"{name} in {self._path} is no plain array ({error}). Pickled objects are never "
-                f"read; convert the model again."
-            ) from error
+        array = read_npy_member(self._archive, name)
         if array.dtype != np.float32:
             raise ArtifactError(f"{name} in {self._path} is no float32 array; convert again.")
         array.setflags(write=False)  # or the layer would copy it

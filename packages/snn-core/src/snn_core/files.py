@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,17 +88,43 @@ def atomic_write(
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
+            file.flush()
+            os.fsync(handle)
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)  # mkstemp's files are private
         _require_replaceable(path, kind, overwrite=overwrite)
         Path(name).replace(path)
+        _sync_folder(path.parent)
     except BaseException as error:
         with suppress(FileNotFoundError):
             Path(name).unlink()
         if isinstance(error, OSError):  # no space left, for example
             raise _not_writable(path, error) from error
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's list of files on the disk, so that a name outlives a loss of power."""
+    with suppress(OSError):  # some systems and file systems can't
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def find_leftovers(path: Path) -> list[Path]:
+    """Return the files that writing a file left half-written when it was killed."""
+    wanted = re.compile(re.escape(f".{path.name[:_PREFIX]}.") + "[a-z0-9_]{8}")
+    return [item for item in list_folder(path.parent) if wanted.fullmatch(item.name)]
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove files that were left half-written, as far as that is possible."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def require_writable(path: Path, *, kind: FileKind | None = None, overwrite: bool = False) -> None:

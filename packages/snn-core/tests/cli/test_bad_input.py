@@ -163,7 +163,7 @@ def test_pickled_data_are_never_read(run, images, tmp_path):
     marker = tmp_path / "executed"
     harmful = np.array([Payload(marker)] * 3, dtype=object)
     data = images("pickle.npz", x=harmful, y=np.zeros(3, int))
-    assert "Pickled objects are never read" in run(data=data)
+    assert "pickled objects are never read" in run(data=data)
     assert not marker.exists()
 
 
@@ -171,7 +171,7 @@ def test_pickled_data_are_never_read(run, images, tmp_path):
 
 
 def test_missing_settings(convert, tmp_path):
-    assert "Cannot read the settings file" in convert("--settings", tmp_path / "gone.toml")
+    assert "Cannot read" in convert("--settings", tmp_path / "gone.toml")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_missing_settings(convert, tmp_path):
         ("[cel]\nv_thresh = 1\n", "Did you mean 'cell'?"),
         ("[simulation]\nduration = -1\n", "simulation.duration: found -1"),
         ("[cell]\nreset = 'sometimes'\n", "sometimes"),
-        ("[cell\n", "is not a valid settings file"),
+        ("[cell\n", "cannot be read (TOMLDecodeError"),
     ],
 )
 def test_impossible_settings(convert, tmp_path, text, expected):
@@ -243,7 +243,7 @@ def test_a_model_is_no_artifact(run, tmp_path, ending):
 @pytest.mark.parametrize("keep", [0, 200, -30])
 def test_truncated_artifact(run, artifact, keep):
     artifact.write_bytes(artifact.read_bytes()[:keep])
-    assert "is no complete .snn file" in run(source=artifact)
+    assert "cannot be read" in run(source=artifact)
 
 
 def test_artifact_with_a_pickle_inside(run, artifact, rewritten, tmp_path):
@@ -253,7 +253,7 @@ def test_artifact_with_a_pickle_inside(run, artifact, rewritten, tmp_path):
         name = next(name for name in members if name.endswith(".npy"))
         members[name] = pickle.dumps(Payload(marker))
 
-    assert "Pickled objects are never read" in run(source=rewritten(artifact, poison))
+    assert "pickled objects are never read" in run(source=rewritten(artifact, poison))
     assert not marker.exists()
 
 
@@ -265,7 +265,7 @@ def test_artifact_with_an_array_of_pickled_objects(run, artifact, rewritten, tmp
     def poison(members):
         members[next(name for name in members if name.endswith(".npy"))] = content
 
-    assert "Pickled objects are never read" in run(source=rewritten(artifact, poison))
+    assert "pickled objects are never read" in run(source=rewritten(artifact, poison))
     assert not marker.exists()
 
 
@@ -324,7 +324,7 @@ def test_no_work_is_lost_by_a_damaged_batch(snn, artifact, images, tmp_path):
     broken.write_bytes(broken.read_bytes()[:50])
     done = snn(*common, "-o", tmp_path / "part", "--resume")
     assert done.exit_code == 2
-    assert "00001.npz is damaged" in done.stderr
+    assert "00001.npz cannot be read" in done.stderr
     assert "delete it and run again with --resume" in done.stderr
     broken.unlink()
     assert snn(*common, "-o", tmp_path / "part", "--resume").exit_code == 0

@@ -159,7 +159,15 @@ def wait_for_batches(folder, number):
 
 # That a resumed run gives the numbers of an uninterrupted one is tested without a process, in
 # running/test_run.py; here is what only a signal can show.
-@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGKILL", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGINT",
+        "SIGTERM",
+        pytest.param("SIGHUP", marks=pytest.mark.exhaustive),
+        pytest.param("SIGKILL", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_stopped_run_keeps_its_batches_and_resumes(snn, start, long_run, name):
     arguments, folder = long_run
     running = start(*arguments, "-o", folder, "--json")
@@ -169,8 +177,8 @@ def test_a_stopped_run_keeps_its_batches_and_resumes(snn, start, long_run, name)
     kept = {path: path.read_bytes() for path in folder.glob("batches/*.npz")}
     assert 2 <= len(kept) < BATCHES, "the run was over before it was stopped"
     assert not (folder / "summary.json").exists()
-    if name == "SIGINT":
-        assert running.returncode == 130
+    if name != "SIGKILL":
+        assert running.returncode == 128 + getattr(signal, name)
         assert "Stopping after the current step" in messages
         assert f"Stopped after {BATCH * len(kept)} samples" in messages
     resumed = snn(*arguments, "-o", folder, "--resume", "--json")

@@ -157,7 +157,7 @@ def test_images_without_a_channel_axis_get_one():
         ({"x": X, "y": 3}, r"labels of shape \(\)"),
         ({"x": X, "y": np.zeros((3, 0))}, r"labels of shape \(3, 0\)"),
         ({"x": X, "y": np.array(["a", "b", "c"])}, "labels of type <U1"),
-        ({"x": X, "y": np.array([object()] * 3)}, "Pickled objects are never read"),
+        ({"x": X, "y": np.array([object()] * 3)}, "pickled objects are never read"),
     ],
 )
 def test_impossible_data_are_refused(tmp_path, arrays, message):
@@ -170,7 +170,7 @@ def test_files_that_hold_no_arrays_are_refused(tmp_path):
     with pytest.raises(DataError, match="There is no data file"):
         load_dataset(tmp_path / "data.npz")
     (tmp_path / "data.npz").write_text("x, y")
-    with pytest.raises(DataError, match="cannot be read as plain arrays"):
+    with pytest.raises(DataError, match=r"cannot be read \(BadZipFile"):
         load_dataset(tmp_path / "data.npz")
     with (tmp_path / "data.npz").open("wb") as file:
         np.save(file, X)

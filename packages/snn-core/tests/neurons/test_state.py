@@ -86,8 +86,8 @@ def test_clamp_indices_come_from_a_file_beside_the_settings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "holds a list; expected a JSON object"),
-        ("{", "cannot read"),
+        ("[1]", "holds a JSON list, expected an object"),
+        ("{", "cannot be read"),
         ('{"1": -1}', "cell.clamp_indices: found -1"),
     ],
 )

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from snn_core.errors import ParseError, SNNError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import BatchNormalization, Dense, Network, ReLU
-from snn_core.parsing.keras import file as keras_file
 from snn_core.parsing.keras.model import KerasParser
 
 Writer = Callable[..., Path]
@@ -198,8 +197,8 @@ def test_oversized_members_are_not_unpacked(
     write_archive: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_archive(dense_model(), {"layers/dense": [KERNEL, BIAS]})
-    monkeypatch.setattr(keras_file, "MAX_JSON_BYTES", 100)
-    with pytest.raises(ParseError, match=r"would unpack to \d+ bytes; at most 100"):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "100")
+    with pytest.raises(ParseError, match=r"config.json would take .* 100 bytes for one file"):
         parse(path)
 
 

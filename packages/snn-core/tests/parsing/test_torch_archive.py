@@ -105,7 +105,7 @@ def test_an_operator_that_is_not_known_is_named(program, rewritten):
 
 def test_half_an_archive_is_a_damaged_one(program):
     program.write_bytes(program.read_bytes()[:3000])
-    with pytest.raises(ParseError, match="damaged archive"):
+    with pytest.raises(ParseError, match=r"cannot be read \(BadZipFile"):
         parse(program)
 
 
@@ -115,7 +115,7 @@ def test_a_graph_of_another_form_is_a_clear_error(program, rewritten, content):
         (name,) = (name for name in members if name.endswith("models/model.json"))
         members[name] = content
 
-    with pytest.raises(ParseError, match="does not have the form of an exported program"):
+    with pytest.raises(ParseError, match="cannot be read"):
         parse(rewritten(program, change))
 
 

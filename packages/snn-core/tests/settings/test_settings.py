@@ -70,7 +70,7 @@ def test_nothing_in_a_file_is_executed(tmp_path):
         ("[input]\nencoding = 'morse'\n", "input.encoding: found 'morse'"),
         ("[output]\nlog_vars = ['voltage']\n", "output.log_vars"),
         ("[simulation]\nduration = -1\ndt = 0\n", r"duration: found -1(.|\n)*dt: found 0"),
-        ("[simulation\n", "is not a valid settings file"),
+        ("[simulation\n", "cannot be read .TOMLDecodeError"),
     ],
 )
 def test_what_is_unknown_or_impossible_is_named(tmp_path, text, message):
@@ -79,7 +79,7 @@ def test_what_is_unknown_or_impossible_is_named(tmp_path, text, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SettingsError, match="Cannot read the settings file"):
+    with pytest.raises(SettingsError, match=r"Cannot read .*gone\.toml"):
         Settings.load(tmp_path / "gone.toml")
 
 

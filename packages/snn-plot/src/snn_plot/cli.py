@@ -14,7 +14,7 @@ from snn_core import artifact
 from snn_core.errors import SNNError
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
-from snn_plot.saving import FILE, save_figure
+from snn_plot.saving import FILE, file_name, save_figure
 from snn_plot.units import CHOICES, Units
 
 PATH = click.Path(path_type=Path)
@@ -78,7 +78,7 @@ def plot(
         run = view(runs[0], sample_id=sample)
         scene = graphs.Scene(run=run, units=run.units(unit), network=network)
         makers = graphs.makers(scene, only=only)
-    paths = {name: folder / f"{name}.{kind}" for name in makers}
+    paths = {name: folder / f"{file_name(name)}.{kind}" for name in makers}
     for path in paths.values():  # before the first is drawn
         make_folder(path.parent)
         require_writable(path, kind=FILE, overwrite=force)
@@ -182,7 +182,7 @@ def _network(path: Path) -> Network:
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], object]]:
     """Yield a function that tells what is done; nothing is drawn unless on a terminal."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if not console.is_terminal:
         yield lambda name: None
         return
@@ -195,7 +195,7 @@ def progress(total: int) -> Iterator[Callable[[str], object]]:
 @contextmanager
 def status(text: str) -> Iterator[None]:
     """Show what is going on; nothing is drawn unless on a terminal."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if not console.is_terminal:
         yield
         return

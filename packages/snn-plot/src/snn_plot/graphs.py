@@ -140,8 +140,10 @@ def makers(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Maker]:
         missing = kind.missing(scene)
         if missing and only:
             raise DataError(f"The figure {name} cannot be drawn: {advice(missing)}.")
-        if not missing:
-            found |= kind.makers(scene)
+        own = {} if missing else kind.makers(scene)
+        if only and not own:
+            raise DataError(f"The figure {name} has nothing to show: no layer has what it draws.")
+        found |= own
     return found
 
 
@@ -175,9 +177,16 @@ def probe_files(run: RunView) -> list[Path]:
     return sorted(path for path in folder.glob("*.*") if path.suffix in (".csv", ".npz"))
 
 
-def _single(name: str, draw: Callable[[Scene], Figure]) -> Callable[[Scene], Mapping[str, Maker]]:
-    """Return the maker of one figure of a run."""
-    return lambda scene: {name: partial(draw, scene)}
+def _single(
+    name: str, draw: Callable[[Scene], Figure], *, has: str = ""
+) -> Callable[[Scene], Mapping[str, Maker]]:
+    """Return what makes a figure of the whole run, or of all layers that have an attribute.
+
+    There is none if no layer has it, as the rates of a network without hidden layers.
+    """
+    return lambda scene: (
+        {} if has and not of_layers(scene.run, has) else {name: partial(draw, scene)}
+    )
 
 
 def _per_layer(
@@ -361,6 +370,7 @@ KINDS: Mapping[str, Kind] = {
         makers=_single(
             "spikecount_vs_time",
             lambda s: plot_spikecount_vs_time(of_layers(s.run, "spikes_b_t"), units=s.units),
+            has="spikes_b_t",
         ),
         needs=(TRAINS,),
     ),
@@ -400,7 +410,9 @@ KINDS: Mapping[str, Kind] = {
         ),
         needs=("mem",),
     ),
-    "activations": Kind(makers=_single("activations", _network_activations), needs=(WANTED,)),
+    "activations": Kind(
+        makers=_single("activations", _network_activations, has="activations_l"), needs=(WANTED,)
+    ),
     "layer_activity": Kind(
         makers=_per_layer("layer_activity", _activity, has="rates_l"), needs=(TRAINS,)
     ),
@@ -430,6 +442,7 @@ KINDS: Mapping[str, Kind] = {
             lambda s: plot_network_correlations(
                 of_layers(s.run, "points_p"), of_layers(s.run, "expected_p"), units=s.units
             ),
+            has="points_p",
         ),
         needs=(TRAINS, WANTED),
     ),
@@ -437,6 +450,7 @@ KINDS: Mapping[str, Kind] = {
         makers=_single(
             "pearson_coefficients",
             lambda s: plot_pearson_coefficients(of_layers(s.run, "pearson_b")),
+            has="pearson_b",
         ),
         needs=(TRAINS, WANTED),
     ),
@@ -447,12 +461,16 @@ KINDS: Mapping[str, Kind] = {
         needs=(TRAINS,),
     ),
     "hist": Kind(makers=_per_layer("hist", _hist, has="points_p"), needs=(TRAINS,)),
-    "activ_hist": Kind(makers=_single("activ_hist", _activ_hist), needs=(WANTED,)),
+    "activ_hist": Kind(
+        makers=_single("activ_hist", _activ_hist, has="expected_p"), needs=(WANTED,)
+    ),
     "max_activ_hist": Kind(
         makers=_per_layer("max_activ_hist", _max_activ_hist, has="max_activations_b"),
         needs=(WANTED,),
     ),
-    "hist_combined": Kind(makers=_single("hist_combined", _hist_combined), needs=(TRAINS,)),
+    "hist_combined": Kind(
+        makers=_single("hist_combined", _hist_combined, has="points_p"), needs=(TRAINS,)
+    ),
     "weight_distribution": Kind(
         makers=_single(
             "weight_distribution",

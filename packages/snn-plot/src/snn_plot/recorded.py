@@ -15,6 +15,7 @@ import numpy as np
 
 from snn_core.codes import CODES, SpikeCode, spiketrains_to_rates
 from snn_core.errors import ArtifactError, SettingsError
+from snn_core.reading import printable
 from snn_core.running.result import ARRAYS, BatchArrays, RunFolder, RunResult
 from snn_core.typing import Array, Float64, Int64, PathLikeStr
 from snn_plot.correlation import pearson_b
@@ -146,7 +147,9 @@ def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> Ru
         return _collect(source.metadata, _batches_of(source), "run", sample_id)
     folder = RunFolder(source)
     path = Path(source)
-    return _collect(folder.metadata(), folder.batches(), path.resolve().name, sample_id, path)
+    return _collect(
+        folder.metadata(), folder.batches(), printable(path.resolve().name), sample_id, path
+    )
 
 
 def _batches_of(result: RunResult) -> Iterator[BatchArrays]:

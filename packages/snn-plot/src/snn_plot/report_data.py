@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -335,5 +334,5 @@ def provenance(run: RunView) -> dict[str, Any]:
         "simulation time": f"{run.result.simulate_s:.2f} s "
         f"({run.result.us_per_sample_step:.1f} µs per sample and step)",
         **{f"version of {name}": value for name, value in versions.items()},
-        "folder": str(Path(run.path).resolve().name) if run.path else "",
+        "folder": run.name if run.path else "",
     }

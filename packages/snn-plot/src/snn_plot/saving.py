@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,26 @@ _KEYS = {".png": "Software", ".pdf": "Creator", ".svg": "Creator"}
 
 LARGEST = 2**28
 """Bytes of the largest file that is searched for the mark."""
+
+
+_LONGEST = 100
+
+
+def file_name(name: str) -> str:
+    """Return a figure's name as a path that stays inside its folder and that file systems take.
+
+    Slashes make folders. Parts that are too long are cut and get a number that tells them apart.
+    """
+    return "/".join(_part(part) for part in name.split("/"))
+
+
+def _part(part: str) -> str:
+    safe = re.sub(r'[\x00-\x1f<>:"\\|?*]', "_", part)
+    if safe.strip(". ") == "":  # "..", and nothing at all
+        return "_" * max(len(safe), 1)
+    if len(os.fsencode(safe)) <= _LONGEST:
+        return safe
+    return f"{safe[: _LONGEST // 4]}-{hashlib.sha256(part.encode()).hexdigest()[:8]}"
 
 
 def is_figure(path: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,6 +27,11 @@ from snn_plot.report import asset, report_html
 HOST = "127.0.0.1"
 DEEPEST = 6
 """How many folders deep runs are looked for."""
+
+_ERRORS = "surrogateescape"
+"""How names of folders that are not UTF-8 get into an address and back."""
+
+_BACK = '<a href="/">All runs</a>'
 
 Announce = Callable[[str], Any]
 
@@ -62,14 +67,11 @@ def find_runs(root: Path) -> list[Listed]:
 
 def _list_run(name: str, folder: Path) -> Listed:
     try:
-        metadata = RunFolder(folder).metadata()
-        identity = metadata["identity"]
+        stored = RunFolder(folder)
+        identity = stored.metadata()["identity"]
         figures = {"simulator": identity["simulator"], "samples": identity["samples"]}
-        summary = folder / "summary.json"
-        if summary.exists():
-            figures |= json.loads(summary.read_text(encoding="utf-8"))
-        return Listed(name=name, path=folder, figures=figures)
-    except (SNNError, OSError, ValueError, KeyError, TypeError) as error:
+        return Listed(name=name, path=folder, figures=figures | stored.summary())
+    except SNNError as error:
         return Listed(name=name, path=folder, figures={}, problem=str(error))
 
 
@@ -89,7 +91,9 @@ def index_html(root: Path, runs: list[Listed]) -> str:
         shown = [_score(run.figures, key) for key in scores]
         shown += [_cell(run.figures.get(column)) for column in columns]
         cells = "".join(f"<td>{cell}</td>" for cell in shown)
-        rows.append(f'<tr><th><a href="/run/{quote(run.name)}">{name}</a></th>{cells}</tr>')
+        rows.append(
+            f'<tr><th><a href="/run/{quote(run.name, errors=_ERRORS)}">{name}</a></th>{cells}</tr>'
+        )
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     if not runs:
         body = "<p>No run was found here: none was finished with <code>snn run -o</code>.</p>"
@@ -178,7 +182,7 @@ def _state(folder: Path) -> str:
     """Return a value that changes when a run goes on."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     text = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -190,23 +194,29 @@ class _Handler(BaseHTTPRequestHandler):
         if host not in (HOST, "localhost"):
             self._send(HTTPStatus.FORBIDDEN, "This server answers this machine alone.")
             return
-        path = unquote(urlsplit(self.path).path)
-        runs = find_runs(self.server.root)
-        if path == "/":
-            self._send(HTTPStatus.OK, index_html(self.server.root, runs))
-            return
-        chosen = [run for run in runs if path == f"/run/{run.name}"]
-        if not chosen:
-            self._send(HTTPStatus.NOT_FOUND, 'There is no such run. <a href="/">All runs</a>')
-            return
         try:
-            self._send(HTTPStatus.OK, self.server.report(chosen[0]))
+            self._send(*self._answer(unquote(urlsplit(self.path).path, errors=_ERRORS)))
+        except ConnectionError:  # the browser went away
+            self.close_connection = True
+
+    def _answer(self, path: str) -> tuple[HTTPStatus, str]:
+        """Return status and page, whatever the runs hold."""
+        try:
+            runs = find_runs(self.server.root)
+            if path == "/":
+                return HTTPStatus.OK, index_html(self.server.root, runs)
+            chosen = [run for run in runs if path == f"/run/{run.name}"]
+            if not chosen:
+                return HTTPStatus.NOT_FOUND, f"There is no such run. {_BACK}"
+            return HTTPStatus.OK, self.server.report(chosen[0])
         except SNNError as error:
-            said = f'{html.escape(str(error))} <a href="/">All runs</a>'
-            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, said)
+            said = str(error)
+        except Exception as error:  # noqa: BLE001 - a page is all that a browser shows
+            said = f"This page cannot be made ({type(error).__name__}: {error})."
+        return HTTPStatus.INTERNAL_SERVER_ERROR, f"{html.escape(said)} {_BACK}"
 
     def _send(self, status: HTTPStatus, page: str) -> None:
-        body = page.encode()
+        body = page.encode(errors="backslashreplace")
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

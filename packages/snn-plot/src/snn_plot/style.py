@@ -51,6 +51,7 @@ _RC: Any = {
     "lines.linewidth": 1.0,
     "patch.linewidth": 0.6,
     "axes.prop_cycle": mpl.cycler(color=PALETTE),  # type: ignore[attr-defined]
+    "text.parse_math": False,  # names of layers and classes are text
     "figure.dpi": 200,
     "savefig.dpi": "figure",
     "figure.facecolor": "white",
@@ -68,9 +69,20 @@ def styled(plot: Plot) -> Plot:
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(_RC)
-            return plot(*arguments, **options)
+            figure = plot(*arguments, **options)
+            _show_powers(figure)
+            return figure
 
     return draw  # type: ignore[return-value]
+
+
+def _show_powers(figure: Figure) -> None:
+    """Let the numbers of logarithmic axes be formulas, which no other text is."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() in ("log", "symlog"):
+                for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                    tick.label1.set_parse_math(True)
 
 
 def new_figure(*, height: float = 2.4, width: float = COLUMN_WIDTH) -> Figure:

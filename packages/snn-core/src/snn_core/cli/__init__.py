@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import click
 
+from snn_core.cli.signals import ended_by_signals
 from snn_core.errors import SNNError, SNNWarning
 from snn_core.files import explain_failures
 
@@ -77,7 +78,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
-        with _error_boundary(), _warnings_in_one_line():
+        with _error_boundary(), _warnings_in_one_line(), ended_by_signals():
             return super().invoke(ctx)
 
 
@@ -92,6 +93,13 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, nowhere)
 
 
+def _say(text: str) -> None:
+    """Write on standard error; names of files and layers in the text are not obeyed."""
+    from snn_core.reading import printable  # which `snn --help` does without
+
+    click.echo(printable(text), err=True)
+
+
 @contextmanager
 def _error_boundary() -> Iterator[None]:
     """Turn errors that users can cause into a short message and exit status 2.
@@ -104,7 +112,7 @@ def _error_boundary() -> Iterator[None]:
             sys.stdout.flush()
     except SNNError as error:
         with suppress(OSError):  # standard error may be closed, too
-            click.echo(f"Error: {error}", err=True)
+            _say(f"Error: {error}")
         _close_broken_output()
         raise click.exceptions.Exit(2) from None
 
@@ -136,7 +144,7 @@ def _warnings_in_one_line() -> Iterator[None]:
 
         def echo(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, SNNWarning):
-                click.echo(f"Warning: {message}", err=True)
+                _say(f"Warning: {message}")
             else:
                 show(message, category, *place, **more)
 

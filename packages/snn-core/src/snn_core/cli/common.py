@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from snn_core.cli.signals import StopRequest, stop_requested
 from snn_core.codes import set_timesteps
 from snn_core.operations import format_operations
 from snn_core.parsing.base import ModelName
@@ -26,9 +25,6 @@ from snn_core.simulation import registry
 from snn_core.simulation.tasks import TASKS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-INTERRUPTED = 130
-"""Exit status of a run that Ctrl-C stopped, as shells report it."""
 
 MOST_CLASSES = 20
 """Names of classes that are printed."""
@@ -88,12 +84,12 @@ class _Results(Console):
 
 def stdout_console() -> Console:
     """Return a console for results."""
-    return _Results(highlight=False)
+    return _Results(highlight=False, markup=False)
 
 
 def stderr_console() -> Console:
     """Return a console on standard error, so that standard output holds results alone."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def simulation_options(samples: str) -> Callable[[Command], Command]:
@@ -167,24 +163,13 @@ def with_flags(
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether Ctrl-C was pressed; a second one aborts at once."""
-    pressed = False
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-        stderr_console().print(
-            "Stopping after the current step; press Ctrl-C again to abort at once."
-        )
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+def interruptible() -> Iterator[StopRequest]:
+    """Yield what tells whether a signal asked to stop; a second one aborts at once."""
+    with stop_requested(
+        "Stopping after the current step; press Ctrl-C again to abort at once.",
+        stderr_console().print,
+    ) as request:
+        yield request
 
 
 @contextmanager

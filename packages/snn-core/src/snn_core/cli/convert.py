@@ -20,7 +20,7 @@ from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.data.preparation import describe_entry
 from snn_core.errors import DataError
-from snn_core.files import hash_file, require_writable
+from snn_core.files import find_leftovers, hash_file, remove_leftovers, require_writable
 from snn_core.ir import Network
 from snn_core.parsing import Parsed, read
 from snn_core.parsing.base import ModelName
@@ -135,9 +135,9 @@ def convert(
         _show(done, output, preset_name)
     elif test is None:
         click.echo(json.dumps(_figures(done, output)))
-    result = None
+    status = 0
     if test is not None:
-        result = run_and_show(
+        result, status = run_and_show(
             done.network,
             done.network.settings_for(),
             simulator=simulator,
@@ -151,8 +151,8 @@ def convert(
             common.print_result(result, as_json=False)
     if done.skipped and not as_json:
         click.echo(f"Left out: {'; '.join(done.skipped)}.")
-    if result is not None and result.interrupted:
-        raise SystemExit(common.INTERRUPTED)
+    if status:
+        raise SystemExit(status)
 
 
 def _require_room(output: Path, results: Path | None, *, force: bool, resume: bool) -> None:
@@ -168,7 +168,11 @@ def _require_room(output: Path, results: Path | None, *, force: bool, resume: bo
 
 
 def _write(network: Network, output: Path, *, force: bool, resume: bool, **parts: Any) -> None:
-    """Write the artifact. A run that goes on finds its own, which is the same again."""
+    """Write the artifact. A run that goes on finds its own, which is the same again.
+
+    What a killed conversion left half-written beside it goes.
+    """
+    remove_leftovers(find_leftovers(output))
     if resume and output.exists() and output.read_bytes() == dumps(network, **parts):
         return
     save(network, output, overwrite=force, **parts)

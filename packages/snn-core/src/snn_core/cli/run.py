@@ -49,7 +49,7 @@ def run(
     network = load(artifact)
     settings = common.read_settings(settings_file, network.settings_for())
     settings = common.with_flags(settings, stage="run", timesteps=timesteps, **flags)
-    result = run_and_show(
+    result, status = run_and_show(
         network,
         network.settings_for(settings),
         simulator=simulator or settings.simulation.simulator,
@@ -59,8 +59,8 @@ def run(
     )
     _describe_samples(result)
     common.print_result(result, as_json=as_json)
-    if result.interrupted:
-        raise SystemExit(common.INTERRUPTED)
+    if status:
+        raise SystemExit(status)
 
 
 def _describe_samples(result: RunResult) -> None:
@@ -80,8 +80,13 @@ def run_and_show(
     data: Path,
     output: Path | None,
     resume: bool,
-) -> RunResult:
-    """Simulate with a progress bar; Ctrl-C stops after the current step."""
+) -> tuple[RunResult, int]:
+    """Simulate with a progress bar; Ctrl-C stops after the current step.
+
+    Returns
+    -------
+    The result, and the exit status: 0 unless a signal stopped the run.
+    """
     with common.interruptible() as stop, common.progress_bar(simulator) as progress:
         try:
             result = simulate(
@@ -96,10 +101,10 @@ def run_and_show(
             )
         except StopSimulation:
             common.stderr_console().print("Stopped before the first batch was finished.")
-            raise SystemExit(common.INTERRUPTED) from None
+            raise SystemExit(stop.status) from None
     for name, value in result.metadata.get("details", {}).items():
         common.stderr_console().print(f"{simulator}: {name}: {value}", markup=False)
     if result.interrupted:
         kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
         common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
-    return result
+    return result, stop.status if result.interrupted else 0

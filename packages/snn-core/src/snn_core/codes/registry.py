@@ -16,6 +16,7 @@ from snn_core.codes.pattern import Pattern
 from snn_core.errors import SettingsError
 from snn_core.ir import Network
 from snn_core.settings import Settings, Stage
+from snn_core.settings.tree import MOST_STEPS
 from snn_core.typing import Array, Float32, Int8
 
 _ALL: tuple[type[SpikeCode], ...] = (
@@ -76,6 +77,8 @@ def set_timesteps(
             f"from conversion.{code.steps_setting}. Set that instead."
         )
     dt_ms = settings.simulation.dt if dt_ms is None else dt_ms
+    if timesteps > MOST_STEPS:
+        raise SettingsError(f"Found more than {MOST_STEPS} time steps; expected fewer.")
     tree: dict[str, dict[str, Any]] = {
         "simulation": {"duration": timesteps * dt_ms, "dt": dt_ms},
     }

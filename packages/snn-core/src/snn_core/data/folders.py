@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from snn_core.errors import DataError, warn
+from snn_core.reading import printable, while_reading
 from snn_core.typing import Array
 
 
@@ -124,7 +126,7 @@ def _name_classes(labels: Mapping[str, int]) -> tuple[str, ...]:
     """Return the name of each class; several folders may make up one, or none."""
     numbers = range(max(labels.values()) + 1)
     names = [" or ".join(name for name, i in labels.items() if i == number) for number in numbers]
-    return tuple(name or str(number) for number, name in enumerate(names))
+    return tuple(printable(name) or str(number) for number, name in enumerate(names))
 
 
 def hash_files(files: Files, folder: Path) -> str:
@@ -132,13 +134,14 @@ def hash_files(files: Files, folder: Path) -> str:
     digest = hashlib.sha256()
     for i, path in enumerate(files.paths):
         label = "" if files.labels_b is None else files.labels_b[i]
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{label}\0".encode())
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
-        digest.update(f"{len(content)}\0".encode())
-        digest.update(content)
+        name = path.relative_to(folder).as_posix()
+        digest.update(os.fsencode(f"{name}\0{label}\0"))  # names need not be UTF-8
+        with while_reading(path, error=DataError, advice="copy it again"):
+            size = path.stat().st_size
+            digest.update(f"{size}\0".encode())
+            with path.open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
     return digest.hexdigest()
 
 

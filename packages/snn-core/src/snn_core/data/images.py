@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.preparation import describe_preparation
 from snn_core.errors import DataError
+from snn_core.reading import spend, while_reading
 from snn_core.settings import DatagenKwargs, InputSettings
 from snn_core.typing import Array, Float32, Shape
 
@@ -27,6 +29,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".g
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
 _MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
+_CHANNELS = 4
+"""Bytes of a pixel at most."""
 _EPSILON = 1e-6
 """Added to standard deviations, as Keras does."""
 
@@ -101,12 +105,13 @@ def _decode(path: Path, settings: InputSettings) -> Array:
         raise DataError(
             f"{path} is an image, which needs Pillow: python -m pip install 'snn-core[images]'."
         ) from error
-    try:
+    advice = "it is damaged or no image: remove it, or copy it again"
+    with while_reading(path, error=DataError, advice=advice), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=_FORMATS) as image:
+            spend(_CHANNELS * image.width * image.height, "the image")
             image_hwc = np.asarray(_convert(image, path, settings))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}).") from error
 
 
 def _convert(image: Image, path: Path, settings: InputSettings) -> Image:

@@ -60,6 +60,15 @@ def _walk(network: Network, x_b_l: Shaped[Array, "b *l"]) -> Iterator[tuple[str,
         yield layer.name, y
 
 
+def _require_finite(name: str, values_b_l: Array) -> None:
+    # Both pass on what is not a number, and need no array of the same size.
+    if values_b_l.size and not np.isfinite([values_b_l.min(), values_b_l.max()]).all():
+        raise DataError(
+            f"Layer {name!r} computes infinite values, or ones that are no numbers, from these "
+            f"samples; check their range and the model's weights."
+        )
+
+
 def layer_values(
     network: Network, x_b_l: Shaped[Array | LazySamples, "b *l"], *, batch_size: int = MICRO_BATCH
 ) -> Iterator[tuple[str, Array]]:
@@ -70,12 +79,15 @@ def layer_values(
     Raises
     ------
     DataError
-        If the samples do not have the shape of the network's input.
+        If the samples do not have the shape of the network's input, or a layer computes infinite
+        values from them.
     """
     check_shape(network, x_b_l)
     for start in range(0, len(x_b_l), batch_size):
         advance(start, len(x_b_l))
-        yield from _walk(network, x_b_l[start : start + batch_size])
+        for name, values_b_l in _walk(network, x_b_l[start : start + batch_size]):
+            _require_finite(name, values_b_l)
+            yield name, values_b_l
 
 
 def predict(
@@ -196,6 +208,12 @@ def check_shape(network: Network, x_b_l: Array | LazySamples) -> None:
         )
 
 
+_MISFITS = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError,
+)  # fmt: skip
+"""What computing with shapes and settings that don't fit together leads to."""
+
+
 def check_consistent(network: Network) -> None:
     """Push an empty sample through the network to see that all shapes and settings fit together.
 
@@ -212,7 +230,7 @@ def check_consistent(network: Network) -> None:
             y = drive(layer, [values[name] for name in layer.inputs])
             if isinstance(layer, Spiking):
                 y = layer.activation(y) / layer.threshold + layer.v_init
-        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except _MISFITS as error:
             raise ParseError(f"Layer {layer.name!r} does not fit its input: {error}.") from error
         if y.shape[1:] != layer.output_shape:
             raise ParseError(

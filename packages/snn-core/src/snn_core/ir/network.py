@@ -10,11 +10,31 @@ from typing import Any
 
 from snn_core.errors import ParseError
 from snn_core.ir.input_data import InputData
-from snn_core.ir.layers import Input, Layer, Spiking, rebuild
+from snn_core.ir.layers import Add, Concatenate, Input, Layer, Spiking, rebuild
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr, Shape
 
 READOUTS = ("counts", "membrane")
+
+
+LONGEST_NAME = 4000
+"""Letters of a layer's name, which nested models make long."""
+
+
+def require_name(name: object) -> None:
+    """Make sure that a layer's name can be shown and can name files.
+
+    Raises
+    ------
+    ParseError
+        If it is too long, or holds control characters or halves of characters.
+    """
+    if not isinstance(name, str) or not name.isprintable() or len(name) > LONGEST_NAME:
+        shown = repr(name)[:80]
+        raise ParseError(
+            f"Found a layer of the name {shown}; expected printable characters, at most "
+            f"{LONGEST_NAME}. Rename the layer."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,7 +62,8 @@ class Network:
     Raises
     ------
     ParseError
-        If names repeat, an inbound layer is missing or comes later, or there is not exactly one
+        If names repeat, a layer reads from more layers than its kind can, an inbound layer is
+        missing or comes later, or there is not exactly one
         input and one output.
     """
 
@@ -57,8 +78,14 @@ class Network:
         object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
         seen: set[str] = set()
         for layer in self.layers:
+            require_name(layer.name)
             if layer.name in seen:
                 raise ParseError(f"Layer name {layer.name!r} occurs twice; names must be unique.")
+            if len(layer.inputs) > 1 and not isinstance(layer, (Add, Concatenate)):
+                raise ParseError(
+                    f"Layer {layer.name!r} ({layer.kind}) reads from {len(layer.inputs)} layers; "
+                    f"expected one."
+                )
             for name in layer.inputs:
                 if name not in seen:
                     raise ParseError(
@@ -123,8 +150,8 @@ class Network:
 
     @property
     def output(self) -> Layer:
-        """The layer nothing reads from."""
-        return next(layer for layer in self.layers if not self._outbound[layer.name])
+        """The layer nothing reads from, which comes last."""
+        return self.layers[-1]
 
     def inbound(self, name: str) -> tuple[Layer, ...]:
         """Return the layers that a layer reads from, in the order of its inputs."""

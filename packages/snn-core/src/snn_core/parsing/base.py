@@ -21,6 +21,7 @@ from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.passes import run_structural
 from snn_core.phases import phase
+from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -175,7 +176,7 @@ class Parsed:
 
         It is read again, as few need it and its weights take as much memory as the network's.
         """
-        dialect = self.parser.parse(self.source, input_shape=self.input_shape)
+        dialect = _parse_with(self.parser, self.source, self.input_shape)
         return dialect.replace(input_data=self.network.input_data)
 
 
@@ -219,8 +220,17 @@ def read(
         With every part of the model that cannot be converted.
     """
     source, parser = choose(source, parsers)
-    network = run_structural(parser.parse(source, input_shape=input_shape))
+    network = run_structural(_parse_with(parser, source, input_shape))
     return Parsed(source=source, parser=parser, input_shape=input_shape, network=network)
+
+
+def _parse_with(parser: Parser, source: Any, input_shape: Shape | None) -> Network:
+    """Return what a parser reads; what damage in a file leads to becomes a `ParseError`."""
+    if not isinstance(source, (str, PathLike)):
+        return parser.parse(source, input_shape=input_shape)
+    advice = f"copy it again or save it again; it was read by the parser {parser.name!r}"
+    with while_reading(Path(source), error=ParseError, advice=advice):
+        return parser.parse(source, input_shape=input_shape)
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

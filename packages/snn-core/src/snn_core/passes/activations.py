@@ -25,7 +25,7 @@ from snn_core.ir import (
     ZeroPadding2D,
 )
 from snn_core.ir.activations import per_channel
-from snn_core.passes.edit import exchange, reads_alone, remove
+from snn_core.passes.edit import Draft, reads_alone
 
 _OF_POSITIVES = (QuantizedReLU, BinarySigmoid)
 """Activations that only see the positive part of what they are applied to."""
@@ -39,19 +39,19 @@ def fuse_activations(network: Network) -> Network:
     unrectified values are needed too, an `Add` with one input carries the activation. Softmax and
     sigmoid inside the network stay, for the check to report.
     """
-    before = network
-    for layer in before.layers:
+    draft = Draft(network)
+    for layer in network.layers:
         if isinstance(layer, ActivationLayer):
-            network = _fuse(network, layer.name)
-    return network
+            _fuse(draft, layer.name)
+    return draft.finish()
 
 
-def _fuse(network: Network, name: str) -> Network:
+def _fuse(network: Draft, name: str) -> None:
     layer = network[name]
     if not isinstance(layer, ActivationLayer) or layer.activation.is_linear:
-        return network  # the latter is for drop_inert
+        return  # the latter is for drop_inert
     if isinstance(layer.activation, OUTPUT_ONLY) and not _is_only_reshaped_after(network, name):
-        return network
+        return
     if isinstance(layer.activation, Softmax):
         producer, alone = network.inbound(name)[0], reads_alone(network, layer.inputs[0])
     else:
@@ -59,10 +59,12 @@ def _fuse(network: Network, name: str) -> Network:
     if isinstance(producer, Spiking):
         fused = combine(producer.activation, layer.activation)
         if fused == producer.activation and not isinstance(fused, Softmax):
-            return remove(network, [name], note=f"dropped {name}: {producer.name} is rectified")
+            network.remove(name, note=f"dropped {name}: {producer.name} is rectified")
+            return
         if fused is not None and alone:
-            network = network.replace(replace(producer, activation=fused))
-            return remove(network, [name], note=f"fused {name} into {producer.name}")
+            network.replace(replace(producer, activation=fused))
+            network.remove(name, note=f"fused {name} into {producer.name}")
+            return
     neurons = Add(
         name=name,
         inputs=layer.inputs,
@@ -70,10 +72,10 @@ def _fuse(network: Network, name: str) -> Network:
         weight_nc=np.ones(1, np.float32),
         activation=layer.activation,
     )
-    return exchange(network, {name: [neurons]}, note=f"gave {name} neurons of its own")
+    network.exchange({name: [neurons]}, note=f"gave {name} neurons of its own")
 
 
-def _find_producer(network: Network, name: str) -> tuple[Layer, bool]:
+def _find_producer(network: Draft, name: str) -> tuple[Layer, bool]:
     """Return the layer whose values a rectification reads, and whether nothing else reads them."""
     alone = True
     # Padding adds zeros: frameworks take the sign of 0 for -1, and its sigmoid is 1/2.
@@ -102,7 +104,7 @@ def combine(inner: Activation, outer: Activation) -> Activation | None:
     return None
 
 
-def _is_only_reshaped_after(network: Network, name: str) -> bool:
+def _is_only_reshaped_after(network: Draft, name: str) -> bool:
     """Return whether nothing but reshapes lies between a layer and the output."""
     readers = network.outbound(name)
     return all(

@@ -34,18 +34,18 @@ from snn_core.ir import (
 )
 from snn_core.ir.blocks import blocks, fill_by_blocks
 from snn_core.ir.shapes import axis_padding, count, resolve_padding
-from snn_core.passes.edit import exchange, keeps_channels, reads_alone, remove
-from snn_core.passes.spiking import nonnegative_layers
+from snn_core.passes.edit import Draft, keeps_channels, reads_alone
+from snn_core.passes.spiking import is_nonnegative
 from snn_core.typing import Array, Shape
 
 
 def fold_batch_normalization(network: Network) -> Network:
     """Fold every `BatchNormalization` into weights, or turn it into a relay."""
-    before = network
-    for layer in before.layers:
+    draft = Draft(network)
+    for layer in network.layers:
         if isinstance(layer, BatchNormalization):
-            network = _fold(network, layer.name)
-    return network
+            _fold(draft, layer.name)
+    return draft.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +61,37 @@ class _Affine:
         return _Affine(np.tile(self.gain_c, times), np.tile(self.offset_c, times))
 
 
-def _fold(network: Network, name: str) -> Network:
+def _fold(network: Draft, name: str) -> None:
     layer = network[name]
     if not isinstance(layer, BatchNormalization):  # excluded by the caller
-        return network
+        return
     affine = _along_channels(layer)
     if affine is not None:
         before = _fold_into_source(network, name, affine)
         if before:
-            network = network.replace(*before)
-            return remove(network, [name], note=f"folded {name} into {before[-1].name}")
+            network.replace(*before)
+            network.remove(name, note=f"folded {name} into {before[-1].name}")
+            return
         readers = _fold_into_readers(network, name, affine)
         if readers:
-            network = network.replace(*readers.values())
-            return remove(network, [name], note=f"folded {name} into {', '.join(readers)}")
+            network.replace(*readers.values())
+            network.remove(name, note=f"folded {name} into {', '.join(readers)}")
+            return
         following = _fold_into_maps(network, name, affine)
         if following:
-            network = network.replace(*following)
+            network.replace(*following)
             names = ", ".join(map_.name for map_ in following)
-            return remove(network, [name], note=f"folded {name} into {names}")
+            network.remove(name, note=f"folded {name} into {names}")
+            return
         reader = _movable_behind(network, name)
         if reader:
-            network = _fold(_move_behind(network, name, reader, affine), reader)
-            return _fold(network, name) if name in network else network
-    return exchange(
-        network, {name: _relay(layer, affine)}, note=f"turned {name} into a relay without neurons"
+            _move_behind(network, name, reader, affine)
+            _fold(network, reader)
+            if name in network:
+                _fold(network, name)
+            return
+    network.exchange(
+        {name: _relay(layer, affine)}, note=f"turned {name} into a relay without neurons"
     )
 
 
@@ -100,7 +106,7 @@ def _along_channels(layer: BatchNormalization) -> _Affine | None:
     return _Affine(gain_c, offset_c)
 
 
-def _fold_into_source(network: Network, name: str, affine: _Affine) -> list[Layer]:
+def _fold_into_source(network: Draft, name: str, affine: _Affine) -> list[Layer]:
     """Return the linear weighted layer before a map with the map in its weights, if there is one.
 
     Max pooling in between, which then reads mapped values, comes before it in the list.
@@ -119,7 +125,7 @@ def _fold_into_source(network: Network, name: str, affine: _Affine) -> list[Laye
             found.append(_turn(layer, affine))
 
 
-def _commutes(network: Network, layer: Layer) -> bool:
+def _commutes(network: Draft, layer: Layer) -> bool:
     """Return whether mapping a layer's inputs is the same as mapping its outputs.
 
     That holds for means, copies and, with `_turn`, for maxima.
@@ -140,7 +146,7 @@ def _turn(pool: MaxPooling2D, affine: _Affine) -> MaxPooling2D:
     return replace(pool, sign_c=None if (sign_c == 1).all() else sign_c)
 
 
-def _fold_into_maps(network: Network, name: str, affine: _Affine) -> list[BatchNormalization]:
+def _fold_into_maps(network: Draft, name: str, affine: _Affine) -> list[BatchNormalization]:
     """Return all layers after a map, if they are maps as well, with this one in them."""
     found: list[BatchNormalization] = []
     for reader in network.outbound(name):
@@ -158,19 +164,18 @@ def _fold_into_maps(network: Network, name: str, affine: _Affine) -> list[BatchN
     return found
 
 
-def _movable_behind(network: Network, name: str) -> str | None:
+def _movable_behind(network: Draft, name: str) -> str | None:
     """Return a reader behind which a map makes max pooling one of values that are never negative.
 
     That reader is the pool, or a reshape in front of it. A pool with a rectifier of its own takes
     mapped values as they are.
     """
-    rates = network[name].inputs[0] in nonnegative_layers(network)
-    if not rates:
+    if not is_nonnegative(network, network[name].inputs[0]):
         return None
     return next((r.name for r in network.outbound(name) if _leads_to_pool(network, r)), None)
 
 
-def _leads_to_pool(network: Network, layer: Layer) -> bool:
+def _leads_to_pool(network: Draft, layer: Layer) -> bool:
     if not _commutes(network, layer) or isinstance(layer, (AveragePooling2D, UpSampling2D)):
         return False
     readers = network.outbound(layer.name)
@@ -179,7 +184,7 @@ def _leads_to_pool(network: Network, layer: Layer) -> bool:
     return any(_leads_to_pool(network, reader) for reader in readers)
 
 
-def _move_behind(network: Network, name: str, reader: str, affine: _Affine) -> Network:
+def _move_behind(network: Draft, name: str, reader: str, affine: _Affine) -> None:
     """Let a reader of a map read what the map reads, and map what it returns.
 
     The map behind takes the reader's name; the old one goes if nothing else reads it.
@@ -197,10 +202,10 @@ def _move_behind(network: Network, name: str, reader: str, affine: _Affine) -> N
     )
     rest = [] if reads_alone(network, name) else [network[name]]
     note = f"moved {name} behind {reader}"
-    return exchange(network, {name: rest, reader: [moved, behind]}, note=note)
+    network.exchange({name: rest, reader: [moved, behind]}, note=note)
 
 
-def _fold_into_readers(network: Network, name: str, affine: _Affine) -> dict[str, Weighted]:
+def _fold_into_readers(network: Draft, name: str, affine: _Affine) -> dict[str, Weighted]:
     """Return all layers after a map with the map in their weights; empty if one cannot take it."""
     found: dict[str, Weighted] = {}
     readers = network.outbound(name)
@@ -220,7 +225,7 @@ def _fold_into_readers(network: Network, name: str, affine: _Affine) -> dict[str
     return found
 
 
-def _takes_offset(network: Network, layer: Weighted, affine: _Affine) -> bool:
+def _takes_offset(network: Draft, layer: Weighted, affine: _Affine) -> bool:
     """Return whether every output sums over all taps, so that the offset is the same everywhere."""
     if not affine.offset_c.any() or isinstance(layer, Dense):
         return True

@@ -11,7 +11,7 @@ from snn_core.ir import (
     Network,
     Reshape,
 )
-from snn_core.passes.edit import exchange, reads_alone, remove
+from snn_core.passes.edit import Draft, exchange, reads_alone, remove
 
 
 def drop_inert(network: Network) -> Network:
@@ -34,13 +34,14 @@ def _is_inert(network: Network, layer: Layer) -> bool:
 
 def merge_reshapes(network: Network) -> Network:
     """Replace chains of reshapes by the last of them, and remove those without effect."""
-    before = network
+    before, draft = network, Draft(network)
     for layer in before.layers[1:]:
-        (source, *_) = network.inbound(layer.name)
+        (source, *_) = draft.inbound(layer.name)
         if not isinstance(layer, (Flatten, Reshape)) or not isinstance(source, (Flatten, Reshape)):
             continue
-        if reads_alone(network, source.name):
-            network = remove(network, [source.name])
+        if reads_alone(draft, source.name):
+            draft.remove(source.name)
+    network = draft.finish()
     empty = [
         layer.name
         for layer in network.layers[1:]

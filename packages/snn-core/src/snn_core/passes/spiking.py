@@ -27,6 +27,7 @@ from snn_core.ir import (
     Weighted,
 )
 from snn_core.passes.activations import combine
+from snn_core.passes.edit import Graph
 
 _NONNEGATIVE = (ReLU, QuantizedReLU, Softmax, BinarySigmoid)
 _POOLING = (AveragePooling2D, MaxPooling2D, UpSampling2D)
@@ -36,17 +37,35 @@ def nonnegative_layers(network: Network) -> frozenset[str]:
     """Return the layers whose values cannot be negative, whatever the input."""
     found: set[str] = set()
     for layer in network:
-        activation = getattr(layer, "activation", None)
-        if isinstance(activation, _NONNEGATIVE) or (
-            layer.inputs
-            and all(name in found for name in layer.inputs)
-            and (
-                isinstance(layer, (*REARRANGING, *_POOLING))
-                or (isinstance(layer, Add) and bool((layer.weight_nc >= 0).all()))
-            )
-        ):
+        inner = layer.inputs and all(name in found for name in layer.inputs)
+        if _rectifies(layer) or (inner and _keeps_sign(layer)):
             found.add(layer.name)
     return frozenset(found)
+
+
+def is_nonnegative(network: Graph, name: str) -> bool:
+    """Return whether a layer's values cannot be negative; only what leads to it is looked at."""
+    waiting, seen = [name], {name}
+    while waiting:
+        layer = network[waiting.pop()]
+        if _rectifies(layer):
+            continue
+        if not layer.inputs or not _keeps_sign(layer):
+            return False
+        waiting += [source for source in layer.inputs if source not in seen]
+        seen.update(layer.inputs)
+    return True
+
+
+def _rectifies(layer: Layer) -> bool:
+    return isinstance(getattr(layer, "activation", None), _NONNEGATIVE)
+
+
+def _keeps_sign(layer: Layer) -> bool:
+    """Return whether a layer makes no negative values of others."""
+    return isinstance(layer, (*REARRANGING, *_POOLING)) or (
+        isinstance(layer, Add) and bool((layer.weight_nc >= 0).all())
+    )
 
 
 def spiking_pools(network: Network) -> Network:
@@ -71,13 +90,14 @@ def spiking_pools(network: Network) -> Network:
 
 def relay_pools(network: Network) -> Network:
     """Turn average pooling and up-sampling into relays, which the next synapses absorb."""
+    safe = nonnegative_layers(network)
     new = [
         replace(layer, activation=Linear())
         for layer in network
         if isinstance(layer, (AveragePooling2D, UpSampling2D))
         and isinstance(layer.activation, ReLU)
         and layer.activation.max_value is None
-        and all(name in nonnegative_layers(network) for name in layer.inputs)
+        and all(name in safe for name in layer.inputs)
     ]
     if not new:
         return network

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,34 +16,25 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.files import atomic_write, list_folder, make_folder
+from snn_core.files import atomic_write, list_folder, make_folder, remove_leftovers, require_file
+from snn_core.reading import printable_tree, read_json, read_npz, while_reading
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
+from snn_core.running.stored import ARRAYS, check_batch, check_description, check_summary
 from snn_core.simulation.batches import BatchResult
 from snn_core.typing import Array, PathLikeStr
 
 VERSION = 2
 """Version of the folder's format."""
 
-ARRAYS = (
-    "sample_ids_b",
-    "labels_b",
-    "targets_b_o",
-    "output_b_o",
-    "ann_output_b_o",
-    "error_b_t",
-    "ann_error_b",
-    "deviation_b_t",
-    "ann_decision_b",
-    "ann_topkerr_b",
-    "decision_b_t",
-    "topkerr_b_t",
-    "synaptic_operations_b_t",
-    "neuron_operations_b_t",
-    "spikes_b_n",
-    "simulate_s",
-)
-"""Names of the arrays of a batch; `RunResult` describes them."""
+_BATCH = re.compile(r"\d{5,9}\.npz")
+_LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
+_ADVICE = "copy the folder again, or run again into another one"
+
+
+def _is_leftover(path: Path) -> bool:
+    """Return whether a file is what `atomic_write` had not finished when it was killed."""
+    return _LEFTOVER.fullmatch(path.name) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +98,17 @@ class RunFolder:
 
     def __init__(self, path: PathLikeStr) -> None:
         self.path = Path(path)
+        self._description: dict[str, Any] | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to lose: no folder, or no batch and nothing of others in it."""
-        found = {path.name for path in list_folder(self.path)}
-        if found - {"run.json", "batches"} or list_folder(self.path / "batches"):
+        """Whether there is nothing to lose: no folder, or no batch and nothing of others in it.
+
+        What a killed run left half-written is nothing.
+        """
+        found = {path.name for path in list_folder(self.path) if not _is_leftover(path)}
+        batches = [path for path in list_folder(self.path / "batches") if not _is_leftover(path)]
+        if found - {"run.json", "batches"} or batches:
             return False
         try:
             return "run.json" not in found or bool(self.metadata())
@@ -149,7 +144,13 @@ class RunFolder:
         """
         make_folder(self.path)
         make_folder(self.path / "batches")
+        self.remove_leftovers()
         self.describe(metadata)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed run left half-written."""
+        for folder in (self.path, self.path / "batches"):
+            remove_leftovers(path for path in list_folder(folder) if _is_leftover(path))
 
     def describe(self, metadata: Mapping[str, Any]) -> None:
         """Write the description of the run, ``run.json``.
@@ -169,21 +170,22 @@ class RunFolder:
         ArtifactError
             If this is no result folder or a newer one.
         """
-        try:
-            found = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ArtifactError(f"{self.path} holds no run.json: no result folder.") from None
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"{self.path / 'run.json'} is damaged ({error}).") from error
-        if not isinstance(found, dict) or not isinstance(found.get("format_version"), int):
-            raise ArtifactError(f"{self.path / 'run.json'} does not describe a run.")
-        version = found["format_version"]
-        if version > VERSION:
-            raise ArtifactError(
-                f"{self.path} has the format version {version}; this snn-core reads up to "
-                f"{VERSION}. Update it with `pip install -U snn-core`."
-            )
-        return found
+        path = self.path / "run.json"
+        with while_reading(path, error=ArtifactError, advice=_ADVICE):
+            require_file(path, error=ArtifactError)
+            if not path.exists():
+                raise ArtifactError(f"{self.path} holds no run.json: no result folder.")
+            found = read_json(path)
+            version = found.get("format_version")
+            if type(version) is not int:
+                raise ArtifactError(f"{path} does not describe a run.")
+            if version > VERSION:
+                raise ArtifactError(
+                    f"{self.path} has the format version {version}; this snn-core reads up to "
+                    f"{VERSION}. Update it with `pip install -U snn-core`."
+                )
+            self._description = check_description(printable_tree(found))
+        return self._description
 
     def append(self, index: int, batch: BatchArrays) -> None:
         """Write a finished batch."""
@@ -198,34 +200,74 @@ class RunFolder:
         """Write the summary of a complete run."""
         self._write_json("summary.json", summary)
 
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of a finished run, nothing if it is not finished.
+
+        Raises
+        ------
+        ArtifactError
+            If they are damaged.
+        """
+        path = self.path / "summary.json"
+        if not path.exists():
+            return {}
+        with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
+            require_file(path, error=ArtifactError)
+            return check_summary(printable_tree(read_json(path)))
+
     def batch(self, index: int) -> BatchArrays | None:
-        """Return a finished batch, or ``None`` if it is missing."""
+        """Return a finished batch, or ``None`` if it is missing.
+
+        Raises
+        ------
+        ArtifactError
+            If it is damaged, or not of this run.
+        """
         path = self.path / "batches" / f"{index:05d}.npz"
-        return _read_batch(path) if path.exists() else None
+        return self._read_batch(path) if path.exists() else None
 
     def batches(self) -> Iterator[BatchArrays]:
-        """Yield all finished batches in order."""
-        for path in sorted((self.path / "batches").glob("[0-9]*.npz")):
-            yield _read_batch(path)
+        """Yield all finished batches in order.
+
+        Raises
+        ------
+        ArtifactError
+            If one is damaged or not of this run, or two hold the same sample.
+        """
+        found = [path for path in list_folder(self.path / "batches") if _BATCH.fullmatch(path.name)]
+        seen: set[int] = set()
+        steps: int | None = None
+        for path in sorted(found, key=lambda path: int(path.stem)):
+            batch = self._read_batch(path)
+            ids = set(batch.values["sample_ids_b"].tolist())
+            steps = steps or batch.values["decision_b_t"].shape[1]
+            if len(ids) < len(batch.values["sample_ids_b"]) or ids & seen:
+                raise ArtifactError(f"{path} holds samples a second time; delete it.")
+            if batch.values["decision_b_t"].shape[1] != steps:
+                raise ArtifactError(f"{path} has other steps than the batches before; delete it.")
+            seen |= ids
+            yield batch
+
+    def _read_batch(self, path: Path) -> BatchArrays:
+        description = self._description or self.metadata()
+        advice = "delete it and run again with --resume"
+        with while_reading(path, error=ArtifactError, advice=advice):
+            require_file(path, error=ArtifactError)
+            batch = _batch_of(read_npz(path))
+            check_batch(batch.values, Log.of(batch.log), description)
+            return batch
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         with atomic_write(self.path / name, overwrite=True) as file:
             file.write(json.dumps(value, indent=1).encode())
 
 
-def _read_batch(path: Path) -> BatchArrays:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArtifactError(
-            f"{path} is damaged ({error}); delete it and run again with --resume."
-        ) from error
+def _batch_of(arrays: dict[str, Array]) -> BatchArrays:
     if "error_b_t" not in arrays and {"decision_b_t", "labels_b", "ann_decision_b"} <= set(arrays):
         arrays |= _since_version_2(arrays)
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
-        raise ArtifactError(f"{path} lacks {', '.join(missing)}; delete it and resume the run.")
+        raise ValueError(f"it lacks {', '.join(missing)}")
     log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
     return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=Log.from_arrays(log))
 

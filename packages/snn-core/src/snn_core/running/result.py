@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError
-from snn_core.running.folder import ARRAYS, BatchArrays, RunFolder
+from snn_core.running.folder import BatchArrays, RunFolder
+from snn_core.running.stored import ARRAYS
 from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
 

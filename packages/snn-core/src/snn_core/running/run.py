@@ -268,7 +268,8 @@ def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> 
     if folder.is_empty:
         folder.start(metadata)
         return folder
-    stored = folder.metadata().get("identity", {})
+    stored = folder.metadata()["identity"]
+    folder.remove_leftovers()
     differences = _differences(stored, metadata["identity"])
     if differences:
         lines = "\n".join(f"  - {line}" for line in differences)

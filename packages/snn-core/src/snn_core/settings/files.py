@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError
+from snn_core.files import require_file
+from snn_core.reading import while_reading
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+MAX_BYTES = 2**22
+"""Longer files are no settings."""
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -24,14 +29,12 @@ def read_tree(path: Path) -> dict[str, Any]:
     SettingsError
         If the file cannot be read, or is not written in its format.
     """
-    try:
+    with while_reading(path, error=SettingsError, advice="correct it; see docs/settings.md"):
+        require_file(path, error=SettingsError)
+        if path.stat().st_size > MAX_BYTES:
+            raise SettingsError(f"{path} is larger than {MAX_BYTES} bytes: no settings file.")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Cannot read the settings file {path}: {error}") from error
-    try:
         return _parse_toml(text) if path.suffix == ".toml" else _parse_ini(text)
-    except (ValueError, configparser.Error) as error:
-        raise SettingsError(f"{path} is not a valid settings file: {error}") from error
 
 
 def _parse_toml(text: str) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def _parse_literal(text: str) -> Any:
     """Return the Python literal that an INI value spells, or the text itself."""
     try:
         return ast.literal_eval(text)
+    except (MemoryError, RecursionError):  # how CPython says that a literal is nested too deep
+        raise ValueError(f"{text[:20]}...: brackets or signs are nested too deep") from None
     except (ValueError, SyntaxError):
         words = {"true": True, "yes": True, "false": False, "no": False}
         return words.get(text.lower(), text)

@@ -6,13 +6,13 @@ are listed below with the original's default.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError
+from snn_core.reading import read_json, while_reading
 from snn_core.typing import PathLikeStr
 
 
@@ -84,19 +84,14 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     if not name:
         return others
     path = Path(folder) / str(name)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"paths.filename_clamp_indices: cannot read {path}: {error}; expected a JSON object "
-            f"from numbers of layers to steps."
-        ) from error
-    if not isinstance(found, dict):
-        raise SettingsError(
-            f"paths.filename_clamp_indices: {path} holds a {type(found).__name__}; expected a JSON "
-            f"object from numbers of layers to steps."
-        )
-    return {**others, "cell": {**others.get("cell", {}), "clamp_indices": found}}
+    what = f"paths.filename_clamp_indices: {path}"
+    advice = "expected a JSON object from numbers of layers to steps"
+    with while_reading(what, error=SettingsError, advice=advice):
+        found = read_json(path)
+    cell = others.get("cell", {})
+    if not isinstance(cell, Mapping):  # which `Settings` refuses
+        return others
+    return {**others, "cell": {**cell, "clamp_indices": found}}
 
 
 def without_original(

@@ -6,12 +6,16 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from snn_core.errors import SettingsError
 
 Stage: TypeAlias = Literal["convert", "run"]
 """When a setting has its effect: while a network is converted, or in each run of it."""
+
+
+LARGEST = 2**62
+"""Largest whole number that a setting takes."""
 
 
 class Section(BaseModel):
@@ -27,11 +31,21 @@ class Section(BaseModel):
         Keys of which a simulator accepts no more than the default unless its capabilities say so.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
     stage: ClassVar[Stage] = "run"
     other_stage: ClassVar[frozenset[str]] = frozenset()
     claimed: ClassVar[frozenset[str]] = frozenset()
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_huge(cls, value: object) -> object:
+        """Refuse whole numbers that no array index holds."""
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ValueError(f"expected a number of at most {LARGEST}")
+        return value
 
     @classmethod
     def keys_of(cls, stage: Stage) -> list[str]:

@@ -237,6 +237,10 @@ class Settings(Section):
             "as the state of a stopped sample is not defined": stops
             and self.simulation.reset_between_nth_sample != 1,
         }
+        steps = self.simulation.duration / self.simulation.dt
+        wrong[
+            f"simulation.duration / simulation.dt = {steps:g} steps; expected at most {MOST_STEPS}"
+        ] = steps > MOST_STEPS
         found = [line for line, applies in wrong.items() if applies]
         if found:
             raise ValueError("; ".join(found))
@@ -367,6 +371,9 @@ class Settings(Section):
 
 _SECTIONS = tuple(Settings.model_fields)
 
+
+MOST_STEPS = 10**9
+"""Steps that numbers of steps have room for everywhere."""
 
 LONGEST_STEP_MS = 1.0
 """Length of a step in which a neuron at its scale spikes once: scales stand for a spike per ms."""

@@ -10,9 +10,12 @@ from snn_megasim.files.attributes import LARGEST
 from snn_megasim.files.lines import Lines
 from snn_megasim.files.modules import KINDS
 
-_SOURCE = re.compile(r"source\s+\{([^{},\s]+)\}\s+(\S+)")
+_SOURCE = re.compile(r"source\s+\{([^{}\s]+)\}\s+(\S+)")
 _MODULE = re.compile(r"(module_\w+)\s+\{([^{}\s]+)\}\s*\{([^{}\s]+)\}\s+(\S+)\s+(\S+)")
 _OPTION = re.compile(r"(\w+)\s*=\s*([0-9]{1,10})")
+_NODE = re.compile(r"[A-Za-z0-9_.+-]+")
+"""Names of nodes, which become parts of names of files."""
+
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 """Names of files: in the directory itself, never hidden and never anywhere else."""
 
@@ -122,11 +125,6 @@ def _instance(lines: Lines, found: re.Match[str], number: int) -> Instance:
         known = ", ".join(KINDS)
         lines.note(f"there is no module {found[1]!r}; expected one of {known}", number=number)
     inputs = tuple(found[2].split(","))
-    if "" in inputs or "," in found[3]:
-        lines.note(
-            f"found {{{found[2]}}}{{{found[3]}}}; expected names of nodes and one output",
-            number=number,
-        )
     return Instance(
         module=found[1],
         inputs=inputs,
@@ -151,6 +149,13 @@ def _check_nodes(
 ) -> None:
     """Require that every node is written once, and that every node that is read is written."""
     written = [source.node for source in sources]
+    names = [*written, *(node for item in instances for node in (*item.inputs, item.output))]
+    for node in dict.fromkeys(names):
+        if not _NODE.fullmatch(node):
+            lines.note(
+                f"{node[:40]!r} is no name of a node; expected letters, digits and _ . + -",
+                number=1,
+            )
     known = {*written, *(instance.output for instance in instances)}
     if len(set(written)) < len(written):
         lines.note("two sources have the same node", number=1)

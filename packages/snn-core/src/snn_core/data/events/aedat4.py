@@ -18,6 +18,7 @@ import numpy as np
 
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
+from snn_core.reading import spend
 from snn_core.typing import Array, Pair
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -26,6 +27,9 @@ EVENT = np.dtype(
 )  # fmt: skip
 MAX_PACKET_BYTES = 2**28
 """Packets that unpack to more are refused; DV's hold some milliseconds."""
+
+_PER_BYTE = 3
+"""Memory for each unpacked byte: the packet itself, its copy among all, the columns."""
 
 _COMPRESSIONS = {0: "none", 1: "lz4", 2: "lz4", 3: "zstd", 4: "zstd"}
 _EVENT_STREAM = re.compile(r'key="typeIdentifier"[^>]*>EVTS<.*', re.DOTALL)
@@ -135,6 +139,7 @@ def _unpack(packet: bytes, compression: str, path: Path) -> bytes:
         raise _DamagedError(f"{compression}: {error}") from error
     if not is_whole:
         raise _DamagedError(f"a packet that is not whole, or larger than {MAX_PACKET_BYTES} bytes")
+    spend(_PER_BYTE * len(found), "its events")
     return found
 
 

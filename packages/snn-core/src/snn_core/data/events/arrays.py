@@ -16,6 +16,7 @@ import numpy as np
 
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
+from snn_core.reading import read_npy, read_npz, while_reading
 from snn_core.typing import Array
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -48,34 +49,27 @@ def read_arrays(path: Path) -> dict[str, Array]:
     DataError
         If it is damaged or holds objects.
     """
-    try:
-        if path.suffix in (".h5", ".hdf5"):
+    with while_reading(path, error=DataError, advice=_ADVICE):
+        if path.suffix.lower() in (".h5", ".hdf5"):
             return _read_hdf5(path)
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded as archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # NumPy and h5py raise all kinds of errors on damaged files
-        raise DataError(
-            f"{path} cannot be read as plain arrays ({error}); it is cut off or damaged, or holds "
-            f"pickled objects, which are never read."
-        ) from error
+        if path.suffix.lower() == ".npy":
+            return {"": read_npy(path)}
+        return read_npz(path)
+
+
+_ADVICE = "copy it again, or write plain arrays of numbers"
 
 
 def _read_hdf5(path: Path) -> dict[str, Array]:
-    import h5py
+    from snn_core.reading import hdf5
 
-    found: dict[str, Array] = {}
-
-    def take(name: str, item: Any) -> None:
-        # Links to other files are not followed, strings and references are not read.
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiubV" and not item.external:
-            found[name] = item[()]
-
-    with h5py.File(path, "r") as file:
-        file.visititems(take)
-    return found
+    with hdf5.open_hdf5(path) as file:
+        return {
+            name: hdf5.read_dataset(item)
+            for name, item in hdf5.walk(file)
+            # Strings and references are not read.
+            if getattr(item, "dtype", np.dtype("O")).kind in "fiubV"
+        }
 
 
 def find_columns(arrays: Mapping[str, Any], prefix: str = "") -> tuple[Any, ...] | None:

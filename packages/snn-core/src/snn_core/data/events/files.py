@@ -9,12 +9,17 @@ from snn_core.data.events.aedat4 import read_aedat4
 from snn_core.data.events.arrays import columns_of, read_arrays, stream_of
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
+from snn_core.files import require_file
+from snn_core.reading import spend, while_reading
 from snn_core.typing import PathLikeStr
 
 AEDAT_SUFFIXES = (".aedat", ".aedat2", ".aedat3", ".aedat4", ".dat")
 ARRAY_SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 EVENT_SUFFIXES = (*AEDAT_SUFFIXES, *ARRAY_SUFFIXES)
 """Endings of files with events, in lower case."""
+
+_PER_BYTE = 4
+"""Memory for each byte of a recording: an event of 8 bytes becomes four numbers."""
 
 
 def read_events(path: PathLikeStr) -> EventStream:
@@ -33,9 +38,9 @@ def read_events(path: PathLikeStr) -> EventStream:
         return stream_of(columns_of(read_arrays(path), path), path)
     if suffix not in AEDAT_SUFFIXES:
         raise DataError(f"{path} is no file of events; known: {', '.join(EVENT_SUFFIXES)}.")
-    try:
+    with while_reading(path, error=DataError, advice="it is cut off or damaged: copy it again"):
+        require_file(path)
+        spend(_PER_BYTE * path.stat().st_size, "its events")
         with path.open("rb") as file:
             is_version_4 = file.read(10) == b"#!AER-DAT4"
         return read_aedat4(path) if is_version_4 else read_aedat(path)
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -186,11 +186,7 @@ def stand_in(b: Builder, name: str, shape: Shape | None, reads: Sequence[View] =
 
 
 def channels_come_first(
-    first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None],
-    name: str,
-    rank: int,
-    *,
-    seen: frozenset[str] = frozenset(),
+    first_reader: Callable[[str], tuple[str, str, Sequence[int]] | None], name: str, rank: int
 ) -> bool:
     """Return whether the first axis of the input holds channels, from what first computes with it.
 
@@ -204,19 +200,21 @@ def channels_come_first(
         The input.
     rank
         Number of its axes without that of the samples.
-    seen
-        Tensors on the way to it; a damaged model may lead back to one.
     """
-    found = first_reader(name)
-    if found is None or name in seen:
-        return rank == 3
-    role, output, axes = found
-    if role == "elementwise":
-        return channels_come_first(first_reader, output, rank, seen=seen | {name})
-    if role == "transpose":
-        inner = channels_come_first(first_reader, output, rank, seen=seen | {name})
-        return rank == 1 or axes[1 if inner else rank] == 1
-    return rank == 3 if role == "reshape" else role != "dense"
+    seen: set[str] = set()  # a damaged model may lead back to a tensor
+    moves: list[Sequence[int]] = []
+    inner = rank == 3
+    while name not in seen and (found := first_reader(name)) is not None:
+        seen.add(name)
+        role, name, axes = found
+        if role == "transpose":
+            moves.append(axes)
+        elif role != "elementwise":
+            inner = rank == 3 if role == "reshape" else role != "dense"
+            break
+    for axes in reversed(moves):
+        inner = rank == 1 or axes[1 if inner else rank] == 1
+    return inner
 
 
 def trace_back(

@@ -5,10 +5,7 @@ Nothing in a file is executed: the configuration is JSON, the weights are arrays
 
 from __future__ import annotations
 
-import io
-import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,21 +16,13 @@ import h5py
 
 from snn_core.errors import ParseError
 from snn_core.files import hash_file
-from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore, while_reading
-
-MAX_JSON_BYTES = 2**26
-MAX_WEIGHT_BYTES = 2**33
+from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore
+from snn_core.reading import hdf5, open_archive, parse_json, read_member
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    OSError,
-    EOFError,
-    RuntimeError,  # encrypted member
-    NotImplementedError,  # unknown compression
-)
+_DEPTH = 2000
+"""Depth of a configuration: models in models, each some levels deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +72,10 @@ def open_file(path: Path) -> Iterator[Contents]:
 
 @contextmanager
 def _hdf5_contents(path: Path) -> Iterator[Contents]:
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ParseError(f"{path} is a damaged HDF5 file ({error}); copy it again.") from error
-    with file:
-        with while_reading():
-            model, weights, version = _hdf5_model(file, path)
+    with hdf5.open_hdf5(path) as file:
+        model, weights, version = _hdf5_model(file, path)
         yield Contents(
-            _json(model, what=f"The model configuration of {path}"),
+            parse_json(model, "model_config", depth=_DEPTH),
             GroupWeights(weights),
             f"HDF5 file of Keras {version}",
         )
@@ -113,54 +97,22 @@ def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
 
 @contextmanager
 def _archive_contents(path: Path) -> Iterator[Contents]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            model = _json(
-                _member(archive, "config.json", limit=MAX_JSON_BYTES), what=f"config.json of {path}"
-            )
-            metadata = _json(
-                _member(archive, "metadata.json", limit=MAX_JSON_BYTES),
-                what=f"metadata.json of {path}",
-            )
-            data = _member(archive, "model.weights.h5", limit=MAX_WEIGHT_BYTES)
-    except _ZIP_ERRORS as error:
-        raise ParseError(f"{path} is a damaged archive ({error}); copy it again.") from error
+    with open_archive(path) as archive:
+        model = parse_json(_member(archive, "config.json"), "config.json", depth=_DEPTH)
+        metadata = parse_json(_member(archive, "metadata.json"), "metadata.json")
+        data = _member(archive, "model.weights.h5")
     version = metadata.get("keras_version", "of unknown version")
-    try:
-        file = h5py.File(io.BytesIO(data), "r")
-    except OSError as error:
-        raise ParseError(
-            f"The weights in {path} are damaged ({error}); save the model again."
-        ) from error
-    with file:
+    with hdf5.open_hdf5(data) as file:
         yield Contents(model, ArchiveWeights(file), f".keras archive of Keras {version}")
 
 
-def _member(archive: zipfile.ZipFile, name: str, *, limit: int) -> bytes:
-    """Return a member's bytes; its declared size, which bounds what is unpacked, is checked."""
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    if name not in archive.namelist():
         raise ParseError(
             f"{archive.filename} holds no {name}, so it is no .keras archive; save the model with "
             f"model.save('model.keras')."
-        ) from None
-    if info.file_size > limit:
-        raise ParseError(
-            f"{name} in {archive.filename} would unpack to {info.file_size} bytes; at most {limit} "
-            f"are read."
         )
-    return archive.read(info)
-
-
-def _json(text: str | bytes, *, what: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ParseError(f"{what} is damaged ({error}); save the model again.") from error
-    if not isinstance(value, dict):
-        raise ParseError(f"{what} is no JSON object; save the model again.")
-    return value
+    return read_member(archive, name)
 
 
 def _text(value: Any) -> str:

@@ -242,10 +242,9 @@ class _Inliner:
                 constants=nodes.constants[key],
                 problems=nodes.problems[key],
             )
+        used = {*sources, *(key[0] for key in needed)}
         self.graph.dead += [
-            "/".join((*outer.names, name))
-            for name in nodes.place
-            if name not in {key[0] for key in needed} and name not in sources
+            "/".join((*outer.names, name)) for name in nodes.place if name not in used
         ]
         return done[output]
 

@@ -20,6 +20,7 @@ from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
 from snn_core.parsing.sources import load_named
+from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -89,7 +90,9 @@ def _read(contents: Contents, input_shape: Shape | None) -> Reading:
 @contextmanager
 def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
-        with open_file(Path(source)) as contents:
+        path = Path(source)
+        advice = "copy it again, or save the model again: model.save('model.keras')"
+        with while_reading(path, error=ParseError, advice=advice), open_file(path) as contents:
             yield contents
         return
     model = _model(source)

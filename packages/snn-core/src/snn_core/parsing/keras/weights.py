@@ -5,9 +5,9 @@ Links to other files and data stored elsewhere are not followed.
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import h5py
@@ -16,12 +16,11 @@ import numpy as np
 from snn_core.errors import ParseError
 from snn_core.parsing.keras.graph import Location
 from snn_core.parsing.sources import require_finite
+from snn_core.reading import hdf5, while_reading
 from snn_core.typing import Array, Shape
 
 Shapes: TypeAlias = Mapping[str, Shape]
 """Names of a layer's variables, in Keras' order, and the shapes they must have."""
-
-MAX_ARRAY_BYTES = 2**33
 
 # Names that other Keras versions gave to a variable.
 _ALIASES = {"depthwise_kernel": ("depthwise_kernel", "kernel")}
@@ -42,13 +41,9 @@ class WeightStore(Protocol):
         ...
 
 
-@contextmanager
-def while_reading() -> Iterator[None]:
-    """Raise a `ParseError` in place of what h5py raises for damaged files."""
-    try:
-        yield
-    except (ArithmeticError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise ParseError(f"the HDF5 data is damaged ({error}); copy the file again.") from error
+_reading = functools.partial(
+    while_reading, "the HDF5 data", error=ParseError, advice="copy the file again"
+)
 
 
 class ArchiveWeights:
@@ -63,7 +58,7 @@ class ArchiveWeights:
         self._file = file
         self._named: dict[str, list[h5py.Group]] | None = None
 
-    @while_reading()
+    @_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
         name = location.names[-1]
@@ -119,12 +114,11 @@ def _stored_name(group: h5py.Group, default: str) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def _variables(group: h5py.Group) -> Iterator[h5py.Group]:
-    """Yield all groups of variables, reached through plain links only."""
-    for name in group:
-        item = _descend(group, name)
-        if isinstance(item, h5py.Group):
-            yield from (item,) if name == "vars" else _variables(item)
+def _variables(file: h5py.Group) -> Iterator[h5py.Group]:
+    """Yield all groups of variables."""
+    for path, item in hdf5.walk(file):
+        if isinstance(item, h5py.Group) and path.rpartition("/")[2] == "vars":
+            yield item
 
 
 class ModelWeights:
@@ -164,7 +158,7 @@ class GroupWeights:
         self._group = group
         self._stored: dict[str, _Variables] = {}
 
-    @while_reading()
+    @_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
         outer = location.names[0]
@@ -172,7 +166,7 @@ class GroupWeights:
             group = _descend(self._group, outer)
             if group is None:
                 raise ParseError("the file holds no weights for it; save the model again.")
-            self._stored[outer] = _Variables(outer, dict(_datasets(group)))
+            self._stored[outer] = _Variables(outer, _datasets(group))
         stored = self._stored[outer]
         return {
             name: _read(stored.find(location.names[1:], name), name, shape)
@@ -228,23 +222,18 @@ class _Variables:
 
 def _descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
     """Return what lies under a path, reached through plain links only."""
-    current = group
+    current: h5py.Group | h5py.Dataset | None = group
     for part in path.split("/"):
         if not isinstance(current, h5py.Group):
             return None
-        if not isinstance(current.get(part, getlink=True), h5py.HardLink):
-            return None
-        current = current[part]
+        current = hdf5.child(current, part)
     return current
 
 
-def _datasets(group: h5py.Group, prefix: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
-    for name in group:
-        item = _descend(group, name)
-        if isinstance(item, h5py.Dataset):
-            yield prefix + name, item
-        elif isinstance(item, h5py.Group):
-            yield from _datasets(item, f"{prefix}{name}/")
+def _datasets(group: h5py.Group | h5py.Dataset) -> dict[str, h5py.Dataset]:
+    if isinstance(group, h5py.Dataset):
+        return {}
+    return {path: item for path, item in hdf5.walk(group) if isinstance(item, h5py.Dataset)}
 
 
 def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Array:
@@ -257,9 +246,4 @@ def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Ar
             f"its {name} is stored as {data.attrs.get('dtype', data.dtype)} or outside the file; "
             f"expected plain numbers: save the model with float32 weights."
         )
-    if data.nbytes > MAX_ARRAY_BYTES:
-        raise ParseError(
-            f"its {name} of shape {shape} takes {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} are "
-            f"read."
-        )
-    return require_finite(np.asarray(data[()], np.float32), name)
+    return require_finite(hdf5.read_dataset(data), name)

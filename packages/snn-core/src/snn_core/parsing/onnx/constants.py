@@ -13,6 +13,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
+from snn_core.reading import spend, while_reading
 from snn_core.typing import Array, Shape
 
 HEADLINE = "This ONNX model cannot be converted"
@@ -30,6 +31,9 @@ _FOLDED = frozenset((
     "ReduceProd", "ReduceSum", "Reshape", "Shape", "Size", "Slice", "Split", "Sqrt", "Squeeze",
     "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
 ))  # fmt: skip
+
+_ITEMSIZE = 8
+"""Bytes that a value of a constant takes at most."""
 
 _QUANTIZERS = ("DequantizeLinear", "QuantizeLinear")
 _OLDEST_QUANTIZERS = 19
@@ -58,14 +62,15 @@ class Constants:
             return self._folded[name]
         tensor = self._stored[name]
         helper = require("onnx.numpy_helper", extra="onnx")
-        try:
+        what = f"The constant {name!r}"
+        with while_reading(what, error=ParseError, advice="export the model again"):
             if tensor.data_location == tensor.EXTERNAL:
                 tensor = _with_external_data(tensor, self._folder)
+            spend(_ITEMSIZE * math.prod(tensor.dims), what)
             return np.asarray(helper.to_array(tensor))
-        except (ValueError, TypeError, OSError) as error:
-            raise ParseError(f"The constant {name!r} is damaged ({error}).") from error
 
     def __setitem__(self, name: str, values: Array) -> None:
+        spend(values.nbytes, f"The constant {name!r}")
         self._folded[name] = values
 
 
@@ -74,18 +79,26 @@ def _with_external_data(tensor: Any, folder: Path | None) -> Any:
     entries = {item.key: item.value for item in tensor.external_data}
     location = entries.get("location", "")
     path = None if folder is None else (folder / location)
-    if path is None or not location or Path(location).is_absolute() or ".." in Path(location).parts:
+    parts = Path(location).parts
+    if path is None or not location or Path(location).is_absolute() or ".." in parts:
         raise ParseError(
             f"The constant {tensor.name!r} lies outside the model's folder ({location!r}), which "
             f"is not read; export the model as one file or put its data beside it."
         )
-    if path.is_symlink() or not path.is_file():
-        raise ParseError(f"The constant {tensor.name!r} lies in {path}, which is no plain file.")
+    linked = any(item.is_symlink() for item in (path, *list(path.parents)[: len(parts) - 1]))
+    if linked or not path.is_file():
+        raise ParseError(
+            f"The constant {tensor.name!r} lies in {path}, which is no plain file in a plain "
+            f"folder."
+        )
     full = type(tensor)()
     full.CopyFrom(tensor)
+    offset = int(entries.get("offset", 0))
+    length = int(entries.get("length", max(path.stat().st_size - offset, 0)))
+    spend(length, f"The constant {tensor.name!r}")
     with path.open("rb") as file:
-        file.seek(int(entries.get("offset", 0)))
-        full.raw_data = file.read(int(entries.get("length", -1)))
+        file.seek(offset)
+        full.raw_data = file.read(length)
     full.data_location = full.DEFAULT
     del full.external_data[:]
     return full

@@ -17,9 +17,12 @@ from snn_core.parsing.base import require
 from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.onnx.graph import read
 from snn_core.parsing.sources import to_type
+from snn_core.reading import spend, while_reading
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".onnx",)
+
+_ADVICE = "copy it again, or export the model again"
 
 _TYPES = {
     "tensor(float16)": "f2", "tensor(float)": "f4", "tensor(double)": "f8", "tensor(uint8)": "u1"
@@ -74,40 +77,27 @@ class OnnxFileParser:
 
 def _read(source: Any, input_shape: Shape | None) -> Reading:
     onnx = require("onnx", extra="onnx")
-    model, folder, what, note = source, None, "the ONNX model", "read an ONNX model"
-    if isinstance(source, (str, PathLike)):
-        path = Path(source)
+    if not isinstance(source, (str, PathLike)):
+        # Text that is not UTF-8, for one, comes out of protobuf as bytes.
+        with while_reading("the ONNX model", error=ParseError, advice=_ADVICE):
+            return read(source, folder=None, note="read an ONNX model", input_shape=input_shape)
+    path = Path(source)
+    with while_reading(path, error=ParseError, advice=_ADVICE):
         model, digest = _load(onnx, path)
-        folder, what = path.parent, str(path)
         producer = f"{model.producer_name} {model.producer_version}".strip()
         producer = producer or "an unknown producer"
         note = f"read {path.name}: ONNX model of {producer}, sha256 {digest}"
-    try:
-        return read(model, folder=folder, note=note, input_shape=input_shape)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # Text that is not UTF-8, for one, comes out of protobuf as bytes.
-        raise ParseError(
-            f"The graph in {what} does not have the form that is expected ({error!r}); export it "
-            f"again."
-        ) from error
+        return read(model, folder=path.parent, note=note, input_shape=input_shape)
 
 
 def _load(onnx: Any, path: Path) -> tuple[Any, str]:
     """Return the model without data stored in other files, and the hash of the file."""
-    decode_error = require("google.protobuf.message", extra="onnx").DecodeError
-    try:
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        model = onnx.load_model_from_string(content)
-    except OSError as error:
-        raise ParseError(f"{path} cannot be read: {error}.") from error
-    except (decode_error, ValueError, RecursionError) as error:
-        raise ParseError(
-            f"{path} is no ONNX model or damaged ({error}); export it again."
-        ) from error
+    spend(path.stat().st_size, path.name)
+    content = path.read_bytes()
+    model = onnx.load_model_from_string(content)
     if not model.graph.node:
         raise ParseError(f"{path} holds no ONNX graph; export the model again.")
-    return model, digest
+    return model, hashlib.sha256(content).hexdigest()
 
 
 def _evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:

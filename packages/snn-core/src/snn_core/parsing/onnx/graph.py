@@ -140,13 +140,18 @@ def _input_shape(source: Any, given: Shape | None) -> tuple[Shape, int]:
 
 
 def _channels_first(nodes: Any, source: str, rank: int) -> bool:
+    readers: dict[str, Any] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, node)
+
     def first_reader(name: str) -> tuple[str, str, list[int]] | None:
-        for node in nodes:
-            if name in node.input:
-                role = _ROLES.get(node.op_type, "other")
-                axes = [list(item.ints) for item in node.attribute if item.name == "perm"]
-                return role, node.output[0], axes[0] if axes else []
-        return None
+        node = readers.get(name)
+        if node is None:
+            return None
+        role = _ROLES.get(node.op_type, "other")
+        axes = [list(item.ints) for item in node.attribute if item.name == "perm"]
+        return role, node.output[0], axes[0] if axes else []
 
     return channels_come_first(first_reader, source, rank)
 

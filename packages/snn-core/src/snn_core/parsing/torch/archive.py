@@ -7,10 +7,8 @@ the raw bytes are all that is read, so that nothing in a file is executed.
 
 from __future__ import annotations
 
-import json
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +17,11 @@ from typing import IO, Any
 import numpy as np
 
 from snn_core.errors import ParseError
+from snn_core.reading import open_archive, parse_json, read_member, while_reading
 from snn_core.typing import Array, Shape
 
-MAX_GRAPH_BYTES = 2**28
-MAX_WEIGHT_BYTES = 2**33
+_DEPTH = 200
+"""Depth of a graph, with the types of its values."""
 
 _BFLOAT16 = 13
 # Numbers of `torch._export.serde.schema.ScalarType`.
@@ -33,7 +32,6 @@ _TYPES: Mapping[int, str] = {
     BYTE: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
     _BFLOAT16: "<u2",
 }  # fmt: skip
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 _ADVICE = "Export the model again: torch.export.save(torch.export.export(model, (x,)), 'model.pt2')"
 
 
@@ -71,17 +69,11 @@ def read_program(file: Path | IO[bytes], *, what: str) -> Program:
     ParseError
         If it is damaged, of another format or holds pickled parts that matter.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return _read(archive, what)
-    except _ZIP_ERRORS as error:
-        raise ParseError(f"{what} is a damaged archive ({error}); copy it again.") from error
-    except OSError as error:
-        raise ParseError(f"{what} cannot be read: {error}.") from error
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        raise ParseError(
-            f"{what} does not have the form of an exported program ({error!r}). {_ADVICE}."
-        ) from error
+    with (
+        while_reading(what, error=ParseError, advice=_ADVICE[0].lower() + _ADVICE[1:]),
+        open_archive(file) as archive,
+    ):
+        return _read(archive, what)
 
 
 def _read(archive: zipfile.ZipFile, what: str) -> Program:
@@ -95,17 +87,17 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
     root = models[0][: -len(_inside(models[0]))]
     own = _inside(models[0])[len("models/") : -len(".json")]
     if f"{root}byteorder" in names:
-        order = _member(archive, f"{root}byteorder", 16).decode()
+        order = read_member(archive, f"{root}byteorder").decode()
         if order != "little":
             raise ParseError(f"{what} is in {order!r} byte order; expected 'little'. {_ADVICE}.")
-    program = json.loads(_member(archive, models[0], MAX_GRAPH_BYTES))
+    program = parse_json(read_member(archive, models[0]), models[0], depth=_DEPTH)
     module = program["graph_module"]
     arrays: dict[str, Array] = {}
     for folder in ("weights", "constants"):
         config = f"{root}data/{folder}/{own}_{folder}_config.json"
         if config not in names:
             raise ParseError(f"{what} holds no {folder} as raw numbers. {_ADVICE}.")
-        entries = json.loads(_member(archive, config, MAX_GRAPH_BYTES))["config"]
+        entries = parse_json(read_member(archive, config), config)["config"]
         for name, entry in entries.items():
             if entry.get("use_pickle"):
                 raise ParseError(
@@ -121,15 +113,6 @@ def _inside(name: str) -> str:
     return name.partition("/")[2]
 
 
-def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    info = archive.getinfo(name)
-    if info.file_size > limit:
-        raise ParseError(
-            f"{name} would unpack to {info.file_size} bytes; at most {limit} are read."
-        )
-    return archive.read(info)
-
-
 def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: str) -> Array:
     """Return a tensor from its strided storage."""
     meta = entry["tensor_meta"]
@@ -142,7 +125,7 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
     if shape is None or strides is None or len(shape) != len(strides):
         raise ParseError(f"{name!r} has no fixed shape.")
     start = int(meta["storage_offset"]["as_int"])
-    storage = np.frombuffer(_member(archive, path, MAX_WEIGHT_BYTES), kind)
+    storage = np.frombuffer(read_member(archive, path), kind)
     if not math.prod(shape):
         return np.zeros(shape, kind)
     last = start + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))

@@ -191,19 +191,25 @@ def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
 
 
 def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
+    readers: dict[str, _Node] = {}
+    for node in nodes:
+        if node.outputs and node.outputs[0]:
+            for name in node.reads():
+                readers.setdefault(name, node)
+
     def first_reader(name: str) -> tuple[str, str, list[int]] | None:
-        for node in nodes:
-            if name in node.reads() and node.outputs and node.outputs[0]:
-                perm = _to_plain(node.arguments.get("dims", {"as_none": True})) or []
-                kind = {"permute": "transpose", "linear": "dense", "matmul": "dense"}.get(node.kind)
-                if node.kind == "transpose":
-                    kind, perm = "transpose", _swap_axes(node, rank)
-                if node.kind in _ELEMENTWISE:
-                    kind = "elementwise"
-                if node.kind in ("flatten", "view", "reshape"):
-                    kind = "reshape"
-                return kind or "other", node.outputs[0], perm
-        return None
+        node = readers.get(name)
+        if node is None or node.outputs[0] is None:
+            return None
+        perm = _to_plain(node.arguments.get("dims", {"as_none": True})) or []
+        kind = {"permute": "transpose", "linear": "dense", "matmul": "dense"}.get(node.kind)
+        if node.kind == "transpose":
+            kind, perm = "transpose", _swap_axes(node, rank)
+        if node.kind in _ELEMENTWISE:
+            kind = "elementwise"
+        if node.kind in ("flatten", "view", "reshape"):
+            kind = "reshape"
+        return kind or "other", node.outputs[0], perm
 
     return channels_come_first(first_reader, source, rank)
 

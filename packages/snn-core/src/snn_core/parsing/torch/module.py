@@ -27,6 +27,7 @@ from snn_core.parsing.torch.checkpoints import load_weights, read_weights
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
 from snn_core.parsing.torch.run import name_type, run_archive, to_array
+from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
 PROGRAMS = (".pt2",)
@@ -106,16 +107,10 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
         path = Path(source)
         if path.suffix.lower() in PICKLES:
             raise _refusal(path)
-        digest = hash_file(path, error=ParseError)
-        note = f"read {path.name}: exported PyTorch program, sha256 {digest}"
-        program = read_program(path, what=str(path))
-        try:
-            return read(program, note=note, input_shape=input_shape)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise ParseError(
-                f"The graph in {path} does not have the form that is expected ({error!r}); export "
-                f"it again: {_EXPORT}."
-            ) from error
+        with while_reading(path, error=ParseError, advice=f"export it again: {_EXPORT}"):
+            digest = hash_file(path, error=ParseError)
+            note = f"read {path.name}: exported PyTorch program, sha256 {digest}"
+            return read(read_program(path, what=str(path)), note=note, input_shape=input_shape)
     torch = require("torch", extra="torch")
     module, more = _module(torch, source)
     program = _export(torch, module, input_shape)

@@ -1,0 +1,160 @@
+"""Zip archives and NumPy arrays, whose sizes are checked before they are unpacked.
+
+`numpy.load` allocates what a header declares, and `zipfile` unpacks a member at once; both make
+gigabytes out of kilobytes. Here a member is read in pieces, up to the size it declares, and an
+array's header has to agree with its member's size.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from snn_core.reading.budget import spend
+from snn_core.typing import Array
+
+_PIECE = 2**20
+_MEMBERS = 100_000
+"""More members than any file of ours or of a framework has."""
+
+
+@contextmanager
+def open_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive all of whose members have names of their own.
+
+    Raises
+    ------
+    ValueError
+        If some have not, or there are too many. `zipfile` adds errors of its own.
+    """
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if len(names) > _MEMBERS:
+            raise ValueError(f"{len(names)} members; at most {_MEMBERS} are read")
+        if len(set(names)) != len(names):
+            raise ValueError("several members have the same name")
+        yield archive
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a member's bytes; call it in a `while_reading`.
+
+    Raises
+    ------
+    KeyError
+        If it is missing.
+    """
+    info = archive.getinfo(name)
+    spend(info.file_size, name)
+    with archive.open(info) as member:
+        return b"".join(_pieces(member, info.file_size))
+
+
+def _pieces(member: IO[bytes], size: int) -> Iterator[bytes]:
+    while piece := member.read(_PIECE):
+        size -= len(piece)
+        if size < 0:
+            raise ValueError("it is longer than it says")
+        yield piece
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """Return the arrays of a ``.npz`` file by name; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything else, such as pickled objects.
+    """
+    with open_archive(path) as archive:
+        return {
+            name.removesuffix(".npy"): read_npy_member(archive, name) for name in archive.namelist()
+        }
+
+
+def read_npy_member(archive: zipfile.ZipFile, name: str) -> Array:
+    """Return the array that a member holds; call it in a `while_reading`."""
+    info = archive.getinfo(name)
+    with archive.open(info) as member:
+        return _read_array(member, info.file_size, name)
+
+
+def read_npy(file: Path | bytes) -> Array:
+    """Return the array of a ``.npy`` file or of its bytes; call it in a `while_reading`."""
+    if isinstance(file, bytes):
+        return _read_array(io.BytesIO(file), len(file), "the array")
+    with file.open("rb") as opened:
+        return _read_array(opened, file.stat().st_size, file.name)
+
+
+def _read_array(file: IO[bytes], size: int, name: str) -> Array:
+    """Return an array from a file of a known size.
+
+    Raises
+    ------
+    ValueError
+        If it is no plain array, or does not take what its header declares.
+    """
+    shape, is_transposed, dtype, start = _read_header(file)
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != size - start:
+        raise ValueError(
+            f"{name} declares {declared} bytes (shape {shape} of {dtype}) and holds {size - start}"
+        )
+    spend(declared, name)
+    values = np.empty(declared, np.uint8)
+    view, at = memoryview(values), 0
+    while at < declared:
+        piece = file.read(min(_PIECE, declared - at))
+        if not piece:
+            raise ValueError(f"{name} is cut off after {at} of {declared} bytes")
+        view[at : at + len(piece)] = piece
+        at += len(piece)
+    if file.read(1):  # the end, where a zip archive checks its sums
+        raise ValueError(f"{name} is longer than it says")
+    array: Array = values.view(dtype) if dtype.itemsize else np.zeros(math.prod(shape), dtype)
+    return array.reshape(shape[::-1]).T if is_transposed else array.reshape(shape)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, order and type of an array, and where its values start.
+
+    Only sizes of 0 or more are let through, and no types that hold Python objects.
+    """
+    counted = _Counted(file)
+    try:
+        version = np.lib.format.read_magic(counted)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ValueError("it is no plain array; pickled objects are never read") from error
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"found an array in version {version}, expected 1.0 or 2.0")
+    shape, is_transposed, dtype = readers[version](counted)  # type: ignore[arg-type]
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects; pickled objects are never read")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"found the shape {shape}")
+    return shape, is_transposed, dtype, counted.position
+
+
+class _Counted:
+    """A file that knows how much of it was read, which members of archives do not all do."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.position = file, 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        found = self._file.read(size)
+        self.position += len(found)
+        return found

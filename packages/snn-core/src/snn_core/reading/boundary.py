@@ -1,0 +1,67 @@
+"""The boundary around every reader: what a file causes leaves as one error that names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from snn_core.errors import SNNError
+from snn_core.reading.budget import BudgetExceededError, open_budget
+
+_BUGS = (AssertionError, NameError, ImportError)
+"""What no content of a file leads to."""
+
+_SHOWN = 300
+"""Letters of a foreign error's text that a message repeats."""
+
+
+@contextmanager
+def while_reading(
+    what: str | Path, *, error: type[SNNError], advice: str, memory: bool = True
+) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an error that names it.
+
+    Readers of zip, HDF5, JSON, NumPy and protocol buffers raise errors of about twenty types on
+    damaged files, and nobody can list them all; so none are listed. Nothing but reading belongs
+    into the block: a bug in what comes after would pass for a damaged file. The original error is
+    the cause of the new one, so that nothing is lost.
+
+    Parameters
+    ----------
+    what
+        The file, and where in it if that is known.
+    error
+        Class of the error that is raised.
+    advice
+        What to do, a sentence without a full stop.
+    memory
+        Whether this is one file, which has the whole `memory_limit` to itself, unless the block
+        lies in another one that has.
+
+    Raises
+    ------
+    SNNError
+        An ``error``. Errors of this family, and those of the operating system about a path, which
+        say themselves what is wrong, pass as they are; so does a lack of memory.
+    """
+    try:
+        with open_budget(enabled=memory):
+            yield
+    except BudgetExceededError as problem:
+        raise error(f"{what}: {problem}") from problem
+    except (SNNError, MemoryError, *_BUGS):
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.filename is not None:
+            said = problem.strerror or str(problem)
+            raise error(f"Cannot read {what}: {said}.") from problem
+        raise error(f"{what} cannot be read ({describe(problem)}); {advice}.") from problem
+
+
+def describe(problem: BaseException) -> str:
+    """Return type and text of a foreign error in one line of bounded length."""
+    text = " ".join(str(problem).split())
+    if len(text) > _SHOWN:
+        text = f"{text[:_SHOWN]} ..."
+    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

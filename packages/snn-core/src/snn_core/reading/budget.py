@@ -1,0 +1,102 @@
+"""The memory that reading one file may take, counted before anything is unpacked or allocated."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from snn_core.errors import SettingsError
+
+LIMIT_VARIABLE = "SNN_MEMORY_LIMIT"
+"""Environment variable with the limit, in bytes or as ``500M``, ``16G``."""
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_ASSUMED = 2**33
+"""Bytes of memory where the system does not tell."""
+
+
+class BudgetExceededError(Exception):
+    """A file would take more memory than it may; `while_reading` names the file."""
+
+
+def memory_limit() -> int:
+    """Return how many bytes the contents of one file may take in memory.
+
+    A quarter of the machine's memory, unless the environment variable `LIMIT_VARIABLE` says
+    otherwise.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is no size.
+    """
+    text = os.environ.get(LIMIT_VARIABLE, "").strip()
+    if not text:
+        return _memory() // 4
+    found = re.fullmatch(r"(\d{1,18})([KMGT]?)B?", text.upper())
+    if found is None:
+        raise SettingsError(
+            f"Found {LIMIT_VARIABLE}={text!r}; expected a number of bytes such as 500M or 16G."
+        )
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not on Windows
+        return _ASSUMED
+
+
+_left: ContextVar[int | None] = ContextVar("bytes that reading may still take", default=None)
+
+
+@contextmanager
+def open_budget(*, enabled: bool = True) -> Iterator[None]:
+    """Give the block the whole limit, unless it lies in another block that has it."""
+    if not enabled or _left.get() is not None:
+        yield
+        return
+    token = _left.set(memory_limit())
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def spend(size: int, what: str) -> None:
+    """Count memory that a part of a file takes, before it is taken.
+
+    Parameters
+    ----------
+    size
+        Bytes that the part takes.
+    what
+        The part, for the message.
+
+    Raises
+    ------
+    BudgetExceededError
+        If the file takes more than the limit with it.
+    """
+    left = _left.get()
+    left = memory_limit() if left is None else left
+    if not 0 <= size <= left:
+        raise BudgetExceededError(
+            f"{what} would take {_format(size)} in memory; {_format(left)} of the "
+            f"{_format(memory_limit())} for one file are left. Set the environment variable "
+            f"{LIMIT_VARIABLE} (for example 16G) to read more"
+        )
+    if _left.get() is not None:
+        _left.set(left - size)
+
+
+def _format(size: int) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if abs(size) < 2**10:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
+        size = size / 2**10  # type: ignore[assignment]
+    return f"{size:.4g} GiB"

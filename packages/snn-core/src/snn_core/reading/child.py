@@ -1,0 +1,63 @@
+"""A try in a process of its own, for libraries that damaged files make hang or crash."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import warnings
+from collections.abc import Callable
+
+
+def end_in_child(work: Callable[[], object], *, limit_s: int) -> None:
+    """Make sure that some work comes to an end, by doing it in a copy of this process first.
+
+    Whether it fails there does not matter, as it will again; only what cannot be caught does. The
+    copy is made by ``fork``, which costs milliseconds; where a system has none, as Windows,
+    nothing is tried.
+
+    Parameters
+    ----------
+    work
+        Needs nothing but memory and files.
+    limit_s
+        Seconds that it may take.
+
+    Raises
+    ------
+    ValueError
+        If it crashes or takes longer.
+    """
+    if not hasattr(os, "fork"):
+        return
+    with warnings.catch_warnings():
+        # The copy has one thread, runs the work alone and touches no lock of others.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        _work_and_exit(work, limit_s)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:  # Ctrl-C, for one
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGALRM:
+            raise ValueError(f"the library that reads it did not end within {limit_s} s")
+        name = signal.Signals(number).name
+        raise ValueError(f"the library that reads it crashes ({name})")
+
+
+def _work_and_exit(work: Callable[[], object], limit_s: int) -> None:
+    try:
+        faulthandler.disable()  # a crash is told by the caller
+        for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.alarm(limit_s)  # ends the process, whatever it is busy with
+        work()
+    except BaseException:  # noqa: BLE001, S110 - nothing may get back to the caller's code
+        pass
+    finally:
+        os._exit(0)

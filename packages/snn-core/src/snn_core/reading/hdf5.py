@@ -1,0 +1,120 @@
+"""HDF5 files: plain links and plain numbers only, of sizes that the file really holds.
+
+An HDF5 file may link into other files, let a group contain itself, or declare gigabytes that it
+does not hold. None of that is followed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from snn_core.reading.budget import spend
+from snn_core.reading.child import end_in_child
+from snn_core.typing import Array
+
+_MOST_ITEMS = 200_000
+"""More groups and arrays than any model or recording has."""
+
+_MOST_SHRUNK = 1100
+"""Compression shrinks by no more than this: deflate to 1/1032."""
+
+_SLACK = 2**16
+"""Bytes that may be declared without being held: unwritten parts read as zeros."""
+
+
+@contextmanager
+def open_hdf5(file: Path | bytes) -> Iterator[h5py.File]:
+    """Open an HDF5 file, or one in memory; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError
+        If the HDF5 library does not get to an end with it.
+    """
+    size = len(file) if isinstance(file, bytes) else file.stat().st_size
+    end_in_child(lambda: _read_all(file), limit_s=_PATIENCE_S + size // _SLOWEST)
+    with _open(file) as opened:
+        yield opened
+
+
+_PATIENCE_S = 5
+_SLOWEST = 5_000_000
+"""Bytes per second that the slowest disk gives."""
+
+
+def _open(file: Path | bytes) -> h5py.File:
+    return h5py.File(io.BytesIO(file) if isinstance(file, bytes) else file, "r")
+
+
+def _read_all(file: Path | bytes) -> None:
+    with _open(file) as opened:
+        for _, item in walk(opened):
+            list(item.attrs.items())
+            if isinstance(item, h5py.Dataset):
+                read_dataset(item)
+
+
+def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
+    """Return what a plain link of a group leads to, or ``None``."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        return None
+    found = group[name]
+    return found if isinstance(found, (h5py.Group, h5py.Dataset)) else None
+
+
+def walk(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    """Yield all groups and arrays below a group with their paths, those before what they hold.
+
+    A group is entered once, however many links lead to it.
+
+    Raises
+    ------
+    ValueError
+        If there are too many.
+    """
+    seen = {_address(group)}
+    waiting = [("", group)]
+    number = 0
+    while waiting:
+        prefix, current = waiting.pop()
+        inner: list[tuple[str, h5py.Group]] = []
+        for name in current:
+            number += 1
+            if number > _MOST_ITEMS:
+                raise ValueError(f"more than {_MOST_ITEMS} groups and arrays")
+            item = child(current, name)
+            if item is None:
+                continue
+            yield f"{prefix}{name}", item
+            if isinstance(item, h5py.Group) and _address(item) not in seen:
+                seen.add(_address(item))
+                inner.append((f"{prefix}{name}/", item))
+        waiting += reversed(inner)
+
+
+def _address(group: h5py.Group) -> int:
+    return int(h5py.h5o.get_info(group.id).addr)
+
+
+def read_dataset(data: h5py.Dataset) -> Array:
+    """Return an array; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError
+        If its values lie in another file, or it declares more than the file holds.
+    """
+    name = str(data.name)
+    if data.external or data.is_virtual:
+        raise ValueError(f"{name} lies in another file, which is not read")
+    declared, held = int(data.nbytes), data.id.get_storage_size()
+    if declared > _MOST_SHRUNK * held + _SLACK:
+        raise ValueError(f"{name} declares {declared} bytes and holds {held}")
+    spend(declared, name)
+    values: Array = data[()]
+    return values

@@ -1,0 +1,116 @@
+import struct
+import tokenize
+
+import pytest
+
+from snn_core.errors import DataError, ParseError, SettingsError
+from snn_core.files import explain_failures
+from snn_core.reading import memory_limit, spend, while_reading
+
+
+def reading(**options):
+    return while_reading("model.x", error=ParseError, advice="copy it again", **options)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        AttributeError("a"),
+        EOFError(),
+        IndexError("a"),
+        KeyError("a"),
+        NotImplementedError("zip file version 25.5"),
+        OverflowError("too large"),
+        RecursionError("deep"),
+        RuntimeError("encrypted"),
+        StopIteration(),
+        SyntaxError("a"),
+        TypeError("a"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
+        ValueError("a"),
+        ZeroDivisionError("a"),
+        struct.error("a"),
+        tokenize.TokenError("a"),
+    ],
+)
+def test_whatever_a_file_causes_becomes_one_error_that_keeps_the_cause(problem):
+    message = r"^model\.x cannot be read .*; copy it again\.$"
+    with pytest.raises(ParseError, match=message) as found, reading():
+        raise problem
+    assert found.value.__cause__ is problem
+    assert type(problem).__name__ in str(found.value)
+
+
+def test_text_of_foreign_errors_is_kept_to_one_line_of_bounded_length():
+    with pytest.raises(ParseError) as found, reading():
+        raise ValueError("a\n" * 10_000)
+    assert len(str(found.value)) < 500
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("problem", [NameError("x"), AssertionError("x"), ImportError("x")])
+def test_a_bug_stays_a_bug(problem):
+    with pytest.raises(type(problem)), reading():
+        raise problem
+
+
+@pytest.mark.parametrize("problem", [DataError("own words"), MemoryError(), KeyboardInterrupt()])
+def test_what_says_itself_what_is_wrong_passes(problem):
+    with pytest.raises(type(problem)) as found, reading():
+        raise problem
+    assert found.value is problem
+
+
+def test_what_the_system_says_about_a_path_is_told(tmp_path):
+    message = r"Cannot read model\.x: No such file or directory"
+    with pytest.raises(ParseError, match=message), reading():
+        (tmp_path / "gone").read_bytes()
+
+
+def test_the_parts_of_a_file_share_one_limit(monkeypatch):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "1000")
+    with reading():
+        spend(600, "the first part")
+        with reading():
+            spend(400, "a part of a part")
+    with reading():
+        spend(1000, "the only part")
+
+    def overspend():
+        with reading():
+            spend(600, "the first part")
+            spend(401, "the second part")
+
+    message = r"^model\.x: the second part would take 401 .* 400 .* SNN_MEMORY_LIMIT"
+    with pytest.raises(ParseError, match=message):
+        overspend()
+
+
+def test_negative_sizes_are_refused():
+    with pytest.raises(ParseError, match="the part would take -1"), reading():
+        spend(-1, "the part")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("7", 7), ("2k", 2048), ("3M", 3 * 2**20), ("1GB", 2**30)]
+)
+def test_limits_are_sizes(monkeypatch, text, size):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", text)
+    assert memory_limit() == size
+
+
+def test_the_limit_is_a_quarter_of_the_memory(monkeypatch):
+    monkeypatch.delenv("SNN_MEMORY_LIMIT", raising=False)
+    assert 2**26 < memory_limit() < 2**50
+
+
+def test_a_limit_that_is_no_size_is_refused(monkeypatch):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "much")
+    with pytest.raises(SettingsError, match="SNN_MEMORY_LIMIT='much'; expected a number of bytes"):
+        memory_limit()
+
+
+def test_a_lack_of_memory_is_told_by_the_caller():
+    told = explain_failures(memory="Use less.")
+    with pytest.raises(MemoryError, match="Use less"), told, reading():
+        raise MemoryError

@@ -1,0 +1,248 @@
+"""Archives, arrays, JSON and HDF5 files that lie about what they hold."""
+
+import io
+import json
+import os
+import signal
+import struct
+import time
+import tracemalloc
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from snn_core.errors import DataError
+from snn_core.reading import (
+    hdf5,
+    open_archive,
+    parse_json,
+    printable,
+    printable_tree,
+    read_json,
+    read_member,
+    read_npy,
+    read_npz,
+    while_reading,
+)
+from snn_core.reading.child import end_in_child
+
+ARRAYS = {
+    "plain": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "transposed": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    "scalar": np.array(3.5),
+    "empty": np.zeros((0, 4), np.int16),
+    "records": np.array([(1, 2.5)], dtype=[("t", "<u8"), ("x", "<f4")]),
+    "texts": np.array(["a", "bc"]),
+    "big": np.arange(4, dtype=">i4"),
+}
+
+
+def reading():
+    return while_reading("the file", error=DataError, advice="copy it again")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_are_read_as_numpy_reads_them(tmp_path, save):
+    save(tmp_path / "a.npz", **ARRAYS)
+    with reading():
+        found = read_npz(tmp_path / "a.npz")
+    assert list(found) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+        assert found[name].flags.f_contiguous == array.flags.f_contiguous
+
+
+def test_a_single_array_is_read(tmp_path):
+    np.save(tmp_path / "a.npy", ARRAYS["plain"])
+    np.testing.assert_array_equal(read_npy(tmp_path / "a.npy"), ARRAYS["plain"])
+    np.testing.assert_array_equal(read_npy((tmp_path / "a.npy").read_bytes()), ARRAYS["plain"])
+
+
+def header(text, version=1):
+    text = text.encode() + b"\n"
+    size = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + size + text
+
+
+def described(shape, descr="'<f4'"):
+    return header(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (described("(1000000000000,)"), "declares 4000000000000 bytes .* and holds 0"),
+        (described(f"({2**70},)"), "declares"),
+        (described("(-1,)"), r"declares -4|found the shape"),
+        (described("(-1, -4)") + b"\0" * 16, r"found the shape \(-1, -4\)"),
+        (described("(1,)", "'|O'") + b"\0" * 8, "pickled objects are never read"),
+        (described("(2,)") + b"\0" * 7, "declares 8 bytes .* and holds 7"),
+        (described("(2,)") + b"\0" * 9, "declares 8 bytes .* and holds 9"),
+        (b"\x80\x04K\x01.", "no plain array; pickled objects are never read"),
+        (header("[" * 500), "cannot be read"),
+        (header("{'descr': 1}"), "cannot be read"),
+        (b"\x93NUMPY\x07\x00", "array in version"),
+        (b"", "no plain array"),
+    ],
+)
+def test_arrays_that_lie_about_their_size_are_refused(content, message):
+    with pytest.raises(DataError, match=message), reading():
+        read_npy(content)
+
+
+def bomb(size):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(size))
+    return file
+
+
+def unpack(file):
+    with reading(), open_archive(file) as archive:
+        read_member(archive, "a")
+
+
+def test_a_small_archive_that_unpacks_to_much_is_refused_before(monkeypatch):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "10M")
+    file = bomb(2**26)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="a would take 64 MiB"):
+        unpack(file)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+def test_a_member_is_not_unpacked_beyond_what_it_declares():
+    content = bytearray(bomb(2**26).getvalue())
+    for signature, offset in ((b"PK\1\2", 24), (b"PK\3\4", 22)):
+        at = content.find(signature) + offset
+        content[at : at + 4] = struct.pack("<I", 1000)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="cannot be read"):
+        unpack(io.BytesIO(content))
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [(8, 1, "encrypted"), (6, 255, "zip file version"), (10, 99, "compression")],
+)
+def test_members_that_cannot_be_unpacked_are_refused(place, value, message):
+    content = bytearray(bomb(2**20).getvalue())
+    content[content.find(b"PK\1\2") + place] = value
+    with pytest.raises(DataError, match=message):
+        unpack(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "m holds a JSON list, expected an object"),
+        ("{", "m is no JSON"),
+        ("[" * 100_000, "m is no JSON"),
+        ('{"a": ' + "[" * 64 + "]" * 64 + "}", "more than 64 deep"),
+        (b"\xff\xfe\x00", "m is no JSON"),
+        ("1" * 10_000, "m is no JSON"),
+    ],
+)
+def test_json_that_is_no_object_or_too_deep_is_refused(text, message):
+    with pytest.raises(DataError, match=message), reading():
+        parse_json(text, "m")
+
+
+def test_json_is_read_from_files(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"a": [1, {"b": "ü"}]}))
+    assert read_json(tmp_path / "a.json") == {"a": [1, {"b": "ü"}]}
+
+
+def test_texts_hold_nothing_that_a_terminal_obeys():
+    assert printable("\x1b[31mred\x07\ud800\x9b \n\tü[/bold]") == (
+        "\\x1b[31mred\\x07\\ud800\\x9b \n\tü[/bold]"
+    )
+    assert printable_tree({"\x1b": ["\x07", 1, None]}) == {"\\x1b": ["\\x07", 1, None]}
+
+
+# HDF5.
+
+
+@pytest.fixture
+def file(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as opened:
+        yield opened
+
+
+def test_groups_that_hold_each_other_are_walked_once(file):
+    group = file.create_group("g")
+    for _ in range(60):  # 2 ** 60 ways
+        inner = group.create_group("a")
+        group["b"] = inner
+        group = inner
+    group["self"] = file["g"]
+    group["x"] = np.arange(3)
+    found = dict(hdf5.walk(file))
+    assert len(found) == 123
+    assert [name.rpartition("/")[2] for name in found].count("x") == 1
+
+
+def test_links_are_not_followed_out_of_a_file(file, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"] = np.arange(4)
+    file["external"] = h5py.ExternalLink("other.h5", "/x")
+    file["soft"] = h5py.SoftLink("/external")
+    assert list(hdf5.walk(file)) == []
+    assert hdf5.child(file, "external") is None
+    layout = h5py.VirtualLayout((4,), "i8")
+    layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "x", shape=(4,))
+    file.create_virtual_dataset("virtual", layout)
+    (tmp_path / "raw").write_bytes(bytes(32))
+    file.create_dataset("raw", (4,), "i8", external=[(tmp_path / "raw", 0, 32)])
+    for name in ("virtual", "raw"):
+        with pytest.raises(DataError, match=f"/{name} lies in another file"), reading():
+            hdf5.read_dataset(file[name])
+
+
+def test_arrays_that_declare_more_than_they_hold_are_refused(file):
+    file.create_dataset("x", (2**14, 2**16), "f4", chunks=(1, 2**16))
+    with pytest.raises(DataError, match="/x declares 4294967296 bytes and holds 0"), reading():
+        hdf5.read_dataset(file["x"])
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}, {"chunks": (10, 10)}])
+def test_arrays_that_are_there_are_read(file, options):
+    zeros = np.zeros((1000, 1000), np.float32)
+    file.create_dataset("x", data=zeros, **options)
+    np.testing.assert_array_equal(hdf5.read_dataset(file["x"]), zeros)
+    file.create_dataset("unwritten", (100,), "f4")
+    assert hdf5.read_dataset(file["unwritten"]).sum() == 0
+
+
+# Work that does not come to an end.
+
+
+def test_work_that_ends_or_fails_is_no_matter():
+    end_in_child(lambda: None, limit_s=5)
+    end_in_child(lambda: 1 / 0, limit_s=5)
+
+
+def test_work_that_hangs_is_ended():
+    with pytest.raises(ValueError, match="did not end within 1 s"):
+        end_in_child(lambda: time.sleep(60), limit_s=1)
+
+
+def test_work_that_crashes_is_noticed():
+    with pytest.raises(ValueError, match=r"crashes \(SIGSEGV\)"):
+        end_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), limit_s=5)
+
+
+def test_an_hdf5_file_that_hangs_its_library_is_refused(file, tmp_path, monkeypatch):
+    file["x"] = np.arange(3)
+    file.flush()
+    monkeypatch.setattr(hdf5, "_PATIENCE_S", 1)
+    monkeypatch.setattr(hdf5, "_read_all", lambda path: time.sleep(60))
+    opened = hdf5.open_hdf5(tmp_path / "a.h5")
+    with pytest.raises(DataError, match="did not end within 1 s"), reading(), opened:
+        pass

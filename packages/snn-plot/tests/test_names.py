@@ -1,0 +1,89 @@
+"""Names of layers that hold formulas, markup, or the way to another folder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from snn_core import run
+from snn_core.conversion import convert, preset
+from snn_core.settings import Settings
+from snn_core.testing.builder import NetworkBuilder
+from snn_plot import graphs
+from snn_plot.recorded import view
+from snn_plot.report import report_html
+from snn_plot.saving import file_name, save_figure
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.random((6, 4)).astype(np.float32), np.arange(6) % 3
+SETTINGS = Settings.of({"simulation": {"duration": 8}, "output": {"log_vars": ["all"]}})
+
+
+def scene_of(network):
+    seen = view(run(network, "reference", data=(X, Y), settings=SETTINGS))
+    return graphs.Scene(run=seen, units=seen.units("steps"), network=network)
+
+
+def named(name):
+    builder = NetworkBuilder((4,)).dense(RNG.random((4, 4)))
+    network = convert(builder.dense(RNG.random((4, 3))).build(), X, settings=preset("fast"))
+    hidden, output = network.spiking_layers
+    layers = (network.input, replace(hidden, name=name), replace(output, inputs=(name,)))
+    return replace(network, layers=layers, scale_facs={})
+
+
+@pytest.mark.parametrize(
+    "name", ["$\\frac$", "$x", "</script><b>", "[/bold]", "a/../../b", "ü" * 30]
+)
+def test_figures_and_report_show_any_name_as_text(name, tmp_path):
+    scene = scene_of(named(name))
+    folder = tmp_path / "figures"
+    for figure, make in graphs.makers(scene).items():
+        path = folder / f"{file_name(figure)}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_figure(make(), path)
+    assert {item.name for item in tmp_path.iterdir()} == {"figures"}
+    page = report_html(scene.run)
+    assert "</script><b>" not in page
+
+
+def test_powers_on_logarithmic_axes_are_still_formulas(tmp_path):
+    figure = graphs.makers(scene_of(named("$x")))["spikecount_vs_time"]()
+    figure.canvas.draw()
+    labels = [tick.label1 for tick in figure.axes[0].yaxis.get_major_ticks()]
+    powers = [label for label in labels if "10^" in label.get_text()]
+    assert all(label.get_parse_math() for label in powers)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("spiketrains/00Dense_3", "spiketrains/00Dense_3"),
+        ("spiketrains/../../x", "spiketrains/__/__/x"),
+        ("a//b", "a/_/b"),
+        ("a/.", "a/_"),
+        ("a:b?c\\d", "a_b_c_d"),
+    ],
+)
+def test_names_make_paths_inside_their_folder(name, expected):
+    assert file_name(name) == expected
+
+
+def test_long_names_are_cut_and_stay_apart():
+    first, second = file_name("ü" * 300 + "1"), file_name("ü" * 300 + "2")
+    assert first != second
+    assert len(first.encode()) < 100
+
+
+def test_a_network_of_one_layer_leaves_out_what_is_of_hidden_layers():
+    network = convert(
+        NetworkBuilder((4,)).dense(RNG.random((4, 3))).build(), X, settings=preset("fast")
+    )
+    scene = scene_of(network)
+    found = graphs.makers(scene)
+    assert "error_vs_time" in found
+    assert "hist_combined" not in found
+    for make in found.values():
+        make()
+    with pytest.raises(graphs.DataError, match="hist_combined has nothing to show"):
+        graphs.makers(scene, only=["hist_combined"])

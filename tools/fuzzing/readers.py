@@ -1,0 +1,287 @@
+"""The readers that are fuzzed, each with valid files to start from."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+FILES = ROOT / "packages" / "snn-core" / "tests" / "files"
+RNG = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A family of readers.
+
+    Parameters
+    ----------
+    seeds
+        Returns valid files: name to content.
+    read
+        Reads a file at a path.
+    """
+
+    seeds: Callable[[], Mapping[str, bytes]]
+    read: Callable[[Path], object]
+
+
+def network() -> Any:
+    """Return a small converted network."""
+    from snn_core.conversion import convert, preset
+    from snn_core.testing.builder import NetworkBuilder
+
+    builder = NetworkBuilder((6,)).dense(RNG.normal(0.1, 0.5, (6, 4)))
+    samples = RNG.random((20, 6), np.float32)
+    return convert(
+        builder.dense(RNG.normal(0, 0.5, (4, 3))).build(), samples, settings=preset("fast")
+    )
+
+
+def artifacts() -> dict[str, bytes]:
+    """Return artifacts of every version."""
+    from snn_core import artifact
+
+    found = {path.name: path.read_bytes() for path in FILES.glob("*.snn")}
+    return {**found, "new.snn": artifact.dumps(network())}
+
+
+def read_artifact(path: Path) -> None:
+    """Read an artifact and show it."""
+    from snn_core.artifact import load_artifact
+    from snn_core.cli.inspect import describe
+
+    json.dumps(describe(load_artifact(path)))
+
+
+def keras_models() -> dict[str, bytes]:
+    """Return models of Keras 3 and 2."""
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 6, 6, 1]}},
+        {"class_name": "Conv2D", "config": {"name": "c", "filters": 2, "kernel_size": [3, 3],
+                                            "activation": "relu", "use_bias": True}},
+        {"class_name": "BatchNormalization", "config": {"name": "b", "axis": [3]}},
+        {"class_name": "MaxPooling2D", "config": {"name": "p", "pool_size": [2, 2]}},
+        {"class_name": "Flatten", "config": {"name": "f"}},
+        {"class_name": "Dense", "config": {"name": "d", "units": 3, "activation": "softmax",
+                                           "use_bias": True}},
+    ]  # fmt: skip
+    weights = {
+        "conv2d": [RNG.normal(size=(3, 3, 1, 2)), np.zeros(2)],
+        "batch_normalization": [np.ones(2), np.zeros(2), np.zeros(2), np.ones(2)],
+        "dense": [RNG.normal(size=(8, 3)), np.zeros(3)],
+    }
+    stored = io.BytesIO()
+    with h5py.File(stored, "w") as file:
+        for group, arrays in weights.items():
+            for i, array in enumerate(arrays):
+                file[f"layers/{group}/vars/{i}"] = array.astype(np.float32)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        model = {"class_name": "Sequential", "config": {"name": "net", "layers": layers}}
+        target.writestr("config.json", json.dumps(model))
+        target.writestr("metadata.json", json.dumps({"keras_version": "3.12.0"}))
+        target.writestr("model.weights.h5", stored.getvalue())
+    dense = {"name": "d", "units": 3, "activation": "relu", "batch_input_shape": [None, 4]}
+    old = {
+        "class_name": "Sequential",
+        "config": {"layers": [{"class_name": "Dense", "config": dense}]},
+    }
+    second = io.BytesIO()
+    with h5py.File(second, "w") as file:
+        file.attrs["model_config"] = json.dumps(old)
+        file["model_weights/d/d/kernel:0"] = RNG.normal(size=(4, 3)).astype(np.float32)
+        file["model_weights/d/d/bias:0"] = np.zeros(3, np.float32)
+    return {"a.keras": archive.getvalue(), "a.h5": second.getvalue()}
+
+
+def onnx_models() -> dict[str, bytes]:
+    """Return ONNX models."""
+    from onnx import helper, numpy_helper
+
+    arrays = {"w": RNG.normal(size=(2, 1, 3, 3)), "v": RNG.normal(size=(32, 3)), "b": np.zeros(3)}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]),
+        helper.make_node("Gemm", ["f", "v", "b"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "net",
+        [helper.make_tensor_value_info("x", 1, [None, 1, 6, 6])],
+        [helper.make_tensor_value_info("y", 1, [None, 3])],
+        [numpy_helper.from_array(a.astype(np.float32), name) for name, a in arrays.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    return {"a.onnx": model.SerializeToString()}
+
+
+def torch_models() -> dict[str, bytes]:
+    """Return exported PyTorch programs."""
+    return {path.name: path.read_bytes() for path in FILES.glob("*.pt2")}
+
+
+def read_model(path: Path) -> None:
+    """Read a model of any framework."""
+    from snn_core.parsing import parse
+
+    parse(path)
+
+
+def data_sets() -> dict[str, bytes]:
+    """Return samples in arrays."""
+    found = {}
+    for name, save in (("plain.npz", np.savez), ("small.npz", np.savez_compressed)):
+        file = io.BytesIO()
+        save(file, x=RNG.random((5, 4), np.float32), y=np.arange(5) % 3, classes=["a", "b", "c"])
+        found[name] = file.getvalue()
+    return found
+
+
+def recordings() -> dict[str, bytes]:
+    """Return events in every format."""
+    x, y, t, p = (np.array(a) for a in ([3, 127, 0], [5, 0, 127], [10, 11, 500], [1, 0, 1]))
+    events = list(zip(x, y, t, p, strict=True))
+    plain = b"".join(struct.pack(">Hi", (y << 8) | (x << 1) | p, t) for x, y, t, p in events)
+    wide = b"".join(struct.pack(">Ii", (y << 8) | (x << 1) | p, t) for x, y, t, p in events)
+    packed = struct.pack("<hhiiiiii", 1, 0, 8, 4, 0, 3, 3, 3) + b"".join(
+        struct.pack("<Ii", (x << 17) | (y << 2) | (p << 1) | 1, t) for x, y, t, p in events
+    )
+    found = {
+        "one.aedat": b"#!AER-DAT1.0\r\n" + plain,
+        "two.aedat": b"#!AER-DAT2.0\r\n# AEChip: DVS128\r\n" + wide,
+        "three.aedat": b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
+        + packed,
+    }
+    file = io.BytesIO()
+    np.savez(file, x=x, y=y, t=t, p=p)
+    found["events.npz"] = file.getvalue()
+    file = io.BytesIO()
+    np.save(file, np.array(events, [("x", "<u2"), ("y", "<u2"), ("t", "<u8"), ("p", "?")]))
+    found["events.npy"] = file.getvalue()
+    file = io.BytesIO()
+    with h5py.File(file, "w") as target:
+        for name, column in zip("xytp", (x, y, t, p), strict=True):
+            target[f"events/{name}"] = column
+    found["events.h5"] = file.getvalue()
+    return found
+
+
+def read_data(path: Path) -> None:
+    """Read samples, all of them."""
+    from snn_core.data import load_dataset
+    from snn_core.settings import InputSettings
+
+    settings = InputSettings(chip_size=(128, 128)) if _is_recording(path) else InputSettings()
+    found = load_dataset(path, settings=settings)
+    np.asarray(found.x_b_l)
+
+
+def _is_recording(path: Path) -> bool:
+    return path.suffix == ".aedat" or path.name.startswith("events")
+
+
+def images() -> dict[str, bytes]:
+    """Return an image in every format."""
+    from PIL import Image
+
+    picture = Image.fromarray(RNG.integers(0, 255, (6, 6, 3), np.uint8))
+    found = {}
+    for form, name in (("PNG", "png"), ("JPEG", "jpg"), ("BMP", "bmp"), ("TIFF", "tif"),
+                       ("WEBP", "webp"), ("GIF", "gif")):  # fmt: skip
+        file = io.BytesIO()
+        picture.save(file, form)
+        found[f"a.{name}"] = file.getvalue()
+    return found
+
+
+def read_image(path: Path) -> None:
+    """Read a folder with one image."""
+    from snn_core.data import load_dataset
+
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / "a"
+        inner.mkdir()
+        (inner / path.name).write_bytes(path.read_bytes())
+        np.asarray(load_dataset(folder).x_b_l)
+
+
+def settings_files() -> dict[str, bytes]:
+    """Return settings in both formats."""
+    toml = b"""[simulation]\nduration = 20\ndt = 0.5\n[normalization]\nmethod = "percentile"
+percentile = 99.9\n[input.datagen_kwargs]\nrescale = 0.5\n[cell]\nreset = "zero"\n"""
+    ini = b"""[simulation]\nduration = 20\nbatch_size = 3\n[input]\nlabel_dict = {'a': 1, 'b': 0}
+poisson_input = True\n[output]\nlog_vars = {'spiketrains'}\n"""
+    return {"a.toml": toml, "a.ini": ini}
+
+
+def read_settings(path: Path) -> None:
+    """Read settings and write them again."""
+    from snn_core.settings import Settings
+
+    found = Settings.load(path, simulators=("reference",))
+    json.dumps(found.to_tree())
+    str(found.num_steps)
+
+
+def results() -> dict[str, bytes]:
+    """Return the files of a finished run."""
+    from snn_core import run
+    from snn_core.settings import Settings
+
+    settings = Settings.of(
+        {"simulation": {"duration": 8, "batch_size": 4}, "output": {"log_vars": ["all"]}}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run"
+        data = (RNG.random((8, 6), np.float32), RNG.integers(0, 3, 8))
+        run(network(), "reference", data=data, settings=settings, output_dir=path)
+        files = [item for item in path.rglob("*") if item.is_file()]
+        found = {item.relative_to(path).as_posix(): item.read_bytes() for item in files}
+    RESULT.update(found)
+    return found
+
+
+RESULT: dict[str, bytes] = {}
+"""The files of a whole run, around the one that is changed."""
+
+
+def read_result(path: Path) -> None:
+    """Read a result folder of which one file was changed, and summarise it."""
+    from snn_core.running.result import RunFolder, RunResult
+
+    with tempfile.TemporaryDirectory() as folder:
+        changed = {**RESULT, path.name.replace("@", "/"): path.read_bytes()}
+        for name, content in changed.items():
+            target = Path(folder) / name
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(content)
+        RunFolder(folder).summary()
+        found = RunResult.load(folder)
+        json.dumps(found.summary())
+        for name in found.logs[0]:
+            found.logged(name.partition("/")[0])
+
+
+READERS: Mapping[str, Reader] = {
+    "artifacts": Reader(artifacts, read_artifact),
+    "keras": Reader(keras_models, read_model),
+    "onnx": Reader(onnx_models, read_model),
+    "torch": Reader(torch_models, read_model),
+    "arrays": Reader(data_sets, read_data),
+    "recordings": Reader(recordings, read_data),
+    "images": Reader(images, read_image),
+    "settings": Reader(settings_files, read_settings),
+    "results": Reader(results, read_result),
+}
+"""Name of each family to how it is read."""
