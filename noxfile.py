@@ -37,6 +37,7 @@ nox.options.sessions = [
     "floor",
     "smoke",
     "frontends",
+    "tutorial",
     "agreement",
 ]
 
@@ -192,11 +193,13 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Check the links and file names in every page, and the generated reference of settings."""
-    install(session, "snn-core")
+    """Build the site without a warning; check file names, quotations and the page of settings."""
+    install(session, "snn-core", "-e", str(FOLDERS["snn-plot"]), *group("docs"))
     session.run("python", "tools/check_docs.py")
+    session.run("python", "tools/site_pages.py", "build/pages")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
     page = ROOT / "docs" / "settings.md"
-    generate = ("python", "-m", "snn_core.settings")
+    generate = ("python", "tools/settings_page.py")
     expected = session.run(*generate, silent=True, stderr=None)
     if not page.exists() or page.read_text(encoding="utf-8").strip() != expected.strip():
         session.error(
@@ -287,8 +290,17 @@ def frontends(session: nox.Session) -> None:
     session.install(
         "-e", f"{core}[onnx,torch]", *group("frontends", PROJECTS["snn-core"]), *group("parallel")
     )
+    session.install("-e", str(FOLDERS["snn-plot"]))
+    session.run("python", "tools/tutorial.py", "docs/tutorial.md", "PyTorch", "ONNX")
     session.chdir(core)
     run_tests(session, "snn-core", "tests_frontends", env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def tutorial(session: nox.Session) -> None:
+    """Run the tutorial's part on Keras as a reader would; `frontends` runs the others."""
+    install(session, "snn-inisim", "-e", str(FOLDERS["snn-plot"]))
+    session.run("python", "tools/tutorial.py", "docs/tutorial.md", "Keras")
 
 
 @nox.session(default=False)

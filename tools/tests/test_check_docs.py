@@ -18,7 +18,6 @@ def write(root: Path, name: str, text: str = "") -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    write(tmp_path, "docs/other.md", "# One `code` title!\n\n## Twice\n\n## Twice\n")
     write(tmp_path, "tools/there.py")
     return tmp_path
 
@@ -26,20 +25,10 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "text",
     [
-        "[a](other.md)",
-        "[a](other.md#one-code-title)",
-        "[a](other.md#twice-1)",
-        '![a](../tools/there.py "title")',
-        "[a](<other.md>)",
-        "[a](/tools/there.py)",
-        "[a][b]\n\n[b]: other.md",
-        "[a](https://example.org/nothing.md)",
-        "[a](mailto:a@example.org)",
-        "# Here\n\n[a](#here)",
         "`tools/there.py`, `tools/`, `other/thing.py`, `tools/*.py`, `<name>/x`",
-        "```sh\n[a](gone.md) `tools/gone.py`\n```",
-        "~~~\n[a](gone.md)\n~~~",
-        "`[a](gone.md)`",
+        "```sh\n`tools/gone.py`\n```",
+        "~~~\n`tools/gone.py`\n~~~",
+        "tools/gone.py",
     ],
 )
 def test_accepts_what_exists_and_what_is_no_reference(root, text):
@@ -47,43 +36,32 @@ def test_accepts_what_exists_and_what_is_no_reference(root, text):
     assert check_docs.page_problems(page, root) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("[a](gone.md)", "gone.md: no such file"),
-        ("![a](gone.png)", "gone.png: no such file"),
-        ("[a][b]\n\n[b]: gone.md", "gone.md: no such file"),
-        ('<img width="3" src="gone.svg">', "gone.svg: no such file"),
-        ("[a](other.md#thrice)", "other.md#thrice: no heading"),
-        ("[a](#nowhere)", "#nowhere: no heading"),
-        ("[a](../../secret.md)", "../../secret.md: no such file"),
-        ("`tools/gone.py`", "tools/gone.py: no such file"),
-        ("```\ncode\n```\n[a](gone.md)\n```\ncode\n```", "gone.md: no such file"),
-    ],
-)
-def test_names_what_is_missing(root, text, problem):
-    page = write(root, "docs/page.md", text)
-    found = check_docs.page_problems(page, root)
-    assert len(found) == 1
-    assert problem in found[0]
+def test_names_what_is_missing(root):
+    page = write(root, "docs/page.md", "```\ncode\n```\n`tools/gone.py`\n```\ncode\n```")
+    assert check_docs.page_problems(page, root) == ["docs/page.md: tools/gone.py: no such file"]
 
 
-def test_refuses_links_that_leave_the_repository(root):
-    inner = root / "docs"
-    page = write(root, "docs/page.md", "[a](../tools/there.py)")
-    assert "outside the repository" in check_docs.page_problems(page, inner)[0]
+def test_links_are_those_outside_of_code():
+    text = """[a](other.md#x) ![b](<c.png> "title") [d][e] `[f](g)` [h](https://i.example)
+
+[e]: j.md
+
+<img width="3" src="k.svg">
+"""
+    assert check_docs.links(text) == ["other.md#x", "c.png", "j.md", "k.svg"]
 
 
 def test_hidden_and_generated_folders_are_not_read(root):
+    write(root, "README.md", "# Here")
     for folder in (".nox", "dist"):
-        write(root, f"{folder}/page.md", "[a](gone.md)")
+        write(root, f"{folder}/page.md", "`tools/gone.py`")
     assert check_docs.main(root) == 0
 
 
 def test_status_is_1_when_something_is_missing_or_nothing_was_read(root, tmp_path, capsys):
-    write(root, "README.md", "[a](gone.md)")
+    write(root, "README.md", "`tools/gone.py`")
     assert check_docs.main(root) == 1
-    assert "README.md: gone.md: no such file" in capsys.readouterr().err
+    assert "README.md: tools/gone.py: no such file" in capsys.readouterr().err
     (empty := tmp_path / "empty").mkdir()
     assert check_docs.main(empty) == 1
 

@@ -166,6 +166,13 @@ def test_impossible_data_are_refused(tmp_path, arrays, message):
         load_dataset(tmp_path / "data.npz")
 
 
+def test_names_of_classes_that_are_no_text_are_refused(tmp_path):
+    impossible = np.frombuffer(b"\xff" * 12, "<U3")  # letters beyond those that there are
+    np.savez(tmp_path / "data.npz", x=X, classes=impossible)
+    with pytest.raises(DataError, match="cannot be read"):
+        load_dataset(tmp_path / "data.npz")
+
+
 def test_files_that_hold_no_arrays_are_refused(tmp_path):
     with pytest.raises(DataError, match="There is no data file"):
         load_dataset(tmp_path / "data.npz")

@@ -11,8 +11,8 @@ from snn_core.settings import (
     Settings,
     SimulationSettings,
 )
-from snn_core.settings.__main__ import document
 from snn_core.settings.original import SettingsWarning
+from snn_core.settings.page import document
 
 
 def load(tmp_path, text, *, name="settings.toml", **options):
@@ -103,13 +103,13 @@ def test_settings_survive_as_plain_values():
 
 
 def test_the_reference_page_lists_every_setting():
-    page = document()
+    page = document({"quick": {"cell": {"v_thresh": 0.5}, "simulation": {"seed": 0}}})
     for section, info in Settings.model_fields.items():
         if section != "options":
             assert f"## [{section}]" in page
             for key in info.annotation.model_fields:
                 assert f"| `{key}` |" in page, key
-    assert "| `v_thresh` | float | `1.0` | convert |" in page
+    assert "| `v_thresh` | float | `1.0`<br>quick: `0.5` | convert |" in page
     assert "| `tau_refrac` | float | `0.0` | run, claimed |" in page
     assert "| `seed` | int | `0` | run |" in page
 

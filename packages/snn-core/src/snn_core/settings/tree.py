@@ -203,7 +203,7 @@ class OutputSettings(Section):
 class Settings(Section):
     """All settings of a conversion and a simulation.
 
-    Parameters
+    Attributes
     ----------
     options
         Sections named after a simulator: its own options, checked by it.

@@ -19,7 +19,7 @@ class Kit:
     or left out; one that fails for a known reason is named in ``expected_failures``: it is then a
     strict expected failure, so the entry must go as soon as the test passes.
 
-    Parameters
+    Attributes
     ----------
     expected_failures
         Test name, or ``test_name[case]``, to the reason why it fails.

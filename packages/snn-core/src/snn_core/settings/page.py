@@ -1,16 +1,25 @@
-"""Write the reference page of all settings: ``python -m snn_core.settings``."""
+"""Write the reference page of all settings.
+
+python tools/settings_page.py > docs/settings.md
+"""
 
 from __future__ import annotations
 
-import sys
-from typing import get_origin
+from collections.abc import Mapping
+from typing import Any, get_origin
 
 from snn_core.settings.section import Section
 from snn_core.settings.tree import Settings
 
 
-def document() -> str:
-    """Return the reference page of all settings, as Markdown."""
+def document(presets: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Return the reference page of all settings, as Markdown.
+
+    Parameters
+    ----------
+    presets
+        Name of each preset to what it sets, by section and key.
+    """
     lines = [
         "# Settings",
         "",
@@ -20,7 +29,8 @@ def document() -> str:
         "run refuses another value than the network was converted with. `run`: in each run. A",
         "network keeps all settings of its conversion, and a run replaces those it is given. Those",
         "`claimed` are for simulators that claim them; others accept no more than the default.",
-        "Presets (`snn convert --preset`) have other defaults for some settings of the conversion.",
+        "Presets (`snn convert --preset`) have other defaults for some settings, which stand below",
+        "the default.",
         "A section named after a simulator holds its own options.",
     ]
     for section, info in Settings.model_fields.items():
@@ -38,11 +48,16 @@ def document() -> str:
             default = item.default
             if default == frozenset() or isinstance(default, Section):
                 default = "{}"
+            shown = "<br>".join([f"`{default}`", *_values(presets, section, key, default)])
             stage = "convert" if key in model.keys_of("convert") else "run"
             stage += ", claimed" if key in model.claimed else ""
-            lines.append(f"| `{key}` | {kind} | `{default}` | {stage} | {item.description} |")
+            lines.append(f"| `{key}` | {kind} | {shown} | {stage} | {item.description} |")
     return "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":
-    sys.stdout.write(document())
+def _values(
+    presets: Mapping[str, Mapping[str, Mapping[str, Any]]], section: str, key: str, default: object
+) -> list[str]:
+    """Return the value of each preset that has another one than the default."""
+    values = {name: preset.get(section, {}).get(key, default) for name, preset in presets.items()}
+    return [f"{name}: `{value}`" for name, value in values.items() if value != default]
