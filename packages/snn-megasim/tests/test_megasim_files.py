@@ -358,6 +358,14 @@ def test_a_file_that_two_kinds_of_modules_share_is_refused(tmp_path):
                for p in refused(tmp_path))  # fmt: skip
 
 
+def test_a_file_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
+    write_netlist(alone(array(), [(t, 0, 0, 1) for t in range(1000)]), tmp_path)
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "100K")
+    (problem,) = refused(tmp_path)
+    assert problem.startswith("in.stim: the file would take")
+    assert "SNN_MEMORY_LIMIT" in problem
+
+
 def test_foreign_files_are_never_replaced(tmp_path):
     (tmp_path / "out.prm").write_text("my notes")
     with pytest.raises(DataError, match=r"out.prm: a file that is no file of MegaSim"):

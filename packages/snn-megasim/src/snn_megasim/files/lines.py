@@ -8,10 +8,15 @@ from pathlib import Path
 
 from snn_core.errors import DataError
 from snn_core.files import require_file
+from snn_core.reading import spend
+from snn_core.reading.budget import BudgetExceededError
 from snn_megasim.files.attributes import LARGEST, range_problem
 
 MOST_PROBLEMS = 20
 """Problems of one file that are told."""
+
+BYTES_PER_LETTER = 16
+"""Memory for a letter of a file: short integers, each an object until its row is complete."""
 
 _INTEGERS = re.compile(r"[+-]?[0-9]{1,10}(?:[ \t]+[+-]?[0-9]{1,10})*")
 
@@ -64,7 +69,10 @@ class Lines:
         """
         require_file(path)
         try:
+            spend(BYTES_PER_LETTER * path.stat().st_size, "the file")
             text = path.read_bytes().decode("ascii")
+        except BudgetExceededError as error:
+            raise MegaSimFileError([f"{path.name}: {error}"]) from error
         except OSError as error:
             reason = error.strerror or error
             raise MegaSimFileError([f"{path.name}: cannot be read: {reason}"]) from error
