@@ -1,4 +1,4 @@
-"""Networks of the benchmarks of engines: usual architectures, random dyadic weights, real rates."""
+"""Networks of the benchmarks of engines: usual architectures, dyadic weights, given spike rates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from snn_core.evaluation.forward import forward
+from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Network, Weighted
 from snn_core.passes.spiking import max_pool_method, relay_pools
 from snn_core.testing.builder import NetworkBuilder
@@ -34,6 +34,14 @@ def lenet() -> NetworkBuilder:
     builder.conv2d(_random((3, 3, 16, 32)), padding="same")
     builder.conv2d(_random((3, 3, 32, 8)), padding="same", strides=(2, 2))
     return builder.flatten().dense(_random((7 * 7 * 8, 10)))
+
+
+def demo() -> NetworkBuilder:
+    """Return the architecture of examples/mnist: conv 16, conv 24, pool, conv 64, dense 10."""
+    builder = NetworkBuilder((28, 28, 1))
+    builder.conv2d(_random((5, 5, 1, 16)), strides=(2, 2))
+    builder.conv2d(_random((3, 3, 16, 24))).average_pooling((2, 2))
+    return builder.conv2d(_random((3, 3, 24, 64))).flatten().dense(_random((3 * 3 * 64, 10)))
 
 
 def vgg(pool: str = "average") -> NetworkBuilder:
@@ -65,6 +73,7 @@ def residual() -> NetworkBuilder:
 NETWORKS: Mapping[str, Callable[[], NetworkBuilder]] = {
     "mlp": mlp,
     "lenet": lenet,
+    "demo": demo,
     "vgg": vgg,
     "vgg-relay": vgg,
     "vgg-max": lambda: vgg("max"),
@@ -86,15 +95,33 @@ def samples(network: Network, number: int) -> np.ndarray:
 
 
 def scale_rates(network: Network, *, rate: float) -> Network:
-    """Scale weights, layer by layer, until mean activations are a given rate."""
-    x_b_l = samples(network, 4)
-    for layer in network.layers:
-        if not isinstance(layer, Weighted):
-            continue
-        mean = np.maximum(forward(network, x_b_l)[layer.name], 0).mean()
-        weight = np.round(layer.weight * (rate / mean) / UNIT) * UNIT
-        network = network.replace(replace(layer, **{layer.weight_name: weight}))
+    """Scale weights and shift biases, layer by layer, until mean activations are a given rate."""
+    values = {network.input.name: samples(network, 4)}
+    for layer in network.layers[1:]:
+        inputs = [values[name] for name in layer.inputs]
+        y = weighted_sum(layer, inputs)
+        if isinstance(layer, Weighted):
+            scale = min(2.5 * rate, 0.5) / y.std()
+            fires = network.has_neurons(layer)
+            bias = _bias(y * scale, rate=rate) if fires else 0.0
+            layer = replace(
+                layer,
+                **{layer.weight_name: np.round(layer.weight * scale / UNIT) * UNIT},
+                bias_o=np.full_like(layer.bias_o, np.round(bias / UNIT) * UNIT),
+            )
+            network = network.replace(layer)
+            y = weighted_sum(layer, inputs) + layer.bias_o
+        values[layer.name] = np.clip(y, 0, 1) if network.has_neurons(layer) else y
     return network
+
+
+def _bias(y: np.ndarray, *, rate: float) -> float:
+    """Return what brings the mean of values, kept between 0 and 1, to a rate."""
+    low, high = -1.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if np.clip(y + middle, 0, 1).mean() > rate else (middle, high)
+    return low
 
 
 def _random(shape: tuple[int, ...]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """INIsim's engines against one Keras prediction for each time step, in processor time.
 
-    python benchmarks/engines.py [--nets mlp,lenet,vgg] [--batches 1,32] [--rates 0.08]
+    python benchmarks/engines.py [--nets mlp,vgg] [--batches 1,32] [--rates 0.08] [--json FILE]
 
 All simulate the same network in the same process, in turn; figures are medians over the
 repetitions, of processor time, with one thread. Weights are dyadic, so that the spikes of both
@@ -32,11 +32,16 @@ from snn_core.ir import Network
 from snn_core.settings import Settings
 from snn_inisim import SNN, INIsimOptions
 
+SHORTEST = 0.1
+"""Processor time in s that is measured at once, at least."""
+
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nets", default="mlp,lenet,vgg", help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument(
+        "--nets", default="mlp,lenet,demo,residual,vgg", help=f"of {', '.join(NETWORKS)}"
+    )
     parser.add_argument("--batches", default="1,32")
     parser.add_argument("--rates", default="0.08", help="mean spikes per neuron and step")
     parser.add_argument("--steps", type=int, default=50)
@@ -76,7 +81,11 @@ def measure(network: Network, *, batch: int, steps: int, repeats: int) -> dict[s
     }
     runs["keras"] = stepwise(engines["dense"], x_b_l, steps=steps)
     runs["keras"]()
-    times = [{name: seconds(function) for name, function in runs.items()} for _ in range(repeats)]
+    often = {name: repetitions(function) for name, function in runs.items()}
+    times = [
+        {name: seconds(function, often[name]) for name, function in runs.items()}
+        for _ in range(repeats)
+    ]
     medians = {name: statistics.median(column) for name, column in columns(times).items()}
     return {
         "batch": batch,
@@ -104,11 +113,17 @@ def stepwise(snn: SNN, x_b_l: np.ndarray, *, steps: int) -> Callable[[], None]:
     return predict
 
 
-def seconds(function: Callable[[], object]) -> float:
+def repetitions(function: Callable[[], object]) -> int:
+    """Return how many calls take long enough to measure, so that caches are those of a long run."""
+    return 1 + int(SHORTEST / seconds(function, 1))
+
+
+def seconds(function: Callable[[], object], repetitions: int) -> float:
     """Return the processor time of one call."""
     start = time.process_time()
-    function()
-    return time.process_time() - start
+    for _ in range(repetitions):
+        function()
+    return (time.process_time() - start) / repetitions
 
 
 def columns(rows: Iterable[dict[str, float]]) -> dict[str, list[float]]:

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 
 from snn_core.errors import SettingsError
 from snn_inisim import SNN, INIsimOptions
-from snn_inisim.options import steps_per_chunk
+from snn_inisim.options import chunk_size
+from snn_inisim.startup import gpu_bytes
 
 
 @pytest.mark.parametrize(
@@ -10,7 +13,7 @@ from snn_inisim.options import steps_per_chunk
     [
         ({"chunk_steps": -1}, "chunk_steps: found -1; Input should be greater than or equal to 0"),
         ({"chunk_steps": True}, "chunk_steps: found True; Input should be a valid integer"),
-        ({"chunk_bytes": 0}, "chunk_bytes: found 0"),
+        ({"chunk_bytes": -1}, "chunk_bytes: found -1"),
         ({"jit": "yes"}, "jit: found 'yes'; Input should be a valid boolean"),
         ({"chunks": 3}, "Unknown simulator option: 'chunks'"),
     ],
@@ -23,24 +26,44 @@ def test_impossible_options_are_refused(options, message):
 @pytest.mark.parametrize(
     ("chunk_bytes", "expected"),
     [
-        (4 * 10 * 50 * 1000, 100),  # the whole run fits
-        (4 * 10 * 50 * 60, 50),  # at most 60 of 100 steps: 50 divides them
-        (4 * 10 * 50 * 9, 5),
-        (4 * 10 * 50 * 3, 2),
-        (1, 1),
+        (4 * 10 * 50 * 1000, (10, 100)),  # the whole run fits
+        (4 * 10 * 50 * 60, (10, 50)),  # at most 60 of 100 steps: 50 divides them
+        (4 * 10 * 50 * 9, (10, 5)),
+        (4 * 10 * 50 * 3, (5, 5)),  # 7 of 10 samples fit with four steps: 5 divide them
+        (4 * 50 * 5, (1, 5)),
+        (1, (1, 1)),
     ],
 )
-def test_chunks_fit_into_the_given_size_and_divide_the_run(chunk_bytes, expected):
+def test_chunks_fit_into_the_given_size_and_divide_batch_and_run(chunk_bytes, expected):
     options = INIsimOptions(chunk_bytes=chunk_bytes)
-    assert steps_per_chunk(options, num_steps=100, batch_size=10, largest_layer=50) == expected
+    assert chunk_size(options, num_steps=100, batch_size=10, largest_layer=50) == expected
 
 
 def test_a_run_of_a_prime_number_of_steps_ends_with_a_shorter_chunk():
     options = INIsimOptions(chunk_bytes=4 * 20)
-    assert steps_per_chunk(options, num_steps=97, batch_size=1, largest_layer=1) == 20
+    assert chunk_size(options, num_steps=97, batch_size=1, largest_layer=1) == (1, 20)
 
 
 def test_the_number_of_steps_can_be_given():
     options = INIsimOptions(chunk_steps=7)
-    assert steps_per_chunk(options, num_steps=100, batch_size=1, largest_layer=1) == 7
-    assert steps_per_chunk(options, num_steps=5, batch_size=1, largest_layer=1) == 5
+    assert chunk_size(options, num_steps=100, batch_size=1, largest_layer=1) == (1, 7)
+    assert chunk_size(options, num_steps=5, batch_size=1, largest_layer=1) == (1, 5)
+
+
+def test_chunks_follow_the_memory_of_a_gpu():
+    sizes = {"num_steps": 1000, "batch_size": 10, "largest_layer": 100_000}
+    assert chunk_size(INIsimOptions(), **sizes) == (5, 5)
+    assert chunk_size(INIsimOptions(), **sizes, gpu_bytes=16 * 100_000_000) == (10, 25)
+    assert chunk_size(INIsimOptions(chunk_bytes=8_000_000), **sizes, gpu_bytes=2**34) == (5, 4)
+
+
+def test_the_memory_of_the_largest_gpu_counts(monkeypatch):
+    import tensorflow as tf
+    from tensorflow.python.client import device_lib
+
+    assert gpu_bytes() == 0
+    kinds = [("CPU", 2**40), ("GPU", 2**30), ("GPU", 2**33)]
+    devices = [SimpleNamespace(device_type=kind, memory_limit=size) for kind, size in kinds]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _kind: devices[1:])
+    monkeypatch.setattr(device_lib, "list_local_devices", lambda: devices)
+    assert gpu_bytes() == 2**33

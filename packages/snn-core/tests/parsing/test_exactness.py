@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -21,6 +24,7 @@ from snn_core.parsing.exactness import (
     difference,
     require_exact,
 )
+from snn_core.parsing.keras.model import KerasParser
 from snn_core.testing.toy_parser import ToyParser
 
 DATA = np.array([[1, 2], [3, -1]], np.float32)
@@ -167,3 +171,60 @@ def test_the_history_tells_how_exact_the_network_is(model: Path) -> None:
     assert "largest difference 0.0e+00" in network.history[-2]
     missing = convert(read(model, parsers=[Missing()]), DATA)
     assert not any("compared" in line for line in missing.history)
+
+
+class Vouching(Biased):
+    """A parser whose framework does not have to be started."""
+
+    def vouches(self, _source: Any) -> str:
+        return "known"
+
+
+class Doubting(Biased):
+    """A parser whose framework has to be asked."""
+
+    def vouches(self, _source: Any) -> str:
+        return ""
+
+
+def test_a_framework_is_not_started_where_the_parser_vouches(model: Path) -> None:
+    network = convert(read(model, parsers=[Vouching()]), DATA)
+    assert "compared with its layers as read (known) on 2 sample(s)" in network.history[-2]
+    with pytest.raises(ParseError, match="does not compute what the model computes"):
+        convert(read(model, parsers=[Vouching()]), DATA, check="error")
+    with pytest.raises(ParseError, match="does not compute what the model computes"):
+        convert(read(model, parsers=[Doubting()]), DATA)
+
+
+def test_what_was_merged_wrongly_is_found_without_the_framework(model: Path) -> None:
+    parsed = read(model, parsers=[Vouching()])
+    layer = parsed.network.layers[-1]
+    wrong = parsed.network.replace(replace(layer, bias_o=layer.bias_o + 1))
+    with pytest.raises(ParseError, match="compared with its layers as read"):
+        convert(replace(parsed, network=wrong), DATA)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_vouched"),
+    [
+        ("3.15.1", True),
+        ("2.9.0", True),
+        ("3.16.0", False),
+        ("4.0.0", False),
+        ("nightly", False),
+        ("3.²", False),
+    ],
+)
+def test_keras_is_asked_about_files_of_versions_that_no_test_knows(
+    version: str, is_vouched: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("keras", "tf_keras"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = "{}"
+        file.attrs["keras_version"] = version
+        file.create_group("model_weights")
+    assert bool(KerasParser().vouches(path)) == is_vouched
+    monkeypatch.setitem(sys.modules, "keras", object())
+    assert not KerasParser().vouches(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from snn_core.ir import Layer, MaxPooling2D, Network, Spiking
 from snn_core.ir.shapes import count
 from snn_core.neurons.max_pooling import pool_coefficients
@@ -13,8 +15,8 @@ from snn_core.settings import Settings
 from snn_core.simulation.capabilities import only_integrates
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Int
-from snn_inisim.options import INIsimOptions, steps_per_chunk
-from snn_inisim.startup import import_tensorflow
+from snn_inisim.options import INIsimOptions, chunk_size
+from snn_inisim.startup import gpu_bytes, import_tensorflow
 
 if TYPE_CHECKING:
     from snn_inisim.folded import FoldedNetwork
@@ -48,6 +50,7 @@ class DenseEngine:
         fanout_n_l: Mapping[str, Int[Array, "*l"]],
     ) -> None:
         import_tensorflow()
+        self._gpu_bytes = gpu_bytes()
         self._network = network
         self._settings = settings
         self._options = options
@@ -95,28 +98,32 @@ class DenseEngine:
         """Simulate a batch; see `snn_inisim.event.engine.EventEngine.simulate`."""
         import tensorflow as tf
 
-        batch = len(signal.x_b_l)
         folded = self._folded_network(signal, recorder)
-        chunk = steps_per_chunk(
+        size, chunk = chunk_size(
             self._options,
             num_steps=signal.num_steps,
-            batch_size=batch,
+            batch_size=len(signal.x_b_l),
             largest_layer=max(count(layer.output_shape) for layer in self._network.layers),
+            gpu_bytes=self._gpu_bytes,
         )
-        steady = folded.prelude(tf.constant(signal.constant_b_l))
-        states, start = folded.start(batch), 0
+        parts = [slice(first, first + size) for first in range(0, len(signal.x_b_l), size)]
+        steady = [folded.prelude(tf.constant(signal.constant_b_l[part])) for part in parts]
+        states, start = [folded.start(size) for _ in parts], 0
         for x_t_b_l in signal.chunks(chunk):
             checkpoint()
             recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
-            states, found = folded.chunk(
-                states,
-                steady,
-                None if signal.is_constant else tf.constant(x_t_b_l),
-                tf.constant(start),
-                num_steps=len(x_t_b_l),
-            )
-            for name, part in found.items():
-                record(name, start, {k: v.numpy() for k, v in part.items()})
+            found = []
+            for index, part in enumerate(parts):
+                states[index], of_part = folded.chunk(
+                    states[index],
+                    steady[index],
+                    None if signal.is_constant else tf.constant(x_t_b_l[:, part]),
+                    tf.constant(start),
+                    num_steps=len(x_t_b_l),
+                )
+                found.append(of_part)
+            for name in found[0]:
+                record(name, start, _joined([of_part[name] for of_part in found]))
             start += len(x_t_b_l)
 
     def _folded_network(self, signal: InputSignal, recorder: Recorder) -> FoldedNetwork:
@@ -138,3 +145,11 @@ class DenseEngine:
                 self._network, self.layers, wanted, is_constant=signal.is_constant
             )
         return self._folded[key]
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Array]:
+    """Return what was found of a layer in all parts of a batch; counts have no axis of steps."""
+    return {
+        key: np.concatenate([part[key].numpy() for part in parts], axis=0 if key == "counts" else 1)
+        for key in parts[0]
+    }

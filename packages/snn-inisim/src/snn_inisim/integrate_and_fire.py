@@ -23,7 +23,7 @@ Advanced: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
 Step: TypeAlias = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
 """Index of a step and potentials before it to potentials after it and spikes."""
 
-UNROLLED = 4
+UNROLLED = 5
 """Number of steps up to which the loop is unrolled.
 
 XLA computes a few unrolled steps in one pass with several threads, in half the time of its loop;

@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from snn_inisim.dense import DenseEngine
     from snn_inisim.event.engine import EventEngine
 
-FEWEST = 8
-"""Samples of a batch from which on it pays to simulate one of them to choose the engine."""
-
-BUSY = 0.3
-"""Share of synapses used in a step, on average, from which on the dense engine is faster."""
-
 
 class SNN(OriginalNames):
     """A converted network on TensorFlow.
@@ -79,9 +73,6 @@ class SNN(OriginalNames):
     options_type: ClassVar[type[Options]] = INIsimOptions
     options: INIsimOptions
 
-    _switched = ""
-    """Why the dense engine took over from the event engine, for the last batch."""
-
     # Building.
 
     def add_input_layer(self, input_shape: Shape) -> None:
@@ -90,6 +81,7 @@ class SNN(OriginalNames):
         self._event: EventEngine | None = None
         self._stepped: ReferenceSNN | None = None
         self.spiketimes_n_b_l: Mapping[str, Array] = {}
+        self._busy: dict[str, float] = {}
 
     def build_layer(self, layer: Layer) -> None:
         """Do nothing: engines make the layers, in `compile` or when they are needed."""
@@ -145,7 +137,11 @@ class SNN(OriginalNames):
     @property
     def details(self) -> Mapping[str, str]:
         """Which engine simulates, and why."""
-        return {**super().details, "engine": self._describe_engine()}
+        found = {**super().details, "engine": self._describe_engine()}
+        if self.is_built and self._busy:
+            busy = (f"{name} ({rate:.0%} of its inputs spike)" for name, rate in self._busy.items())
+            found["busy_layers"] = ", ".join(busy)
+        return found
 
     def _describe_engine(self) -> str:
         if self._engine == "event" and self._is_stepped:
@@ -154,7 +150,7 @@ class SNN(OriginalNames):
             return self._engine
         if self._engine == "dense":
             return "dense, for this spike code or these options of the cell"
-        return self._switched or "event"
+        return "event"
 
     # Simulating.
 
@@ -172,27 +168,14 @@ class SNN(OriginalNames):
             self._uniforms_t_b_o = self.output_uniforms(signal)
         engine: DenseEngine | EventEngine
         engine = self.event if self._engine == "event" else self.dense
-        if self.options.engine == "auto" and self._is_busy(signal):
-            engine = self.dense
         engine.simulate(
             signal,
             recorder,
             record=lambda name, start, found: self._record(recorder, name, start, found),
             checkpoint=self.checkpoint,
         )
-
-    def _is_busy(self, signal: InputSignal) -> bool:
-        """Return whether so many neurons of a batch spike that the dense engine is faster.
-
-        Only samples of the batch itself decide, so that it gives the same whenever it is simulated.
-        """
-        if len(signal.x_b_l) < FEWEST:
-            return False
-        activity = self.event.measure_activity(signal, checkpoint=self.checkpoint)
-        self._switched = ""
-        if activity > BUSY:
-            self._switched = f"dense, as {activity:.0%} of the synapses are busy in each step"
-        return activity > BUSY
+        if self._event is not None:
+            self._busy.update(self._event.busy)
 
     def _simulate_stepped(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate with the neurons of snn-core."""

@@ -74,6 +74,18 @@ def _compile_something() -> None:
     tf.function(lambda: tf.zeros(()), autograph=False, jit_compile=True)()
 
 
+def gpu_bytes() -> int:
+    """Return the memory that TensorFlow may use on its largest GPU; 0 without one."""
+    import tensorflow as tf
+
+    if not tf.config.list_logical_devices("GPU"):
+        return 0
+    from tensorflow.python.client import device_lib  # there is no public way
+
+    devices = device_lib.list_local_devices()
+    return max(int(each.memory_limit) for each in devices if each.device_type == "GPU")
+
+
 _TRACED = ("snn_inisim.", "SpikeLayer.")
 """What the representations of traced functions of this package contain: a module or a class."""
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -99,6 +100,16 @@ def test_steps_in_chunks_and_samples_in_parts(name, monkeypatch):
     compare(NETWORKS[name](), {"threads": 3}, number=5)
 
 
+@pytest.mark.parametrize("name", ["plain", "grouped", "joined", "membrane", "pre_spike_max"])
+@pytest.mark.parametrize("busy", [0, 1e9])
+def test_weights_in_groups_and_positions_in_tiles(name, busy, monkeypatch):
+    monkeypatch.setattr("snn_inisim.event.frame.BUSY", busy)
+    monkeypatch.setattr("snn_inisim.event.reads.GROUP_ROWS", 5)
+    monkeypatch.setattr("snn_inisim.event.reads.BLOCK_BYTES", 0)
+    monkeypatch.setattr("snn_inisim.event.reads.TILE", 3)
+    compare(NETWORKS[name]())
+
+
 def test_tensorflow_is_not_imported():
     code = """
 import sys
@@ -125,18 +136,20 @@ def test_a_user_can_stop_between_chunks(monkeypatch):
     assert len(calls) == 3
 
 
-def test_a_batch_in_which_most_synapses_are_busy_is_left_to_tensorflow():
-    builder = NetworkBuilder((4,)).dense(np.full((4, 6), 0.25, np.float32))
-    network = builder.dense(np.full((6, 3), 0.125, np.float32)).build()
-    settings = Settings.of({"simulation": {"duration": 8.0, "batch_size": 8}})
-    x_b_l = np.full((8, 4), 0.875, np.float32)
-    snn = SNN(network, settings)
-    snn.run_batch(x_b_l / 8)
-    assert snn.details["engine"] == "event"
-    busy = snn.run_batch(x_b_l)
-    assert snn.details["engine"] == "dense, as 88% of the synapses are busy in each step"
-    expected = ReferenceSNN(network, settings).run_batch(x_b_l)
-    assert (busy.output_b_l_t == expected.output_b_l_t).all()
+def test_details_name_layers_with_busy_inputs(monkeypatch):
+    monkeypatch.setattr("snn_inisim.event.frame.BUSY", 0.5)
+    monkeypatch.setattr("snn_inisim.event.reads.GROUP_ROWS", 8)
+    builder = NetworkBuilder((2, 2, 4)).conv2d(np.full((1, 1, 4, 8), 0.25, np.float32))
+    builder.conv2d(np.full((2, 2, 8, 3), 0.125, np.float32)).flatten()
+    network = builder.dense(np.full((3, 2), 0.25, np.float32)).build()
+    settings = Settings.of({"simulation": {"duration": 8.0}})
+    x_b_l = np.full((1, 2, 2, 4), 0.5, np.float32)
+    snn = SNN(network, settings, INIsimOptions(engine="event"))
+    snn.run_batch(x_b_l / 64)
+    assert "busy_layers" not in snn.details
+    snn.run_batch(x_b_l)
+    name = network.spiking_layers[1].name
+    assert snn.details["busy_layers"] == f"{name} (50% of its inputs spike)"
 
 
 def test_details_name_the_engine():
@@ -147,6 +160,24 @@ def test_details_name_the_engine():
     assert SNN(network, coded).details["engine"].startswith("dense, for this spike code")
     forced = SNN(network, coded, INIsimOptions(engine="event"))
     assert forced.details["engine"].startswith("NumPy, as the event engine has neither")
+
+
+def test_kernels_are_compiled_once(tmp_path):
+    code = """
+from event_networks import NETWORKS, samples
+from snn_core.settings import Settings
+from snn_inisim import SNN
+network = NETWORKS["plain"]()
+SNN(network, Settings.of({"simulation": {"duration": 2.0}})).run_batch(samples(network, 1))
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    kept = []
+    for _ in range(2):
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, cwd=__file__.rpartition("/")[0], env=environment, check=True)
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")})
+    assert kept[0]
+    assert kept[1] == kept[0]
 
 
 def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):

@@ -148,7 +148,7 @@ class Network:
             raise ParseError("The first layer is not an Input.")
         return layer
 
-    @property
+    @cached_property
     def output(self) -> Layer:
         """The layer nothing reads from, which comes last."""
         return self.layers[-1]

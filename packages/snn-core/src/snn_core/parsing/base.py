@@ -67,7 +67,8 @@ class RunningParser(Parser, Protocol):
 
     The method is optional. Where it exists, `snn_core.parsing.exactness` compares what the
     framework computes with what the parsed network does. An attribute ``framework`` may say what to
-    install for it, for example ``keras and tensorflow``.
+    install for it, for example ``keras and tensorflow``. A method ``vouches(source)`` may return
+    why it is not worth the time to start the framework for a source; empty if it is.
     """
 
     def run(

@@ -109,13 +109,12 @@ def _read_array(file: IO[bytes], size: int, name: str) -> Array:
             f"{name} declares {declared} bytes (shape {shape} of {dtype}) and holds {size - start}"
         )
     spend(declared, name)
-    values = np.empty(declared, np.uint8)
-    view, at = memoryview(values), 0
+    values, at = np.empty(declared, np.uint8), 0
     while at < declared:
         piece = file.read(min(_PIECE, declared - at))
         if not piece:
             raise ValueError(f"{name} is cut off after {at} of {declared} bytes")
-        view[at : at + len(piece)] = piece
+        values[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
         at += len(piece)
     if file.read(1):  # the end, where a zip archive checks its sums
         raise ValueError(f"{name} is longer than it says")

@@ -7,6 +7,7 @@ Cells that spike more than once in a step are always events.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -376,7 +377,7 @@ def _array(array: Array | None) -> Array:
 
 def _sizes(shape_t_b_l: Shape) -> tuple[int, int]:
     """Return the number of steps, and of cells: samples times neurons."""
-    return shape_t_b_l[0], int(np.prod(shape_t_b_l[1:], dtype=np.int64))
+    return shape_t_b_l[0], math.prod(shape_t_b_l[1:])
 
 
 def _number_type(cells: int) -> np.dtype[np.unsignedinteger]:

@@ -125,6 +125,7 @@ class AbstractSNN(ABC):
         )
         self.is_built = False
         self._connectivity: ConnectivityStatistics | None = None
+        self._operations_of_spikes: dict[str, Array] | None = None
 
     @property
     def connectivity(self) -> ConnectivityStatistics:
@@ -132,6 +133,14 @@ class AbstractSNN(ABC):
         if self._connectivity is None:
             self._connectivity = connectivity_statistics(self.network)
         return self._connectivity
+
+    def _operations_per_spike(self) -> Mapping[str, Array]:
+        """Return how many operations a spike of each neuron costs, computed at first use."""
+        if self._operations_of_spikes is None:
+            cost = code_of(self.settings).operations_per_synapse
+            fanout_n_l = self.connectivity.fanout_of
+            self._operations_of_spikes = {name: f * cost for name, f in fanout_n_l.items()}
+        return self._operations_of_spikes
 
     @property
     def batch_size(self) -> int:
@@ -334,13 +343,12 @@ class AbstractSNN(ABC):
             seed=self.seed,
             events_b=events_b,
         )
-        cost = code_of(self.settings).operations_per_synapse
         recorder = Recorder(
             self.network,
             batch_size=len(x_b_l),
             num_steps=self.settings.num_steps,
             record=self.settings.output.log_vars & self.can.records,
-            fanout_n_l={name: f * cost for name, f in self.connectivity.fanout_of.items()},
+            fanout_n_l=self._operations_per_spike(),
             num_active_steps_b=signal.num_active_steps_b,
         )
         self.simulate(signal, recorder)

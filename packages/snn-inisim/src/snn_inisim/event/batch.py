@@ -13,16 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from snn_core.ir import Layer, MaxPooling2D, Spiking
-from snn_core.neurons.arithmetic import draw_potential, initial_potential, reset_potential
+from snn_core.neurons.arithmetic import reset_potential
 from snn_core.neurons.max_pooling import MaxPool
 from snn_core.neurons.state import Neurons
-from snn_core.simulation.capabilities import only_integrates
 from snn_core.typing import Array, Float32
-from snn_inisim.event.frame import Frame
+from snn_inisim.event.frame import Frames
 from snn_inisim.event.largest import LargestSums, finds_largest
 from snn_inisim.event.layout import as_layer, as_positions, positions_first, steps_first
-from snn_inisim.event.plan import EventNetwork, Population
-from snn_inisim.event.wiring import no_sums
+from snn_inisim.event.plan import EventNetwork
+from snn_inisim.event.population import Population
 
 
 @dataclass(kw_only=True, eq=False)
@@ -52,40 +51,42 @@ class EventBatch:
     ----------
     plan
         The network.
+    frames
+        Where its spikes are kept.
     x_b_l
         The constant input of the samples; only their number counts otherwise.
     sample_ids
         Index of each sample in its data set.
+
+    Attributes
+    ----------
+    busy
+        Layers of which so many inputs spike that they are added up in groups, and the share of
+        these inputs that spike in a step.
     """
 
     def __init__(
-        self, plan: EventNetwork, x_b_l: Float32[Array, "b *l"], *, sample_ids: Sequence[int]
+        self,
+        plan: EventNetwork,
+        frames: Frames,
+        x_b_l: Float32[Array, "b *l"],
+        *,
+        sample_ids: Sequence[int],
     ) -> None:
         self._plan = plan
+        self._frames = frames
         self._number = len(x_b_l)
         self._steady = plan.steady_sums(x_b_l) if plan.is_constant else {}
         self._potentials: dict[str, Array] = {}
         self._neurons: dict[str, Neurons] = {}
         self._gates: dict[str, MaxPool] = {}
         self._largest: dict[str, LargestSums] = {}
-        for number, layer in enumerate(plan.network.layers[1:], 1):
-            if isinstance(layer, Spiking) and plan.network.has_neurons(layer):
-                self._start_neurons(layer, sample_ids, number)
-
-    def _start_neurons(self, layer: Spiking, sample_ids: Sequence[int], number: int) -> None:
-        plan = self._plan
-        if only_integrates(plan.network, layer):
-            v_b_l = initial_potential(layer, self._number)
-        else:
-            v_b_l = draw_potential(
-                layer, plan.settings, sample_ids=sample_ids, seed=plan.seed, number=number
-            )
-        if layer.name in plan.plain:
-            self._potentials[layer.name] = as_positions(v_b_l, layer)
-        else:
-            self._neurons[layer.name] = Neurons(
-                layer, plan.settings, batch_size=self._number, v_b_l=v_b_l
-            )
+        self.busy: dict[str, float] = {}
+        for layer in plan.network.spiking_layers:
+            if layer.name in plan.plain:
+                self._potentials[layer.name] = plan.start(layer, sample_ids)
+            else:
+                self._neurons[layer.name] = plan.start_neurons(layer, sample_ids)
 
     def advance(
         self,
@@ -113,21 +114,20 @@ class EventBatch:
         -------
         Name of each layer with neurons to what was found of it.
         """
-        plan = self._plan
         self._steps, self._start = num_steps, start
-        self._frame = Frame(plan, number=self._number, num_steps=num_steps)
         self._values: dict[str, Array] = {}
-        if x_t_b_l is not None:
-            self._take_input(x_t_b_l)
         found: dict[str, Found] = {}
-        for layer in plan.network.spiking_layers:
-            to = plan.populations.get(layer.name)
-            if to is None:
-                found[layer.name] = self._integrate(layer, keeps_spikes=spikes(layer.name))
-                continue
-            found[layer.name] = self._fire(layer, to, keeps=potentials(layer.name))
-            if spikes(layer.name):
-                found[layer.name].spikes_t_b_l = self._sent(layer.name).astype(bool)
+        with self._frames.lend(self._number, num_steps) as self._frame:
+            if x_t_b_l is not None:
+                self._take_input(x_t_b_l)
+            for layer in self._plan.network.spiking_layers:
+                name, to = layer.name, self._plan.populations.get(layer.name)
+                if to is None:
+                    found[name] = self._integrate(layer, keeps_spikes=spikes(name))
+                    continue
+                found[name] = self._fire(layer, to, keeps=potentials(name))
+                if spikes(name):
+                    found[name].spikes_t_b_l = self._sent(name).astype(bool)
         return found
 
     def _take_input(self, x_t_b_l: Float32[Array, "t b *l"]) -> None:
@@ -166,7 +166,7 @@ class EventBatch:
         else:
             found = Found(counts_b_l=as_layer(self._fire_compiled(layer, to), layer))
         self._frame.list_spikes(to)
-        if to.has_fanout:
+        if to.fanout:
             found.operations_t_b = self._frame.operations(to)
         return found
 
@@ -175,13 +175,11 @@ class EventBatch:
         plan, name, reset = self._plan, layer.name, self._plan.reset
         v_b_o_c = self._potentials[name]
         if name in plan.steady:
-            bias_b_o_c = as_positions(self._steady[name], layer)
-            return self._frame.fire(
-                to, no_sums(layer.output_shape), bias_b_o_c, v_b_o_c, reset=reset
-            )
-        if name in plan.sums:
-            bias_b_o_c = plan.biases[name][None, None]
-            return self._frame.fire(to, plan.sums[name], bias_b_o_c, v_b_o_c, reset=reset)
+            sums_b_o_t_c = as_positions(self._steady[name], layer)[:, :, None]
+            return self._frame.fire_by(to, sums_b_o_t_c, v_b_o_c, reset=reset)
+        if name in plan.readers:
+            is_busy = self._is_busy(name)
+            return self._frame.fire(to, plan.readers[name], v_b_o_c, reset=reset, is_busy=is_busy)
         return self._frame.fire_by(to, self._sums_in_memory(layer), v_b_o_c, reset=reset)
 
     def _fire_and_keep(self, layer: Spiking, to: Population) -> Found:
@@ -231,7 +229,7 @@ class EventBatch:
         if name in self._steady:
             steady_b_l = self._steady[name]
             return np.broadcast_to(steady_b_l, (self._steps, *steady_b_l.shape))
-        if name in plan.sums or finds_largest(layer):
+        if name in plan.readers or finds_largest(layer):
             return steps_first(self._sums_in_memory(layer), layer)
         if isinstance(layer, MaxPooling2D):
             return self._gate(layer)
@@ -243,9 +241,17 @@ class EventBatch:
         """Return the sum of a layer in each step, steps of a position side by side."""
         if isinstance(layer, MaxPooling2D) and finds_largest(layer):
             return self._find_largest(layer)
-        if layer.name in self._plan.sums:
-            return self._frame.add_up(self._plan.sums[layer.name], self._plan.biases[layer.name])
+        if layer.name in self._plan.readers:
+            is_busy = self._is_busy(layer.name)
+            return self._frame.add_up(self._plan.readers[layer.name], is_busy=is_busy)
         return positions_first(self._drive(layer))
+
+    def _is_busy(self, name: str) -> bool:
+        """Return whether so many inputs of a layer spike that it adds up groups of rows."""
+        rate = self._frame.busy_rate(self._plan.readers[name])
+        if rate is not None:
+            self.busy[name] = rate
+        return rate is not None
 
     def _sent(self, name: str) -> Float32[Array, "t b *l"]:
         """Return what a layer sends in each step: spikes, or the sums of one without neurons."""

@@ -16,11 +16,15 @@ from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Int
 from snn_inisim.dense import Record
 from snn_inisim.event.batch import EventBatch, Found
+from snn_inisim.event.frame import Frames
 from snn_inisim.event.plan import EventNetwork
 from snn_inisim.options import INIsimOptions
 
 FRAME_BYTES = 4_000_000
 """Size that the spikes of the samples and steps that are simulated together may have."""
+
+SHARED = 5_000_000
+"""Neurons times steps that it pays to leave to another thread."""
 
 
 class EventEngine:
@@ -34,6 +38,12 @@ class EventEngine:
         Number of synapses that leave each neuron.
     seed
         Seed of the run, for random potentials.
+
+    Attributes
+    ----------
+    busy
+        Layers whose many inputs were added up in groups in the last batch, and the share of these
+        inputs that spiked in a step.
     """
 
     def __init__(
@@ -50,13 +60,14 @@ class EventEngine:
         self._fanout_n_l = fanout_n_l
         self._seed = seed
         self._threads = options.threads or _cores()
-        self._plans: dict[tuple[bool, bool], EventNetwork] = {}
+        self.busy: dict[str, float] = {}
+        self._plans: dict[tuple[bool, bool], tuple[EventNetwork, Frames]] = {}
 
-    def _plan(self, signal: InputSignal) -> EventNetwork:
-        """Return the plan for a kind of input, which is kept from batch to batch."""
+    def _plan(self, signal: InputSignal) -> tuple[EventNetwork, Frames]:
+        """Return the plan for a kind of input, and its frames; kept from batch to batch."""
         key = signal.is_constant, _is_binary(signal)
         if key not in self._plans:
-            self._plans[key] = EventNetwork(
+            plan = EventNetwork(
                 self._network,
                 self._settings,
                 seed=self._seed,
@@ -64,30 +75,8 @@ class EventEngine:
                 is_constant=key[0],
                 is_binary=key[1],
             )
+            self._plans[key] = plan, Frames(plan)
         return self._plans[key]
-
-    def measure_activity(self, signal: InputSignal, *, checkpoint: Callable[[], None]) -> float:
-        """Return the share of synapses that the first sample of a batch uses in a step, on average.
-
-        Synapses of the input do not count where it is constant.
-        """
-        plan = self._plan(signal)
-        batch = EventBatch(plan, signal.constant_b_l[:1], sample_ids=signal.sample_ids[:1])
-        used = start = 0
-        for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
-            checkpoint()
-            found = batch.advance(
-                None if signal.is_constant else x_t_b_l[:, :1],
-                start=start,
-                num_steps=len(x_t_b_l),
-                spikes=_no,
-                potentials=_no,
-            )
-            operations = (each.operations_t_b for each in found.values())
-            used += sum(int(part.sum()) for part in operations if part is not None)
-            start += len(x_t_b_l)
-        every = sum(int(to.fanout_o_c.sum()) for to in plan.populations.values())
-        return used / (every * max(start, 1)) if every else 0.0
 
     def simulate(
         self,
@@ -108,10 +97,11 @@ class EventEngine:
         checkpoint
             Called between parts; may raise to stop.
         """
-        plan, threads = self._plan(signal), self._threads
-        parts = _parts(plan, len(signal.x_b_l), signal.num_steps)
+        plan, frames = self._plan(signal)
+        parts = _parts(plan, len(signal.x_b_l), signal.num_steps, threads=self._threads)
+        x_b_l = signal.constant_b_l
         batches = [
-            EventBatch(plan, signal.constant_b_l[part], sample_ids=signal.sample_ids[part])
+            EventBatch(plan, frames, x_b_l[part], sample_ids=signal.sample_ids[part])
             for part in parts
         ]
 
@@ -125,7 +115,7 @@ class EventEngine:
                 potentials=recorder.wants_membrane,
             )
 
-        start, workers = 0, min(threads, len(parts))
+        start, workers = 0, min(self._threads, len(parts))
         with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
             for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
                 recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
@@ -134,6 +124,7 @@ class EventEngine:
                 for name in found[0]:
                     record(name, start, _joined([part[name] for part in found]))
                 start += len(x_t_b_l)
+        self.busy = {name: rate for batch in batches for name, rate in batch.busy.items()}
 
 
 _FOUND = {
@@ -154,9 +145,11 @@ def _joined(parts: list[Found]) -> dict[str, Array]:
     }
 
 
-def _parts(plan: EventNetwork, number: int, num_steps: int) -> list[slice]:
-    """Return the samples that are simulated together."""
-    size = max(1, FRAME_BYTES // max(1, 8 * plan.words * num_steps))
+def _parts(plan: EventNetwork, number: int, num_steps: int, *, threads: int) -> list[slice]:
+    """Return the samples that are simulated together: few enough, and some for each thread."""
+    size = max(1, FRAME_BYTES // max(1, plan.bytes_per_step * num_steps))
+    workers = min(threads, number * num_steps * plan.neurons // SHARED)
+    size = min(size, -(-number // max(workers, 1)))
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 
@@ -172,7 +165,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _no(name: str) -> bool:
-    return False

@@ -12,14 +12,12 @@ Functions are compiled when they are first used and kept on disk. None holds Pyt
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from snn_inisim.event.vector import (
-    GATHER,
     LANES,
     NONE,
     READ,
@@ -27,7 +25,6 @@ from snn_inisim.event.vector import (
     SUBTRACT,
     ZERO,
     advance,
-    append,
     expand,
     lowest_bit,
 )
@@ -49,195 +46,123 @@ WORD = 64
 
 
 @compiled
-def list_spikes(
-    frame_b, place, words, positions, channels, num_steps, places, begin_b_g, index_b_e, first
-):
-    """List the channels of a population that spike, for each position and step.
+def list_spikes(frame_b, place, words, positions, channels, places, begin_b_t_p, index_b_e, first):
+    """List the neurons of a population that spike, step by step and in order.
 
-    ``begin_b_g`` is told where the list of each position and step begins, from ``first`` on;
-    positions of all populations are numbered through, each with ``num_steps`` steps.
+    ``begin_b_t_p`` is told where the list of each step and position begins, from ``first`` on, and
+    behind the positions of the population where the list of the step ends.
     """
     table = np.intp(places.ctypes.data)
     used = (channels + 7) // 8
     for b in range(len(frame_b)):
-        n = np.intp(begin_b_g[b, first])
+        begin_t_p = begin_b_t_p[b]
+        num_steps = len(begin_t_p)
+        n = np.intp(begin_t_p[num_steps - 1, first - 1] if first else 0)
         spikes = np.intp(frame_b[b].ctypes.data) + 8 * place * num_steps
         listed = np.intp(index_b_e[b].ctypes.data)
-        for i in range(positions * num_steps):
-            n += expand(listed + 2 * n, spikes + 8 * i * words, 0, table, used)
-            begin_b_g[b, first + i + 1] = n
-
-
-@cache
-def _vectors(size: int, source: int, reset: int) -> Any:
-    """Return the function that advances as many vectors of channels of a position."""
-
-    @compiled
-    def run(c, steps, rows, length, bias, threshold, v, counts, entries, offsets, target, stride):
-        at = 4 * c
-        to = target + (at if reset == NONE else c // 8)
-        advance(
-            size, source, reset, steps, rows + at, length, bias + at, threshold + at, v + at,
-            counts + at, entries, offsets, to, stride, c // LANES,
-        )  # fmt: skip
-
-    return run
-
-
-@cache
-def _block(source: int, reset: int) -> Any:
-    """Return the function that advances all channels of a position, eight vectors at a time.
-
-    That many leave registers for the row that is being added.
-    """
-    eight, four, two, one = (_vectors(size, source, reset) for size in (8, 4, 2, 1))
-
-    @compiled
-    def run(channels, *arguments):
-        c = 0
-        while c < channels:
-            left = (channels - c) // LANES
-            if left >= 8:
-                eight(c, *arguments)
-                c += 8 * LANES
-            elif left >= 4:
-                four(c, *arguments)
-                c += 4 * LANES
-            elif left >= 2:
-                two(c, *arguments)
-                c += 2 * LANES
-            else:
-                one(c, *arguments)
-                c += LANES
-
-    return run
+        for t in range(num_steps):
+            at = spikes + 8 * t * words
+            for p in range(positions):
+                begin_t_p[t, first + p] = n
+                n += expand(listed + 4 * n, at, p * channels, table, used)
+                at += 8 * words * num_steps
+            begin_t_p[t, first + positions] = n
 
 
 @compiled
-def _longest(begin_b_g, first_o, position_k, steps):
-    """Return the largest number of spikes that a position reads in all steps."""
-    longest = 0
-    for b in range(len(begin_b_g)):
-        for o in range(len(first_o) - 1):
-            n = 0
-            for k in range(first_o[o], first_o[o + 1]):
-                at = position_k[k] * steps
-                n += begin_b_g[b, at + steps] - begin_b_g[b, at]
-            longest = max(longest, n)
-    return longest
+def advance_block(*arguments):
+    """Advance a block of neurons, see `snn_inisim.event.vector.advance`."""
+    advance(*arguments)
 
 
-@cache
-def weighted(*, selects: bool, reset: int) -> Any:
-    """Return the kernel of layers with weights: sums, and neurons unless ``reset`` is `NONE`.
+@compiled
+def select(
+    frame_b,
+    steps,
+    first_o,
+    entries_k_3,
+    rows,
+    bias_c,
+    reset,
+    threshold_c,
+    v_b_o_c,
+    counts_b_o_c,
+    target_b,
+    target_place,
+    target_words,
+):
+    """Advance a layer whose channels read only from the same channel of their inputs.
 
-    Parameters
-    ----------
-    selects
-        Whether each channel reads only from the same channel of its inputs, as in pooling and
-        depthwise convolutions.
-    reset
-        `SUBTRACT`, `ZERO` or `NONE`.
+    These are pooling and depthwise convolutions. There are no neurons if ``reset`` is `NONE`: sums
+    are written then.
     """
-    source = SELECT if selects else GATHER
-    advance_block = _block(source, reset)
-
-    @compiled
-    def run(
-        begin_b_g,
-        index_b_e,
-        frame_b,
-        steps,
-        first_o,
-        position_k,
-        place_k,
-        words_k,
-        row_k,
-        rows,
-        bias_b_o_c,
-        threshold,
-        v_b_o_c,
-        counts_b_o_c,
-        target_b,
-        target_place,
-        target_words,
-    ):
-        channels = rows.shape[1]
-        size = 0
+    channels = rows.shape[1]
+    offsets = np.zeros(2, np.int32)
+    longest = 0
+    for o in range(len(first_o) - 1):
+        longest = max(longest, first_o[o + 1] - first_o[o])
+    entries = np.empty((longest + 1, 3), np.int64)
+    for b in range(len(frame_b)):
+        words = np.intp(frame_b[b].ctypes.data)
         for o in range(len(first_o) - 1):
-            size = max(size, first_o[o + 1] - first_o[o])
-        if source == GATHER:
-            size = _longest(begin_b_g, first_o, position_k, steps) + LANES
-        entries = np.empty(3 * size + 1, np.int64 if source == SELECT else np.int32)
-        offsets = np.empty(steps + 1, np.int32)
-        unit = 4 if reset == NONE else 8
-        stride = target_words if reset == NONE else 4 * target_words
-        per_b = bias_b_o_c.shape[0] > 1
-        per_o = bias_b_o_c.shape[1] > 1
-        for b in range(len(frame_b)):
-            frame = frame_b[b]
-            words = np.intp(frame.ctypes.data)
-            indices = np.intp(index_b_e[b].ctypes.data)
-            listed = np.intp(entries.ctypes.data)
-            for o in range(len(first_o) - 1):
-                if source == SELECT:
-                    n = 0
-                    for k in range(first_o[o], first_o[o + 1]):
-                        entries[n] = row_k[k]
-                        entries[n + 1] = words + 8 * place_k[k] * steps
-                        entries[n + 2] = 4 * words_k[k]
-                        n += 3
-                    offsets[1] = n // 3
+            offsets[1] = first_o[o + 1] - first_o[o]
+            for n in range(offsets[1]):
+                row, place, words_of_step = entries_k_3[first_o[o] + n]
+                entries[n, 0] = row
+                entries[n, 1] = words + 8 * place * steps
+                entries[n, 2] = 4 * words_of_step
+            out = np.intp(target_b[b].ctypes.data)
+            at, c = (target_place + o * target_words) * steps, 0
+            while c < channels:
+                size = 2 if c + 2 * LANES <= channels else 1
+                if reset == NONE:
+                    to, stride = out + 4 * (at + c), target_words
                 else:
-                    n = 0
-                    for t in range(steps):
-                        offsets[t] = n
-                        for k in range(first_o[o], first_o[o + 1]):
-                            at = position_k[k] * steps + t
-                            begin = begin_b_g[b, at]
-                            length = begin_b_g[b, at + 1] - begin
-                            append(listed + 4 * n, indices + 2 * begin, row_k[k], length)
-                            n += length
-                    offsets[steps] = n
-                out = (
-                    np.intp(target_b[b].ctypes.data)
-                    + unit * (target_place + o * target_words) * steps
-                )
+                    to, stride = out + 8 * at + c // 8, 4 * target_words
                 advance_block(
-                    channels, steps, np.intp(rows.ctypes.data), channels,
-                    np.intp(bias_b_o_c[b if per_b else 0, o if per_o else 0].ctypes.data),
-                    np.intp(threshold.ctypes.data), np.intp(v_b_o_c[b, o].ctypes.data),
-                    np.intp(counts_b_o_c[b, o].ctypes.data), np.intp(entries.ctypes.data),
-                    np.intp(offsets.ctypes.data), out, stride,
+                    size, SELECT, reset, steps, np.intp(rows.ctypes.data) + 4 * c, channels,
+                    np.intp(bias_c.ctypes.data) + 4 * c, np.intp(threshold_c.ctypes.data) + 4 * c,
+                    np.intp(v_b_o_c[b, o].ctypes.data) + 4 * c,
+                    np.intp(counts_b_o_c[b, o].ctypes.data) + 4 * c, np.intp(entries.ctypes.data),
+                    np.intp(offsets.ctypes.data), to, stride, c // LANES,
                 )  # fmt: skip
+                c += size * LANES
 
-    return run
 
+@compiled
+def fire(
+    sums_b_o_t_c,
+    steps,
+    reset,
+    threshold_c,
+    v_b_o_c,
+    counts_b_o_c,
+    target_b,
+    target_place,
+    target_words,
+):
+    """Advance neurons whose sums are in memory.
 
-@cache
-def neurons(*, reset: int) -> Any:
-    """Return the kernel of neurons whose sums are in memory, shape ``(b, o, t, c)``."""
-    advance_block = _block(READ, reset)
-
-    @compiled
-    def run(sums_b_o_t_c, threshold, v_b_o_c, counts_b_o_c, target_b, target_place, target_words):
-        number, positions, steps, channels = sums_b_o_t_c.shape
-        nothing = np.zeros(channels, np.float32)
-        unused = np.zeros(1, np.int32)
-        for b in range(number):
-            for o in range(positions):
-                out = (
-                    np.intp(target_b[b].ctypes.data) + 8 * (target_place + o * target_words) * steps
-                )
+    Their shape is ``(b, o, t, c)``, or ``(b, o, 1, c)`` if they are the same in all steps.
+    """
+    number, positions, given, channels = sums_b_o_t_c.shape
+    length = channels if given > 1 else 0
+    nothing_c = np.zeros(channels, np.float32)
+    nothing = np.intp(nothing_c.ctypes.data)
+    for b in range(number):
+        for o in range(positions):
+            out = np.intp(target_b[b].ctypes.data) + 8 * (target_place + o * target_words) * steps
+            c = 0
+            while c < channels:
+                size = 2 if c + 2 * LANES <= channels else 1
                 advance_block(
-                    channels, steps, np.intp(sums_b_o_t_c[b, o].ctypes.data), channels,
-                    np.intp(nothing.ctypes.data), np.intp(threshold.ctypes.data),
-                    np.intp(v_b_o_c[b, o].ctypes.data), np.intp(counts_b_o_c[b, o].ctypes.data),
-                    np.intp(unused.ctypes.data), np.intp(unused.ctypes.data), out,
-                    4 * target_words,
+                    size, READ, reset, steps, np.intp(sums_b_o_t_c[b, o].ctypes.data) + 4 * c,
+                    length, nothing, np.intp(threshold_c.ctypes.data) + 4 * c,
+                    np.intp(v_b_o_c[b, o].ctypes.data) + 4 * c,
+                    np.intp(counts_b_o_c[b, o].ctypes.data) + 4 * c, nothing, nothing,
+                    out + c // 8, 4 * target_words, 0,
                 )  # fmt: skip
-
-    return run
+                c += size * LANES
 
 
 @compiled
@@ -273,29 +198,16 @@ def unpack(frame_b, place, words, spikes_t_b_o_c):
 
 
 @compiled
-def count_operations(begin_b_g, index_b_e, first, fanout_o_c, is_uniform, operations_t_b):
-    """Add the synapses that the spikes of a population reach in each step.
-
-    ``is_uniform`` says that all channels of a position have the same number of synapses.
-    """
+def count_operations(begin_b_t_p, index_b_e, first, fanout_l, positions, operations_t_b):
+    """Write the synapses that the spikes of a population reach in each step."""
     steps, number = operations_t_b.shape
     for b in range(number):
-        begin_g, index_e = begin_b_g[b], index_b_e[b]
-        total_t = np.zeros(steps, np.int64)
-        for o in range(len(fanout_o_c)):
-            fanout_c = fanout_o_c[o]
-            end = begin_g[first + o * steps]
-            for t in range(steps):
-                begin = end
-                end = begin_g[first + o * steps + t + 1]
-                if is_uniform:
-                    total_t[t] += (end - begin) * fanout_c[0]
-                    continue
-                total = 0
-                for e in range(begin, end):
-                    total += fanout_c[index_e[e]]
-                total_t[t] += total
-        operations_t_b[:, b] += total_t
+        begin_t_p, index_e = begin_b_t_p[b], index_b_e[b]
+        for t in range(steps):
+            total = 0
+            for e in range(begin_t_p[t, first], begin_t_p[t, first + positions]):
+                total += fanout_l[index_e[e]]
+            operations_t_b[t, b] = total
 
 
 @compiled

@@ -9,7 +9,7 @@ from snn_core.ir.connectivity import pattern
 from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float32, Shape
 from snn_inisim.event import kernels
-from snn_inisim.event.layout import pad_channels
+from snn_inisim.event.layout import aligned, pad_channels
 from snn_inisim.event.wire import pixels
 
 
@@ -68,7 +68,7 @@ class LargestSums:
         """
         number, _, steps, channels = x_b_i_t_c.shape
         windows = self._windows
-        grown = np.empty((number, windows.positions, steps, channels), np.float32)
+        grown = aligned((number, windows.positions, steps, channels))
         kernels.find_largest(
             x_b_i_t_c, windows.first_o, windows.cell_e, windows.weight_c, windows.sign_c,
             self._running_b_i_c, self._highest_b_o_c, grown,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,60 +17,23 @@ from snn_core.ir import (
     Weighted,
 )
 from snn_core.ir.shapes import count
+from snn_core.neurons.arithmetic import draw_potential, initial_potential
+from snn_core.neurons.state import Neurons
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import changed_settings, only_integrates
 from snn_core.simulation.signal import layers_with_steady_sums
-from snn_core.typing import Array, Float32, Int, Int64
+from snn_core.typing import Array, Float32, Int
 from snn_inisim.event.claims import OF_NEURONS
 from snn_inisim.event.kernels import RESETS
 from snn_inisim.event.largest import Windows, finds_largest
-from snn_inisim.event.layout import pad_channels
+from snn_inisim.event.layout import aligned, as_positions, pad_channels
+from snn_inisim.event.population import Population
+from snn_inisim.event.reads import Reader, reader_of
 from snn_inisim.event.wire import wire
 from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
 
 CHUNK_BYTES = 64_000_000
 """Size that the sums of the largest layer may have for the steps that are simulated together."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
-    """The neurons of a layer and where their spikes lie in a frame.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    first
-        Number of its first position, among those of all populations.
-    place, words
-        First word of a frame of one step, and the number of words for each position.
-    threshold_c
-        Thresholds, infinite for the channels that fill the last vector.
-    fanout_o_c
-        Number of synapses that leave each neuron.
-    """
-
-    layer: Layer
-    first: int
-    place: int
-    words: int
-    threshold_c: Float32[Array, "c"]
-    fanout_o_c: Int64[Array, "o c"]
-
-    @property
-    def positions(self) -> int:
-        """Number of positions."""
-        return count(self.layer.output_shape[:-1])
-
-    @cached_property
-    def has_uniform_fanout(self) -> bool:
-        """Whether all channels of a position have the same number of synapses."""
-        return bool((self.fanout_o_c == self.fanout_o_c[:, :1]).all())
-
-    @cached_property
-    def has_fanout(self) -> bool:
-        """Whether any synapses leave the layer."""
-        return bool(self.fanout_o_c.any())
 
 
 class EventNetwork:
@@ -112,8 +73,7 @@ class EventNetwork:
         if is_constant:
             self.steady = layers_with_steady_sums(network, but=(MaxPooling2D,))
         self.populations: dict[str, Population] = {}
-        self.sums: dict[str, Sums] = {}
-        self.biases: dict[str, Array] = {}
+        self.readers: dict[str, Reader] = {}
         self.positions = self.words = self.neurons = 0
         self._largest_layer = max(count(layer.output_shape) for layer in network.layers)
         of_neurons = bool(OF_NEURONS & set(changed_settings(settings)))
@@ -128,6 +88,11 @@ class EventNetwork:
             if isinstance(layer, MaxPooling2D) and finds_largest(layer)
         }
         self._wire(fanout_n_l, is_binary=is_binary)
+        self._start = {
+            layer.name: as_positions(self._potential(layer, (0,)), layer)
+            for layer in network.spiking_layers
+            if layer.name in self.plain and not self._is_drawn(layer)
+        }
 
     def _wire(self, fanout_n_l: Mapping[str, Array], *, is_binary: bool) -> None:
         """Find out how each layer reads the spikes of populations."""
@@ -144,8 +109,9 @@ class EventNetwork:
                 wiring = wire(layer, known)
             if wiring is not None and (self.network.has_neurons(layer) or isinstance(wiring, Sums)):
                 sums = sums_of(wiring) if isinstance(wiring, Copies) else wiring
-                self.sums[layer.name] = sums
-                self.biases[layer.name] = pad_channels(sums.bias_o * self.dt, sums.shape[-1])
+                self.readers[layer.name] = reader_of(
+                    sums, list(self.populations.values()), dt=self.dt
+                )
             if isinstance(layer, Spiking) and self.network.has_neurons(layer):
                 wiring = None
                 if not only_integrates(self.network, layer):
@@ -155,7 +121,7 @@ class EventNetwork:
     def _populate(self, layer: Layer, threshold: Any, fanout_l: Array) -> Copies:
         shape, first, place = layer.output_shape, self.positions, self.words
         words = number_of_words(shape)
-        self.positions += count(shape[:-1])
+        self.positions += count(shape[:-1]) + 1  # each list of positions has an end
         self.words += words * count(shape[:-1])
         self.neurons += count(shape)
         self.populations[layer.name] = Population(
@@ -164,9 +130,45 @@ class EventNetwork:
             place=place,
             words=words,
             threshold_c=pad_channels(np.asarray(threshold).reshape(-1), shape[-1], fill=np.inf),
-            fanout_o_c=np.asarray(fanout_l, np.int64).reshape(-1, shape[-1]),
+            fanout_l=np.asarray(fanout_l, np.int64).reshape(-1),
         )
         return population(shape, first=first, place=place)
+
+    @property
+    def bytes_per_step(self) -> int:
+        """Size of the spikes of a step, as bits and as lists if a tenth of the neurons spikes."""
+        return 8 * self.words + 4 * self.positions + 4 * self.neurons // 10
+
+    # Potentials at the start.
+
+    def start(self, layer: Spiking, sample_ids: Sequence[int]) -> Float32[Array, "b o c"]:
+        """Return the potentials of plain neurons before the first step."""
+        if layer.name not in self._start:
+            return as_positions(self._potential(layer, sample_ids), layer)
+        start_b_o_c = self._start[layer.name]
+        v_b_o_c = aligned((len(sample_ids), *start_b_o_c.shape[1:]))
+        v_b_o_c[:] = start_b_o_c
+        return v_b_o_c
+
+    def start_neurons(self, layer: Spiking, sample_ids: Sequence[int]) -> Neurons:
+        """Return neurons with options before the first step."""
+        v_b_l = self._potential(layer, sample_ids)
+        return Neurons(layer, self.settings, batch_size=len(sample_ids), v_b_l=v_b_l)
+
+    def _is_drawn(self, layer: Spiking) -> bool:
+        """Return whether each sample has potentials of its own."""
+        is_random = self.settings.cell.v_init == "uniform"
+        return is_random and not only_integrates(self.network, layer)
+
+    def _potential(self, layer: Spiking, sample_ids: Sequence[int]) -> Float32[Array, "b *l"]:
+        if only_integrates(self.network, layer):
+            return initial_potential(layer, len(sample_ids))
+        number = self.network.layers.index(layer)
+        return draw_potential(
+            layer, self.settings, sample_ids=sample_ids, seed=self.seed, number=number
+        )
+
+    # Sums.
 
     def steps_per_chunk(self, num_steps: int) -> int:
         """Return the number of steps to simulate together."""

@@ -6,8 +6,8 @@ bits. The sums never leave the registers. It is written in LLVM's vector instruc
 processor that numba compiles for can execute, because neither NumPy nor numba's own vectorizer
 keeps a block of sums in registers.
 
-The order of additions is fixed: bias, then rows in the order of the list, then the potential. No
-flag allows the compiler to change it.
+The order of additions is fixed: bias, then rows in the order of the list, four at a time, then the
+potential. No flag allows the compiler to change it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from numba.extending import intrinsic
 LANES = 16
 """Channels per vector; also the number of bits that are written at once."""
 
+UNROLLED = 4
+"""Rows that are added up before they are added to the sum, so that additions overlap in time."""
+
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _COUNTS = ir.VectorType(ir.IntType(32), LANES)
@@ -31,8 +34,9 @@ _HALF = ir.IntType(16)
 _INDEX = ir.IntType(32)
 _WORD = ir.IntType(64)
 
-GATHER, SELECT, READ = 0, 1, 2
-"""Where sums come from: listed rows, rows that spikes select lane by lane, or memory."""
+GATHER, GATHER_MORE, SELECT, READ = 0, 1, 2, 3
+"""Where sums come from: listed rows; listed rows that are added to sums that have been written;
+rows that spikes select lane by lane; or memory."""
 
 SUBTRACT, ZERO, NONE = 0, 1, 2
 """What a spike does to the potential; with ``NONE`` there are no neurons and sums are written."""
@@ -61,6 +65,14 @@ class _Emitter:
         target = self.builder.bitcast(pointer, value.type.as_pointer())
         self.builder.store(value, target, align=2 if scalar is _HALF else 4)
 
+    def everywhere(self, value: Any, lanes: int) -> Any:
+        """Return a vector with a value in all lanes."""
+        kind = ir.VectorType(value.type, lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        start = self.builder.insert_element(undefined, value, ir.Constant(_INDEX, 0))
+        lane = ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes)
+        return self.builder.shuffle_vector(start, undefined, lane)
+
     def variables(self, number: int, kind: Any) -> list[Any]:
         """Return variables that the optimizer turns into registers."""
         return [cgutils.alloca_once(self.builder, kind) for _ in range(number)]
@@ -69,6 +81,20 @@ class _Emitter:
         """Add to a variable of floating-point numbers."""
         builder = self.builder
         builder.store(builder.fadd(builder.load(variable), value), variable)
+
+
+VARIANTS = tuple(
+    (size, source, reset)
+    for size in (1, 2)
+    for source, resets in (
+        (GATHER, (SUBTRACT, ZERO, NONE)),
+        (GATHER_MORE, (NONE,)),
+        (SELECT, (SUBTRACT, ZERO, NONE)),
+        (READ, (SUBTRACT, ZERO)),
+    )
+    for reset in resets
+)
+"""Numbers of vectors, sources of sums and resets for which `advance` has a loop."""
 
 
 @intrinsic
@@ -92,14 +118,15 @@ def advance(
 ):
     """Advance a block of neurons by several steps.
 
-    All but the first three arguments are integers of the machine's word size; arrays are given by
-    their addresses.
+    All arguments are integers of the machine's word size; arrays are given by their addresses.
+    There is a loop for each of the `VARIANTS`. They are in one function, because numba finds no
+    function on disk again whose own variables hold other functions.
 
     Parameters
     ----------
     num_vectors, source, reset
-        Constants: the number of vectors in the block, `GATHER`, `SELECT` or `READ`, and
-        `SUBTRACT`, `ZERO` or `NONE`.
+        One of `VARIANTS`: the number of vectors in the block, where sums come from, and what a
+        spike does.
     num_steps
         Number of steps.
     rows
@@ -109,9 +136,9 @@ def advance(
     bias, threshold, potential, counts
         Values of the block's channels; potentials and numbers of spikes are updated.
     entries
-        `GATHER`: index of each row to add. `SELECT`, in 64-bit words: a row, the address of the
-        spikes of the first step that select from it, and the number of 16-bit halves from a step
-        to the next.
+        `GATHER`: index of each row to add; a multiple of `UNROLLED` in each step. `SELECT`, in
+        64-bit words: a row, the address of the spikes of the first step that select from it, and
+        the number of 16-bit halves from a step to the next.
     offsets
         Where the entries of each step begin, one more than there are steps. With `SELECT` only
         the second is used, the number of entries, which are the same in all steps.
@@ -121,14 +148,18 @@ def advance(
     first_vector
         Number of vectors of the layer before the block, by which `SELECT` finds its spikes.
     """
-    constants = (num_vectors, source, reset)
-    if not all(isinstance(value, types.IntegerLiteral) for value in constants):
-        return None
-    size, kind, after = (value.literal_value for value in constants)
-    signature = types.void(*constants, *(types.intp for _ in range(12)))
+    signature = types.void(*(types.intp for _ in range(15)))
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _emit(builder, values[3:], size=size, source=kind, reset=after)
+        asked = values[:3]
+        for variant in VARIANTS:
+            same = [
+                builder.icmp_signed("==", value, ir.Constant(value.type, constant))
+                for value, constant in zip(asked, variant, strict=True)
+            ]
+            with builder.if_then(builder.and_(builder.and_(same[0], same[1]), same[2])):
+                size, kind, after = variant
+                _emit(builder, values[3:], size=size, source=kind, reset=after)
         return context.get_dummy_value()
 
     return signature, generate
@@ -148,18 +179,21 @@ def _emit(builder: Any, values: Any, *, size: int, source: int, reset: int) -> N
             builder.store(emit.vector(counts, lane[k], _COUNTS, _INDEX), number[k])
     with cgutils.for_range(builder, num_steps, intp=word) as steps:
         t = steps.index
+        place = builder.mul(t, target_stride)
         for k in range(size):
-            builder.store(emit.vector(bias, lane[k]), sums[k])
+            start = emit.vector(bias, lane[k])
+            if source == GATHER_MORE:
+                start = emit.vector(target, builder.add(place, lane[k]))
+            builder.store(start, sums[k])
         if source == READ:
             start = builder.mul(t, row_length)
             for k in range(size):
                 emit.add(sums[k], emit.vector(rows, builder.add(start, lane[k])))
-        elif source == GATHER:
+        elif source in (GATHER, GATHER_MORE):
             _emit_gather(emit, rows, row_length, entries, offsets, t, sums, lane)
         else:
             listed = (entries, offsets, first_vector)
             _emit_select(emit, rows, row_length, listed, t, sums, lane)
-        place = builder.mul(t, target_stride)
         for k in range(size):
             if reset == NONE:
                 emit.store(builder.load(sums[k]), target, builder.add(place, lane[k]))
@@ -196,11 +230,18 @@ def _emit_gather(
     one = ir.Constant(word, 1)
     first = builder.sext(builder.load(emit.at(offsets, t, _INDEX)), word)
     last = builder.sext(builder.load(emit.at(offsets, builder.add(t, one), _INDEX)), word)
-    with cgutils.for_range_slice(builder, first, last, one, intp=word) as (i, _):
-        row = builder.sext(builder.load(emit.at(entries, i, _INDEX)), word)
-        start = builder.mul(row, row_length)
+    step = ir.Constant(word, UNROLLED)
+    with cgutils.for_range_slice(builder, first, last, step, intp=word) as (i, _):
+        starts = []
+        for n in range(UNROLLED):
+            place = emit.at(entries, builder.add(i, ir.Constant(word, n)), _INDEX)
+            row = builder.sext(builder.load(place), word)
+            starts.append(builder.mul(row, row_length))
         for k, total in enumerate(sums):
-            emit.add(total, emit.vector(rows, builder.add(start, lane[k])))
+            read = [emit.vector(rows, builder.add(start, lane[k])) for start in starts]
+            while len(read) > 1:  # pairs, then pairs of pairs
+                read = [builder.fadd(*read[n : n + 2]) for n in range(0, len(read), 2)]
+            emit.add(total, read[0])
 
 
 def _emit_select(
@@ -238,7 +279,7 @@ def _emit_select(
 
 @intrinsic
 def append(typingctx, target, source, base, length):
-    """Write ``base + index`` for some indices of 16 bits as integers of 32.
+    """Write ``base + index`` for some indices.
 
     Whole vectors are written, one at least, because a list is mostly shorter than a vector and a
     loop over its entries would be mispredicted; up to a vector behind the list is overwritten.
@@ -257,17 +298,11 @@ def append(typingctx, target, source, base, length):
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         target, source, base, length = values
         emit, word = _Emitter(builder), target.type
-        narrow, wide = ir.VectorType(_HALF, LANES), _COUNTS
-        start = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), builder.trunc(base, _INDEX), ir.Constant(_INDEX, 0)
-        )
-        lanes = ir.Constant(wide, [0] * LANES)
-        everywhere = builder.shuffle_vector(start, ir.Constant(wide, ir.Undefined), lanes)
+        everywhere = emit.everywhere(builder.trunc(base, _INDEX), LANES)
         zero, step = ir.Constant(word, 0), ir.Constant(word, LANES)
         least = builder.select(builder.icmp_signed(">", length, step), length, step)
         with cgutils.for_range_slice(builder, zero, least, step, intp=word) as (i, _):
-            pointer = builder.bitcast(emit.at(source, i, _HALF), narrow.as_pointer())
-            index = builder.zext(builder.load(pointer, align=2), wide)
+            index = emit.vector(source, i, _COUNTS, _INDEX)
             emit.store(builder.add(index, everywhere), target, i, _INDEX)
         return context.get_dummy_value()
 
@@ -275,8 +310,22 @@ def append(typingctx, target, source, base, length):
 
 
 @intrinsic
+def fill(typingctx, target, value):
+    """Write a value of 32 bits as often as a vector has lanes."""
+    signature = types.void(types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        emit = _Emitter(builder)
+        everywhere = emit.everywhere(builder.trunc(values[1], _INDEX), LANES)
+        emit.store(everywhere, values[0], ir.Constant(values[0].type, 0), _INDEX)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
 def expand(typingctx, target, source, base, table, number):
-    """Write the places of the bits that are set in some bytes as indices of 16 bits.
+    """Write the places of the bits that are set in some bytes as indices.
 
     Eight indices are written for each byte, from a table, however many of its bits are set: loops
     over so few bits would be mispredicted.
@@ -301,24 +350,18 @@ def expand(typingctx, target, source, base, table, number):
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         target, source, base, table, number = values
         emit, word = _Emitter(builder), target.type
-        eight = ir.VectorType(_HALF, 8)
+        narrow, eight = ir.VectorType(ir.IntType(8), 8), ir.VectorType(_INDEX, 8)
         count = cgutils.alloca_once_value(builder, ir.Constant(word, 0))
         with cgutils.for_range(builder, number, intp=word) as bytes_:
             byte = builder.load(emit.at(source, bytes_.index, ir.IntType(8)))
             row = builder.mul(builder.zext(byte, word), ir.Constant(word, 8))
-            places = emit.at(table, row, _HALF)
-            found = builder.load(builder.bitcast(places, eight.as_pointer()), align=2)
+            places = emit.at(table, row, ir.IntType(8))
+            found = builder.load(builder.bitcast(places, narrow.as_pointer()), align=1)
             first = builder.add(base, builder.mul(bytes_.index, ir.Constant(word, 8)))
-            start = builder.insert_element(
-                ir.Constant(eight, ir.Undefined), builder.trunc(first, _HALF), _INDEX(0)
-            )
-            everywhere = builder.shuffle_vector(
-                start,
-                ir.Constant(eight, ir.Undefined),
-                ir.Constant(ir.VectorType(_INDEX, 8), [0] * 8),
-            )
+            everywhere = emit.everywhere(builder.trunc(first, _INDEX), 8)
             n = builder.load(count)
-            emit.store(builder.add(found, everywhere), target, n, _HALF)
+            index = builder.add(builder.zext(found, eight), everywhere)
+            emit.store(index, target, n, _INDEX)
             bits = builder.zext(builder.ctpop(byte), word)
             builder.store(builder.add(n, bits), count)
         return builder.load(count)
@@ -328,7 +371,7 @@ def expand(typingctx, target, source, base, table, number):
 
 PLACES = np.array(
     [[i for i in range(8) if byte >> i & 1] + [0] * (8 - byte.bit_count()) for byte in range(256)],
-    np.uint16,
+    np.uint8,
 )
 """For each byte the places of its bits that are set, filled up with zeros."""
 

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float32, Int, Shape
-from snn_inisim.event.layout import pad_channels
+from snn_inisim.event.layout import pad_channels, padded
+
+_SOURCE = ("position_e", "index_e", "place_e", "words_e", "width_e")
+"""Columns that say where an entry of `Copies` and `Sums` finds its spikes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,8 +34,9 @@ class Copies:
         Shape of the image, channels last.
     output_e
         Position of the image of each entry, in order.
-    position_e
-        Number of the position that is copied, among those of all populations.
+    position_e, index_e
+        Number of the position that is copied, among those of all populations, and index of its
+        first channel among those of its own.
     place_e, words_e
         Where the frame holds its spikes, and in how many words.
     offset_e, width_e
@@ -45,6 +50,7 @@ class Copies:
     shape: Shape
     output_e: Int[Array, "e"]
     position_e: Int[Array, "e"]
+    index_e: Int[Array, "e"]
     place_e: Int[Array, "e"]
     words_e: Int[Array, "e"]
     offset_e: Int[Array, "e"]
@@ -71,10 +77,7 @@ class Copies:
         """Return some entries, in other positions."""
         order = np.argsort(output_e, kind="stable")
         entry_e, output_e = entry_e[order], output_e[order]
-        chosen = {
-            name: getattr(self, name)[entry_e]
-            for name in ("position_e", "place_e", "words_e", "offset_e", "width_e", "scale_e")
-        }
+        chosen = {name: getattr(self, name)[entry_e] for name in (*_SOURCE, "offset_e", "scale_e")}
         return replace(self, shape=shape, output_e=output_e, **chosen)
 
 
@@ -88,14 +91,16 @@ class Sums:
         Shape of the layer that adds up, channels last.
     first_o
         First entry of each position of the layer, one more than there are positions.
-    position_e
-        Number of the position that is read, among those of all populations.
+    position_e, index_e, width_e
+        Number of the position that is read, among those of all populations, index of its first
+        channel among those of its own, and the number of its channels.
     place_e, words_e
         Where the frame holds its spikes, and in how many words.
     row_e
         Row of ``rows`` that belongs to its first channel.
     rows
-        Weights: one row for each channel that is read, padded to whole vectors.
+        Weights: one row for each channel that is read, padded to whole vectors, and zeros in the
+        last.
     bias_o
         Bias per ms and channel, of relays in between too.
     selects
@@ -105,12 +110,19 @@ class Sums:
     shape: Shape
     first_o: Int[Array, "o"]
     position_e: Int[Array, "e"]
+    index_e: Int[Array, "e"]
+    width_e: Int[Array, "e"]
     place_e: Int[Array, "e"]
     words_e: Int[Array, "e"]
     row_e: Int[Array, "e"]
     rows: Float32[Array, "r c"]
     bias_o: Float32[Array, "c"]
     selects: bool = False
+
+    @property
+    def output_e(self) -> Int[Array, "e"]:
+        """Position of the layer of each entry."""
+        return np.repeat(np.arange(len(self.first_o) - 1), np.diff(self.first_o))
 
 
 def population(shape: Shape, *, first: int, place: int) -> Copies:
@@ -128,6 +140,7 @@ def population(shape: Shape, *, first: int, place: int) -> Copies:
         shape=shape,
         output_e=np.arange(positions),
         position_e=first + np.arange(positions),
+        index_e=shape[-1] * np.arange(positions),
         place_e=place + words * np.arange(positions),
         words_e=np.full(positions, words),
         offset_e=np.zeros(positions, np.int64),
@@ -140,22 +153,6 @@ def population(shape: Shape, *, first: int, place: int) -> Copies:
 def number_of_words(shape: Shape) -> int:
     """Return the number of words that a position of a population takes for each step."""
     return -(-shape[-1] // 64)
-
-
-def no_sums(shape: Shape) -> Sums:
-    """Return sums without entries: neurons that receive nothing but a bias."""
-    nothing = np.zeros(0, np.int64)
-    rows = pad_channels(np.zeros((0, shape[-1]), np.float32), shape[-1])
-    return Sums(
-        shape=shape,
-        first_o=np.zeros(count(shape[:-1]) + 1, np.int64),
-        position_e=nothing,
-        place_e=nothing,
-        words_e=nothing,
-        row_e=nothing.astype(np.int32),
-        rows=rows,
-        bias_o=np.zeros(shape[-1], np.float32),
-    )
 
 
 def add_sums(parts: Sequence[Sums], weights: Sequence[Array], shape: Shape) -> Sums:
@@ -223,14 +220,14 @@ def list_sums(
     first_o = np.zeros(x.positions + 1, np.int64)
     np.cumsum(np.bincount(x.output_e, minlength=x.positions), out=first_o[1:])
     order = np.argsort(x.output_e, kind="stable")
+    every_row = np.zeros((len(rows) + 1, padded(x.channels)), np.float32)
+    every_row[:-1, : x.channels] = rows
     return Sums(
         shape=x.shape,
         first_o=first_o,
-        position_e=x.position_e[order].astype(np.int64),
-        place_e=x.place_e[order].astype(np.int64),
-        words_e=x.words_e[order].astype(np.int64),
-        row_e=row_e[order].astype(np.int32),
-        rows=pad_channels(rows, x.channels),
+        **{name: getattr(x, name)[order] for name in _SOURCE},
+        row_e=row_e[order],
+        rows=every_row,
         bias_o=np.asarray(bias_o, np.float32),
         selects=selects,
     )
@@ -242,7 +239,7 @@ def join(parts: Sequence[Copies], shape: Shape) -> Copies:
     before = np.cumsum([0, *(len(part.scales) for part in parts)])
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("position_e", "place_e", "words_e", "offset_e", "width_e")
+        for name in (*_SOURCE, "offset_e")
     }
     scale_e = np.concatenate([part.scale_e + n for part, n in zip(parts, before, strict=False)])
     output_e = np.concatenate([part.output_e for part in parts])
@@ -254,20 +251,19 @@ def join_sums(parts: Sequence[Sums], shape: Shape) -> Sums:
     """Return sums over all entries of several."""
     dense = [_unselected(part) for part in parts]
     before = np.cumsum([0, *(len(part.rows) for part in dense)])
-    output_e = np.concatenate(
-        [np.repeat(np.arange(len(p.first_o) - 1), np.diff(p.first_o)) for p in dense]
-    )
+    output_e = np.concatenate([part.output_e for part in dense])
     order = np.argsort(output_e, kind="stable")
+    source: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in dense])[order] for name in _SOURCE
+    }
     row_e = np.concatenate([p.row_e + n for p, n in zip(dense, before, strict=False)])
     first_o = np.zeros(len(dense[0].first_o), np.int64)
     np.cumsum(np.bincount(output_e, minlength=len(first_o) - 1), out=first_o[1:])
     return Sums(
         shape=shape,
         first_o=first_o,
-        position_e=np.concatenate([part.position_e for part in dense])[order],
-        place_e=np.concatenate([part.place_e for part in dense])[order],
-        words_e=np.concatenate([part.words_e for part in dense])[order],
-        row_e=row_e[order].astype(np.int32),
+        **source,
+        row_e=row_e[order],
         rows=np.concatenate([part.rows for part in dense]),
         bias_o=np.asarray(sum(part.bias_o for part in dense), np.float32),
     )
@@ -280,8 +276,8 @@ def _unselected(x: Sums) -> Sums:
     channels = x.shape[-1]
     rows = np.zeros((len(x.rows), channels, x.rows.shape[1]), np.float32)
     rows[:, np.arange(channels), np.arange(channels)] = x.rows[:, :channels]
-    row_e = (x.row_e * channels).astype(np.int32)
-    return replace(x, rows=rows.reshape(-1, x.rows.shape[1]), row_e=row_e, selects=False)
+    rows = rows.reshape(-1, x.rows.shape[1])
+    return replace(x, rows=rows, row_e=x.row_e * channels, selects=False)
 
 
 def scale(x: Copies, factor_c: Array) -> Copies:

@@ -24,6 +24,9 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _DEPTH = 2000
 """Depth of a configuration: models in models, each some levels deep."""
 
+UNKNOWN = "of unknown version"
+"""Version of a file that does not tell it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -37,11 +40,14 @@ class Contents:
         Where the weights are.
     note
         What was read, for the history.
+    version
+        Version of Keras that wrote it.
     """
 
     model: Any
     weights: WeightStore
     note: str
+    version: str
 
 
 @contextmanager
@@ -78,6 +84,7 @@ def _hdf5_contents(path: Path) -> Iterator[Contents]:
             parse_json(model, "model_config", depth=_DEPTH),
             GroupWeights(weights),
             f"HDF5 file of Keras {version}",
+            version,
         )
 
 
@@ -91,7 +98,7 @@ def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
     link = file.get("model_weights", getlink=True)
     if not isinstance(link, h5py.HardLink) or not isinstance(file["model_weights"], h5py.Group):
         raise ParseError(f"{path} holds no weights; save the whole model again.")
-    version = _text(file.attrs.get("keras_version", "of unknown version"))
+    version = _text(file.attrs.get("keras_version", UNKNOWN))
     return _text(file.attrs["model_config"]), file["model_weights"], version
 
 
@@ -101,9 +108,10 @@ def _archive_contents(path: Path) -> Iterator[Contents]:
         model = parse_json(_member(archive, "config.json"), "config.json", depth=_DEPTH)
         metadata = parse_json(_member(archive, "metadata.json"), "metadata.json")
         data = _member(archive, "model.weights.h5")
-    version = metadata.get("keras_version", "of unknown version")
+    version = _text(metadata.get("keras_version", UNKNOWN))
     with hdf5.open_hdf5(data) as file:
-        yield Contents(model, ArchiveWeights(file), f".keras archive of Keras {version}")
+        note = f".keras archive of Keras {version}"
+        yield Contents(model, ArchiveWeights(file), note, version)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

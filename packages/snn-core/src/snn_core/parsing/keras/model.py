@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,12 @@ from snn_core.parsing.sources import load_named
 from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(\.|$)")
+
 SUFFIXES = (".keras", ".h5", ".hdf5")
+
+TESTED = (3, 15)
+"""Newest version of Keras with which the tests of snn-inisim compare what files mean."""
 
 
 class KerasParser:
@@ -62,6 +68,21 @@ class KerasParser:
         with _open_contents(source) as contents:
             return _read(contents, input_shape).network
 
+    def vouches(self, source: Any) -> str:
+        """Return why Keras does not have to be started to check a source; empty if it has to.
+
+        Starting it takes seconds. What a file means depends on its layers and on the version that
+        wrote it. Tests compare every layer with Keras up to `TESTED`, so what is left to find out
+        is whether a newer version means the same. Where Keras runs already, it is asked.
+        """
+        is_running = "keras" in sys.modules or "tf_keras" in sys.modules
+        if is_running or not isinstance(source, (str, PathLike)):
+            return ""
+        with _open_contents(source) as contents:
+            version = contents.version
+        newest = ".".join(map(str, TESTED))
+        return f"written by Keras {version}, tested up to {newest}" if _is_tested(version) else ""
+
     def run(
         self, source: Any, x_b_l: Array, *, input_shape: Shape | None = None
     ) -> tuple[Array, str, str] | None:
@@ -87,6 +108,12 @@ def _read(contents: Contents, input_shape: Shape | None) -> Reading:
     return build(graph, contents.weights, note=contents.note)
 
 
+def _is_tested(version: str) -> bool:
+    """Return whether tests compare with a version of Keras, or with a newer one."""
+    found = _VERSION.match(version)
+    return found is not None and tuple(map(int, found.group(1, 2))) <= TESTED
+
+
 @contextmanager
 def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
@@ -98,7 +125,8 @@ def _open_contents(source: Any) -> Iterator[Contents]:
     model = _model(source)
     version = getattr(sys.modules.get(type(model).__module__.partition(".")[0]), "__version__", "")
     config = _config(model)
-    yield Contents(config, ModelWeights(model), f"read the model {model.name!r} of Keras {version}")
+    note = f"read the model {model.name!r} of Keras {version}"
+    yield Contents(config, ModelWeights(model), note, version)
 
 
 def _is_model(source: Any) -> bool:

@@ -1,0 +1,86 @@
+"""Draw what the benchmarks of INIsim's engines measured.
+
+    python benchmarks/engines_figure.py ENGINES.json PEERS.json RATES.json docs/gallery/engines.png
+
+The files are what ``engines.py --json`` and ``peers.py --json`` wrote, the third with several
+rates. Left: how much longer others take than the event engine. Right: time of both engines over the
+rate of spikes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+OTHERS = {
+    "spikingjelly": "SpikingJelly",
+    "sinabs": "sinabs",
+    "snntorch": "snnTorch",
+    "dense": "INIsim, dense",
+    "keras": "Keras, step by step",
+}
+NETWORKS = ("mlp", "lenet", "residual", "vgg")
+
+
+def main() -> None:
+    """Draw the figure."""
+    *sources, target = map(Path, sys.argv[1:])
+    engines, peers, rates = (json.loads(source.read_text()) for source in sources)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(3, 2))
+    draw_ratios(left, [*engines, *peers])
+    draw_rates(right, rates)
+    figure.tight_layout()
+    figure.savefig(target, dpi=120)
+
+
+def draw_ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
+    """Draw a group of bars for each network and batch."""
+    groups = [(name, batch) for name in NETWORKS for batch in (1, 32)]
+    for index, (key, label) in enumerate(OTHERS.items()):
+        ratios = [_ratio(rows, group, key) for group in groups]
+        axes.bar(np.arange(len(groups)) + (index - 2) * 0.16, ratios, 0.16, label=label)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_yscale("log")
+    axes.set_ylabel("time / time of the event engine")
+    axes.set_xticks(range(len(groups)), [f"{name}\n{batch}" for name, batch in groups])
+    axes.set_xlabel("network, samples in a batch")
+    axes.legend(fontsize=7, ncols=2)
+
+
+def _ratio(rows: list[dict[str, Any]], group: tuple[str, int], key: str) -> float:
+    for row in rows:
+        if (row["network"], row["batch"]) == group and key in row["seconds"]:
+            return float(row["seconds"][key] / row["seconds"]["event"])
+    return float("nan")
+
+
+def draw_rates(axes: Any, rows: list[dict[str, Any]]) -> None:
+    """Draw the time of both engines over the rate, in units of the dense engine's at each rate."""
+    for name in NETWORKS:
+        of_network = sorted((row for row in rows if row["network"] == name), key=_rate)
+        if of_network:
+            ratios = [row["seconds"]["event"] / row["seconds"]["dense"] for row in of_network]
+            label = f"{name}, batch {of_network[0]['batch']}"
+            axes.plot([100 * _rate(row) for row in of_network], ratios, "o-", label=label)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_xlim(0)
+    axes.set_ylim(0, 1.2)
+    axes.set_xlabel("neurons that spike in a step / %")
+    axes.set_ylabel("event engine / dense engine")
+    axes.legend(fontsize=7)
+
+
+def _rate(row: dict[str, Any]) -> float:
+    return float(row["rate"])
+
+
+if __name__ == "__main__":
+    main()
