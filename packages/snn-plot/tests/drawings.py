@@ -13,6 +13,7 @@ from snn_plot.accuracy import (
 from snn_plot.activity import (
     plot_activations,
     plot_activations_minus_rates,
+    plot_activity_frames,
     plot_input_image,
     plot_layer_activity,
 )
@@ -31,7 +32,12 @@ from snn_plot.probes import (
     plot_probe,
 )
 from snn_plot.recorded import LayerView
-from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.spikes import (
+    plot_events,
+    plot_potential,
+    plot_spikecount_vs_time,
+    plot_spiketrains,
+)
 from snn_plot.summary import plot_layer_summaries
 from snn_plot.weights import (
     plot_activ_hist,
@@ -66,6 +72,7 @@ def drawings(network, result) -> dict:
     both = {CONV: wanted, DENSE: wanted_dense}
     mem = wanted_dense[:10, None] * np.arange(1, STEPS + 1) % 1
     negative = spikes_dense[:10] * np.where(np.arange(10) % 3, 1, -1)[:, None]
+    signs = np.where(np.arange(6) % 3, 1, -1)[:, None]
     operations = 64 * np.arange(1, STEPS + 1) + 1024 * sixteenths(8, STEPS, seed=2)
     labels, decided = np.arange(40) % 4, np.where(np.arange(40) % 7, np.arange(40) % 4, -1)
     probe = Probe(
@@ -97,6 +104,8 @@ def drawings(network, result) -> dict:
         "input_image": lambda: plot_input_image(sixteenths(6, 6, 1, seed=7), label=3, decided=5),
         "layer_summaries": lambda: plot_layer_summaries(layer),
         "spiketrains": lambda: plot_spiketrains(negative, label=DENSE),
+        "events": lambda: plot_events(spikes * signs, label=CONV),
+        "activity_frames": lambda: plot_activity_frames(spikes, label=CONV),
         "potential": lambda: plot_potential(mem, label=DENSE),
         "spikecount_vs_time": lambda: plot_spikecount_vs_time(counts),
         "layer_correlation": lambda: plot_layer_correlation(rates, wanted, label=CONV),

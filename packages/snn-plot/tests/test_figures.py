@@ -16,14 +16,19 @@ from matplotlib.text import Text
 
 from snn_core.errors import DataError
 from snn_plot import style
-from snn_plot.activity import arrange, plot_activations, plot_layer_activity
+from snn_plot.activity import (
+    arrange,
+    plot_activations,
+    plot_activity_frames,
+    plot_layer_activity,
+)
 from snn_plot.correlation import (
     pearson,
     plot_layer_correlation,
     plot_network_correlations,
     plot_pearson_coefficients,
 )
-from snn_plot.spikes import plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.spikes import plot_events, plot_spikecount_vs_time, plot_spiketrains
 from snn_plot.units import Units
 from snn_plot.weights import plot_hist_combined
 
@@ -63,7 +68,12 @@ SEED_PAGE = [
     "plot_parameter_histogram",
 ]
 
-NAMES = [*(name.removeprefix("plot_") for name in SEED_PAGE), "comparison"]
+NAMES = [
+    *(name.removeprefix("plot_") for name in SEED_PAGE),
+    "comparison",
+    "events",
+    "activity_frames",
+]
 
 # Root mean square of the differences of levels, 0 to 255, of blocks of 5 x 5 pixels. Letters are
 # left out, since their shapes and sizes change with matplotlib's version and shift all else. What
@@ -254,6 +264,50 @@ def test_a_spike_stands_at_the_end_of_its_step_in_the_chosen_unit():
     assert (list(up.get_xdata()), list(up.get_ydata())) == ([1.5], [0])
     assert (list(down.get_xdata()), list(down.get_ydata())) == ([0.5], [1])
     assert figure.axes[0].get_xlabel() == "time (ms)"
+
+
+def test_events_have_a_panel_for_each_part_of_the_address_and_dots_as_large_as_they_are_many():
+    spikes = np.zeros((2, 3, 2, 4))
+    spikes[0, 2, :, 1] = 1
+    spikes[1, 0, 1, 3] = -3
+    figure = plot_events(spikes, label="layer", units=Units(time="ms", dt_ms=0.5))
+    rows, columns, maps = figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "row (index)",
+        "column (index)",
+        "map (index)",
+    ]
+    assert maps.get_xlabel() == "time (ms)"
+    up, down = columns.collections
+    assert up.get_offsets().tolist() == [[1.0, 2]]
+    assert down.get_offsets().tolist() == [[2.0, 0]]
+    up, down = maps.collections
+    assert up.get_offsets().tolist() == [[1.0, 0], [1.0, 1]]
+    assert len(set(up.get_sizes())) == 1
+    up = plot_events(np.array([[1, 0], [0, 4]]), label="layer").axes[0].collections[0]
+    assert up.get_sizes()[1] == 4 * up.get_sizes()[0]
+    assert [text.get_text() for text in rows.texts] == ["orange: −1, 5 events"]
+
+
+def test_a_layer_without_spikes_has_a_picture_without_events():
+    axes = plot_events(np.zeros((1, 5)), label="layer").axes[0]
+    assert axes.texts[0].get_text() == "0 events"
+    assert len(axes.collections[0].get_offsets()) == 0
+
+
+def test_activity_frames_share_the_time_among_them():
+    spikes = np.zeros((2, 2, 3, 8))
+    spikes[0, 1, :, :2] = 1
+    spikes[1, 0, 0, 6:] = 1
+    figure = plot_activity_frames(spikes, label="layer", frames=4)
+    panels = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in panels] == ["0–2", "2–4", "4–6", "6–8"]
+    first, *_, last = (axes.images[0] for axes in panels)
+    np.testing.assert_allclose(first.get_array(), [[0, 1], [0, 0]])
+    np.testing.assert_allclose(last.get_array(), [[0, 0], [1 / 3, 0]])
+    assert {image.get_clim() for image in (first, last)} == {(0, 1)}
+    shorter = plot_activity_frames(spikes[..., :3], label="layer", frames=4)
+    assert sum(bool(axes.images) for axes in shorter.axes) == 3
 
 
 def test_a_correlation_shows_some_of_many_neurons_but_counts_all():

@@ -59,13 +59,16 @@ for arguments, unwanted in {LOOKING_AROUND!r}.items():
     assert "--timesteps" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["plot", "report"])
-def test_a_command_of_a_package_that_is_not_installed_names_it(snn, monkeypatch, command):
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [("plot", "snn-plot"), ("report", "snn-plot"), ("megasim", "snn-megasim")],
+)
+def test_a_command_of_a_package_that_is_not_installed_names_it(snn, monkeypatch, command, package):
     monkeypatch.setattr("snn_core.cli._plugins", dict)
     done = snn(command, "results")
     assert done.exit_code == 2
     said = done.stderr.replace("\n", " ")
-    assert f"'{command}' comes with snn-plot. Install it with `python -m pip install" in said
+    assert f"'{command}' comes with {package}. Install it with `python -m pip install" in said
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from snn_plot.accuracy import (
 from snn_plot.activity import (
     plot_activations,
     plot_activations_minus_rates,
+    plot_activity_frames,
     plot_input_image,
     plot_layer_activity,
 )
@@ -40,7 +41,12 @@ from snn_plot.probes import (
 )
 from snn_plot.recorded import view
 from snn_plot.report import report_html, write_report
-from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.spikes import (
+    plot_events,
+    plot_potential,
+    plot_spikecount_vs_time,
+    plot_spiketrains,
+)
 from snn_plot.summary import plot_layer_summaries
 from snn_plot.units import Units
 from snn_plot.weights import (
@@ -61,11 +67,13 @@ __all__ = [
     "plot_activ_hist",
     "plot_activations",
     "plot_activations_minus_rates",
+    "plot_activity_frames",
     "plot_comparison",
     "plot_confusion_matrix",
     "plot_correlations",
     "plot_energy_probe",
     "plot_error_vs_time",
+    "plot_events",
     "plot_execution_time_probe",
     "plot_hist",
     "plot_hist_combined",

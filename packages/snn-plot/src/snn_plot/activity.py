@@ -82,6 +82,49 @@ def plot_activations(
 
 
 @style.styled
+def plot_activity_frames(
+    spiketrains_l_t: Array, *, label: str, units: Units = STEPS, frames: int = 8
+) -> Figure:
+    """Draw how the activity of a layer changes: a picture for each part of the time, on one scale.
+
+    Of an image, the mean over its maps is shown.
+
+    Parameters
+    ----------
+    spiketrains_l_t
+        Spikes of one sample, in the layer's shape, channels last; time is the last axis.
+    label
+        The layer's label.
+    frames
+        Number of pictures; fewer if there are fewer steps.
+
+    Raises
+    ------
+    DataError
+        If the layer has no neurons or more than three axes.
+    """
+    trains = np.asarray(spiketrains_l_t, np.float64)
+    if trains.ndim == 4:
+        trains = trains.mean(axis=2, keepdims=True)
+    parts = np.array_split(np.arange(trains.shape[-1]), min(frames, trains.shape[-1]))
+    rates = [units.rates(trains[..., part].mean(axis=-1)) for part in parts]
+    limits = common_limits([*rates, np.zeros(1)])
+    wide = trains.ndim == 2  # a line of neurons
+    figure, panels = style.small_multiples(
+        len(parts), columns=2 if wide else 4, panel_height=0.7 if wide else 1.1
+    )
+    times = units.times(trains.shape[-1])
+    images = []
+    for axes, part, rate_l in zip(panels, parts, rates, strict=True):
+        between = f"{times[part[0]] - units.step:g}–{times[part[-1]]:g}"
+        images.append(draw_activity(axes, rate_l, label=between, limits=limits))
+        axes.set_xlabel("")
+    figure.suptitle(f"{label}, {units.time_label}")
+    style.add_colour_bar(images[0], panels, f"rate ({units.firing_rate})", below=True)
+    return figure
+
+
+@style.styled
 def plot_activations_minus_rates(
     activations_l: Array, rates_l: Array, *, label: str, units: Units = STEPS
 ) -> Figure:

@@ -20,6 +20,7 @@ from snn_plot.accuracy import plot_confusion_matrix, plot_error_vs_time
 from snn_plot.activity import (
     plot_activations,
     plot_activations_minus_rates,
+    plot_activity_frames,
     plot_input_image,
     plot_layer_activity,
 )
@@ -40,7 +41,12 @@ from snn_plot.probes import (
     unit,
 )
 from snn_plot.recorded import LayerView, RunView
-from snn_plot.spikes import plot_potential, plot_spikecount_vs_time, plot_spiketrains
+from snn_plot.spikes import (
+    plot_events,
+    plot_potential,
+    plot_spikecount_vs_time,
+    plot_spiketrains,
+)
 from snn_plot.summary import plot_layer_summaries
 from snn_plot.units import STEPS, Units
 from snn_plot.weights import (
@@ -381,6 +387,24 @@ KINDS: Mapping[str, Kind] = {
         makers=_per_layer(
             "spiketrains",
             lambda s, n: plot_spiketrains(
+                np.asarray(n.spiketrains_l_t), label=n.name, units=s.units
+            ),
+            has="spiketrains_l_t",
+        ),
+        needs=(TRAINS,),
+    ),
+    "events": Kind(
+        makers=_per_layer(
+            "events",
+            lambda s, n: plot_events(np.asarray(n.spiketrains_l_t), label=n.name, units=s.units),
+            has="spiketrains_l_t",
+        ),
+        needs=(TRAINS,),
+    ),
+    "activity_frames": Kind(
+        makers=_per_layer(
+            "activity_frames",
+            lambda s, n: plot_activity_frames(
                 np.asarray(n.spiketrains_l_t), label=n.name, units=s.units
             ),
             has="spiketrains_l_t",

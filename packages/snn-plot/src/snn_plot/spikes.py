@@ -22,6 +22,12 @@ MOST_NEURONS = 400
 LINEAR_TO = 4.0
 """Thresholds below zero from which on the axis is logarithmic, so that the firing neurons show."""
 
+LARGEST_DOT = 14.0
+"""Area of the largest dot of a panel with events, in square points."""
+
+ADDRESSES = {1: ("neuron",), 2: ("position", "map"), 3: ("row", "column", "map")}
+"""Names of the parts of an address, by the number of axes."""
+
 MOST_POTENTIALS = 8
 """Neurons whose potentials are drawn; more lines cannot be followed."""
 
@@ -119,6 +125,51 @@ def plot_spikecount_vs_time(spikes_n_b_t: Mapping[str, Array], *, units: Units =
     axes.set_ylim(bottom=0)
     axes.set_title(f"mean of {samples} samples; band: 5 % to 95 % of them", loc="left")
     style.legend_below(figure, axes)
+    return figure
+
+
+@style.styled
+def plot_events(spiketrains_l_t: Array, *, label: str, units: Units = STEPS) -> Figure:
+    """Draw the spikes of a layer as events: their addresses over time, coloured by polarity.
+
+    Event cameras and event-driven simulators name a neuron by its address. There is a panel for
+    each axis of the layer: row, column and map of an image, position and map of a sequence. A
+    larger dot stands for more events with this part of the address in a step.
+
+    Parameters
+    ----------
+    spiketrains_l_t
+        Spikes of one sample, in the layer's shape, channels last; time is the last axis. Numbers of
+        spikes if a neuron may spike several times in a step, negative ones of negative spikes.
+    label
+        The layer's label.
+    """
+    trains = np.asarray(spiketrains_l_t)
+    shape = trains.shape[:-1]
+    names = ADDRESSES.get(len(shape), tuple(f"axis {i}" for i in range(len(shape))))
+    shown = [axis for axis, size in enumerate(shape) if size > 1] or [len(shape) - 1]
+    figure = style.new_figure(height=1.0 + 1.0 * len(shown))
+    panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    times = units.times(trains.shape[-1])
+    for axes, axis in zip(panels, shown, strict=True):
+        style.tidy(axes)
+        for sign, colour in ((1, style.SPIKING), (-1, style.ANALOG)):
+            others = tuple(other for other in range(len(shape)) if other != axis)
+            number = np.maximum(sign * trains, 0).sum(axis=others, dtype=np.int64)
+            place, step = np.nonzero(number)
+            if sign == 1 or len(place):
+                area = LARGEST_DOT * number[place, step] / max(number.max(), 1)
+                axes.scatter(times[step], place, s=area, color=colour, linewidths=0,
+                             rasterized=True)  # fmt: skip
+        axes.set(ylabel=f"{names[axis]} (index)", ylim=(-0.5, shape[axis] - 0.5))
+        if shape[axis] <= 12:
+            axes.set_yticks(np.arange(shape[axis]))
+    panels[-1].set(xlabel=units.time_label)
+    panels[-1].set_xlim(times[0] - units.step, times[-1] + units.step)
+    panels[0].set_title(label, loc="left")
+    remarks = ["orange: −1"] if (trains < 0).any() else []
+    remarks.append(f"{style.thousands(float(np.abs(trains).sum()))} events")
+    style.note(panels[0], ", ".join(remarks))
     return figure
 
 

@@ -33,7 +33,11 @@ COMMANDS: Mapping[str, str] = {
 }
 """Name of each command, which is also the name of its module and function, and what it does."""
 
-ELSEWHERE: Mapping[str, str] = {"plot": "snn-plot", "report": "snn-plot"}
+ELSEWHERE: Mapping[str, str] = {
+    "plot": "snn-plot",
+    "report": "snn-plot",
+    "megasim": "snn-megasim",
+}
 """Packages of this family that bring more commands."""
 
 

@@ -1,0 +1,16 @@
+"""From a converted network to a netlist of MegaSim, and from events back to layers."""
+
+from snn_megasim.translate.currents import with_currents
+from snn_megasim.translate.network import Request, translate
+from snn_megasim.translate.schedule import Schedule
+from snn_megasim.translate.translation import Population, Translation, layer_events
+
+__all__ = [
+    "Population",
+    "Request",
+    "Schedule",
+    "Translation",
+    "layer_events",
+    "translate",
+    "with_currents",
+]
