@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from snn_core import artifact, verbosity
+from snn_core import artifact
+from snn_core.cli import verbosity
 from snn_core.errors import SNNError
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network

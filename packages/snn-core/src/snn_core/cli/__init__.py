@@ -16,7 +16,7 @@ from typing import IO, Any
 import click
 from click.shell_completion import CompletionItem
 
-from snn_core import verbosity
+from snn_core.cli import verbosity
 from snn_core.cli.signals import ended_by_signals
 from snn_core.errors import SNNError, SNNWarning, suggest
 from snn_core.files import explain_failures

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from snn_core import verbosity
+from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
 from snn_core.phases import watch
 from snn_core.running.display import HEADER, headline, measures

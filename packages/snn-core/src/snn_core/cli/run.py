@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from snn_core import verbosity
 from snn_core.artifact import load
-from snn_core.cli import common, flags
+from snn_core.cli import common, flags, verbosity
 from snn_core.ir import Network
 from snn_core.running.folder import require_usable
 from snn_core.running.result import RunResult
