@@ -274,6 +274,97 @@ def test_the_seeds_scaling_factor_is_refused_where_potentials_may_not_fit():
     SNN(network, settings(10), MegaSimOptions(scaling_factor=10_000_000))
 
 
+@pytest.mark.parametrize("steps", [100, 200])
+@pytest.mark.parametrize("value", [0.75, 1.0])
+@pytest.mark.parametrize("strides", [(2, 2), (3, 1), (1, 1)])
+def test_neurons_beside_the_grid_of_a_stride_never_spike(steps, value, strides):
+    # They add up over all steps, so that their sum decides about the scale.
+    builder = NetworkBuilder((6, 6, 1)).conv2d(np.ones((1, 1, 1, 1)))
+    network = builder.average_pooling((2, 2), strides=strides).build()
+    x_b_l = np.full((1, 6, 6, 1), value, np.float32)
+    sections = {"input": {"encoding": "constant"}}
+    expected = ReferenceSNN(network, settings(steps, **sections)).run_batch(x_b_l)
+    _, found = run(network, x_b_l, steps=steps, sections=sections)
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("weight", [0.5, 3.0, 40.0])
+def test_neurons_that_rise_far_above_their_threshold_spike_when_they_are_asked(weight):
+    network = NetworkBuilder((4,)).dense(np.full((4, 3), weight)).dense(np.ones((3, 2))).build()
+    x_b_l = np.ones((1, 4), np.float32)
+    expected = ReferenceSNN(network, settings(130)).run_batch(x_b_l)
+    _, found = run(network, x_b_l, steps=130)
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("factor", [3, 6, 7])
+def test_room_is_made_for_weights_that_are_rounded_up(factor):
+    # A quarter becomes 1 of 3, 2 of 6 and 2 of 7: more than the network's own sums.
+    builder = NetworkBuilder((4, 4, 1)).conv2d(np.ones((1, 1, 1, 1)))
+    network = builder.average_pooling((2, 2)).build()
+    x_b_l = np.ones((1, 4, 4, 1), np.float32)
+    _, found = run(network, x_b_l, steps=64, scaling_factor=factor)
+    # A step's sum is above the threshold, and a clocked neuron spikes once in a step.
+    assert found.output_b_l_t.all()
+
+
+def test_a_scaling_factor_under_which_weights_vanish_is_refused_by_the_layer():
+    builder = NetworkBuilder((4,)).dense(np.eye(4), name="fine")
+    network = builder.dense(np.full((4, 2), 0.125), name="lost").build()
+    with pytest.raises(UnsupportedError, match=r"lost: 8 of 8 weights .*factor to 8 or more") as no:
+        SNN(network, settings(), MegaSimOptions(scaling_factor=3))
+    assert len(no.value.problems) == 1
+    SNN(network, settings(), MegaSimOptions(scaling_factor=8))
+
+
+@pytest.mark.parametrize("value", [-4.0, -1.0, 2.0, 8.0])
+@pytest.mark.parametrize("schedule", ["clocked", "asynchronous"])
+def test_samples_beyond_0_and_1_get_integers_with_room_for_them(value, schedule):
+    sections = {"input": {"encoding": "constant"}}
+    weight = np.sign(value) * 0.5
+    builder = NetworkBuilder((4, 4, 1)).average_pooling((2, 2), weight_c=[weight]).flatten()
+    network = builder.dense(np.full((4, 2), 0.125)).build()
+    x_b_l = np.full((2, 4, 4, 1), value, np.float32)
+    expected = ReferenceSNN(network, settings(64, **sections)).run_batch(x_b_l)
+    _, found = run(network, x_b_l, steps=64, sections=sections, schedule=schedule)
+    assert_same(found, expected)
+
+
+def test_the_integers_of_a_batch_are_those_of_its_own_range():
+    sections = {"input": {"encoding": "constant"}}
+    snn = SNN(networks.dense(), settings(**sections))
+    x_b_l = samples((4,))
+    snn.run_batch(x_b_l)
+    before = snn.details["scaling"]
+    snn.run_batch(x_b_l * 1000)
+    assert snn.details["scaling"] != before
+    snn.run_batch(x_b_l)
+    assert snn.details["scaling"] == before
+
+
+def test_samples_for_which_there_is_no_room_are_refused_with_their_range():
+    sections = {"input": {"encoding": "constant"}}
+    with pytest.raises(DataError, match=r"is -3 to 5000 in a step, .* Scale the samples to 0 to 1"):
+        run(
+            networks.dense(),
+            np.float32([[-3, 5000, 0, 0]]),
+            sections=sections,
+            scaling_factor=2**20,
+        )
+
+
+def test_asynchronous_neurons_that_spike_more_often_than_there_is_room_for_are_refused():
+    # Eight maps make a neuron spike eight times in a step; the pool has neurons beside its grid.
+    def busy(maps):
+        builder = NetworkBuilder((4, 4, maps)).conv2d(np.ones((1, 1, maps, 1)), name="busy")
+        return builder.average_pooling((2, 2), name="pool").build()
+
+    _, found = run(busy(4), np.ones((1, 4, 4, 4), np.float32), schedule="asynchronous")
+    assert found.output_b_l_t.any()
+    with pytest.raises(SimulationError, match=r"layer 'busy' spiked \d+ times .* of 'pool' that"):
+        run(busy(8), np.ones((1, 4, 4, 8), np.float32), schedule="asynchronous")
+
+
 def test_numbers_that_no_integer_holds_are_refused_by_the_layer():
     builder = NetworkBuilder((1,)).dense([[1e7]], name="large").dense([[1]], name="fine")
     network = builder.dense([[1]], threshold=1e-9, name="small").build()

@@ -18,19 +18,21 @@ from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.spike_trains import Events
-from snn_core.settings import Options, Settings
+from snn_core.settings import Options
 from snn_core.simulation.capabilities import CONTRACT_1_LAYERS
 from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_megasim.external import find_executable, read_events, run_megasim
 from snn_megasim.files import EventList, Netlist, write_netlist
+from snn_megasim.inputs import UNIT, Range, input_range, input_unit, whole_range
 from snn_megasim.names import MegaSimNames
 from snn_megasim.options import MegaSimOptions
 from snn_megasim.translate import (
     Request,
     Translation,
     layer_events,
+    require_rates,
     translate,
     with_currents,
 )
@@ -76,7 +78,8 @@ class SNN(MegaSimNames):
 
     events: Mapping[str, EventList] = MappingProxyType({})
     _translation: Translation | None = None
-    _translation_of: Network | None = None
+    _translation_of: tuple[Network, Range] | None = None
+    _range: Range = UNIT
     _engine: Engine | None = None
 
     @classmethod
@@ -109,7 +112,7 @@ class SNN(MegaSimNames):
             self._translation = self._translated(network)
         except UnsupportedError as error:
             return list(error.problems)
-        self._translation_of = network
+        self._translation_of = network, self._range
         return []
 
     def _translated(self, network: Network) -> Translation:
@@ -125,6 +128,7 @@ class SNN(MegaSimNames):
                 batched=self.options.batch_mode,
                 scaling_factor=self.options.scaling_factor,
                 constant=settings.input.encoding == "constant",
+                input_range=self._range,
             ),
         )
 
@@ -144,11 +148,30 @@ class SNN(MegaSimNames):
 
     @property
     def translation(self) -> Translation:
-        """The network as modules of MegaSim."""
-        if self._translation is None or self._translation_of is not self.network:
+        """The network as modules of MegaSim, with integers for the range of the last input."""
+        if self._translation is None or self._translation_of != (self.network, self._range):
             self._translation = self._translated(self.network)
-            self._translation_of = self.network
+            self._translation_of = self.network, self._range
         return self._translation
+
+    def _fit_integers(self, found: Range) -> None:
+        """Have the integers of all layers fit to the input of a batch.
+
+        Raises
+        ------
+        DataError
+            If there are none that do.
+        """
+        self._range = whole_range(found)
+        try:
+            self.translation  # noqa: B018
+        except UnsupportedError as error:
+            self._range = UNIT
+            problems = "; ".join(error.problems)
+            raise DataError(
+                f"The input of this batch is {found[0]:g} to {found[1]:g} in a step, for which "
+                f"MegaSim's integers have no room: {problems}. Scale the samples to 0 to 1."
+            ) from error
 
     @property
     def details(self) -> dict[str, str]:
@@ -184,6 +207,7 @@ class SNN(MegaSimNames):
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch, part by part."""
         spikes = None if signal.is_constant else self._input_spikes(signal, recorder)
+        self._fit_integers(input_range(signal, spikes))
         if spikes is None:
             for index, x_t_b_l in enumerate(signal.chunks(CHUNK)):
                 recorder.input(index * CHUNK, x_t_b_l, spiking=False)
@@ -237,18 +261,23 @@ class SNN(MegaSimNames):
     ) -> None:
         """Simulate some samples in one run."""
         found = self.events = self._run(netlist, number, recorder, membranes)
+        trains: dict[str, Events] = {}
         for layer in self.network.spiking_layers:
             if self.translation.populations[layer.name].reads_only:
-                recorder.events(layer.name, *NONE)
                 continue
-            events, late = layer_events(self.translation, layer.name, found)
+            trains[layer.name], late = layer_events(self.translation, layer.name, found)
             if late:
                 raise SimulationError(
-                    f"Layer {layer.name!r} spiked at a time at which it was not asked: its "
-                    f"potentials rise further than its integers have room for. Lower the number of "
-                    f"steps, or use schedule = 'asynchronous'."
+                    f"Layer {layer.name!r} spiked at a time at which it was not asked: in "
+                    f"{self.settings.num_steps} steps of input between {self._range[0]:g} and "
+                    f"{self._range[1]:g}, its potentials rise further than its integers have room "
+                    f"for. Lower the number of steps, scale the samples to 0 to 1, or use "
+                    f"schedule = 'asynchronous'."
                 )
-            recorder.events(layer.name, *events.moved(first))
+        if self.options.schedule == "asynchronous":
+            require_rates(self.network, self.translation, trains)
+        for layer in self.network.spiking_layers:
+            recorder.events(layer.name, *trains.get(layer.name, NONE).moved(first))
 
     def _run(
         self,
@@ -274,9 +303,10 @@ class SNN(MegaSimNames):
         if wanted:
             self._watch(engine, wanted, number, membranes)
         else:
-            for sample in range(number):
+            for sample, step in np.ndindex(number, self.settings.num_steps):
                 self.checkpoint()
-                engine.run((sample + 1) * self.translation.schedule.period - 1)
+                engine.run(self._begin(sample, step))
+            self.checkpoint()
         engine.run()
         return engine.all_events()
 
@@ -298,6 +328,10 @@ class SNN(MegaSimNames):
             for outlet in populations[layer.name].outlets
         ]
 
+    def _begin(self, sample: int, step: int) -> int:
+        """Return when a step of a sample begins."""
+        return int(self.translation.schedule.input_times(np.array(sample), np.array(step)))
+
     def _watch(
         self, engine: Engine, wanted: list[str], number: int, membranes: dict[str, list[Array]]
     ) -> None:
@@ -315,7 +349,7 @@ class SNN(MegaSimNames):
         for sample in range(number):
             for step in range(self.settings.num_steps):
                 self.checkpoint()
-                begin = int(schedule.input_times(np.array(sample), np.array(step)))
+                begin = self._begin(sample, step)
                 for offset, name in moments:
                     engine.run(begin + offset)
                     for outlet in populations[name].outlets:
@@ -337,12 +371,3 @@ class SNN(MegaSimNames):
         with tempfile.TemporaryDirectory(prefix="megasim-") as name:
             write_netlist(netlist, Path(name))
             yield Path(name)
-
-
-def input_unit(settings: Settings) -> float:
-    """Return the value of an input spike that is multiplied into the weights."""
-    if settings.input.encoding == "poisson":
-        return 1000 / settings.input.input_rate
-    if settings.input.encoding == "events" and settings.input.event_amplitude is not None:
-        return float(settings.input.event_amplitude)
-    return 1.0

@@ -3,7 +3,12 @@
 from snn_megasim.translate.currents import with_currents
 from snn_megasim.translate.network import Request, translate
 from snn_megasim.translate.schedule import Schedule
-from snn_megasim.translate.translation import Population, Translation, layer_events
+from snn_megasim.translate.translation import (
+    Population,
+    Translation,
+    layer_events,
+    require_rates,
+)
 
 __all__ = [
     "Population",
@@ -11,6 +16,7 @@ __all__ = [
     "Schedule",
     "Translation",
     "layer_events",
+    "require_rates",
     "translate",
     "with_currents",
 ]

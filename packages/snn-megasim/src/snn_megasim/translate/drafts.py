@@ -16,24 +16,50 @@ from snn_core.ir import (
     Network,
     Spiking,
 )
-from snn_core.ir.projections import drive_bias, projections_of
+from snn_core.ir.projections import drive_bias
 from snn_core.ir.shapes import axis_padding, count, resolve_padding, window
 from snn_core.typing import Array, Bool, Float64, Pair
 from snn_megasim.files import Output
 from snn_megasim.translate.outlets import Map, Outlet, image_cells, image_size, maps_of
 
-MOST_WEIGHTS = 2**25
-"""Weights of a matrix: as 64-bit integers they take 256 MB."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DraftPort:
-    """What a port adds: a kernel, rows from top to bottom, at an offset; or a matrix's rows."""
+    """What a port adds: a kernel, rows from top to bottom, at an offset; or a matrix's rows.
+
+    Parameters
+    ----------
+    node
+        Where its events come from.
+    weights
+        What an event adds.
+    dy, dx
+        Where the kernel lies, seen from the event.
+    least, most
+        Sums of negative and of positive events that an address can send in a step.
+    is_summed
+        Whether a step's input comes as one number, the rounded sum, rather than as events.
+    """
 
     node: str
     weights: Float64[Array, "i o"]
     dy: int = 0
     dx: int = 0
+    least: float = 0.0
+    most: float = 1.0
+    is_summed: bool = False
+
+    def reach(self, factor: float, axis: int | None) -> tuple[Array | float, Array | float]:
+        """Return how far a step's events raise and lower neurons at most, in integers."""
+        weights = self.weights * factor
+        if not self.is_summed:
+            weights = np.rint(weights)
+        positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+        up = np.sum(positive * self.most + negative * self.least, axis=axis)
+        down = np.sum(negative * self.most + positive * self.least, axis=axis)
+        if self.is_summed:  # rounded once, after a sum in another order
+            return np.ceil(up) + 1, np.floor(down) - 1
+        return up, down
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,14 +93,14 @@ class Draft:
     output: Output
     is_array: bool
 
-    def reach(self) -> tuple[Float64[Array, "..."], Float64[Array, "..."]]:
-        """Return how far the spikes of one step can raise and lower neurons, at most."""
-        up, down = np.maximum(self.bias_yx, 0), np.minimum(self.bias_yx, 0)
+    def reach(self, factor: float) -> tuple[Float64[Array, "y x"], Float64[Array, "y x"]]:
+        """Return how far one step can raise and lower each neuron at most, in integers."""
+        bias_yx = np.rint(self.bias_yx * factor)
+        up_yx, down_yx = np.maximum(bias_yx, 0), np.minimum(bias_yx, 0)
         for port in self.ports:
-            axis = None if self.is_array else 0
-            up = up + np.maximum(port.weights, 0).sum(axis=axis)
-            down = down + np.minimum(port.weights, 0).sum(axis=axis)
-        return up, down
+            up, down = port.reach(factor, axis=None if self.is_array else 0)
+            up_yx, down_yx = up_yx + up, down_yx + down
+        return up_yx, down_yx
 
 
 @dataclass(frozen=True)
@@ -292,85 +318,3 @@ def _add_ports(
         for channel in range(shape[2])
     ]
     return grids[0], grids[1], by_channel
-
-
-# Matrices.
-
-
-def draft_matrices(
-    network: Network, layer: Spiking, *, name: str, rows_of: Mapping[str, tuple[str, Array]]
-) -> list[Draft]:
-    """Return one module for each threshold of a layer, connected by matrices.
-
-    Parameters
-    ----------
-    name
-        Name of the layer in files.
-    rows_of
-        For each population: the node that carries it in one row, and its cells in that order.
-    """
-    size = count(layer.output_shape)
-    bias_l = drive_bias(network, layer).reshape(-1).astype(np.float64)
-    start_l, threshold_l = (
-        np.broadcast_to(value, layer.output_shape).reshape(-1).astype(np.float64)
-        for value in (layer.v_init * layer.threshold, layer.threshold)
-    )
-    projections = projections_of(network, layer)
-    thresholds = np.unique(threshold_l)
-    drafts = []
-    for number, threshold in enumerate(thresholds):
-        (cells,) = np.nonzero(threshold_l == threshold)
-        column = np.full(size, -1)
-        column[cells] = np.arange(len(cells))
-        ports = []
-        for projection in projections:
-            node, order = rows_of[projection.source]
-            made, row = projection.synapses, np.empty(len(order), np.int64)
-            row[order] = np.arange(len(order))
-            mine = column[made.post] >= 0
-            weights = np.zeros((len(order), len(cells)))
-            pair = (row[made.pre[mine]], column[made.post[mine]])
-            np.add.at(weights, pair, made.weight[mine].astype(np.float64))
-            ports.append(DraftPort(node=node, weights=weights))
-        drafts.append(
-            Draft(
-                outlet=Outlet(
-                    node=name if len(thresholds) == 1 else f"{name}_{number}",
-                    cells_yx=cells[None],
-                ),
-                ports=tuple(ports),
-                bias_yx=bias_l[cells][None],
-                start_yx=start_l[cells][None],
-                live_yx=np.ones((1, len(cells)), bool),
-                threshold=float(threshold),
-                output=Output(crop_xmin=0, crop_xmax=len(cells), crop_ymin=0, crop_ymax=len(cells)),
-                is_array=False,
-            )
-        )
-    return drafts
-
-
-def matrix_problem(network: Network, layer: Spiking) -> str | None:
-    """Return why the matrices of a layer would be too large, or ``None``."""
-    outputs = count(layer.output_shape)
-    for source in populations_before(network, layer):
-        entries = count(network[source].output_shape) * outputs
-        if entries > MOST_WEIGHTS:
-            return (
-                f"no array module holds it, and a matrix from {source} would have {entries} "
-                f"weights; at most {MOST_WEIGHTS}"
-            )
-    return None
-
-
-def populations_before(network: Network, layer: Spiking) -> set[str]:
-    """Return the populations that a layer reads from, through relays."""
-    found, open_names = set(), list(layer.inputs)
-    while open_names:
-        name = open_names.pop()
-        source = network[name]
-        if not source.inputs or network.has_neurons(source):
-            found.add(name)
-        else:
-            open_names += source.inputs
-    return found

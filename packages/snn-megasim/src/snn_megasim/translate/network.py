@@ -30,16 +30,11 @@ from snn_megasim.files import (
 )
 from snn_megasim.files.attributes import LARGEST
 from snn_megasim.translate.currents import square_kernel
-from snn_megasim.translate.drafts import (
-    Draft,
-    draft_arrays,
-    draft_matrices,
-    matrix_problem,
-    populations_before,
-)
+from snn_megasim.translate.drafts import Draft, draft_arrays
 from snn_megasim.translate.integers import Scale, choose_scale
+from snn_megasim.translate.matrices import draft_matrices, matrix_problem, populations_before
 from snn_megasim.translate.outlets import Map, Outlet, image_cells
-from snn_megasim.translate.schedule import Schedule
+from snn_megasim.translate.schedule import SPIKES_PER_STEP, Schedule
 from snn_megasim.translate.translation import (
     BIAS,
     INITIAL,
@@ -73,6 +68,8 @@ class Request:
         What stands for 1 in the files; 0 chooses it for each layer.
     constant
         Whether the input is a current rather than spikes.
+    input_range
+        Least and largest input of a cell in a step, 0 included: a current, or a sum of spikes.
     """
 
     num_steps: int
@@ -83,6 +80,7 @@ class Request:
     batched: bool = True
     scaling_factor: int = 0
     constant: bool = False
+    input_range: tuple[float, float] = (0.0, 1.0)
 
 
 def translate(network: Network, request: Request) -> Translation:
@@ -203,6 +201,7 @@ class _Translator:
             num_steps=self.request.num_steps,
             clocked=self.request.clocked and not reads_only,
             wanted=self.request.scaling_factor,
+            spikes=not reads_only,
         )
         if problem:
             self.problems.append(f"{layer.name}: {problem}")
@@ -211,6 +210,7 @@ class _Translator:
             depth=depth,
             scale=scale,
             reads_only=reads_only,
+            has_idle=not all(draft.live_yx.all() for draft in drafts),
         )
         if all(draft.is_array for draft in drafts):
             self.images[layer.name] = tuple(Map(node=draft.outlet.node) for draft in drafts)
@@ -236,13 +236,20 @@ class _Translator:
 
     def _with_units(self, draft: Draft) -> Draft:
         """Return a draft with the value of input spikes in its weights, and biases per step."""
-        inputs = self._input_like()
-        unit = self.request.input_unit
+        inputs, request = self._input_like(), self.request
         ports = tuple(
-            replace(port, weights=port.weights * unit) if port.node in inputs else port
+            replace(
+                port,
+                weights=port.weights * request.input_unit,
+                least=request.input_range[0],
+                most=request.input_range[1],
+                is_summed=request.constant,
+            )
+            if port.node in inputs
+            else replace(port, most=1 if request.clocked else SPIKES_PER_STEP)
             for port in draft.ports
         )
-        return replace(draft, ports=ports, bias_yx=draft.bias_yx * self.request.dt_ms)
+        return replace(draft, ports=ports, bias_yx=draft.bias_yx * request.dt_ms)
 
     def _input_like(self) -> set[str]:
         """Return the nodes that carry the input: as maps, and as one row."""

@@ -21,6 +21,10 @@ import numpy as np
 
 from snn_core.typing import Array, Int64
 
+SPIKES_PER_STEP = 4
+"""Mean spikes of a neuron in a step that there is room for where neurons may spike repeatedly; a
+run in which one spikes more often is refused where that could make spikes of neurons off a grid."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:

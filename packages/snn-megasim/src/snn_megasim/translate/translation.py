@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from snn_core.errors import SimulationError
+from snn_core.ir import Network
 from snn_core.ir.connectivity import Synapses
+from snn_core.ir.shapes import count
 from snn_core.recording.spike_trains import Events
 from snn_core.typing import Array
 from snn_megasim.files import RESET, EventList, Netlist
 from snn_megasim.files.attributes import LARGEST
 from snn_megasim.translate.integers import Scale
+from snn_megasim.translate.matrices import populations_before
 from snn_megasim.translate.outlets import Outlet
-from snn_megasim.translate.schedule import Schedule
+from snn_megasim.translate.schedule import SPIKES_PER_STEP, Schedule
 
 INPUT, BIAS, INITIAL, RESETS = "InputLayer", "bias_clk", "initial", "reset_event"
 
@@ -48,12 +51,15 @@ class Population:
         Its integers.
     reads_only
         Whether it has no threshold, because its potentials are read.
+    has_idle
+        Whether its modules have neurons beside the grid of a stride, which must not spike.
     """
 
     outlets: tuple[Outlet, ...]
     depth: int
     scale: Scale
     reads_only: bool = False
+    has_idle: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -197,3 +203,30 @@ def layer_events(
         parts.append((sample_e, step_e, cell_e, found.sign_e))
     sample_e, step_e, cell_e, sign_e = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Events(sample_e, step_e, cell_e, sign_e), worst
+
+
+def require_rates(network: Network, translation: Translation, found: Mapping[str, Events]) -> None:
+    """Raise if neurons spiked more often than neurons that must not spike have room for.
+
+    Without a clock, spikes of neurons beside a stride's grid look like those of their neighbours.
+
+    Parameters
+    ----------
+    found
+        Spikes of each layer in a run.
+    """
+    most = SPIKES_PER_STEP * translation.schedule.num_steps
+    for layer in network.spiking_layers:
+        if not translation.populations[layer.name].has_idle:
+            continue
+        for source in sorted(populations_before(network, layer) & set(found)):
+            sample_e, _, cell_e, _ = found[source]
+            cells = count(network[source].output_shape)
+            number_c = np.bincount(np.asarray(sample_e, np.int64) * cells + cell_e)
+            if number_c.max(initial=0) > most:
+                raise SimulationError(
+                    f"A neuron of layer {source!r} spiked {number_c.max()} times in "
+                    f"{translation.schedule.num_steps} steps; neurons of {layer.name!r} that must "
+                    f"not spike have room for {most} of its spikes. Use schedule = 'clocked', or "
+                    f"normalise the network so that neurons spike at most once in a step."
+                )
