@@ -39,6 +39,16 @@ def simulate():
     sys.stdout.write("simulation finished\n")
 
 
+def print_for_ever():
+    while True:
+        sys.stdout.write("still running\n" * 1000)
+
+
+def print_much():
+    """Print more than an error shows, with the error at its beginning."""
+    sys.stdout.write("ERROR: no memory for module 7\n" + "and so on\n" * 10_000)
+
+
 def write(text):
     for node in re.findall(r"\}\{([^}]+)\}", SCHEMATIC.read_text()):
         (FOLDER / f"node_{node}.evs").write_text(text)
@@ -54,4 +64,6 @@ else:
         "fail": fail,
         "error": tell_an_error,
         "silent": lambda: None,
+        "forever": print_for_ever,
+        "much": print_much,
     }[mode]()

@@ -1,16 +1,18 @@
 import os
 import sys
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snn_core.errors import SettingsError, SimulationError, UnsupportedError
+from snn_core.errors import DataError, SettingsError, SimulationError, UnsupportedError
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_megasim import SNN, MegaSimOptions
-from snn_megasim.external import check_megasim_output, find_executable
+from snn_megasim.external import check_megasim_output, find_executable, run_megasim
 
 SCRIPT = Path(__file__).parent / "fake_megasim.py"
 
@@ -71,9 +73,28 @@ def test_its_files_are_kept_where_asked(megasim, tmp_path):
     simulate(megasim, folder=str(folder))
     assert (folder / "megasim.sch").exists()
     assert (folder / "node_InputLayer.evs").exists()
+    first = sorted(path.name for path in folder.iterdir())
     (folder / "node_other.evs").write_text("0 0 0 0 0 1\n")
     simulate(megasim, folder=str(folder))  # again, in place of what is there
-    assert not (folder / "node_other.evs").exists()
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*first, "node_other.evs"])
+
+
+def test_events_of_an_earlier_run_are_never_read_again(megasim, tmp_path, monkeypatch):
+    folder = tmp_path / "files"
+    simulate(megasim, folder=str(folder))
+    monkeypatch.setenv("MEGASIM_FAKE", "silent")
+    with pytest.raises(SimulationError, match="did not write the events"):
+        simulate(megasim, folder=str(folder))
+
+
+def test_events_that_no_run_wrote_are_left_alone(megasim, tmp_path):
+    folder = tmp_path / "files"
+    simulate("", engine="builtin", folder=str(folder))
+    mine = folder / "node_InputLayer.evs"
+    mine.write_text("5 5 5 0 0 1\n")
+    with pytest.raises(DataError, match=r"node_InputLayer.evs: it is there already, and no run"):
+        simulate(megasim, folder=str(folder))
+    assert mine.read_text() == "5 5 5 0 0 1\n"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +102,7 @@ def test_its_files_are_kept_where_asked(megasim, tmp_path):
     [
         ("fail", r"ended with status 3 .* It printed: segmentation fault in module 3"),
         ("error", r"(?s)met an error. It printed: .*ERROR: cannot open file"),
+        ("much", r"(?s)met an error. It printed: .*ERROR: no memory for module 7"),
         ("garbage", r"(?s)did not write the events .*evs:1: found 'what is this'"),
         ("cut", r"(?s)did not write the events .*evs:\d+: found \d integers; expected an event"),
         ("elsewhere", r"Node '.*' has an event with address \(99, 0\); expected columns below 5"),
@@ -98,6 +120,51 @@ def test_a_run_that_hangs_is_stopped(megasim, monkeypatch):
     monkeypatch.setenv("MEGASIM_FAKE", "hang")
     with pytest.raises(SimulationError, match=r"not end within 2 s .*megasim.time_limit_s"):
         simulate(megasim, time_limit_s=2)
+
+
+def test_output_without_end_is_stopped_in_little_memory(megasim, monkeypatch):
+    monkeypatch.setenv("MEGASIM_FAKE", "forever")
+    tracemalloc.start()
+    with pytest.raises(SimulationError, match=r"(?s)not end within 2 s .*still running\nstill"):
+        simulate(megasim, time_limit_s=2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6  # it prints gigabytes; most of the peak is what is imported
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no groups of processes")
+def test_what_a_script_started_is_ended_with_it(tmp_path):
+    path = tmp_path / "megasim"
+    path.write_text("#!/bin/sh\nsleep 600 &\necho $! > started\nwait\n")
+    path.chmod(0o755)
+    with pytest.raises(SimulationError, match="not end within 1 s"):
+        run_megasim(path, tmp_path, time_limit_s=1)
+    started = int((tmp_path / "started").read_text())
+    for _ in range(50):  # until the system has taken notice
+        if not is_running(started):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {started} is still there")
+
+
+def is_running(process):
+    """Return whether a process is there, and not only waits for its parent to notice its end."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/status")
+    return not (status.exists() and "State:\tZ" in status.read_text())
+
+
+def test_a_run_ends_when_the_user_asks_for_it(megasim, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEGASIM_FAKE", "hang")
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_megasim(megasim, tmp_path, time_limit_s=600, checkpoint=stop)
 
 
 def test_what_cannot_be_executed_is_refused(tmp_path):

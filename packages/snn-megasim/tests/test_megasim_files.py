@@ -307,10 +307,28 @@ def test_everything_that_is_wrong_in_a_directory_is_told_at_once(tmp_path):
         "in.stim:1: found 'x -1",
         "a.prm:21: Tmin is -1",
         "b.prm:34: x_subsmp is 0",
-        "c.stt: cannot be read: No such file",
+        "megasim.sch:8: names c.stt, which is not in",
         "c.prm: byte 10 is no letter of a text",
     ):
         assert said in found
+
+
+def test_an_event_that_no_port_takes_is_told_with_its_line(tmp_path):
+    net = netlist({"a": ("module_fully_connected", ["in"], row([[1], [1]]))}, {"in": []})
+    write_netlist(net, tmp_path)
+    (tmp_path / "in.stim").write_text("0 -1 -1 1 0 1\n\n5 -1 -1 0 0 1\n\n\n7 -1 -1 0 7 1\n")
+    (problem,) = refused(tmp_path)
+    assert problem.startswith("in.stim:6: found column 0 and row 7; expected one of 2 columns")
+    assert problem.endswith("for port 0 (in) of a.prm")
+
+
+@pytest.mark.parametrize(("name", "line"), [("in.stim", 2), ("a.prm", 4), ("a.stt", 4)])
+def test_a_missing_file_is_told_with_the_line_that_names_it(tmp_path, name, line):
+    write_netlist(
+        netlist({"a": ("module_conv", ["in"], array())}, {"in": [(0, 0, 0, 1)]}), tmp_path
+    )
+    (tmp_path / name).unlink()
+    assert refused(tmp_path) == (f"megasim.sch:{line}: names {name}, which is not in {tmp_path}",)
 
 
 @pytest.mark.parametrize(
@@ -333,11 +351,11 @@ def test_everything_that_is_wrong_in_a_directory_is_told_at_once(tmp_path):
         ),
         (
             {"a": ("module_fully_connected", ["in"], row([[1], [1]]))},
-            r"a.prm: port 0 \(in\) has room for 2 columns and 1 rows; it is sent columns 3 to 3",
+            r"in.stim:1: found column 3 and row 0; expected one of 2 columns .* \(in\) of a.prm",
         ),
         (
             {"a": ("module_conv", ["in", "reset"], array(kernel([[1]]), kernel([[0]])))},
-            r"a.prm: port 1 \(reset\) is sent resets, which module_conv does not know",
+            r"reset.stim:1: found a reset, which module_conv does not know; .* of a.prm",
         ),
     ],
 )

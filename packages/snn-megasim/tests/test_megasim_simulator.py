@@ -4,11 +4,12 @@ import pytest
 from snn_core.errors import DataError, SettingsError, SimulationError, UnsupportedError
 from snn_core.ir import Linear
 from snn_core.settings import Settings
+from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import NetworkBuilder, networks
 from snn_megasim import SNN, MegaSimOptions
 from snn_megasim.engine.engine import Engine
-from snn_megasim.files import EventList, read_netlist, softmax_clock
+from snn_megasim.files import EventList, read_netlist, softmax_clock, write_netlist
 
 
 def settings(steps=16, **sections):
@@ -405,6 +406,48 @@ def test_the_files_are_kept_where_asked(tmp_path):
     kept = read_netlist(folder)
     assert kept.schematic == snn.translation.netlist.schematic
     assert len(kept.stimuli["InputLayer.stim"]) > 0
+
+
+def test_nothing_of_an_older_network_is_left_in_the_folder(tmp_path):
+    folder = tmp_path / "files"
+    run(image_network().build(), samples((7, 6, 2)), folder=str(folder))
+    mine = [folder / "notes.txt", folder / "node_other.evs"]
+    for path in mine:
+        path.write_text("1 2 3\n")
+    snn, _ = run(networks.dense(), samples((4,)), folder=str(folder))
+    written = {*snn.translation.netlist.files, "snn-files.txt"}
+    assert {path.name for path in folder.iterdir()} == written | {path.name for path in mine}
+
+
+def test_a_netlist_that_no_run_wrote_is_left_alone(tmp_path):
+    snn, _ = run(networks.dense(), samples((4,)), folder=str(tmp_path / "theirs"))
+    write_netlist(snn.translation.netlist, tmp_path / "mine")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
+    with pytest.raises(DataError, match="no run with this folder wrote it"):
+        run(networks.dense(), samples((4,)), folder=str(tmp_path / "mine"))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()} == before
+
+
+def test_a_damaged_list_of_files_removes_nothing_elsewhere(tmp_path):
+    folder = tmp_path / "files"
+    run(networks.dense(), samples((4,)), folder=str(folder))
+    (tmp_path / "mine.evs").write_text("1 2 3\n")
+    (folder / "mine").mkdir()
+    with (folder / "snn-files.txt").open("ab") as file:
+        file.write(b"../mine.evs\nmine\n\xff\x00\n")
+    run(networks.dense(), samples((4,)), folder=str(folder))
+    assert (tmp_path / "mine.evs").exists()
+    assert (folder / "mine").exists()
+
+
+@pytest.mark.parametrize("log_vars", [[], ["mem"]])
+def test_a_run_can_be_stopped_within_a_sample(log_vars):
+    asked = []
+    snn = SNN(networks.dense(), settings(64, output={"log_vars": log_vars}))
+    snn.stop_requested = lambda: asked.append(1) or len(asked) > 20
+    with pytest.raises(StopSimulation):
+        snn.run_batch(samples((4,))[:1])
+    assert len(asked) == 21
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

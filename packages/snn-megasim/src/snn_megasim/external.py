@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Iterable
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from snn_core.errors import SettingsError, SimulationError
@@ -16,6 +21,12 @@ NAME = "megasim"
 
 MOST_SHOWN = 500
 """Letters of MegaSim's output that an error shows."""
+
+PART_BYTES = 1 << 16
+"""Bytes of MegaSim's output that are read at a time."""
+
+PAUSE_S = 0.1
+"""Seconds between looks at a program that runs."""
 
 
 def find_executable(path: str) -> Path:
@@ -49,41 +60,114 @@ def find_executable(path: str) -> Path:
     return found
 
 
-def run_megasim(executable: Path, folder: Path, *, time_limit_s: float) -> None:
-    """Run MegaSim in a directory.
+def run_megasim(
+    executable: Path,
+    folder: Path,
+    *,
+    time_limit_s: float,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> None:
+    """Run MegaSim in a directory, and end whatever it started.
+
+    Parameters
+    ----------
+    checkpoint
+        Called while it runs; what it raises ends the run.
 
     Raises
     ------
     SimulationError
         If it fails, says that it met an error, or does not end in time.
     """
-    for old in folder.glob("node_*.evs"):  # of an earlier run
-        old.unlink()
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [executable, SCHEMATIC],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=time_limit_s,
-            check=False,
+            start_new_session=True,  # a script in front of it cannot leave it behind
         )
-    except subprocess.TimeoutExpired as error:
-        raise SimulationError(
-            f"MegaSim did not end within {time_limit_s:g} s and was stopped. Raise "
-            f"megasim.time_limit_s, or simulate fewer samples at a time (--batch-size)."
-            f"{_said(error.stdout or b'')}"
-        ) from error
     except OSError as error:
         raise SimulationError(
             f"MegaSim cannot be started: {executable}: {error.strerror or error}."
         ) from error
-    if done.returncode != 0:
+    output = Output(process)
+    try:
+        deadline = time.monotonic() + time_limit_s
+        while not output.is_complete(within_s=PAUSE_S):
+            checkpoint()
+            if time.monotonic() > deadline:
+                raise SimulationError(
+                    f"MegaSim did not end within {time_limit_s:g} s and was stopped. Raise "
+                    f"megasim.time_limit_s, or simulate fewer samples at a time (--batch-size)."
+                    f"{_said(output.end)}"
+                )
+    finally:
+        _end(process)
+        output.close()
+    if process.returncode != 0:
         raise SimulationError(
-            f"MegaSim ended with status {done.returncode} in {folder}.{_said(done.stdout)}"
+            f"MegaSim ended with status {process.returncode} in {folder}.{_said(output.end)}"
         )
-    check_megasim_output(done.stdout.decode(errors="replace"))
+    if output.error is not None:
+        check_megasim_output(output.error.decode(errors="replace"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and, where the system knows groups of them, all that it started."""
+    with suppress(OSError):  # nothing is left of it
+        if sys.platform != "win32":
+            os.killpg(process.pid, signal.SIGKILL)
+        elif process.poll() is None:
+            process.kill()
+    process.wait()
+
+
+class Output:
+    """What a program prints, of which only the end and its first error are kept.
+
+    Parameters
+    ----------
+    process
+        A program that prints into a pipe.
+
+    Attributes
+    ----------
+    end
+        The last that it printed.
+    error
+        The place at which it first said that it met an error, ``None`` if it did not.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.end = b""
+        self.error: bytes | None = None
+        self._process = process
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        pipe = self._process.stdout
+        assert pipe is not None, "opened with the program"  # noqa: S101
+        with pipe, suppress(OSError, ValueError):  # closed under the reader
+            while part := os.read(pipe.fileno(), PART_BYTES):
+                seen = self.end + part
+                place = seen.lower().find(b"error")
+                if self.error is None and place >= 0:
+                    self.error = seen[max(0, place - MOST_SHOWN // 2) :][:MOST_SHOWN]
+                elif self.error is not None:
+                    self.error = (self.error + part)[:MOST_SHOWN]
+                self.end = seen[-4 * MOST_SHOWN :]  # a letter takes up to four bytes
+
+    def is_complete(self, *, within_s: float) -> bool:
+        """Return whether the program, and what it started, have ended; wait for it a little."""
+        self._reader.join(within_s)
+        return not self._reader.is_alive() and self._process.poll() is not None
+
+    def close(self) -> None:
+        """Take what is left in the pipe of a program that was ended."""
+        self._reader.join(PAUSE_S)
 
 
 def check_megasim_output(megalog: str) -> None:

@@ -40,7 +40,9 @@ class MegaSimOptions(Options):
         "largest power of two under which no potential can leave the range",
     )  # fmt: skip
     folder: str = Field(
-        "", description="folder for MegaSim's files, which are kept there; empty: a temporary one"
+        "",
+        description="folder for MegaSim's files; those of the last run stay there, which is "
+        "the last batch, or its last sample without `batch_mode`; empty: a temporary one",
     )
     time_limit_s: float = Field(
         600.0, gt=0, description="seconds after which a run of the external MegaSim is stopped"

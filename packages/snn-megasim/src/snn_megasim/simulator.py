@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from snn_core.errors import DataError, SimulationError, UnsupportedError
-from snn_core.files import make_folder
 from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
 from snn_core.recording.recorder import Recorder
@@ -24,8 +23,9 @@ from snn_core.simulation.contract import Capabilities
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_megasim.external import find_executable, read_events, run_megasim
-from snn_megasim.files import EventList, Netlist, write_netlist
+from snn_megasim.files import EventList, Netlist, event_file, write_netlist
 from snn_megasim.inputs import UNIT, Range, input_range, input_unit, whole_range
+from snn_megasim.kept import keep_netlist
 from snn_megasim.names import MegaSimNames
 from snn_megasim.options import MegaSimOptions
 from snn_megasim.translate import (
@@ -289,7 +289,12 @@ class SNN(MegaSimNames):
         if self.options.is_external:
             with self._files(netlist) as folder:
                 executable = find_executable(self.options.path)
-                run_megasim(executable, folder, time_limit_s=self.options.time_limit_s)
+                run_megasim(
+                    executable,
+                    folder,
+                    time_limit_s=self.options.time_limit_s,
+                    checkpoint=self.checkpoint,
+                )
                 return read_events(folder, self._nodes())
         if self.options.folder:
             with self._files(netlist):
@@ -364,8 +369,8 @@ class SNN(MegaSimNames):
         """Write a directory, which is kept if the options name it."""
         if self.options.folder:
             folder = Path(self.options.folder).expanduser().absolute()
-            make_folder(folder)
-            write_netlist(netlist, folder, overwrite=True)
+            nodes = netlist.schematic.nodes if self.options.is_external else ()
+            keep_netlist(netlist, folder, others=map(event_file, nodes))
             yield folder
             return
         with tempfile.TemporaryDirectory(prefix="megasim-") as name:

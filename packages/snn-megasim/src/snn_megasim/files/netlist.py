@@ -58,6 +58,11 @@ class Netlist:
         """Return the parameters of an instance."""
         return self.modules[instance.parameters]
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files of the directory."""
+        return (*self.modules, *self.states, *self.stimuli, SCHEMATIC)
+
     def problems(self) -> list[str]:
         """Return everything that does not fit together, with the file it is wrong in."""
         found: list[str] = []
@@ -76,7 +81,7 @@ class Netlist:
         return found
 
     def _port_problems(self, instance: Instance, module: Module) -> list[str]:
-        found = []
+        found: list[str] = []
         ranges = {
             other.output: sent_range(self.modules[other.parameters])
             for other in self.schematic.instances
@@ -84,13 +89,16 @@ class Netlist:
         }
         files = {source.node: source.file for source in self.schematic.sources}
         for number, node in enumerate(instance.inputs):
-            problem = None
+            port = f"port {number} ({node})"
             if node in ranges:
                 problem = _range_problem(module, number, ranges[node])
+                found += [f"{instance.parameters}: {port} {problem}"] if problem else []
             elif files.get(node) in self.stimuli:
-                problem = _stimulus_problem(instance, module, number, self.stimuli[files[node]])
-            if problem:
-                found.append(f"{instance.parameters}: port {number} ({node}) {problem}")
+                events = self.stimuli[files[node]]
+                wrong = _stimulus_problem(instance, module, number, events)
+                if wrong is not None:
+                    place = f"{files[node]}:{events.line(wrong[0])}"
+                    found.append(f"{place}: {wrong[1]}, for {port} of {instance.parameters}")
         return found
 
 
@@ -119,18 +127,26 @@ def _range_problem(module: Module, port: int, sent: tuple[int, int, int, int]) -
 
 def _stimulus_problem(
     instance: Instance, module: Module, port: int, events: EventList
-) -> str | None:
+) -> tuple[int, str] | None:
+    """Return the first event of a source that a port cannot take, and why; ``None`` without one."""
     is_reset = events.sign_e == RESET
     if is_reset.any() and instance.module not in RESETTABLE:
         known = ", ".join(sorted(RESETTABLE))
-        return f"is sent resets, which {instance.module} does not know; expected {known}"
-    plain = ~is_reset
-    if instance.module == "module_softmax":
-        plain &= ~((events.sign_e == -1) & (events.y_e == SOFTMAX))
-    if not plain.any():
+        problem = f"found a reset, which {instance.module} does not know; expected {known}"
+        return int(is_reset.argmax()), problem
+    room = _room(module, port)
+    if room is None:
         return None
-    x_e, y_e = events.x_e[plain], events.y_e[plain]
-    return _range_problem(module, port, (x_e.min(), x_e.max(), y_e.min(), y_e.max()))
+    beyond = (events.x_e < 0) | (events.x_e >= room[0])
+    beyond |= (events.y_e < 0) | (events.y_e >= room[1])
+    beyond &= ~is_reset
+    if instance.module == "module_softmax":
+        beyond &= ~((events.sign_e == -1) & (events.y_e == SOFTMAX))
+    if not beyond.any():
+        return None
+    first = int(beyond.argmax())
+    place = f"column {events.x_e[first]} and row {events.y_e[first]}"
+    return first, f"found {place}; expected one of {room[0]} columns and {room[1]} rows"
 
 
 def read_netlist(folder: Path) -> Netlist:
@@ -145,8 +161,13 @@ def read_netlist(folder: Path) -> Netlist:
     schematic = parse_schematic(Lines.of(folder / SCHEMATIC))
     problems: list[str] = []
 
-    def read(name: str, parse: Callable[[Lines], Content], into: dict[str, Content]) -> None:
+    def read(
+        name: str, line: int, parse: Callable[[Lines], Content], into: dict[str, Content]
+    ) -> None:
         if name in into or len(problems) >= MOST_TOLD:
+            return
+        if not (folder / name).exists():
+            problems.append(f"{SCHEMATIC}:{line}: names {name}, which is not in {folder}")
             return
         try:
             into[name] = parse(Lines.of(folder / name))
@@ -158,20 +179,21 @@ def read_netlist(folder: Path) -> Netlist:
     stimuli: dict[str, EventList] = {}
     kinds: dict[str, str] = {}
     for source in schematic.sources:
-        read(source.file, parse_events, stimuli)
+        read(source.file, source.line, parse_events, stimuli)
     for instance in schematic.instances:
         other = kinds.setdefault(instance.parameters, instance.module)
         if other != instance.module:
             problems.append(
-                f"{SCHEMATIC}: {instance.parameters} is the file of a {other} and of a "
-                f"{instance.module}; expected one file for each"
+                f"{SCHEMATIC}:{instance.line}: {instance.parameters} is the file of a {other} and "
+                f"of a {instance.module}; expected one file for each"
             )
         read(
             instance.parameters,
+            instance.line,
             lambda lines, kind=instance.module: parse_parameters(lines, kind),  # type: ignore[misc]
             modules,
         )
-        read(instance.state, parse_state, states)
+        read(instance.state, instance.line, parse_state, states)
     netlist = Netlist(schematic=schematic, modules=modules, states=states, stimuli=stimuli)
     problems += netlist.problems()
     if problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from snn_megasim.files.attributes import LARGEST
 from snn_megasim.files.lines import Lines
@@ -30,10 +30,13 @@ class Source:
         Name of the node.
     file
         Name of the stimulus file.
+    line
+        Line of the schematic that it was read from, 0 if it was not.
     """
 
     node: str
     file: str
+    line: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Instance:
         The node that it writes.
     parameters, state
         Names of its files.
+    line
+        Line of the schematic that it was read from, 0 if it was not.
     """
 
     module: str
@@ -57,6 +62,7 @@ class Instance:
     output: str
     parameters: str
     state: str
+    line: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +101,13 @@ def parse_schematic(lines: Lines) -> Schematic:
     lines.expect(".netlist")
     sources: list[Source] = []
     instances: list[Instance] = []
-    places: list[int] = []
     while lines.peek() not in (None, ".options"):
         number, line = lines.number, lines.take("a source or a module")
         if (found := _SOURCE.fullmatch(line)) is not None:
-            sources.append(Source(node=found[1], file=_file(lines, found[2], number)))
+            file = _file(lines, found[2], number)
+            sources.append(Source(node=found[1], file=file, line=number))
         elif (found := _MODULE.fullmatch(line)) is not None:
             instances.append(_instance(lines, found, number))
-            places.append(number)
         else:
             lines.note(
                 f"found {line[:60]!r}; expected `source {{node}} file` or "
@@ -115,7 +120,7 @@ def parse_schematic(lines: Lines) -> Schematic:
     if option is None or option[1] != "Tmax":
         raise lines.error(f"found {line[:40]!r}; expected `Tmax=` and a number", number=number)
     lines.check("Tmax", int(option[2]), number=number)
-    _check_nodes(lines, sources, instances, places)
+    _check_nodes(lines, sources, instances)
     lines.finish()
     return Schematic(sources=tuple(sources), instances=tuple(instances), t_max=int(option[2]))
 
@@ -131,6 +136,7 @@ def _instance(lines: Lines, found: re.Match[str], number: int) -> Instance:
         output=found[3],
         parameters=_file(lines, found[4], number),
         state=_file(lines, found[5], number),
+        line=number,
     )
 
 
@@ -144,9 +150,7 @@ def _file(lines: Lines, name: str, number: int) -> str:
     return name
 
 
-def _check_nodes(
-    lines: Lines, sources: list[Source], instances: list[Instance], places: list[int]
-) -> None:
+def _check_nodes(lines: Lines, sources: list[Source], instances: list[Instance]) -> None:
     """Require that every node is written once, and that every node that is read is written."""
     written = [source.node for source in sources]
     names = [*written, *(node for item in instances for node in (*item.inputs, item.output))]
@@ -159,15 +163,15 @@ def _check_nodes(
     known = {*written, *(instance.output for instance in instances)}
     if len(set(written)) < len(written):
         lines.note("two sources have the same node", number=1)
-    for instance, number in zip(instances, places, strict=True):
+    for instance in instances:
         if instance.output in written:
-            lines.note(f"node {instance.output!r} is written twice", number=number)
+            lines.note(f"node {instance.output!r} is written twice", number=instance.line)
         written.append(instance.output)
         for node in instance.inputs:
             if node not in known:
                 lines.note(
                     f"node {node!r} is read, but neither a source nor a module writes it",
-                    number=number,
+                    number=instance.line,
                 )
 
 

@@ -7,7 +7,7 @@ which leave them to the simulator), column and row of the address, and sign.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class EventList:
         Time, column, row and sign of each event.
     request_e, acknowledge_e
         When it was put on the link and when it was taken from it; -1 where that is not known.
+    line_e
+        Line that each was read from; ``None`` if it was not read.
     """
 
     time_e: Int[Array, "e"]
@@ -44,6 +46,7 @@ class EventList:
     sign_e: Int[Array, "e"]
     request_e: Int[Array, "e"] | None = None
     acknowledge_e: Int[Array, "e"] | None = None
+    line_e: Int[Array, "e"] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, rows: Iterable[tuple[int, int, int, int]]) -> EventList:
@@ -54,6 +57,10 @@ class EventList:
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.time_e)
+
+    def line(self, event: int) -> int:
+        """Return the line of an event in its file."""
+        return event + 1 if self.line_e is None else int(self.line_e[event])
 
     @property
     def table(self) -> Array:
@@ -96,6 +103,7 @@ def parse_events(lines: Lines) -> EventList:
         Names the file and the line of what is no event, or comes before the one above it.
     """
     rows: list[list[int]] = []
+    numbers: list[int] = []
     while lines.peek() is not None:
         number = lines.number
         row = lines.row(COLUMNS, "an event")
@@ -106,6 +114,7 @@ def parse_events(lines: Lines) -> EventList:
         if row[5] not in SIGNS:
             lines.note(f"the sign is {row[5]}; expected 1, -1 or {RESET} (reset)", number=number)
         rows.append(row)
+        numbers.append(number)
     lines.finish()
     table = np.array(rows, np.int64).reshape(-1, COLUMNS)
     return EventList(
@@ -115,6 +124,7 @@ def parse_events(lines: Lines) -> EventList:
         x_e=table[:, 3],
         y_e=table[:, 4],
         sign_e=table[:, 5],
+        line_e=np.array(numbers, np.int64),
     )
 
 
