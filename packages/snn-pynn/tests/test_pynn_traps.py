@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from snn_core.data.events import scaled_frame
-from snn_core.errors import SimulationError, SimulatorImportError
+from snn_core.errors import SimulationError, SimulatorImportError, UnsupportedError
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
@@ -166,6 +166,30 @@ class TestNest:
         before = [(list(item.targets()), item.weight) for item in held]
         snn.run_batch(helpers.samples(network, 2))
         assert [(list(item.targets()), item.weight) for item in held] == before
+
+    @pytest.mark.parametrize(
+        ("dt", "nearest"), [(1 / 3, "0.333"), (0.0005, "0.001"), (1e-6, "0.001"), (1.2504, "1.25")]
+    )
+    def test_steps_that_nest_cannot_hold_are_refused_with_the_nearest(self, helpers, dt, nearest):
+        from snn_pynn.nest import SNN
+
+        settings = helpers.settings_of(dt=dt)
+        match = rf"simulation\.dt = .* multiples of 0\.001 ms; the nearest one is {nearest}$"
+        with pytest.raises(UnsupportedError, match=match):
+            SNN(networks.dense(), settings)
+        SNN(networks.dense(), helpers.settings_of(dt=float(nearest)))
+
+    # NEST takes both for less than one step.
+    @pytest.mark.parametrize("dt", [0.35, 0.7])
+    def test_steps_that_round_in_binary_are_held(self, nest, helpers, dt):
+        from snn_pynn import NestOptions
+        from snn_pynn.nest import SNN
+
+        # Input spikes and weights do not depend on the length of a step.
+        network = networks.chain(tuple(networks.passing_on(5, seed=seed) for seed in (1, 2)))
+        settings = helpers.settings_of(dt=dt, steps=100, encoding="regular")
+        snn = SNN(network, settings, NestOptions(delay=3 * dt))
+        helpers.assert_equal_to_reference(snn, helpers.samples(network, 2))
 
     def test_importing_compiles_nothing_where_the_user_works(self, tmp_path):
         tool = tmp_path / "bin" / "nest-config"
