@@ -1,5 +1,6 @@
 """What the simulator tells, refuses and keeps, and how well a trained network does in integers."""
 
+import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -203,6 +204,24 @@ def test_large_inputs_are_simulated_as_long_as_they_fit():
     wide = LoihiOptions(engine="emulator", input_max=100.0)
     found = SNN(network, settings, wide).run_batch(100 * x_b_l).output_b_l_t
     assert found[0, 0, -1] == pytest.approx(12 * 75, rel=0.01)
+
+
+def test_a_sum_that_several_spikes_take_out_of_range_names_the_samples():
+    network = NetworkBuilder((2,)).dense(np.full((2, 2), 1 / 64)).build()
+    x_b_l = np.full((1, 2), 100, np.float32)
+    with pytest.raises(SimulationError, match="spikes count several times; scale the samples"):
+        SNN(network, settings_of(encoding="regular"), EMULATOR).run_batch(x_b_l)
+
+
+@pytest.mark.parametrize(("python", "installs"), [((3, 10), True), ((3, 13), False)])
+def test_installing_lava_is_advised_where_there_is_a_lava(monkeypatch, python, installs):
+    monkeypatch.delattr("snn_loihi.lava.connections", raising=False)
+    monkeypatch.setitem(sys.modules, "snn_loihi.lava.connections", None)
+    monkeypatch.setattr("snn_loihi.lava.runner.sys.version_info", python)
+    network = TEN["dense"]()
+    with pytest.raises(SimulationError, match=r"loihi\.engine = 'emulator'") as refused:
+        SNN(network, settings_of(), LoihiOptions(engine="lava")).run_batch(samples(network, 1))
+    assert ("snn-loihi[lava]'`" in str(refused.value)) == installs
 
 
 def test_the_output_is_kept_in_integers_if_that_is_wanted():
