@@ -299,7 +299,11 @@ def _batch_of(arrays: dict[str, Array], *, version: int) -> BatchArrays:
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")
     log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
-    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=Log.from_arrays(log))
+    try:
+        kept = Log.from_arrays(log)
+    except ArtifactError as error:
+        raise ValueError(error) from error  # the boundary names the file
+    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=kept)
 
 
 def _since_version_2(arrays: Mapping[str, Array]) -> dict[str, Array]:
