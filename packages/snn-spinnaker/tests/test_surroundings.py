@@ -41,7 +41,7 @@ def snn_command(*arguments, **environment):
     here = str(Path(sys.executable).parent)
     clean = {"PATH": here, "HOME": "/proc/nowhere", "TMPDIR": tempfile.gettempdir()}
     return subprocess.run(
-        [sys.executable, "-m", "snn_core.cli", *map(str, arguments)],
+        [sys.executable, "-m", "snn_core", *map(str, arguments)],
         cwd=READ_ONLY,
         env=clean | environment,
         capture_output=True,
