@@ -114,9 +114,10 @@ def test_the_truncating_neuron_never_falls_below_its_reset():
 
 def test_a_spike_through_an_exponential_synapse_moves_the_potential_by_its_weight():
     factor = synapse_factor("IF_curr_exp", tau_syn=0.1, dt_ms=1.0)
-    assert factor == pytest.approx(10.0005, abs=1e-4)  # 1 / (0.1 (1 - exp(-10)))
+    # The board takes 3277 * 2**-15 for 0.1 ms: 1 / (0.100006 (1 - exp(-1 / 0.1))).
+    assert factor == pytest.approx(9.99984, abs=1e-5)
     cell, neuron = registers("IF_curr_exp", soft=False)
     weight = round(0.5 * cell.weight_factor * ONE)
     _, v = run(neuron, [(weight, 0), *[(0, 0)] * 5])
-    # 3277 stands for 0.1, which makes each spike count 2**-15 / 0.1 of itself too much.
-    assert v[-1] == pytest.approx(0.5 * neuron.threshold_l[0], rel=1e-3)
+    # The weight is rounded by up to half of 2**-15 nA, and each tick rounds down by up to as much.
+    assert v[-1] == pytest.approx(0.5 * cell.unit * ONE, abs=3)
