@@ -36,8 +36,8 @@ mode = Info
 use_java = False
 """
 
-EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b")
-"""First words of the line of a traceback that names its cause."""
+EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): \S")
+"""Beginning of the line of a traceback that tells its cause."""
 
 TOLD = 12
 """Last lines of what sPyNNaker wrote that an error without an exception shows."""
