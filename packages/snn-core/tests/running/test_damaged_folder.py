@@ -119,6 +119,8 @@ def renamed(old, new):
         (arrays_with(spikes_b_n=lambda a: a[:, :1]), "spikes_b_n has the shape"),
         (arrays_with(spikes_b_n=lambda a: -a - 1), "spikes_b_n holds negative"),
         (arrays_with(output_b_o=lambda a: a[:, :2]), "output_b_o has the shape"),
+        (arrays_with(ann_error_b=lambda a: a * np.nan), "ann_error_b holds values that are no"),
+        (lambda arrays: arrays.pop("error_b_t"), "it lacks error_b_t"),
         (arrays_with(simulate_s=lambda a: a[0]), r"simulate_s has the shape \(\)"),
         (arrays_with(simulate_s=lambda a: a * np.nan), "simulate_s holds"),
         (arrays_with(sample_ids_b=lambda a: a.astype("U")), "sample_ids_b holds <U"),

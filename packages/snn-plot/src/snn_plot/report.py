@@ -97,12 +97,14 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
         "sample": report_data.describe_sample(run),
         "measure": data["accuracy"]["label"].removesuffix(" (%)").capitalize(),
         "decisions": report_data.decisions_title(run),
+        "verdict": report_data.verdict(run),
     }
     parts = {
         "headline": "".join(_card(*row) for row in report_data.headline(run, units=units)),
         "notes": "".join(f'<p class="note">{html.escape(n)}</p>' for n in report_data.notes(run)),
         "layer_rows": "".join(_layer_row(layer) for layer in data["layers"]),
         "rate_unit": html.escape(units.firing_rate),
+        "changed": "".join(_rows(report_data.changed_settings(run))),
         "settings": "".join(_rows(_flat(run.settings))),
         "provenance": "".join(_rows(report_data.provenance(run).items())),
     }

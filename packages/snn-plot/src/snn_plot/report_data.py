@@ -10,6 +10,7 @@ import numpy as np
 
 from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
+from snn_core.settings import Settings
 from snn_core.simulation.statistics import wilson_interval
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion
@@ -46,14 +47,70 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
     steps = evenly(result.timesteps, MOST_STEPS)
     return {
         "time": {"label": units.time_label, "rate": units.rate,
+                 "level": float(units.rates(np.array([1 / result.timesteps]))[0]),
                  "t": round_values(units.times(result.timesteps)[steps])},
         "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
         "operations": _operations(result, steps),
         "layers": [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers],
         "confusion": _confusion(result) if is_of_classes(result) else None,
         "outputs": _outputs(result) if result.task == "regression" else None,
-        "input": None if run.input_l is None else _picture(run.input_l, cells),
+        "input": None if run.input_l is None else _input(run.input_l, cells),
     }  # fmt: skip
+
+
+def _input(values_l: Array, cells: int) -> dict[str, Any]:
+    """Return the input as a picture, with the range of its values."""
+    return {**_picture(values_l, cells), "range": [float(values_l.min()), float(values_l.max())]}
+
+
+def verdict(run: RunView) -> str:
+    """Say in a sentence what was run, what it reached, and what to look at."""
+    result = run.result
+    done = f"{result.samples} samples in {result.timesteps} steps"
+    if result.task == "regression":
+        return f"{done}: outputs differ by {result.difference:.3g} (rms) from the analog network's."
+    if not result.has_labels:
+        return f"{done}: {result.agreement:.1%} are decided as the analog network decides them."
+    reached = f"{done}: {result.accuracy:.1%} right, the analog network {result.ann_accuracy:.1%}"
+    if result.ann_accuracy < TRAINED:
+        return (
+            f"{reached}. The analog network itself is often wrong: check the scale and the order "
+            f"of the data."
+        )
+    if result.accuracy >= result.ann_accuracy - CLOSE:
+        step = find_close_step(result)
+        early = f", from step {step} on" if step else ""
+        return f"{reached}: as good as the analog network{early}."
+    half = result.accuracy_t[(result.timesteps - 1) // 2]
+    rising = result.accuracy - half > RISING
+    saturated = [layer.name for layer in run.layers if (layer.saturated or 0) > SATURATED]
+    if rising:
+        return f"{reached}, and still rising: more steps would help."
+    if saturated:
+        return f"{reached}. Look at {', '.join(saturated)}: many neurons are saturated there."
+    return f"{reached}. Look at the layers below: where do rates leave the line?"
+
+
+TRAINED = 0.5
+"""Accuracy below which an analog network is hardly trained, or not on these data."""
+
+RISING = 0.01
+"""Growth of the accuracy in the second half of the steps that says that more would help."""
+
+SATURATED = 0.02
+"""Share of saturated neurons that is worth a look."""
+
+
+def changed_settings(run: RunView) -> list[tuple[str, Any]]:
+    """Return the settings that differ from the defaults, by dotted names."""
+    defaults = Settings().to_tree()
+    return [
+        (f"{section}.{key}", value)
+        for section, items in run.settings.items()
+        if isinstance(items, Mapping)
+        for key, value in items.items()
+        if section not in defaults or defaults[section].get(key) != value
+    ]
 
 
 def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:

@@ -26,7 +26,7 @@ from snn_core.operations import (
     format_operations,
 )
 from snn_core.parsing import parse
-from snn_core.simulation import targets
+from snn_core.simulation import registry, targets
 
 COLUMNS = (
     "layer",
@@ -74,7 +74,8 @@ def inspect(
     else:
         stored = Artifact(network=parse(model, input_shape=input_shape))
     if target is not None:
-        report = targets.get(target)(stored.network, stored.network.settings_for())
+        network = registry.without_free_texts(stored.network)
+        report = targets.get(target)(network, network.settings_for())
         if as_json:
             click.echo(json.dumps(report.data))
         else:

@@ -14,6 +14,7 @@ from snn_core.running.folder import require_usable
 from snn_core.running.result import RunResult
 from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
+from snn_core.simulation import registry
 from snn_core.simulation.contract import StopSimulation
 
 
@@ -57,7 +58,7 @@ def run(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv both print the results; give one of them.")
     require_usable(output, resume=resume)
-    network = load(artifact)
+    network = registry.without_free_texts(load(artifact))
     settings = flags.chosen_settings(network.settings_for(), stage="run", **chosen)
     settings = network.settings_for(settings)
     result, status = run_and_show(

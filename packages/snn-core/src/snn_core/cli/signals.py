@@ -81,7 +81,8 @@ def _handled(
     before = {
         number: signal.signal(number, handler)
         for number in numbers
-        if signal.getsignal(number) is not signal.SIG_IGN
+        # SIGINT is ignored in the background of a shell, where it can only come from `kill`.
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
         yield

@@ -22,6 +22,9 @@ ORIGINAL_FILES = ("x_test.npz", "y_test.npz", "x_norm.npz")
 
 _NPY = b"\x93NUMPY"
 _ADVICE = "write it with np.savez(path, x=samples, y=labels)"
+_COPIES = 2
+"""Samples become float32, and are looked at for their range."""
+
 _ALONE = "write it with np.save(path, samples)"
 
 
@@ -54,7 +57,7 @@ def _read_npy(path: Path) -> Array:
         raise DataError(f"There is no data file {path}; {_ALONE}.")
     with while_reading(path, error=DataError, advice=_ALONE):
         array = _map_npy(path)
-        spend(array.nbytes, "its array")
+        spend((1 + _COPIES) * array.nbytes, "its array")
         return np.array(array)
 
 
@@ -81,7 +84,7 @@ def read_npz(path: Path) -> dict[str, Array]:
     with while_reading(path, error=DataError, advice=_ADVICE):
         if _starts(path, _NPY):
             raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
-        arrays = reading.read_npz(path)
+        arrays = reading.read_npz(path, copies=_COPIES)
     if path.name in ORIGINAL_FILES and "arr_0" not in arrays:
         raise DataError(f"{path} holds {', '.join(sorted(arrays))}; expected the array arr_0.")
     return arrays

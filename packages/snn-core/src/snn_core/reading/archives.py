@@ -65,8 +65,13 @@ def _pieces(member: IO[bytes], size: int) -> Iterator[bytes]:
         yield piece
 
 
-def read_npz(path: Path) -> dict[str, Array]:
+def read_npz(path: Path, *, copies: int = 0) -> dict[str, Array]:
     """Return the arrays of a ``.npz`` file by name; call it in a `while_reading`.
+
+    Parameters
+    ----------
+    copies
+        How often what is read will lie in memory besides, as when types are changed.
 
     Raises
     ------
@@ -74,6 +79,7 @@ def read_npz(path: Path) -> dict[str, Array]:
         If it holds anything else, such as pickled objects.
     """
     with open_archive(path) as archive:
+        spend(copies * sum(info.file_size for info in archive.infolist()), "copies of its arrays")
         return {
             name.removesuffix(".npy"): read_npy_member(archive, name) for name in archive.namelist()
         }

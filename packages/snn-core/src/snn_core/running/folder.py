@@ -273,7 +273,7 @@ class RunFolder:
         advice = "delete it and run again with --resume"
         with while_reading(path, error=ArtifactError, advice=advice):
             require_file(path, error=ArtifactError)
-            batch = _batch_of(read_npz(path))
+            batch = _batch_of(read_npz(path), version=description.get("format_version", VERSION))
             check_batch(batch.values, Log.of(batch.log), description)
             return batch
 
@@ -301,14 +301,18 @@ def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
         )
 
 
-def _batch_of(arrays: dict[str, Array]) -> BatchArrays:
-    if "error_b_t" not in arrays and {"decision_b_t", "labels_b", "ann_decision_b"} <= set(arrays):
-        arrays |= _since_version_2(arrays)
+def _batch_of(arrays: dict[str, Array], *, version: int) -> BatchArrays:
+    if version < 2 and {"decision_b_t", "labels_b", "ann_decision_b"} <= set(arrays):
+        arrays = {**_since_version_2(arrays), **arrays}
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")
     log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
-    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=Log.from_arrays(log))
+    try:
+        kept = Log.from_arrays(log)
+    except ArtifactError as error:
+        raise ValueError(error) from error  # the boundary names the file
+    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=kept)
 
 
 def _since_version_2(arrays: Mapping[str, Array]) -> dict[str, Array]:

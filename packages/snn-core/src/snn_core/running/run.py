@@ -128,6 +128,7 @@ def run(
     network = network_or_path
     if not isinstance(network, Network):
         network = artifact.load(network)
+    network = registry.without_free_texts(network)
     if settings is not None and not isinstance(settings, Settings):
         settings = Settings.of(settings, simulators=tuple(registry.names()))
     if settings is not None:

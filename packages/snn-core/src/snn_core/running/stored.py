@@ -169,6 +169,9 @@ def check_batch(values: Mapping[str, Array], log: Log, description: Mapping[str,
         _check_array(name, values[name], kinds, tuple(sizes[axis] for axis in axes), axes)
     for name in _COUNTS:
         _require(bool((values[name] >= 0).all()), f"{name} holds negative numbers")
+    for name in ("error_b_t", "ann_error_b"):
+        known = not description["has_labels"] or bool(np.isfinite(values[name]).all())
+        _require(known, f"{name} holds values that are no numbers")
     seconds = values["simulate_s"]
     _require(bool((np.isfinite(seconds) & (seconds >= 0)).all()), f"simulate_s holds {seconds}")
     classes = max(neurons[-1], 2)  # one output tells two apart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -83,6 +83,18 @@ class Options(Section):
             super().__init__(**values)
         except ValidationError as error:
             raise SettingsError(describe_errors(error)) from error
+
+    @classmethod
+    def free_texts(cls) -> frozenset[str]:
+        """Return the keys that take any text: names of folders, programs and hosts.
+
+        Whoever runs a network chooses these; a file that came from elsewhere must not.
+        """
+        return frozenset(
+            key
+            for key, item in cls.model_fields.items()
+            if str in (item.annotation, *get_args(item.annotation))
+        )
 
 
 def require_known(name: str, known: Iterable[str], *, what: str) -> None:

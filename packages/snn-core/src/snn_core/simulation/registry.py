@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from snn_core.errors import (
     ContractError,
     SimulatorImportError,
     SNNError,
+    SNNWarning,
     UnknownSimulatorError,
     suggest,
+    warn,
 )
 from snn_core.installing import how_to_install
+from snn_core.ir import Network
 from snn_core.simulation.contract import CONTRACT, AbstractSNN, Capabilities
 
 GROUP = "snn.simulators"
@@ -90,6 +94,39 @@ def get(name: str) -> type[AbstractSNN]:
             f"The simulator name {wanted!r} is registered by {claims}; uninstall one of them."
         )
     return _load(found[0])
+
+
+def without_free_texts(network: Network) -> Network:
+    """Return a network whose settings leave folders, programs and hosts to who runs it.
+
+    An artifact may come from anywhere. What it says of a simulator's options is taken, but for
+    those that are any text (`Options.free_texts`): a cache folder holds programs that are executed.
+
+    Warns
+    -----
+    OptionWarning
+        Naming the options that are left out.
+    """
+    if network.settings is None or not network.settings.options:
+        return network
+    kept: dict[str, dict[str, Any]] = {}
+    dropped: list[str] = []
+    for name, options in network.settings.options.items():
+        installed = current_name(name) in names()  # others cannot run, so theirs do nothing
+        texts = get(name).options_type.free_texts() if installed else frozenset()
+        kept[name] = {key: value for key, value in options.items() if key not in texts}
+        dropped += [f"{name}.{key}" for key in sorted(texts & set(options)) if options[key]]
+    if dropped:
+        warn(
+            f"The network's own settings name {', '.join(dropped)}, which only who runs it may "
+            f"choose; they are left out. Give them for the run, if they are meant.",
+            OptionWarning,
+        )
+    return network.replace(settings=network.settings.model_copy(update={"options": kept}))
+
+
+class OptionWarning(SNNWarning):
+    """Options that a file names are left out."""
 
 
 def describe() -> list[Description]:

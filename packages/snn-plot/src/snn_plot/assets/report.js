@@ -1,24 +1,32 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const SPIKING = "#0072B2", ANALOG = "#D55E00", GREEN = "#009E73", GREY = "#5b6470";
-  const PALETTE = [SPIKING, ANALOG, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
+  // Colours follow the page, which follows the system: light, dark or paper.
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  let SPIKING, ANALOG, GREY, PALETTE;
+  const GREEN = "#009E73";
+  function takeColors() {
+    [SPIKING, ANALOG, GREY] = ["spiking", "analog", "quiet"].map(color);
+    PALETTE = [SPIKING, ANALOG, GREEN, "#CC79A7", "#999933", "#88CCEE", color("text")];
+  }
+  takeColors();
   const CONFIG = { responsive: true, displaylogo: false, displayModeBar: false };
   const t = data.time.t;
   const IS_SHARE = data.accuracy.is_share;
   const VALUE = IS_SHARE ? "%{y:.2f} %" : "%{y:.4g}";
   const MEASURE = { title: { text: data.accuracy.label }, ...(IS_SHARE ? { range: [0, 102] } : { rangemode: "tozero" }) };
+  const SI_TICKS = { dtick: "D2", tickformat: ".2~s" };
   const narrow = () => window.innerWidth < 700;
 
   function draw(id, traces, layout) {
     const base = {
-      font: { size: narrow() ? 11 : 12, color: "#1c2126" },
+      font: { size: narrow() ? 11 : 12, color: color("text") },
       margin: { l: 58, r: 14, t: 34, b: 46 },
       hovermode: "closest",
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
-      paper_bgcolor: "white", plot_bgcolor: "white",
+      paper_bgcolor: color("page"), plot_bgcolor: color("page"),
     };
-    const axis = { gridcolor: "#e8ebee", zerolinecolor: "#c9ced4", automargin: true };
+    const axis = { gridcolor: color("grid"), zerolinecolor: color("line"), automargin: true };
     const merged = { ...base, ...layout };
     for (const name of ["xaxis", "yaxis"]) merged[name] = { ...axis, ...layout[name] };
     const element = document.getElementById(id);
@@ -69,7 +77,7 @@
         hovertemplate: `${VALUE} with %{x:.3s} operations (${data.time.label} %{text})<extra></extra>` },
       ...(data.accuracy.ann === null ? [] : [{ x: [o.ann], y: [data.accuracy.ann], mode: "markers", name: "analog",
         marker: { color: ANALOG, size: 10, symbol: "star" } }]),
-    ], { xaxis: { title: { text: "operations per sample" }, type: "log", exponentformat: "SI" },
+    ], { xaxis: { title: { text: "operations per sample" }, type: "log", ...SI_TICKS },
          yaxis: MEASURE });
   }
 
@@ -80,7 +88,7 @@
       x: t, y: layer.spikes_t, mode: "lines", name: layer.name,
       line: { color: PALETTE[i % PALETTE.length], dash: i < PALETTE.length ? "solid" : "dot" },
     })), { xaxis: { title: { text: data.time.label } }, hovermode: narrow() ? "closest" : "x unified",
-           yaxis: { title: { text: "spikes per sample so far" }, type: "log", exponentformat: "SI" } });
+           yaxis: { title: { text: "spikes per sample so far" }, type: "log", ...SI_TICKS } });
   }
 
   function scatter(layer) {
@@ -95,7 +103,9 @@
         line: { color: GREY, dash: "dash", width: 1 } },
     ], { xaxis: { title: { text: `activation (${data.time.rate})` }, rangemode: "tozero" },
          yaxis: { title: { text: `rate (${data.time.rate})` }, rangemode: "tozero" } });
-    const bins = { start: 0, end: top, size: top / 40 };
+    // A rate is a multiple of one spike in the whole run: bins lie around some of these multiples.
+    const size = data.time.level * Math.max(1, Math.ceil(top / data.time.level / 40));
+    const bins = { start: -size / 2, end: top + size, size };
     const bars = (x, name, color) => ({ x, name, type: "histogram", histnorm: "percent", xbins: bins,
                                         marker: { color }, opacity: 0.55 });
     draw("chart-histogram", [bars(layer.activations, "activation", ANALOG), bars(layer.rates, "rate", SPIKING)],
@@ -131,7 +141,7 @@
     const shown = r.neurons.length < r.of ? `${r.neurons.length} of ${r.of} neurons, evenly chosen` : `${r.of} neurons`;
     const step = t.length === r.steps ? t : undefined;
     draw("chart-raster", [{ z, x: step, y: r.neurons, type: "heatmap", zmin: -1, zmax: 1, showscale: false,
-      colorscale: [[0, ANALOG], [0.5, "#f4f6f8"], [1, SPIKING]],
+      colorscale: [[0, ANALOG], [0.5, color("empty")], [1, SPIKING]],
       hovertemplate: "neuron %{y}, %{x}: %{z}<extra></extra>" }],
       { title: { text: `${layer.name}: ${narrow() ? "<br>" : ""}${shown}`, font: { size: 13 } },
         margin: { l: 58, r: 14, t: narrow() ? 52 : 34, b: 46 },
@@ -148,7 +158,7 @@
     });
     const few = counts.length <= 15;
     draw("chart-confusion", [{ z: share, x: columns, y: names, text: counts.map((line) => line.map((n) => n || "")), type: "heatmap", 
-      colorscale: [[0, "#f4f8fc"], [1, "#08519c"]], zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } }, customdata: counts,
+      colorscale: [[0, color("empty")], [1, color("full")]], zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } }, customdata: counts,
       hovertemplate: "class %{y} decided as %{x}: %{customdata} (%{z:.1f} %)<extra></extra>" }],
       { xaxis: { title: { text: "decided class" }, type: "category" },
         yaxis: { title: { text: "true class" }, type: "category", autorange: "reversed" } });
@@ -219,12 +229,19 @@
     Plotly.relayout(chart, { width: null, height: null, autosize: true });
   }));
 
-  accuracy();
-  operations();
-  spikes();
-  choose(0);
-  if (data.input) picture("chart-input", data.input, "input", [0, 1], "Greys");
-  else clear("chart-input");
-  decisions();
+  function drawAll() {
+    takeColors();
+    accuracy();
+    operations();
+    spikes();
+    choose(Number(select.value) || 0);
+    if (data.input) picture("chart-input", data.input, "input", data.input.range, "Greys");
+    else clear("chart-input");
+    document.getElementById("wrong").replaceChildren();
+    decisions();
+  }
+
+  drawAll();
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   document.body.dataset.ready = "1";
 })();
