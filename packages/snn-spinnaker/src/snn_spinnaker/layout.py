@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class BoardPopulation:
         weights = math.sqrt(changed / total) if total else 0.0
         return {"weights": weights, **self.changes}
 
-    @property
+    @cached_property
     def gathered(self) -> float:
         """Largest current in nA that the synapses bring in a tick."""
         sums = []
