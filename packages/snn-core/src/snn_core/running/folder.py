@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,14 @@ class RunFolder:
         make_folder(self.path / "batches")
         self.remove_leftovers()
         self.describe(metadata)
+
+    def discard(self) -> None:
+        """Remove what `start` made, as far as that is possible; other files stay."""
+        with suppress(OSError):
+            (self.path / "run.json").unlink()
+        for folder in (self.path / "batches", self.path):
+            with suppress(OSError):  # not empty, for example
+                folder.rmdir()
 
     def remove_leftovers(self) -> None:
         """Remove what a killed run left half-written."""
