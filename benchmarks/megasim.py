@@ -175,7 +175,7 @@ def start_up(repeats: int) -> float:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_netlist(random_netlist(4, 2, 10), folder)
-        command = [sys.executable, "-m", "snn_core.cli", "megasim", "run", str(folder), "--force"]
+        command = [sys.executable, "-m", "snn_core", "megasim", "run", str(folder), "--force"]
         for _ in range(repeats + 1):
             start = of_children()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -219,7 +219,7 @@ def test_input_that_nothing_was_proved_for_is_checked(factor):
         expected = run(network, settings, x_b_l, engine="emulator")
         assert_same_bits(expected, run(network, settings, x_b_l, engine="lava"))
         return
-    with pytest.raises(SimulationError, match="input_max"):
+    with pytest.raises(SimulationError, match="scale the samples to at most 1"):
         run(network, settings, x_b_l, engine="lava")
 
 

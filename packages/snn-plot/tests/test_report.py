@@ -8,7 +8,13 @@ import pytest
 from snn_core.errors import DataError
 from snn_plot.recorded import view
 from snn_plot.report import LARGEST, asset, report_html, write_report
-from snn_plot.report_data import find_close_step, headline, report_data
+from snn_plot.report_data import (
+    changed_settings,
+    find_close_step,
+    headline,
+    report_data,
+    verdict,
+)
 from snn_plot.units import Units
 
 SECTIONS = (
@@ -102,6 +108,32 @@ def test_time_until_close_is_the_step_from_which_accuracy_stays(run_dir):
 
     assert find_close_step(decided(decisions)) == 4
     assert find_close_step(decided(decisions[:, ::-1] + 1)) is None
+
+
+def test_the_verdict_says_what_was_reached_and_what_to_look_at(plain_dir):
+    run = view(plain_dir)
+
+    def said(right_t, ann_right):
+        error_b_t = (np.arange(100)[:, None] >= np.array(right_t)).astype(np.float32)
+        result = replace(
+            run.result,
+            sample_ids_b=np.arange(100),
+            decision_b_t=error_b_t.astype(int),
+            error_b_t=error_b_t,
+            ann_error_b=(np.arange(100) >= ann_right).astype(np.float32),
+        )
+        return verdict(replace(run, result=result))
+
+    assert said([50, 90, 95, 95], 95).endswith("as good as the analog network, from step 3 on.")
+    assert said([10, 30, 60, 80], 95).endswith("and still rising: more steps would help.")
+    assert said([80, 80, 80, 80], 95).endswith("where do rates leave the line?")
+    assert "check the scale and the order" in said([10, 10, 10, 10], 12)
+
+
+def test_only_changed_settings_stand_in_the_first_table(run_dir):
+    changed = dict(changed_settings(view(run_dir)))
+    assert changed["simulation.duration"] == 20
+    assert "simulation.seed" not in changed
 
 
 def test_energy_is_shown_where_it_was_measured(make_run, tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -6,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from snn_core.errors import ArtifactError, SimulationError
+from snn_core.errors import ArtifactError, DataError, SimulationError
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
+from snn_core.testing.builder import NetworkBuilder
 
 RUN = """
 import sys
@@ -45,10 +47,10 @@ def run_in_plain_pynn(folder, *, mechanisms):
         check=False,
         cwd=folder,
         # Without `nest-config` on the PATH, PyNN does not try to compile extensions of NEST.
-        env={"PATH": os.defpath, "PYNEST_QUIET": "1", "NEURON_MODULE_OPTIONS": "-nogui"},
+        env={"PATH": os.defpath, "NEURON_MODULE_OPTIONS": "-nogui"},
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout)  # nothing else is written there
 
 
 @pytest.fixture
@@ -74,6 +76,15 @@ def mechanisms_of(snn):
     return str(mechanisms.compiled(sources, snn.options.cache_folder()))
 
 
+def write_sample(snn, x_b_l, folder):
+    if snn.is_constant:
+        np.savetxt(folder / "sample.txt", x_b_l.reshape(-1))
+        return
+    settings = snn.settings.updated({"output": {"log_vars": ["input"]}})
+    input_l_t = ReferenceSNN(snn.network, settings).run_batch(x_b_l).input_b_l_t[0]
+    np.savetxt(folder / "sample.txt", np.argwhere(input_l_t), fmt="%d")
+
+
 @pytest.mark.parametrize("encoding", ["constant", "regular"])
 def test_a_saved_network_runs_in_plain_pynn(saved, helpers, tmp_path, encoding):
     network = networks.skip_connection("Add")
@@ -81,12 +92,7 @@ def test_a_saved_network_runs_in_plain_pynn(saved, helpers, tmp_path, encoding):
     x_b_l = helpers.samples(network, 1)
     settings = helpers.settings_of(encoding=encoding)
     expected = ReferenceSNN(network, settings).run_batch(x_b_l)
-    if encoding == "constant":
-        np.savetxt(tmp_path / "sample.txt", x_b_l.reshape(-1))
-    else:
-        recorded = settings.updated({"output": {"log_vars": ["input"]}})
-        input_l_t = ReferenceSNN(network, recorded).run_batch(x_b_l).input_b_l_t[0]
-        np.savetxt(tmp_path / "sample.txt", np.argwhere(input_l_t), fmt="%d")
+    write_sample(snn, x_b_l, tmp_path)
     found = run_in_plain_pynn(tmp_path, mechanisms=mechanisms_of(snn))
     for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
         step_and_cell = np.argwhere(spikes_b_l_t[0].T).tolist()
@@ -135,6 +141,69 @@ def test_connections_lie_in_files_named_after_their_target(saved, tmp_path):
         assert header == f"# {source}→{target}: source, target, weight, delay_ms"
         rows = np.loadtxt(file)
         np.testing.assert_array_equal(rows[:, 2].astype(np.float32), connection.weight_s)
+
+
+@pytest.fixture
+def names_that_collide():
+    """Return a network whose layers would share files: in folders, numbers, endings, letters."""
+    eye = np.eye(4, dtype=np.float32)
+    net = NetworkBuilder((4,)).dense(eye, name="a/b", bias_o=[0.125] * 4)
+    net.dense(eye[::-1], name="a_b", threshold=[0.5, 1, 1, 2])
+    net.add(["a_b", "a/b"], weight_nc=np.full((2, 4), 0.75), name="a").dense(eye, name="a_1")
+    net.dense(eye, name="A_B", bias_o=[0.25] * 4).dense(eye[::-1], name="a_b.biases")
+    return net.dense(eye[:, :3], name="a_2").build()
+
+
+@pytest.mark.parametrize("encoding", ["constant", "regular"])
+def test_layers_with_similar_names_have_files_of_their_own(
+    saved, helpers, tmp_path, encoding, names_that_collide
+):
+    snn = saved(names_that_collide, encoding=encoding)
+    described = json.loads((tmp_path / "net.json").read_text())
+    files = [item["file"] for item in described["connections"]]
+    files += [item["biases"] for item in described["populations"] if not item["is_source"]]
+    assert len({name.casefold() for name in files}) == len(files)
+    x_b_l = np.array([[0.25, 0.5, 0.75, 1]], np.float32)
+    expected = helpers.assert_equal_to_reference(snn, x_b_l)
+    write_sample(snn, x_b_l, tmp_path)
+    found = run_in_plain_pynn(tmp_path, mechanisms=mechanisms_of(snn))
+    for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
+        assert found["spikes"][name] == np.argwhere(spikes_b_l_t[0].T).tolist()
+
+
+def test_a_disk_that_is_full_leaves_all_files_as_they_were(saved, helpers, tmp_path, monkeypatch):
+    snn = saved(networks.chain((networks.averaging(5, seed=1), networks.averaging(5, seed=2))))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    write, done = np.savetxt, []
+
+    def write_one(*arguments, **keywords):
+        if done:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done.append(write(*arguments, **keywords))
+
+    monkeypatch.setattr(np, "savetxt", write_one)
+    for save in (snn.save_connections, snn.save_biases):
+        for folder, options in ((tmp_path, {"overwrite": True}), (tmp_path / "new", {})):
+            done.clear()
+            with pytest.raises(DataError, match="No space left on device"):
+                save(folder, **options)
+            assert done
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "new").rmdir()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_files_are_replaced_only_if_that_is_asked_for(saved, tmp_path):
+    snn = saved(networks.dense())
+    for save in (snn.save_connections, snn.save_biases):
+        with pytest.raises(DataError, match="it is there already"):
+            save(tmp_path)
+        save(tmp_path, overwrite=True)
+    with pytest.raises(DataError, match="it is there already"):
+        snn.save_assembly(tmp_path, "net")
+    snn.save_assembly(tmp_path, "net", overwrite=True)
+    with pytest.raises(DataError, match="choose another filename"):
+        snn.save_assembly(tmp_path, "pynn_cells", overwrite=True)
 
 
 def test_what_cannot_be_saved_or_loaded_is_refused(simulator, helpers, tmp_path):

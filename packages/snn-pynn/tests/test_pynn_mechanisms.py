@@ -1,4 +1,6 @@
+import errno
 import logging
+import os
 import subprocess
 import sys
 
@@ -39,9 +41,51 @@ def test_a_failing_compiler_is_a_clear_error_and_leaves_nothing(tmp_path, monkey
     source = tmp_path / "wrong.mod"
     source.write_text("NEURON { this is no mechanism")
     cache = tmp_path / "cache"
-    with pytest.raises(SimulationError, match="could not compile"):
+    with pytest.raises(SimulationError, match=r"could not compile.*Error: Illegal block at line 1"):
         mechanisms.compiled([source], cache)
     assert list(cache.iterdir()) == []
+
+
+FULL_WHILE_LINKING = """\
+Translating fan_out.mod into fan_out.cpp
+/usr/bin/ld: final link failed: No space left on device
+collect2: error: ld returned 1 exit status
+make: *** [nrnmech_makefile:134: mech_lib_shared] Error 1
+Traceback (most recent call last):
+subprocess.CalledProcessError: Command 'nrnivmodl' returned non-zero exit status 2.
+"""
+WITHOUT_REASON = "Translating fan_out.mod\nIt stopped.\nmake: *** [here] Error 1"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (FULL_WHILE_LINKING, "final link failed: No space left on device"),
+        (WITHOUT_REASON, "neurons: It stopped. Make sure"),
+        ("make: *** No targets.", r"neurons: make: \*\*\* No targets"),
+        ("", "neurons: no output"),
+    ],
+    ids=["full disk", "no reason", "make", "nothing"],
+)
+def test_why_compiling_failed_is_said_with_where_it_was(tmp_path, monkeypatch, written, said):
+    (tmp_path / "written").write_text(written)
+    tool = tmp_path / "nrnivmodl"
+    tool.write_text(f"#!/bin/sh\ncat {tmp_path}/written >&2\nexit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(mechanisms, "find_nrnivmodl", lambda: str(tool))
+    with pytest.raises(SimulationError, match=f"{said}.*room in .*cache.*cache_dir"):
+        mechanisms.compiled(mechanisms.of_this_package(), tmp_path / "cache")
+
+
+def test_a_disk_that_is_full_while_sources_are_copied_is_said(tmp_path, monkeypatch):
+    def copy(source, place):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(mechanisms.shutil, "copy", copy)
+    monkeypatch.setattr(mechanisms, "find_nrnivmodl", lambda: "nrnivmodl")
+    with pytest.raises(SimulationError, match=r"No space left on device.*cache_dir"):
+        mechanisms.compiled(mechanisms.of_this_package(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_said_with_the_option_to_set(tmp_path):

@@ -11,6 +11,7 @@ from snn_core.settings import Settings
 from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
+from snn_core.testing.builder import NetworkBuilder
 
 
 @pytest.mark.smoke
@@ -110,6 +111,26 @@ def test_max_pooling_is_refused_by_name(simulator, helpers):
     network = networks.max_pooling("fir_max", overlapping=False)
     with pytest.raises(UnsupportedError, match="max pooling by 'fir_max' is not supported"):
         simulator(network, helpers.settings_of())
+
+
+@pytest.mark.parametrize("encoding", ["constant", "regular"])
+def test_neurons_that_begin_at_their_threshold_are_refused_by_name(simulator, helpers, encoding):
+    eye = np.eye(3, dtype=np.float32)
+    network = NetworkBuilder((3,)).dense(eye, v_init=[0.5, 0.0, 0.75]).dense(eye, name="first")
+    network = network.dense(eye, name="late", v_init=[0.0, 1.0, 3.0]).dense(eye).build()
+    snn = simulator(network, helpers.settings_of(encoding=encoding))
+    with pytest.raises(UnsupportedError, match="late: potentials begin") as caught:
+        snn.build()
+    assert len(caught.value.problems) == 1
+
+
+def test_neurons_that_begin_just_below_their_threshold_spike_in_time(simulator, helpers):
+    eye = np.eye(3, dtype=np.float32)
+    v_init = [0.5, 1 - 2.0**-10, 0.75]
+    network = NetworkBuilder((3,)).dense(eye, v_init=v_init).dense(eye, v_init=v_init).build()
+    for encoding in ("constant", "regular"):
+        snn = simulator(network, helpers.settings_of(encoding=encoding))
+        helpers.assert_equal_to_reference(snn, helpers.samples(network, 2))
 
 
 def test_a_network_without_room_is_refused_before_it_is_built(simulator, helpers, all_kinds):

@@ -28,7 +28,7 @@ def command(simulator_name, helpers, tmp_path):
     labels = np.arange(SAMPLES) % 5
     np.savez(tmp_path / "data.npz", x=helpers.samples(network, SAMPLES), y=labels)
     (tmp_path / "run.toml").write_text('[input]\nencoding = "poisson"\n')
-    command = [sys.executable, "-m", "snn_core.cli", "run", str(tmp_path / "net.snn")]
+    command = [sys.executable, "-m", "snn_core", "run", str(tmp_path / "net.snn")]
     command += ["--simulator", simulator_name, "--data", str(tmp_path / "data.npz")]
     command += ["--settings", str(tmp_path / "run.toml")]
     command += ["--timesteps", str(STEPS[simulator_name])]

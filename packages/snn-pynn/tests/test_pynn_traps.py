@@ -1,14 +1,20 @@
 """What goes wrong on each simulator unless something is done about it."""
 
+import itertools
+import math
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from snn_core.errors import SimulationError, SimulatorImportError
+from snn_core.data.events import scaled_frame
+from snn_core.errors import SimulationError, SimulatorImportError, UnsupportedError
+from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
+from snn_core.testing.builder import NetworkBuilder
 
 
 @pytest.fixture
@@ -20,6 +26,14 @@ def nest(helpers):
     from snn_pynn.nest import engine
 
     return engine
+
+
+@pytest.fixture
+def convolution(helpers):
+    """Return a network whose synapses NEST puts in another order when it first simulates."""
+    rng = np.random.default_rng(1)
+    net = NetworkBuilder((3, 7, 2)).conv2d(helpers.dyadic(rng, (3, 2, 2, 5), fan_in=4)).flatten()
+    return net.dense(helpers.dyadic(rng, (30, 4), fan_in=8)).build()
 
 
 class TestNest:
@@ -85,6 +99,97 @@ class TestNest:
         snn = SNN(all_kinds, helpers.settings_of(), NestOptions(threads=threads))
         helpers.assert_equal_to_reference(snn, helpers.samples(all_kinds, 3))
         assert nest.sim.simulator.state.threads == threads
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_each_sample_drives_its_own_neurons_after_nest_has_sorted_synapses(
+        self, nest, helpers, threads
+    ):
+        from snn_pynn import NestOptions
+        from snn_pynn.nest import SNN
+
+        # NEST's sorting leaves some sizes as they are.
+        for sizes in ((16, 20, 5), (16, 32, 10), (16, 33, 7), (40, 64, 10), (72, 18, 5), (9, 130)):
+            rng = np.random.default_rng(sizes)
+            weights = (helpers.dyadic(rng, ends, fan_in=4) for ends in itertools.pairwise(sizes))
+            network = networks.chain(tuple(weights))
+            snn = SNN(network, helpers.settings_of(), NestOptions(threads=threads))
+            x_b_l = helpers.samples(network, 3)
+            for part in (x_b_l, x_b_l[::-1]):
+                helpers.assert_equal_to_reference(snn, part)
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_each_sample_scales_its_own_synapses_after_nest_has_sorted_them(
+        self, nest, helpers, convolution, threads
+    ):
+        from snn_pynn import NestOptions
+        from snn_pynn.nest import SNN
+
+        shape = convolution.input.output_shape
+        events_b = [
+            replace(networks.events(math.prod(shape), steps=steps, signed=True), shape=shape)
+            for steps in (12, 6, 9)
+        ]
+        x_b_l = np.stack([scaled_frame(events) for events in events_b])
+        settings = helpers.settings_of(encoding="events").updated(
+            {"input": {"eventframe_width": networks.STEP_US}}
+        )
+        expected = ReferenceSNN(convolution, settings).run_batch(x_b_l, events_b=events_b)
+        snn = SNN(convolution, settings, NestOptions(threads=threads))
+        for _ in range(2):
+            found = snn.run_batch(x_b_l, events_b=events_b)
+            for name, spikes_b_l_t in expected.spiketrains_n_b_l_t.items():
+                assert spikes_b_l_t.any()
+                np.testing.assert_array_equal(found.spiketrains_n_b_l_t[name], spikes_b_l_t)
+
+    def test_synapses_that_users_add_leave_those_of_the_network_right(self, nest, helpers):
+        from snn_pynn.nest import SNN
+
+        network = networks.chain(tuple(np.eye(40, dtype=np.float32)[:, :n] for n in (40, 32)))
+        snn = SNN(network, helpers.settings_of(batch_size=1))
+        x_b_l = helpers.samples(network, 3)
+        helpers.assert_equal_to_reference(snn, x_b_l[:1])
+        first, *_, second = snn.layers
+        nest.sim.Projection(
+            second, first, nest.sim.AllToAllConnector(), nest.cells.PlainSynapse(weight=0.0)
+        )
+        helpers.assert_equal_to_reference(snn, x_b_l[1:])
+
+    @pytest.mark.parametrize("encoding", ["constant", "regular"])
+    def test_synapses_found_through_pynn_are_the_same_after_a_run(self, nest, helpers, encoding):
+        from snn_pynn.nest import SNN
+
+        rng = np.random.default_rng(1)
+        weights = [helpers.dyadic(rng, ends, fan_in=4) for ends in ((16, 32), (32, 10))]
+        network = networks.chain(tuple(weights))
+        snn = SNN(network, helpers.settings_of(encoding=encoding))
+        held = [projection.nest_connections for projection in snn.connections]
+        before = [(list(item.targets()), item.weight) for item in held]
+        snn.run_batch(helpers.samples(network, 2))
+        assert [(list(item.targets()), item.weight) for item in held] == before
+
+    @pytest.mark.parametrize(
+        ("dt", "nearest"), [(1 / 3, "0.333"), (0.0005, "0.001"), (1e-6, "0.001"), (1.2504, "1.25")]
+    )
+    def test_steps_that_nest_cannot_hold_are_refused_with_the_nearest(self, helpers, dt, nearest):
+        from snn_pynn.nest import SNN
+
+        settings = helpers.settings_of(dt=dt)
+        match = rf"simulation\.dt = .* multiples of 0\.001 ms; the nearest one is {nearest}$"
+        with pytest.raises(UnsupportedError, match=match):
+            SNN(networks.dense(), settings)
+        SNN(networks.dense(), helpers.settings_of(dt=float(nearest)))
+
+    # NEST takes both for less than one step.
+    @pytest.mark.parametrize("dt", [0.35, 0.7])
+    def test_steps_that_round_in_binary_are_held(self, nest, helpers, dt):
+        from snn_pynn import NestOptions
+        from snn_pynn.nest import SNN
+
+        # Input spikes and weights do not depend on the length of a step.
+        network = networks.chain(tuple(networks.passing_on(5, seed=seed) for seed in (1, 2)))
+        settings = helpers.settings_of(dt=dt, steps=100, encoding="regular")
+        snn = SNN(network, settings, NestOptions(delay=3 * dt))
+        helpers.assert_equal_to_reference(snn, helpers.samples(network, 2))
 
     def test_importing_compiles_nothing_where_the_user_works(self, tmp_path):
         tool = tmp_path / "bin" / "nest-config"

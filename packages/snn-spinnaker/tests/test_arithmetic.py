@@ -1,5 +1,7 @@
 """Numbers of 32 and 16 bits, computed by hand, and the neuron in them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -114,9 +116,47 @@ def test_the_truncating_neuron_never_falls_below_its_reset():
 
 def test_a_spike_through_an_exponential_synapse_moves_the_potential_by_its_weight():
     factor = synapse_factor("IF_curr_exp", tau_syn=0.1, dt_ms=1.0)
-    assert factor == pytest.approx(10.0005, abs=1e-4)  # 1 / (0.1 (1 - exp(-10)))
+    # The board takes 3277 * 2**-15 for 0.1 ms: 1 / (0.100006 (1 - exp(-1 / 0.1))).
+    assert factor == pytest.approx(9.99984, abs=1e-5)
     cell, neuron = registers("IF_curr_exp", soft=False)
     weight = round(0.5 * cell.weight_factor * ONE)
     _, v = run(neuron, [(weight, 0), *[(0, 0)] * 5])
-    # 3277 stands for 0.1, which makes each spike count 2**-15 / 0.1 of itself too much.
-    assert v[-1] == pytest.approx(0.5 * neuron.threshold_l[0], rel=1e-3)
+    # The weight is rounded by up to half of 2**-15 nA, and each tick rounds down by up to as much.
+    assert v[-1] == pytest.approx(0.5 * cell.unit * ONE, abs=3)
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize("tau_syn", [0.02, 0.1, 0.5, 1.0, 3.0, 10.0])
+def test_all_of_a_spike_through_an_exponential_synapse_is_its_weight(tau_syn, dt):
+    """Up to a hundredth in excess where the first tick alone brings the weight."""
+    cell = choose_cell(
+        "IF_curr_exp", largest=1.0, threshold=1.0, tau_syn=tau_syn, dt_ms=dt, rest_ms=0.0
+    )
+    neuron = Registers(
+        cell, threshold_l=np.zeros(1), start_l=np.zeros(1), num_samples=1, rest_steps=0,
+        soft=False, fires=False,
+    )  # fmt: skip
+    ticks = math.ceil(12 * tau_syn / dt) + 1
+    _, v = run(neuron, [(round(cell.weight_factor * ONE), 0), *[(0, 0)] * ticks])
+    found = v[-1] / ONE / cell.unit
+    # Each tick rounds the current down by up to 2**-15 nA, which later ticks lack as well, and the
+    # potential by half of 2**-15 mV.
+    lasting = 1 / (1 - math.exp(-dt / tau_syn))
+    assert found >= 1 - ticks * (lasting * dt + 0.5) / ONE / cell.unit
+    assert found <= 1.01 + 2.0**-13
+    assert cell.excess == 0 or math.exp(-dt / tau_syn) < 0.01
+
+
+@pytest.mark.parametrize("dt", [0.001, 0.0015, 0.1, 0.3, 0.7, 1.0, 3.0, 10.0])
+def test_a_current_moves_a_potential_in_ticks_of_any_length(dt):
+    cell = choose_cell(
+        "IF_curr_delta", largest=1.0, threshold=1.0, tau_syn=0.1, dt_ms=dt, rest_ms=0.0
+    )
+    assert cell.constants.decay < ONE  # where it is 1 nothing is ever integrated
+    neuron = Registers(
+        cell, threshold_l=cell.thresholds(np.ones(1)), start_l=np.zeros(1), num_samples=1,
+        rest_steps=0, soft=False, fires=True,
+    )  # fmt: skip
+    offset = int(fixed.encoded(cell.currents(np.array([0.25])))[0])
+    fired, _ = run(neuron, [(0, 0)] * 12, offset=offset)
+    assert fired == [False, False, False, True] * 3

@@ -98,8 +98,8 @@ def test_it_says_which_layer_loses_most_by_rounding():
     first, second = snn.board.populations
     weight, step = float(np.float32(0.3)) * second.cell.unit, 2.0 ** (second.shifts[0] - 15)
     lost = abs(round(weight / step) * step - weight) / weight
-    assert first.rounding == 0
-    assert second.rounding == pytest.approx(lost)
+    assert first.rounding == {"weights": 0}
+    assert second.rounding == {"weights": pytest.approx(lost)}
     assert lost > 0
     assert snn.details["rounding"] == f"{second.name} loses most, its weights change by {lost:.2%}"
 

@@ -13,7 +13,13 @@ from board_networks import TEN, samples, settings_of
 
 import snn_spinnaker.isolated
 from snn_core import artifact
-from snn_core.errors import DataError, SimulatorImportError, UnsupportedError
+from snn_core.errors import (
+    DataError,
+    SettingsError,
+    SimulationError,
+    SimulatorImportError,
+    UnsupportedError,
+)
 from snn_core.recording.spike_trains import Events
 from snn_core.testing.builder import NetworkBuilder
 from snn_spinnaker import SNN, SpinnakerOptions
@@ -41,7 +47,7 @@ def snn_command(*arguments, **environment):
     here = str(Path(sys.executable).parent)
     clean = {"PATH": here, "HOME": "/proc/nowhere", "TMPDIR": tempfile.gettempdir()}
     return subprocess.run(
-        [sys.executable, "-m", "snn_core.cli", *map(str, arguments)],
+        [sys.executable, "-m", "snn_core", *map(str, arguments)],
         cwd=READ_ONLY,
         env=clean | environment,
         capture_output=True,
@@ -162,3 +168,26 @@ def test_spikes_and_potentials_are_read_in_a_populations_own_steps(long):
     v_t_b_l = reader.v(output)
     np.testing.assert_array_equal(v_t_b_l[:, 0, 0], np.arange(3, 15))
     np.testing.assert_array_equal(v_t_b_l[:, 1, 0], np.arange(3, 15) + shift)
+
+
+@pytest.mark.parametrize("name", ["a\n[Java]\nuse_java = True", "a\n", "[x]", "a b", "%(x)s"])
+@pytest.mark.parametrize("option", ["machine_name", "spalloc_server", "spalloc_user"])
+def test_names_that_would_break_the_configuration_are_refused(option, name):
+    with pytest.raises(SettingsError, match=f"{option}: found .*expected"):
+        SpinnakerOptions(**{option: name})
+
+
+def test_names_and_addresses_are_taken():
+    for name in ("spinn-1.example.org", "192.168.240.253", "localhost", ""):
+        assert SpinnakerOptions(machine_name=name, spalloc_server=name).machine_name == name
+    url = "https://spinnaker.example.org:8080/spalloc/"
+    assert SpinnakerOptions(spalloc_server=url, spalloc_user="a.b@c").spalloc_server == url
+
+
+def test_an_unreachable_board_is_told_with_the_cause_first():
+    snn = SNN(TEN["dense"](), settings_of(reset="zero"), board_options())
+    with pytest.raises(SimulationError) as caught:
+        snn.run_batch(samples(snn.network, 1))
+    first, second, _ = str(caught.value).splitlines()
+    assert first.startswith("sPyNNaker failed: spinnman.exceptions.SpinnmanIOException: ")
+    assert "spinnaker.machine_name = 'board.example'" in second

@@ -499,3 +499,24 @@ def test_an_impossible_argument_is_a_settings_error(network, argument, value):
 def test_resuming_needs_a_folder(network):
     with pytest.raises(ArtifactError, match="Found no folder to resume a run from"):
         simulate(network, resume=True)
+
+
+def test_a_run_that_is_refused_in_its_first_batch_leaves_no_folder(network, tmp_path, monkeypatch):
+    class Refuses(ReferenceSNN):
+        def compile(self):
+            raise DataError("no")
+
+    class RefusesLater(ReferenceSNN):
+        batches = 0
+
+        def simulate(self, signal, recorder):
+            self.batches += 1
+            if self.batches == 2:
+                raise DataError("no")
+            super().simulate(signal, recorder)
+
+    for kind, is_kept in ((Refuses, False), (RefusesLater, True)):
+        monkeypatch.setattr(registry, "get", lambda _, kind=kind: kind)
+        with pytest.raises(DataError, match="no"):
+            simulate(network, output_dir=tmp_path / kind.__name__)
+        assert (tmp_path / kind.__name__).exists() == is_kept

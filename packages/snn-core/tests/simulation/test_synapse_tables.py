@@ -201,6 +201,19 @@ def test_a_network_without_room_is_refused_before_its_synapses_are_listed(monkey
         snn.build()
 
 
+@pytest.mark.parametrize(
+    ("copies", "size", "advice"),
+    [
+        (1, "1 cells need about", "Raise the limit, or use"),
+        (2, "1 cells in 2 copies need about", "Raise the limit, ask for fewer copies, or use"),
+    ],
+)
+def test_fewer_copies_are_advised_where_there_are_several(copies, size, advice):
+    footprint = Footprint(synapse_bytes=100, cell_bytes=10)
+    with pytest.raises(SimulationError, match=f"{size}.*{advice}"):
+        footprint.check(synapses=9, cells=1, copies=copies, limit_mb=1e-6, simulator="toy")
+
+
 def test_saved_tables_build_the_network_without_its_layers(network, tmp_path, monkeypatch):
     settings = settings_of(encoding="regular")
     snn = Scripted(network, settings, TableOptions(memory_limit_mb=3.0))

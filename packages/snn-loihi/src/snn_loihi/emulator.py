@@ -19,6 +19,12 @@ from snn_loihi.discretize.population import ChipNetwork, Population
 from snn_loihi.neurons import saturated, wrapped
 from snn_loihi.ranges import STATE_MAX, UNIT
 
+LARGE_VALUES = (
+    "input values are larger than loihi.input_max; raise it to the largest value, or scale the "
+    "samples"
+)
+SEVERAL_SPIKES = "input spikes count several times; scale the samples to at most 1"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
@@ -66,6 +72,7 @@ def emulate(
         If one leaves its range although none was to.
     """
     values: dict[str, Array] = {}
+    cause = LARGE_VALUES if spikes_t_b_l is None else SEVERAL_SPIKES
     num_samples = _samples(x_b_l, spikes_t_b_l)
     if spikes_t_b_l is not None:
         values[chip.network.input.name] = _folded(spikes_t_b_l)
@@ -81,7 +88,7 @@ def emulate(
             num_steps=chip.num_steps,
             num_samples=num_samples,
             keeps=population.name in membranes,
-            beyond=beyond,
+            beyond=cause if beyond else "",
         )
         found(population.name, trace)
         values[population.name] = _folded(trace.spikes_t_b_l)
@@ -96,7 +103,7 @@ def run_population(
     num_steps: int,
     num_samples: int,
     keeps: bool,
-    beyond: bool = False,
+    beyond: str = "",
 ) -> Trace:
     """Compute all steps of a population.
 
@@ -106,13 +113,15 @@ def run_population(
         Spikes of its sources, the steps and samples on one axis.
     current_b_l
         Its constant input, if it is not the same for all samples.
+    beyond
+        Why sums may leave the range that was proved, and what to do; empty if they cannot.
     """
     shape = (num_steps, num_samples, *population.layer.output_shape)
     # Sums that were not proved to stay in range may need more digits than float32 has.
     bounds = population.bounds
     proved = bounds is not None and bounds.holds
-    is_checked = population.is_fixed and (beyond or not proved)
-    refuses = beyond and proved
+    is_checked = population.is_fixed and (beyond != "" or not proved)
+    refuses = beyond != "" and proved
     saturates = bounds is not None and bounds.saturates
     dtype = np.float64 if is_checked else np.float32
     arriving = [
@@ -128,11 +137,11 @@ def run_population(
         if arriving:
             u = sum((part[step] for part in arriving[1:]), arriving[0][step])
             if refuses:
-                _require_range(population, u)
+                _require_range(population, u, cause=beyond)
             v += wrapped(u) if is_checked else u
         v += steady
         if refuses:
-            _require_range(population, v)
+            _require_range(population, v, cause=beyond)
         if is_checked or saturates:
             v = saturated(v)
         if population.fires:
@@ -173,11 +182,10 @@ def _arriving(
     return sums
 
 
-def _require_range(population: Population, values: Array) -> None:
+def _require_range(population: Population, values: Array, *, cause: str) -> None:
     if np.abs(values).max(initial=0) > STATE_MAX:
         raise SimulationError(
-            f"{population.name}: a sum leaves the range of 24 bits because input values are larger "
-            f"than loihi.input_max; raise it to the largest value, or scale the samples."
+            f"{population.name}: a sum leaves the range of 24 bits because {cause}."
         )
 
 

@@ -46,6 +46,9 @@ CHUNK = 16
 ESTIMATED_SYNAPSES = 20_000_000
 """Synapses up to which a run ends with an estimate: mapping lists them, in seconds by then."""
 
+FLOAT32_ERROR = 2.0**-22
+"""Relative error of a product and a quotient of float32, with room."""
+
 RATE_TOLERANCE = 0.02
 """Spikes per step by which integers may change a rate of the conformance kit's networks."""
 
@@ -300,6 +303,10 @@ class SNN(OriginalNames):
             recorder.input(start, x_t_b_l, spiking=True)
             spikes_t_b_l[start : start + len(x_t_b_l)] = x_t_b_l
         spikes_t_b_l /= np.float32(self.chip.input_unit)
+        whole = np.rint(spikes_t_b_l)
+        # Values were rounded when they were multiplied by the unit, and are again by the division.
+        is_whole = np.isclose(spikes_t_b_l, whole, rtol=FLOAT32_ERROR, atol=0)
+        np.copyto(spikes_t_b_l, whole, where=is_whole)
         if self.options.arithmetic == "fixed" and (spikes_t_b_l % 1).any():
             worst = float(spikes_t_b_l[spikes_t_b_l % 1 != 0][0])
             raise DataError(

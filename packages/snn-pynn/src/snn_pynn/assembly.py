@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from snn_core.errors import ArtifactError, SimulationError
+from snn_core.errors import ArtifactError, DataError, SimulationError
 from snn_core.files import atomic_write, make_folder
-from snn_core.simulation.synapses.tables import INTEGRATORS, Population
+from snn_core.simulation.synapses.tables import INTEGRATORS, Population, Tables
 from snn_core.typing import PathLikeStr
 from snn_pynn import plain
 from snn_pynn.engine import thresholds
@@ -28,15 +31,21 @@ It prints step and cell of every spike, and the decision, as JSON.{first}
 """
 
 import json
+import os
 import sys
 from pathlib import Path
+
+# What the simulator writes goes to standard error: standard output is for the result.
+output = os.dup(1)
+os.dup2(2, 1)
 
 import pynn_cells
 import pynn_network
 
 folder = Path(__file__).resolve().parent
 result = pynn_network.simulate(folder, "{filename}", sys.argv[1], pynn_cells)
-print(json.dumps(result))
+with os.fdopen(output, "w") as file:
+    file.write(json.dumps(result) + "\\n")
 '''
 
 CONSTANT = "sample.txt holds the value of each input cell, row by row, channels last."
@@ -56,18 +65,27 @@ class AssemblySNN(PyNNSNN):
     cells: ClassVar[str]
     """Name of the module with the simulator's neurons."""
 
-    def save_assembly(self, path: PathLikeStr, filename: str) -> None:
+    def save_assembly(self, path: PathLikeStr, filename: str, *, overwrite: bool = False) -> None:
         """Write labels, sizes and cells of all populations, and a script that runs the network.
 
         The script ``filename.py`` reads ``filename.json``, which is written here, and what
-        `save_connections` and `save_biases` write.
+        `save_connections` and `save_biases` write. All files are written, or none.
+
+        Parameters
+        ----------
+        path
+            Folder, which is made if it is missing.
+        filename
+            Name of the script, without ending.
+        overwrite
+            Whether files that are there may be replaced.
 
         Raises
         ------
         SimulationError
             With standard cells, whose weights hold for one simulator and length of steps.
         DataError
-            If a file cannot be written.
+            If a file cannot be written, or is there already.
         """
         folder = self._folder_for_plain(path)
         described = json.dumps(self._described(), indent=1)
@@ -78,20 +96,29 @@ class AssemblySNN(PyNNSNN):
             sample=CONSTANT if constant else SPIKING,
             first=COMPILE if is_compiled else "",
         )
-        _write(folder / f"{filename}.json", described)
-        _write(folder / f"{filename}.py", script)
         copies = {"pynn_cells.py": f"{self.cells}.py", "pynn_network.py": "plain.py"}
+        if f"{filename}.py" in copies:
+            raise DataError(f"{filename}.py lies beside the script; choose another filename.")
+        texts = {f"{filename}.json": described, f"{filename}.py": script}
         if is_compiled:
             copies["integrate_and_fire.mod"] = "neuron/integrate_and_fire.mod"
         for name, source in copies.items():
-            text = (resources.files("snn_pynn") / source).read_text(encoding="utf-8")
-            _write(folder / name, text)
+            texts[name] = (resources.files("snn_pynn") / source).read_text(encoding="utf-8")
+        with _all_or_none(folder, overwrite=overwrite) as new_file:
+            for name, text in texts.items():
+                new_file(name).write(text.encode())
 
-    def save_connections(self, path: PathLikeStr) -> None:
+    def save_connections(self, path: PathLikeStr, *, overwrite: bool = False) -> None:
         """Write source, target, weight and delay in ms of each synapse to text files.
 
-        A file has the name of the layer it connects to, with a number if there are several, and can
-        be given to PyNN's ``FromListConnector`` by way of ``numpy.loadtxt``.
+        A file has the name of the layer it connects to, with a number if there are several or if
+        another file has that name, and can be given to PyNN's ``FromListConnector`` by way of
+        ``numpy.loadtxt``. All files are written, or none.
+
+        Parameters
+        ----------
+        path, overwrite
+            As for `save_assembly`.
 
         Raises
         ------
@@ -99,32 +126,42 @@ class AssemblySNN(PyNNSNN):
             As for `save_assembly`.
         """
         folder = self._folder_for_plain(path)
-        for file, connection in zip(self._files, self.tables.connections, strict=True):
-            columns = [connection.pre, connection.post, connection.weight_s.astype(float)]
-            delay_ms = np.full(len(connection), self.engine.delay_ms(connection))
-            np.savetxt(
-                folder / file,
-                np.column_stack([*columns, delay_ms]),
-                fmt=["%d", "%d", "%.17g", "%.17g"],
-                header=f"{connection.source}→{connection.target}: source, target, weight, delay_ms",
-                encoding="utf-8",
-            )
+        with _all_or_none(folder, overwrite=overwrite) as new_file:
+            for name, connection in zip(
+                self._files.connections, self.tables.connections, strict=True
+            ):
+                columns = [connection.pre, connection.post, connection.weight_s.astype(float)]
+                delay_ms = np.full(len(connection), self.engine.delay_ms(connection))
+                ends = f"{connection.source}→{connection.target}"
+                np.savetxt(
+                    new_file(name),
+                    np.column_stack([*columns, delay_ms]),
+                    fmt=["%d", "%d", "%.17g", "%.17g"],
+                    header=f"{ends}: source, target, weight, delay_ms",
+                    encoding="utf-8",
+                )
 
-    def save_biases(self, path: PathLikeStr) -> None:
+    def save_biases(self, path: PathLikeStr, *, overwrite: bool = False) -> None:
         """Write the bias of each neuron, in units of the potential per ms, to text files.
 
+        Parameters
+        ----------
+        path, overwrite
+            As for `save_assembly`.
+
         Raises
         ------
         SimulationError, DataError
             As for `save_assembly`.
         """
         folder = self._folder_for_plain(path)
-        for population in self.tables.populations:
-            np.savetxt(
-                folder / _biases_file(population),
-                population.current_l.astype(float),
-                fmt="%.17g",
-            )
+        with _all_or_none(folder, overwrite=overwrite) as new_file:
+            for population in self.tables.populations:
+                np.savetxt(
+                    new_file(self._files.biases[population.name]),
+                    population.current_l.astype(float),
+                    fmt="%.17g",
+                )
 
     def load_assembly(self, path: PathLikeStr, filename: str) -> list[Any]:
         """Return PyNN's populations of an assembly, in a new network of the simulator.
@@ -160,15 +197,8 @@ class AssemblySNN(PyNNSNN):
         return folder
 
     @property
-    def _files(self) -> list[str]:
-        """File of each connection."""
-        targets = [item.target for item in self.tables.connections]
-        return [
-            f"{_file_name(target)}.txt"
-            if targets.count(target) == 1
-            else f"{_file_name(target)}_{targets[:number].count(target) + 1}.txt"
-            for number, target in enumerate(targets)
-        ]
+    def _files(self) -> Files:
+        return Files.of(self.tables)
 
     def _described(self) -> dict[str, Any]:
         plan, tables = self.plan, self.tables
@@ -190,7 +220,7 @@ class AssemblySNN(PyNNSNN):
             ],
             "connections": [
                 {"source": item.source, "target": item.target, "file": file}
-                for file, item in zip(self._files, tables.connections, strict=True)
+                for file, item in zip(self._files.connections, tables.connections, strict=True)
                 if len(item)
             ],
         }
@@ -203,7 +233,7 @@ class AssemblySNN(PyNNSNN):
             "shape": list(layer.output_shape),
             "is_source": False,
             "integrates": population.role == INTEGRATORS,
-            "biases": _biases_file(population),
+            "biases": self._files.biases[population.name],
             "first_step": self.plan.late(population.name),
             "theta": thresholds(population).tolist(),
             "theta_read": population.threshold_l.tolist(),
@@ -211,15 +241,66 @@ class AssemblySNN(PyNNSNN):
         }
 
 
+@dataclass(frozen=True)
+class Files:
+    """Names of the text files of a saved network, all of them different.
+
+    Parameters
+    ----------
+    connections
+        File of each connection.
+    biases
+        File of the biases of each population, by its name.
+    """
+
+    connections: list[str]
+    biases: dict[str, str]
+
+    @classmethod
+    def of(cls, tables: Tables) -> Files:
+        """Return the names for a network."""
+        taken: set[str] = set()
+        targets = [item.target for item in tables.connections]
+        connections = []
+        for number, target in enumerate(targets):
+            several = f"_{targets[:number].count(target) + 1}" if targets.count(target) > 1 else ""
+            connections.append(_unique(f"{_file_name(target)}{several}", ".txt", taken))
+        biases = {
+            item.name: _unique(_file_name(item.name), ".biases.txt", taken)
+            for item in tables.populations
+        }
+        return cls(connections, biases)
+
+
 def _file_name(label: str) -> str:
     """Return a label without what separates folders."""
     return label.replace("/", "_")
 
 
-def _biases_file(population: Population) -> str:
-    return f"{_file_name(population.name)}.biases.txt"
+def _unique(name: str, ending: str, taken: set[str]) -> str:
+    """Return a file's name, with a number if it is taken, and take it."""
+    names = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 2)))
+    # Some file systems do not tell capitals from small letters.
+    found = next(item + ending for item in names if (item + ending).casefold() not in taken)
+    taken.add(found.casefold())
+    return found
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as file:
-        file.write(text.encode())
+@contextmanager
+def _all_or_none(folder: Path, *, overwrite: bool) -> Iterator[Callable[[str], IO[bytes]]]:
+    """Yield a function that returns a new file of a folder, given its name.
+
+    The files take their places when the block ends, or none does if there is an error.
+    """
+    with ExitStack() as stack:
+        last: list[IO[bytes]] = []
+
+        def new_file(name: str) -> IO[bytes]:
+            if last:
+                last.pop().flush()  # so that a full disk is noticed before any file is in its place
+            last.append(stack.enter_context(atomic_write(folder / name, overwrite=overwrite)))
+            return last[0]
+
+        yield new_file
+        if last:
+            last.pop().flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+from snn_core.errors import UnsupportedError
 from snn_core.neurons.arithmetic import refractory_steps
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import ANY
@@ -13,6 +14,7 @@ from snn_core.simulation.original_names import OriginalNames
 from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.tabled import SynapseTableSNN
+from snn_core.simulation.synapses.tables import INTEGRATORS
 from snn_pynn.engine import Engine
 from snn_pynn.options import PyNNOptions
 from snn_pynn.plan import Plan
@@ -79,8 +81,24 @@ class PyNNSNN(OriginalNames, SynapseTableSNN):
     def compile(self) -> None:
         """Hand the network to the simulator."""
         self.check_memory()
+        self._require_quiet_start()
         self._engine = None  # the old network's memory is needed for the new one
         self._engine = self.new_engine()
+
+    def _require_quiet_start(self) -> None:
+        """Refuse neurons that begin at their threshold: simulators compare before the first step.
+
+        Some spike while the layers before theirs are simulated, others only once something arrives.
+        """
+        problems = [
+            f"{item.name}: potentials begin at the threshold or above (the largest is "
+            f"{(item.start_l / item.threshold_l).max():g} thresholds), so that {self.name} would "
+            f"spike outside the layer's steps; choose a v_init below 1, or another simulator"
+            for item in self.tables.populations
+            if item.role != INTEGRATORS and (item.start_l >= item.threshold_l).any()
+        ]
+        if problems:
+            raise UnsupportedError(problems, what=f"{self.name} cannot simulate this network")
 
     @abstractmethod
     def new_engine(self) -> Engine:

@@ -33,6 +33,18 @@ def encoded(value: Any) -> Array:
     return counted
 
 
+def change(value: Any, wanted: Any) -> float:
+    """Return by how much values change as numbers of the board.
+
+    It is the root mean square of the change over that of the values that were wanted; 0 if they
+    are 0.
+    """
+    wanted = np.asarray(wanted, np.float64)
+    total = float(np.sqrt((wanted**2).mean())) if wanted.size else 0.0
+    changed = encoded(value) / ONE - wanted
+    return float(np.sqrt((changed**2).mean())) / total if total else 0.0
+
+
 def in_range(value: Any) -> bool:
     """Return whether the host can write all of some values."""
     flat = np.asarray(value, np.float64)

@@ -7,7 +7,9 @@ for all of that; the user's are neither read nor written.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,8 +22,10 @@ from pathlib import Path
 from snn_core.errors import DataError, SimulationError, SimulatorImportError
 from snn_core.files import make_folder
 from snn_core.installing import how_to_install
-from snn_spinnaker.job import Job, write_job
+from snn_spinnaker.job import Job, write_file, write_job
 from snn_spinnaker.options import SpinnakerOptions
+
+logger = logging.getLogger(__name__)
 
 CONFIGURATION = """\
 [Machine]
@@ -32,8 +36,11 @@ mode = Info
 use_java = False
 """
 
+EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): \S")
+"""Beginning of the line of a traceback that tells its cause."""
+
 TOLD = 12
-"""Last lines of what sPyNNaker wrote that an error shows."""
+"""Last lines of what sPyNNaker wrote that an error without an exception shows."""
 
 
 def require_spynnaker() -> None:
@@ -64,6 +71,20 @@ def machine_settings(options: SpinnakerOptions, *, virtual: bool) -> str:
     return f"machine_name = {options.machine_name}\nversion = {options.version}\n"
 
 
+def write_configuration(
+    folder: Path, options: SpinnakerOptions, *, virtual: bool, overwrite: bool = False
+) -> None:
+    """Write sPyNNaker's configuration into a folder.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
+    configuration = CONFIGURATION.format(machine=machine_settings(options, virtual=virtual))
+    write_file(folder / "spynnaker.cfg", configuration.encode(), overwrite=overwrite)
+
+
 @contextmanager
 def job_folder(job: Job, options: SpinnakerOptions, *, virtual: bool) -> Iterator[Path]:
     """Yield a temporary folder with a network and the configuration; it is deleted afterwards.
@@ -82,12 +103,10 @@ def job_folder(job: Job, options: SpinnakerOptions, *, virtual: bool) -> Iterato
         ) from error
     try:
         write_job(folder, job)
-        machine = machine_settings(options, virtual=virtual)
         for name in ("home", "work"):
             (folder / name).mkdir()
         (folder / "home" / ".spynnaker.cfg").touch()
-        configuration = CONFIGURATION.format(machine=machine)
-        (folder / "work" / "spynnaker.cfg").write_text(configuration, encoding="utf-8")
+        write_configuration(folder / "work", options, virtual=virtual)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +125,7 @@ def run_script(folder: Path, what: str, options: SpinnakerOptions) -> None:
     SimulatorImportError
         If sPyNNaker is not installed.
     SimulationError
-        If it fails, or takes too long; with what it wrote last.
+        If it fails, or takes too long; with the cause.
     """
     require_spynnaker()
     own = {"HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -134,10 +153,25 @@ def run_script(folder: Path, what: str, options: SpinnakerOptions) -> None:
     finally:
         _keep_reports(folder, options)
     if done.returncode:
-        # What it says about its warnings afterwards hides the reason.
-        told = done.stdout.partition("!WARNING")[0]
-        last = [line for line in told.splitlines() if line.strip()][-TOLD:]
-        raise SimulationError("sPyNNaker failed; its last lines are:\n  " + "\n  ".join(last))
+        raise SimulationError(_failure(done.stdout, options))
+
+
+def _failure(output: str, options: SpinnakerOptions) -> str:
+    """Return why sPyNNaker failed, as far as its output tells."""
+    # What it says about its warnings afterwards hides the reason.
+    told = output.partition("!WARNING")[0]
+    lines = [line for line in told.splitlines() if line.strip()]
+    logger.info("sPyNNaker's output:\n%s", told)
+    causes = [line for line in lines if EXCEPTION.match(line)]
+    if not causes:
+        return "sPyNNaker failed; its last lines are:\n  " + "\n  ".join(lines[-TOLD:])
+    reason = f"sPyNNaker failed: {causes[-1].strip()}"
+    if options.on_board:
+        place, where = ("spalloc_server", options.spalloc_server)
+        if not where:
+            place, where = "machine_name", options.machine_name
+        reason += f"\nIt was told to use spinnaker.{place} = {where!r}; see that it can be reached."
+    return f"{reason}\nIts whole output is in the log (snn run --verbose)."
 
 
 def _keep_reports(folder: Path, options: SpinnakerOptions) -> None:

@@ -17,6 +17,9 @@ from snn_spinnaker.layout import BoardNetwork, BoardPopulation, Projection
 from snn_spinnaker.options import SpinnakerOptions
 from snn_spinnaker.scaling import RECEPTORS
 
+FILES = ("network.json", "network.npz", "plain.py", "spynnaker.cfg")
+"""Files of a folder that plain sPyNNaker maps and runs."""
+
 Job = tuple[dict[str, Any], dict[str, Array]]
 """Description and arrays of a network."""
 
@@ -101,7 +104,7 @@ def _described_projection(part: Projection, key: str, dt_ms: float) -> dict[str,
     }
 
 
-def write_job(folder: Path, job: Job) -> None:
+def write_job(folder: Path, job: Job, *, overwrite: bool = False) -> None:
     """Write a network and the script that builds it.
 
     Raises
@@ -111,19 +114,22 @@ def write_job(folder: Path, job: Job) -> None:
     """
     make_folder(folder)
     description, arrays = job
-    _write(folder / "network.json", json.dumps(description, indent=1).encode())
-    write_arrays(folder / "network.npz", arrays)
+    described = json.dumps(description, indent=1).encode()
+    write_file(folder / "network.json", described, overwrite=overwrite)
+    write_arrays(folder / "network.npz", arrays, overwrite=overwrite)
     script = resources.files("snn_spinnaker") / "plain.py"
-    _write(folder / "plain.py", script.read_text(encoding="utf-8").encode())
+    content = script.read_text(encoding="utf-8").encode()
+    write_file(folder / "plain.py", content, overwrite=overwrite)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Any], *, overwrite: bool = False) -> None:
     """Write arrays to an ``.npz`` file."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    _write(path, buffer.getvalue())
+    write_file(path, buffer.getvalue(), overwrite=overwrite)
 
 
-def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as file:
+def write_file(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write a file."""
+    with atomic_write(path, overwrite=overwrite) as file:
         file.write(content)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -74,6 +75,9 @@ class BoardPopulation:
         Left shifts of the ring buffers.
     projections
         Synapses onto them.
+    changes
+        By how much thresholds and biases change as numbers of the board, and the charge of a spike
+        by what is given in excess; root mean squares over those of the values, where not 0.
     """
 
     name: str
@@ -86,6 +90,7 @@ class BoardPopulation:
     expected: tuple[float, float] | None
     shifts: tuple[int, int]
     projections: tuple[Projection, ...]
+    changes: Mapping[str, float]
 
     @property
     def size(self) -> int:
@@ -101,17 +106,28 @@ class BoardPopulation:
         return scaling.quantised(item.weight, self.shifts[item.receptor])
 
     @property
-    def rounding(self) -> float:
-        """By how much the weights change: root mean square of the change over that of the weights.
+    def rounding(self) -> dict[str, float]:
+        """By how much weights, thresholds, biases and the charge of spikes change.
 
-        0 for a population without synapses.
+        Of weights it is the root mean square of the change over that of the weights, 0 for a
+        population without synapses.
         """
         changed, total = 0.0, 0.0
         for item in self.projections:
             scale = scaling.weight_scale(self.shifts[item.receptor])
             changed += float(((self.quantised(item) / scale - item.weight) ** 2).sum())
             total += float((item.weight**2).sum())
-        return math.sqrt(changed / total) if total else 0.0
+        weights = math.sqrt(changed / total) if total else 0.0
+        return {"weights": weights, **self.changes}
+
+    @cached_property
+    def gathered(self) -> float:
+        """Largest current in nA that the synapses bring in a tick."""
+        sums = []
+        for receptor in range(len(scaling.RECEPTORS)):
+            lists = [(part.post, part.weight) for part in self.into(receptor)]
+            sums.append(scaling.largest_sum(lists, self.size))
+        return max(sums) * self.cell.constants.gain(self.cell.model) / self.cell.dt_ms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -226,18 +242,26 @@ class _Maker:
         )
         projections = tuple(self._projection(part, cell) for part in lists)
         expected, shifts = self._shifts(projections, item.size)
-        threshold_l = item.threshold_l.astype(np.float64) * cell.unit
+        threshold_l = cell.thresholds(item.threshold_l)
+        drive_l = item.current_l.astype(np.float64) * dt
+        changes = {
+            "biases": fixed.change(cell.currents(drive_l), cell.exact_currents(drive_l)),
+            "spikes": cell.excess,
+        }
+        if fires:
+            changes["thresholds"] = fixed.change(threshold_l, item.threshold_l * cell.unit)
         made = BoardPopulation(
             name=item.name,
             cell=cell,
             fires=fires,
             threshold_l=threshold_l if fires else np.full(item.size, fixed.LARGEST),
             start_l=item.start_l.astype(np.float64) * cell.unit,
-            offset_l=item.current_l.astype(np.float64) * cell.unit,
+            offset_l=cell.currents(drive_l),
             first_step=self.timing.first_step[item.name],
             expected=expected,
             shifts=shifts,
             projections=projections,
+            changes={what: value for what, value in changes.items() if value},
         )
         self._check(made)
         return made
@@ -304,6 +328,13 @@ class _Maker:
         shifts = (scaling.left_shift(sums[0]), scaling.left_shift(sums[1]))
         return ((sums[0], sums[1]) if told else None), shifts
 
+    def _advice(self) -> str:
+        """Return what makes smaller sums of what arrives in a step."""
+        if self.constant:
+            given = f"spinnaker.input_max = {self.options.input_max:g}"
+            return f"normalize the network, or lower {given} to the largest input value"
+        return "normalize the network"
+
     def _check(self, made: BoardPopulation) -> None:
         """Note what cannot be written as an s16.15 number, or vanishes in it."""
         values = {"thresholds": made.threshold_l, "biases": made.offset_l, "starts": made.start_l}
@@ -317,7 +348,7 @@ class _Maker:
             self.problems.append(
                 f"{made.name}: a threshold of {made.threshold_l.min():g} mV is below the smallest "
                 f"number, 2**-15; weights sum up to {made.cell.unit:g} mV for a threshold; "
-                f"normalize the network"
+                f"{self._advice()}"
             )
         if max(made.shifts) > scaling.MOST_SHIFT:
             self.problems.append(

@@ -5,13 +5,19 @@
     python plain.py build FOLDER ...      build it only, and write built.json; several in turn
 
 The folder holds ``network.json`` and ``network.npz``. What sPyNNaker is told about the machine
-stands in ``spynnaker.cfg`` of the current directory, or of the home directory.
+stands in ``spynnaker.cfg``, of the current directory if there is one, or else of the folder. With
+that of the folder sPyNNaker works in a temporary one, and leaves nothing but what is named above.
+Where there is no ``.spynnaker.cfg`` in the home directory, it gets an empty one elsewhere.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import shutil
 import sys
+import tempfile
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -278,8 +284,24 @@ def provenance() -> list[str]:
 
 def main(what: str, *places: str | PathLike[str]) -> None:
     """Map, run or build the networks in some folders."""
-    for place in places:
-        work(what, place)
+    folders = [Path(place).resolve() for place in places]
+    set_surroundings(folders[0])
+    for folder in folders:
+        work(what, folder)
+
+
+def set_surroundings(folder: Path) -> None:
+    """Give sPyNNaker the configuration that it insists on, and a place for its reports."""
+    temporary = Path(tempfile.mkdtemp(prefix="snn-plain-"))
+    # Registered before sPyNNaker is imported, as it writes a last report when Python ends.
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    if not (Path.home() / ".spynnaker.cfg").is_file():
+        (temporary / ".spynnaker.cfg").touch()
+        os.environ["HOME"] = str(temporary)
+    here, own = Path.cwd(), folder / "spynnaker.cfg"
+    if own.is_file() and (here == folder or not (here / own.name).is_file()):
+        shutil.copy(own, temporary)
+        os.chdir(temporary)
 
 
 def work(what: str, place: str | PathLike[str]) -> None:
@@ -291,7 +313,6 @@ def work(what: str, place: str | PathLike[str]) -> None:
     if what == "build":
         _write(folder / "built.json", built(populations))
     elif what == "map":
-        _write(folder / "built.json", built(populations))
         for item in description["populations"]:
             if item["model"] != "source":
                 populations[item["label"]].record("spikes")

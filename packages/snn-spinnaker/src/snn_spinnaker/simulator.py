@@ -12,6 +12,7 @@ import numpy as np
 
 from snn_core.data import load_dataset
 from snn_core.errors import DataError, SimulationError, UnsupportedError
+from snn_core.files import make_folder
 from snn_core.ir import Network
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.spike_trains import Events
@@ -30,13 +31,14 @@ from snn_spinnaker import fixed
 from snn_spinnaker.calibration import NOTE, calibrate_for_zero
 from snn_spinnaker.emulator import Receptors, Trace, emulate
 from snn_spinnaker.isolated import require_spynnaker
-from snn_spinnaker.job import describe_job, write_job
+from snn_spinnaker.job import describe_job
 from snn_spinnaker.layout import BoardNetwork, lay_out
+from snn_spinnaker.losses import describe_departures, describe_rounding
 from snn_spinnaker.mapping import BoardMapping, map_network, require_room
 from snn_spinnaker.models import synapse_factor
 from snn_spinnaker.options import SpinnakerOptions
 from snn_spinnaker.running import run_on_board
-from snn_spinnaker.saving import save_connections
+from snn_spinnaker.saving import save_assembly, save_connections
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class SNN(OriginalNames, SynapseTableSNN):
     provenance: tuple[str, ...] = ()
     _board: BoardNetwork | None = None
     _receptors: dict[str, Receptors] | None = None
+    _currents_lost: dict[str, float]
 
     # What it can do.
 
@@ -102,8 +105,9 @@ class SNN(OriginalNames, SynapseTableSNN):
             found.append(
                 "input.event_amplitude is not given; the board's weights need the value of an event"
             )
+        found += options.problems_at(self.settings.simulation.dt)
         if options.on_board:
-            found += self._board_problems()
+            found += options.board_problems(self.settings)
         if options.x_norm and self.settings.cell.reset != "zero":
             found.append(
                 "spinnaker.x_norm calibrates thresholds for a reset to zero; set cell.reset = "
@@ -115,31 +119,12 @@ class SNN(OriginalNames, SynapseTableSNN):
             )
         return found
 
-    def _board_problems(self) -> list[str]:
-        found = []
-        options = self.options
-        if not options.machine_name and not options.spalloc_server:
-            found.append(
-                "spinnaker.engine = 'board' needs a board: name it in spinnaker.machine_name, or a "
-                "server in spinnaker.spalloc_server"
-            )
-        if self.settings.cell.reset == "subtraction":
-            found.append(
-                "no neuron of sPyNNaker subtracts its threshold; set cell.reset = 'zero', with "
-                "typical samples in spinnaker.x_norm for thresholds that are calibrated for it"
-            )
-        if options.samples == "long" and self.settings.input.encoding == "constant":
-            found.append(
-                "spinnaker.samples = 'long' does not go with a constant input, which is set "
-                "between runs; choose 'reset', or an input of spikes"
-            )
-        return found
-
     # Building.
 
     def _take(self, network: Any) -> None:
         super()._take(network)
         self._board = self._receptors = self.mapping = None
+        self._currents_lost = {}
         is_calibrated = NOTE in network.history  # before it was saved
         if self.options.x_norm and self.settings.cell.reset == "zero" and not is_calibrated:
             data = load_dataset(self.options.x_norm)
@@ -163,12 +148,17 @@ class SNN(OriginalNames, SynapseTableSNN):
         self.check_memory()
         self._board = self._receptors = None
         options, board = self.options, self.board
+        for told in describe_departures(board).values():
+            logger.warning("%s", told)
         if options.serialise_only:
-            self.save_assembly(options.serialise_only)
+            self._save_assembly(
+                options.serialise_only, advice="name another folder in spinnaker.serialise_only"
+            )
             raise SimulationError(
                 f"The network was written to {options.serialise_only}, and nothing was simulated, "
                 f"as spinnaker.serialise_only asks for. `python plain.py map .` in that folder "
-                f"maps it with sPyNNaker."
+                f"maps it with sPyNNaker, if that is installed, for the machine that the "
+                f"spynnaker.cfg in it names; it needs no other configuration."
             )
         if options.on_board:
             require_spynnaker()
@@ -210,8 +200,8 @@ class SNN(OriginalNames, SynapseTableSNN):
             found["engine"] = f"the board at {place}, {model}"
         else:
             found["engine"] = f"emulated in SpiNNaker's arithmetic, {model}; no board was used"
-        worst = max(self.board.populations, key=lambda item: item.rounding)
-        found["rounding"] = f"{worst.name} loses most, its weights change by {worst.rounding:.2%}"
+        found["rounding"] = describe_rounding(self.board, self._currents_lost)
+        found |= describe_departures(self.board)
         if self.mapping is not None:
             found["mapping"] = "; ".join(self.mapping.lines())
         return found
@@ -308,16 +298,22 @@ class SNN(OriginalNames, SynapseTableSNN):
     def _offsets(self, signal: InputSignal) -> dict[str, Float64[Array, "b l"]]:
         """Return the constant current of each population in nA."""
         found = {}
-        dt = self.settings.simulation.dt
         for item in self.tables.populations:
-            drive_b_l = constant_drive(self.tables, item, signal).astype(np.float64) / dt
-            found[item.name] = drive_b_l * self.board[item.name].cell.unit
-            if not fixed.in_range(found[item.name]):
+            drive_b_l = constant_drive(self.tables, item, signal).astype(np.float64)
+            population = self.board[item.name]
+            cell = population.cell
+            current_b_l = found[item.name] = cell.currents(drive_b_l)
+            room = min(cell.most_current, fixed.LARGEST) - population.gathered
+            if np.abs(current_b_l).max(initial=0) > room:
                 raise DataError(
                     f"{item.name}: an input current leaves the range of +-65536 because input "
-                    f"values are larger than spinnaker.input_max; raise it to the largest value, "
-                    f"or scale the samples."
+                    f"values are larger than spinnaker.input_max = {self.options.input_max:g}; "
+                    f"raise it to the largest value, or scale the samples."
                 )
+            sources = {part.source for part in self.tables.into(item.name)}
+            if self.is_constant and self.tables.input_name in sources:
+                lost = fixed.change(current_b_l, cell.exact_currents(drive_b_l))
+                self._currents_lost[item.name] = max(lost, self._currents_lost.get(item.name, 0.0))
         return found
 
     def _spiking(self, signal: InputSignal) -> SpikingInput:
@@ -361,29 +357,51 @@ class SNN(OriginalNames, SynapseTableSNN):
         scaled: Array = np.asarray(weights) * factor
         return scaled
 
+    def save(self, path: PathLikeStr, filename: str, *, overwrite: bool = False) -> None:
+        """Write the network and its tables into a folder, which is made if it is missing."""
+        make_folder(Path(path))
+        super().save(path, filename, overwrite=overwrite)
+
     def save_connections(
-        self, path: PathLikeStr, *, kind: Literal["txt", "npz"] = "txt"
+        self,
+        path: PathLikeStr,
+        *,
+        kind: Literal["txt", "npz"] = "txt",
+        overwrite: bool = False,
     ) -> list[Path]:
         """Write every projection to a file that plain PyNN reads, and return the files.
 
+        Parameters
+        ----------
+        overwrite
+            Whether files that are there may be replaced.
+
         Raises
         ------
         DataError
-            If a file cannot be written.
+            If a file cannot be written, or is there already.
         """
-        return save_connections(self.board, self.tables, path, kind=kind)
+        return save_connections(self.board, self.tables, path, kind=kind, overwrite=overwrite)
 
-    def save_assembly(self, path: PathLikeStr) -> None:
+    def save_assembly(self, path: PathLikeStr, *, overwrite: bool = False) -> None:
         """Write the network into a folder, with a script that plain sPyNNaker runs.
 
         ``python plain.py map FOLDER`` maps it; the script's docstring tells the rest. Text files of
-        all connections lie beside it.
+        all connections lie beside it, and a configuration of sPyNNaker with the machine that the
+        options name, or a virtual board.
+
+        Parameters
+        ----------
+        overwrite
+            Whether files that are there may be replaced.
 
         Raises
         ------
         DataError
-            If a file cannot be written.
+            If a file cannot be written, or is there already.
         """
-        folder = Path(path).expanduser()
-        write_job(folder, describe_job(self.board, self.options, membranes=self.membranes))
-        self.save_connections(folder / "connections")
+        self._save_assembly(path, overwrite=overwrite)
+
+    def _save_assembly(self, path: PathLikeStr, **how: Any) -> None:
+        job = describe_job(self.board, self.options, membranes=self.membranes)
+        save_assembly(self.board, self.tables, self.options, job, path, **how)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
-from snn_core.files import describe_folder
+from snn_core.files import describe_folder, require_file
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.passes import run_structural
@@ -362,6 +362,7 @@ def require(module: str, *, extra: str) -> Any:
 
 
 def _existing_file(path: Path) -> Path:
+    require_file(path, error=ParseError)
     if path.is_dir():
         advice = (
             ": load this TensorFlow SavedModel with Keras and save it as one .keras file"

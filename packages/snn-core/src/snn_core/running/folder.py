@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,14 @@ class RunFolder:
         self.remove_leftovers()
         self.describe(metadata)
 
+    def discard(self) -> None:
+        """Remove what `start` made, as far as that is possible; other files stay."""
+        with suppress(OSError):
+            (self.path / "run.json").unlink()
+        for folder in (self.path / "batches", self.path):
+            with suppress(OSError):  # not empty, for example
+                folder.rmdir()
+
     def remove_leftovers(self) -> None:
         """Remove what a killed run left half-written."""
         for folder in (self.path, self.path / "batches"):
@@ -299,7 +308,11 @@ def _batch_of(arrays: dict[str, Array], *, version: int) -> BatchArrays:
     if missing:
         raise ValueError(f"it lacks {', '.join(missing)}")
     log = {name.removeprefix("log/"): a for name, a in arrays.items() if name.startswith("log/")}
-    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=Log.from_arrays(log))
+    try:
+        kept = Log.from_arrays(log)
+    except ArtifactError as error:
+        raise ValueError(error) from error  # the boundary names the file
+    return BatchArrays(values={name: arrays[name] for name in ARRAYS}, log=kept)
 
 
 def _since_version_2(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -17,7 +17,7 @@ from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation
 from snn_core.data.ranges import check_range
-from snn_core.errors import ArtifactError, SettingsError, SNNWarning, warn
+from snn_core.errors import ArtifactError, SettingsError, SNNError, SNNWarning, warn
 from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -150,8 +150,14 @@ def run(
     snn = kind(network, settings, options, stop=stop)
     dataset, task = _dataset(data, network, settings)
     metadata = describe_run(snn, simulator, dataset, task=task)
+    is_new = output_dir is not None and RunFolder(output_dir).is_empty
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
-    batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
+    try:
+        batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
+    except SNNError:
+        if folder is not None and is_new and folder.is_empty:  # there is nothing to go on with
+            folder.discard()
+        raise
     metadata = _add_details(metadata, snn, folder)
     result = RunResult.of(metadata, batches, interrupted=interrupted)
     _warn_of_negative_outputs(result, network)

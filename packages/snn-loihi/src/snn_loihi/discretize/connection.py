@@ -196,7 +196,7 @@ def _summing(network: Network, layer: Spiking) -> list[Spiking]:
 
 
 def connections_of(
-    network: Network, layer: Spiking, *, names: tuple[str, ...]
+    network: Network, layer: Spiking, *, names: tuple[str, ...], input_unit: float = 1.0
 ) -> tuple[Connection, ...]:
     """Return the synapses from some of the populations that a layer reads from.
 
@@ -204,23 +204,29 @@ def connections_of(
     ----------
     names
         The populations; a kernel is kept only where they are all of them.
+    input_unit
+        What a spike of the input is worth, which is multiplied into the weights that it meets.
     """
     if not names:
         return ()
     if names == sources(network, layer):
-        kept = _as_kernel(network, layer)
+        kept = _as_kernel(network, layer, input_unit=input_unit)
         if kept is not None:
             return (kept,)
-    return tuple(
-        Connection(
-            network=network, target=layer, sources=(item.source,), synapses=item.synapses
-        )
+    lists = (
+        Connection(network=network, target=layer, sources=(item.source,), synapses=item.synapses)
         for item in projections_of(network, layer)
         if item.source in names
-    )  # fmt: skip
+    )
+    return tuple(
+        item.with_weights(item.weights * np.float32(input_unit), exponent=item.exponent)
+        if item.sources == (network.input.name,)
+        else item
+        for item in lists
+    )
 
 
-def _as_kernel(network: Network, layer: Spiking) -> Connection | None:
+def _as_kernel(network: Network, layer: Spiking, *, input_unit: float) -> Connection | None:
     """Return the synapses as the layer's own kernel, or ``None`` where relays lie before it."""
     plain: Spiking = layer
     if isinstance(layer, AveragePooling2D):
@@ -230,7 +236,7 @@ def _as_kernel(network: Network, layer: Spiking) -> Connection | None:
         plain = as_convolution(layer, cells=cells)
     if not isinstance(plain, PLAIN):
         return None
-    routes = [route(network, name) for name in layer.inputs]
+    routes = [route(network, name, input_unit=input_unit) for name in layer.inputs]
     found = [item for item in routes if item is not None]
     if len(found) < len(routes):
         return None

@@ -95,8 +95,9 @@ def with_factors(layer: Spiking, factors: Sequence[Array]) -> Spiking | None:
     -------
     ``None`` if one weight serves cells with different factors.
     """
-    if all((factor == 1).all() for factor in factors):
-        return layer
+    usual = factors[0].flat[0]
+    if all((factor == usual).all() for factor in factors):
+        return layer if usual == 1 else with_kernel(layer, kernel(layer) * usual)
     if isinstance(layer, Dense) and factors[0].ndim == 1:
         return replace(layer, weight_io=layer.weight_io * factors[0][:, None])
     channels = [factor.reshape(-1, factor.shape[-1]) for factor in factors]

@@ -111,8 +111,7 @@ class _Maker:
                 found = projections_of(network, layer)
                 listed = next(item.synapses for item in found if item.source == name)
             current = Current(network=network, layer=layer, dt=self._dt, synapses=listed)
-        connections = connections_of(network, layer, names=spiking)
-        connections = tuple(self._in_spikes(item) for item in connections)
+        connections = connections_of(network, layer, names=spiking, input_unit=self.input_unit)
         fires = not (layer is network.output and network.readout == "membrane")
         bias_l = drive_bias(network, layer) * np.float32(self._dt)
         return Population(
@@ -124,14 +123,6 @@ class _Maker:
             scale_c=np.ones((), np.float64),
             fires=fires,
             current=current,
-        )
-
-    def _in_spikes(self, connection: Connection) -> Connection:
-        """Return a connection whose weights count input spikes as 1."""
-        if self.network.input.name not in connection.sources or self.input_unit == 1:
-            return connection
-        return connection.with_weights(
-            connection.weights * np.float32(self.input_unit), exponent=connection.exponent
         )
 
     def _fixed(self, exact: Population) -> Population:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from snn_core.evaluation.operators import drive, pool_windows
+from snn_core.evaluation.operators import drive, image_paddings, pool_windows
 from snn_core.ir import AveragePooling2D, Layer, Network
 from snn_core.ir.layers import REARRANGING, ZeroPadding2D
 from snn_core.ir.projections import is_population
@@ -39,8 +39,15 @@ def window_cells(network: Network, layer: AveragePooling2D) -> int | None:
     return int(cells[0]) if len(cells) == 1 else None
 
 
-def route(network: Network, name: str) -> tuple[Float32[Array, "*l"], int] | None:
+def route(
+    network: Network, name: str, *, input_unit: float = 1.0
+) -> tuple[Float32[Array, "*l"], int] | None:
     """Return the factor of each cell on the way from the populations, and spikes that add up.
+
+    Parameters
+    ----------
+    input_unit
+        What a spike of the input is worth; those of populations are worth 1.
 
     Returns
     -------
@@ -49,10 +56,11 @@ def route(network: Network, name: str) -> tuple[Float32[Array, "*l"], int] | Non
     """
     layer = network[name]
     if is_population(network, layer):
-        return np.ones(layer.output_shape, np.float32), 1
+        unit = input_unit if name == network.input.name else 1.0
+        return np.full(layer.output_shape, unit, np.float32), 1
     if not isinstance(layer, (*REARRANGING, AveragePooling2D)):
         return None
-    behind = [route(network, source) for source in layer.inputs]
+    behind = [route(network, source, input_unit=input_unit) for source in layer.inputs]
     found = [item for item in behind if item is not None]
     if len(found) < len(behind):
         return None
@@ -81,8 +89,11 @@ def gather(network: Network, name: str, values: Mapping[str, Array]) -> Array:
 
 
 def _added(x_b_hwc: Array, layer: AveragePooling2D) -> Array:
-    """Return the sums over windows that lie side by side and within the image."""
+    """Return the sums over windows that lie side by side; cells outside the image hold 0."""
     (kh, kw), (h, w) = layer.pool_size, layer.output_shape[:2]
+    padding = image_paddings(layer, layer.pool_size, (1, 1), x_b_hwc.shape[1:3])
+    if any(map(any, padding)):
+        x_b_hwc = np.pad(x_b_hwc, ((0, 0), *padding, (0, 0)))
     cells = [x_b_hwc[:, i : h * kh : kh, j : w * kw : kw] for i in range(kh) for j in range(kw)]
     total: Array = cells[0].copy()
     for part in cells[1:]:

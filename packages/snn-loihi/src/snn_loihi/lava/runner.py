@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import logging
 import shutil
+import sys
 import tempfile
 import time
 import weakref
@@ -77,9 +78,12 @@ class LavaNetwork:
         try:
             from snn_loihi.lava import connections, processes
         except (ImportError, RuntimeError) as error:
+            # The extra installs nothing on other Pythons.
+            fits = sys.version_info < (3, 11)
+            install = f" {how_to_install('snn-loihi', extra='lava')}" if fits else ""
             raise SimulationError(
                 f"lava cannot be imported: {error}. It needs Python 3.10; without it, set "
-                f"loihi.engine = 'emulator'. {how_to_install('snn-loihi', extra='lava')}"
+                f"loihi.engine = 'emulator'.{install}"
             ) from error
         self._made: dict[str, Any] = {}
         for number, item in enumerate(self._chip.populations):

@@ -84,6 +84,10 @@ LEAD = 4
 of one step each, and a spike for the step that begins now comes too late."""
 
 
+ROOM = 1 + 1e-9
+"""Factor of limits of delays, which NEST rounds down to steps: 0.7 ms would be less than one."""
+
+
 def set_up(dt_ms: float, *, longest_delay: int, threads: int = 1, flush_ms: float = -1.0) -> None:
     """Begin a network with steps of ``dt_ms``, in which sources may spike at any step.
 
@@ -98,9 +102,9 @@ def set_up(dt_ms: float, *, longest_delay: int, threads: int = 1, flush_ms: floa
     """
     sim.setup(
         timestep=dt_ms,
-        min_delay=dt_ms,
+        min_delay=dt_ms * ROOM,
         # NEST's own default delay of 1 ms has to lie in between.
-        max_delay=max(longest_delay * dt_ms, dt_ms, 1.0),
+        max_delay=max(longest_delay * dt_ms, dt_ms, 1.0) * ROOM,
         # Spikes between the steps need models that this network does not use.
         spike_precision="on_grid",
         threads=threads,

@@ -24,7 +24,15 @@ from snn_pynn.engine import Engine, found, thresholds
 from snn_pynn.inputs import SpikingInput
 from snn_pynn.nest import cells, objects
 from snn_pynn.nest.cells import LEAD
-from snn_pynn.nest.objects import Drive, TableConnector, holds, set_all, set_each
+from snn_pynn.nest.objects import (
+    Drive,
+    Synapses,
+    TableConnector,
+    holds,
+    set_all,
+    set_each,
+    sort_synapses,
+)
 from snn_pynn.options import NestOptions
 from snn_pynn.progress import Progress
 from snn_pynn.quiet import quietly
@@ -63,7 +71,7 @@ class NestEngine(Engine):
         self._drives: dict[str, Drive] = {}
         self._recorders: dict[str, Any] = {}
         self._meters: dict[str, Any] = {}
-        self._inputs: list[tuple[Any, Array]] | None = None
+        self._inputs: list[tuple[Synapses, Array]] | None = None
         self._is_clean = True
 
     def _threads(self) -> int:
@@ -117,17 +125,19 @@ class NestEngine(Engine):
                 )
                 nest.Connect(meter, nodes, syn_spec=delay)
                 self._meters[population.name] = meter
+        sort_synapses()  # what users find through PyNN from now on stays what it is
 
-    def _input_weights(self) -> list[tuple[Any, Array]]:
-        """Return NEST's connections from the input, and their weights for an amplitude of 1."""
+    def _input_weights(self) -> list[tuple[Synapses, Array]]:
+        """Return the synapses from the input, and their weights for an amplitude of 1."""
         if self._inputs is None:
-            self._inputs = [
-                (projection.nest_connections, np.array(projection.nest_connections.weight))
+            synapses = [
+                Synapses(projection)
                 for projection, connection in zip(
                     self.projections, self._connection_of_each(), strict=True
                 )
                 if self.is_from_input(connection)
             ]
+            self._inputs = [(item, item.weights()) for item in synapses]
         return self._inputs
 
     def _connection_of_each(self) -> list[Connection]:
@@ -171,8 +181,8 @@ class NestEngine(Engine):
         """Give the input's sources their times."""
         amplitude = float(spiking.amplitude_b[sample])
         if amplitude != self.amplitude:
-            for connections, weight in self._input_weights():
-                set_each(connections, "weight", weight * amplitude)
+            for synapses, weight_s in self._input_weights():
+                synapses.set_weights(weight_s * amplitude)
             self.amplitude = amplitude
         population = self.populations[self.tables.input_name]
         step_e, ends = spiking.ordered(sample, population.size)

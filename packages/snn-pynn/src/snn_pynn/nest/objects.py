@@ -94,6 +94,58 @@ class TableConnector(Connector):
         sim.simulator.state.stale_connection_cache = True
 
 
+def sort_synapses() -> None:
+    """Have NEST sort its synapses now, rather than when it next simulates."""
+    # PyNN would connect sources with their relays in the first run.
+    for population in sim.simulator.state.populations:
+        if population._deferred_parrot_connections:
+            population._connect_parrot_neurons()
+    nest.Prepare()
+    nest.Cleanup()
+
+
+class Synapses:
+    """The weights of a projection's synapses, ordered by source and target.
+
+    NEST knows a synapse by its place, and sorts all of them when it simulates after some were made:
+    what was found before then are others afterwards. Here they are found again whenever their
+    number has changed.
+
+    Parameters
+    ----------
+    projection
+        PyNN's projection.
+    """
+
+    def __init__(self, projection: Any) -> None:
+        self._projection = projection
+        self._synapses_in_all = -1
+
+    def weights(self) -> Array:
+        """Return the weight of each synapse."""
+        self._find()
+        return np.array(self._found.weight, ndmin=1)[self._order_s]
+
+    def set_weights(self, weight_s: Array) -> None:
+        """Set the weight of each synapse."""
+        self._find()
+        in_nests_order = np.empty_like(weight_s)
+        in_nests_order[self._order_s] = weight_s
+        set_each(self._found, "weight", in_nests_order)
+
+    def _find(self) -> None:
+        if self._synapses_in_all == nest.num_connections:
+            return
+        sort_synapses()
+        # PyNN's `nest_connections` may be from before.
+        self._found = nest.GetConnections(
+            nest.NodeCollection(sorted(self._projection._sources)),
+            synapse_label=self._projection.nest_synapse_label,
+        )
+        self._order_s = np.lexsort((list(self._found.targets()), list(self._found.sources())))
+        self._synapses_in_all = nest.num_connections
+
+
 class Drive:
     """A source that spikes in every step of a population, onto all of its neurons.
 
@@ -116,7 +168,7 @@ class Drive:
             cells.PlainSynapse(delay=dt_ms),
             label=f"{self.source.label}→{population.label}",
         )
-        self._connections: Any = None
+        self._synapses = Synapses(self.projection)
         self._weight_l: Array | None = None
 
     def send(self, weight_l: Array, *, first_step: int, steps: int) -> None:
@@ -131,14 +183,8 @@ class Drive:
         steps
             Number of steps.
         """
-        if self._connections is None:
-            self._connections = nest.GetConnections(
-                self.source.node_collection, synapse_label=self.projection.nest_synapse_label
-            )
-            numbers = np.array(list(self._connections.targets()))
-            self._cell_s = numbers - int(self._population.first_id)
         if self._weight_l is None or not np.array_equal(weight_l, self._weight_l):
-            set_each(self._connections, "weight", weight_l[self._cell_s])
+            self._synapses.set_weights(weight_l)
             self._weight_l = weight_l
         # One step earlier through the synapse, and another one through the relay.
         times = (first_step - 2 + np.arange(steps)) * self._dt_ms

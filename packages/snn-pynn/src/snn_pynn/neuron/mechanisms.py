@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,9 @@ ADVICE = (
     "`apt install g++ make`), and keep `nrnivmodl`, which comes with the extra `neuron`, on the "
     "PATH or beside Python."
 )
+
+
+ELSEWHERE = "The option cache_dir in the section [pynn-neuron] names another folder."
 
 
 def import_neuron(cache: Path) -> None:
@@ -140,28 +144,49 @@ def _compile(sources: list[Path], folder: Path) -> None:
     nrnivmodl = find_nrnivmodl()
     try:
         make_folder(folder.parent)
-    except DataError as error:
+        logger.warning("compiling neurons for NEURON, once, into %s", folder)
+        # Another process may do the same: whoever is first puts the folder in its place.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".neuron-") as place:
+            for source in sources:
+                shutil.copy(source, place)
+            _run(nrnivmodl, Path(place))
+            try:
+                Path(place).rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+            Path(place).mkdir(exist_ok=True)  # to be removed
+    except (DataError, OSError) as error:
+        cause = error.__cause__ or error
         raise SimulationError(
-            f"There is no place for compiled neurons: {error.__cause__}. Name another folder with "
-            f"the option cache_dir in the section [pynn-neuron]."
+            f"There is no place for compiled neurons: {cause}. {ELSEWHERE}"
         ) from error
-    logger.warning("compiling neurons for NEURON, once, into %s", folder)
-    # Another process may do the same: whoever is first puts the folder in its place.
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".neuron-") as place:
-        for source in sources:
-            shutil.copy(source, place)
-        done = subprocess.run(
-            [nrnivmodl, "."], cwd=place, capture_output=True, text=True, check=False
+
+
+def _run(nrnivmodl: str, place: Path) -> None:
+    done = subprocess.run([nrnivmodl, "."], cwd=place, capture_output=True, text=True, check=False)
+    if done.returncode or not list(place.rglob("libnrnmech.*")):
+        logger.debug("nrnivmodl wrote:\n%s\n%s", done.stdout, done.stderr)
+        raise SimulationError(
+            f"`nrnivmodl` could not compile neurons: {reason_in(done.stderr or done.stdout)}. Make "
+            f"sure that the C++ compiler works and that there is room in {place.parent}. "
+            f"{ELSEWHERE}"
         )
-        if done.returncode or not list(Path(place).rglob("libnrnmech.*")):
-            *_, last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
-            raise SimulationError(f"`nrnivmodl` could not compile neurons: {last} {ADVICE}")
-        try:
-            Path(place).rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-        Path(place).mkdir(exist_ok=True)  # to be removed
+
+
+def reason_in(output: str) -> str:
+    """Return those lines of a failed compiler's output that say why, or else the last one.
+
+    What follows is `make` and `nrnivmodl` itself, which say that something failed.
+    """
+    lines: list[str] = []
+    for line in output.splitlines():
+        if line.startswith(("make", "Traceback")):
+            break
+        if line.strip():
+            lines.append(line.strip().rstrip(".:"))
+    telling = [line for line in lines if re.search("error|failed|cannot|no space", line.lower())]
+    return "; ".join(telling[:3] or lines[-1:] or output.splitlines()[-1:] or ["no output"])
 
 
 def find_nrnivmodl() -> str:

@@ -38,12 +38,13 @@ class Footprint:
             If that is more than the limit.
         """
         needed_mb = self.needed(synapses=synapses, cells=cells, copies=copies) / 1e6
-        size = f"{synapses} synapses and {cells} cells in {copies} copies"
+        size = f"{synapses} synapses and {cells} cells"
+        size += f" in {copies} copies" if copies > 1 else ""
         what = f"{size} need about {needed_mb:.2f} MB"
         logger.info("%s", what)
         if needed_mb > limit_mb:
+            fewer = "ask for fewer copies, " if copies > 1 else ""
             raise SimulationError(
                 f"{simulator} stores every synapse: {what}, more than {simulator}.memory_limit_mb "
-                f"= {limit_mb:g}. Raise the limit, ask for fewer copies, or use a simulator that "
-                f"shares weights."
+                f"= {limit_mb:g}. Raise the limit, {fewer}or use a simulator that shares weights."
             )
