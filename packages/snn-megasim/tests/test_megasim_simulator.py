@@ -354,6 +354,20 @@ def test_samples_for_which_there_is_no_room_are_refused_with_their_range():
         )
 
 
+@pytest.mark.parametrize(
+    ("encoding", "value"),
+    [
+        *(("constant", x) for x in (1e38, -1e38, np.inf, np.nan)),
+        ("regular", 1e38),
+        ("regular", -1e38),
+    ],
+)
+def test_samples_that_are_no_numbers_of_megasim_are_refused(encoding, value):
+    sections = {"input": {"encoding": encoding}}
+    with pytest.raises(DataError, match=r"at most 2147483646, .* Scale the samples"):
+        run(networks.dense(), np.float32([[value, 1, 0, 0]]), sections=sections)
+
+
 def test_asynchronous_neurons_that_spike_more_often_than_there_is_room_for_are_refused():
     # Eight maps make a neuron spike eight times in a step; the pool has neurons beside its grid.
     def busy(maps):

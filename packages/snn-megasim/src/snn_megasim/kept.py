@@ -61,7 +61,13 @@ def keep_netlist(netlist: Netlist, folder: Path, *, others: Iterable[str] = ()) 
     for name in old - set(files):
         path = folder / name
         if path.is_file() and not path.is_symlink() and FILE.recognises(path):
-            path.unlink()
+            try:
+                path.unlink()
+            except OSError as error:
+                raise DataError(
+                    f"Cannot remove {path} of an earlier run: {error.strerror or error}. Remove "
+                    f"it, or name another folder in megasim.folder."
+                ) from error
     write_netlist(netlist, folder, overwrite=True)
     _write_list(folder, (*files, *others))
 

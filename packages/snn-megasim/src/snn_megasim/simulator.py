@@ -24,6 +24,7 @@ from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Shape
 from snn_megasim.external import find_executable, read_events, run_megasim
 from snn_megasim.files import EventList, Netlist, event_file, write_netlist
+from snn_megasim.files.attributes import LARGEST
 from snn_megasim.inputs import UNIT, Range, input_range, input_unit, whole_range
 from snn_megasim.kept import keep_netlist
 from snn_megasim.names import MegaSimNames
@@ -162,6 +163,11 @@ class SNN(MegaSimNames):
         DataError
             If there are none that do.
         """
+        if not max(map(abs, found)) <= LARGEST:  # NaN is not, either
+            raise DataError(
+                f"The input of this batch is {found[0]:g} to {found[1]:g} in a step; expected "
+                f"numbers of at most {LARGEST}, MegaSim's largest. Scale the samples to 0 to 1."
+            )
         self._range = whole_range(found)
         try:
             self.translation  # noqa: B018
