@@ -124,7 +124,8 @@ class Synapses:
     def weights(self) -> Array:
         """Return the weight of each synapse."""
         self._find()
-        return np.array(self._found.weight, ndmin=1)[self._order_s]
+        weight_s: Array = np.array(self._found.weight, ndmin=1)[self._order_s]
+        return weight_s
 
     def set_weights(self, weight_s: Array) -> None:
         """Set the weight of each synapse."""
