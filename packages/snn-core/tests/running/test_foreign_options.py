@@ -72,7 +72,7 @@ def test_the_command_keeps_to_it(path, tmp_path):
     np.savez(tmp_path / "d.npz", x=X, y=Y)
     common = ["run", str(path), "--simulator", "placed", "--data", str(tmp_path / "d.npz")]
     done = CliRunner().invoke(main, common)
-    assert "Warning: The network's own settings name placed.cache_dir" in done.output  # old versions of click mix both streams
+    assert "Warning: The network's own settings name placed.cache_dir" in done.output
     assert Placed.seen[-1].cache_dir == ""
     CliRunner().invoke(main, [*common, "--set", "placed.cache_dir=artcache"])
     assert Placed.seen[-1].cache_dir == "artcache"
