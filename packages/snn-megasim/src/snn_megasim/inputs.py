@@ -8,7 +8,6 @@ import numpy as np
 
 from snn_core.ir.shapes import count
 from snn_core.recording.spike_trains import Events
-from snn_core.settings import Settings
 from snn_core.simulation.signal import InputSignal
 
 Range = tuple[float, float]
@@ -16,15 +15,6 @@ Range = tuple[float, float]
 
 UNIT: Range = (0.0, 1.0)
 """The range that is taken where no other is known."""
-
-
-def input_unit(settings: Settings) -> float:
-    """Return the value of an input spike that is multiplied into the weights."""
-    if settings.input.encoding == "poisson":
-        return 1000 / settings.input.input_rate
-    if settings.input.encoding == "events" and settings.input.event_amplitude is not None:
-        return float(settings.input.event_amplitude)
-    return 1.0
 
 
 def input_range(signal: InputSignal, spikes: Events | None) -> Range:

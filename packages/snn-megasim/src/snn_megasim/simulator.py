@@ -20,12 +20,12 @@ from snn_core.recording.spike_trains import Events
 from snn_core.settings import Options
 from snn_core.simulation.capabilities import CONTRACT_1_LAYERS
 from snn_core.simulation.contract import Capabilities
-from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.signal import InputSignal, input_unit
 from snn_core.typing import Array, Shape
 from snn_megasim.external import find_executable, read_events, run_megasim
 from snn_megasim.files import EventList, Netlist, event_file, write_netlist
 from snn_megasim.files.attributes import LARGEST
-from snn_megasim.inputs import UNIT, Range, input_range, input_unit, whole_range
+from snn_megasim.inputs import UNIT, Range, input_range, whole_range
 from snn_megasim.kept import keep_netlist
 from snn_megasim.names import MegaSimNames
 from snn_megasim.options import MegaSimOptions

@@ -13,6 +13,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.ir.timing import Timing
 from snn_core.neurons.arithmetic import refractory_steps
 from snn_core.settings import Settings
+from snn_core.simulation.signal import input_unit
 from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population, Tables
 from snn_core.typing import Array, Float64, Int64
 from snn_spinnaker import fixed, scaling
@@ -163,15 +164,6 @@ class BoardNetwork:
     def projections(self) -> list[Projection]:
         """All projections, in the order of their targets."""
         return [item for population in self.populations for item in population.projections]
-
-
-def input_unit(settings: Settings) -> float:
-    """Return the value of an input spike that is multiplied into the weights."""
-    if settings.input.encoding == "poisson":
-        return 1000 / settings.input.input_rate
-    if settings.input.encoding == "events" and settings.input.event_amplitude is not None:
-        return float(settings.input.event_amplitude)
-    return 1.0
 
 
 def lay_out(

@@ -307,6 +307,18 @@ def _join_events(parts: Sequence[tuple[Array, Array, Array, Array]]) -> Events:
     )
 
 
+def input_unit(settings: Settings) -> float:
+    """Return the value of an input spike that is the same for all samples.
+
+    Simulators that put it into weights scale samples by the rest of `InputSignal.amplitude_b`.
+    """
+    if settings.input.encoding == "poisson":
+        return 1000 / settings.input.input_rate
+    if settings.input.encoding == "events" and settings.input.event_amplitude is not None:
+        return float(settings.input.event_amplitude)
+    return 1.0
+
+
 def require_events(events_b: object, x_b_l: Array | LazySamples) -> None:
     """Raise a `DataError` unless there are events for every sample."""
     if events_b is None:

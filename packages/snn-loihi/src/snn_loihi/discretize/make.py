@@ -11,6 +11,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.ir import Network, Spiking
 from snn_core.ir.projections import drive_bias, projections_of
 from snn_core.settings import Settings
+from snn_core.simulation.signal import input_unit
 from snn_core.typing import Array
 from snn_loihi.discretize import refusal
 from snn_loihi.discretize.choice import Choice, limits_of, rounded, smaller
@@ -69,15 +70,6 @@ def discretize(
         num_steps=settings.num_steps,
         input_max=maker.input_max,
     )
-
-
-def input_unit(settings: Settings) -> float:
-    """Return the value of an input spike that is multiplied into the weights."""
-    if settings.input.encoding == "poisson":
-        return 1000 / settings.input.input_rate
-    if settings.input.encoding == "events" and settings.input.event_amplitude is not None:
-        return float(settings.input.event_amplitude)
-    return 1.0
 
 
 class _Maker:
