@@ -92,7 +92,7 @@ def run(
         times = events[node].time_e
         ends = (str(times[0]), str(times[-1])) if len(times) else ("", "")
         table.add_row(node, str(len(times)), *ends)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)  # names of nodes are text
     click.echo(f"{len(paths)} files in {target}; {engine.synaptic_events} synaptic events")
 
 

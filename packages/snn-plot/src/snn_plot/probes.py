@@ -11,7 +11,6 @@ number.
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
+from snn_core.reading import read_npz, while_reading
 from snn_core.typing import Array, Float64, PathLikeStr
 from snn_plot import style
 
@@ -115,10 +115,9 @@ def read_probe(path: PathLikeStr) -> Probe:
         If it is missing or does not hold what the module describes.
     """
     file = Path(path)
-    try:
-        columns = _read_npz(file) if file.suffix == ".npz" else _read_csv(file)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} cannot be read as a probe ({error}); {_ADVICE}.") from error
+    said = "cannot be read as a probe"
+    with while_reading(file, error=DataError, advice=_ADVICE, said=said):
+        columns = _columns_npz(file) if file.suffix == ".npz" else _read_csv(file)
     times = [name for name in columns if name == "step" or name.startswith("time_")]
     times = [name for name in times if name == "step" or unit(name)[0] == "time"]
     lengths = {len(values) for values in columns.values()}
@@ -145,9 +144,9 @@ def _read_csv(file: Path) -> dict[str, Array]:
     return _finite(dict(zip(names, table.T, strict=True)))
 
 
-def _read_npz(file: Path) -> dict[str, Array]:
-    with np.load(file, allow_pickle=False) as archive:
-        return _finite({name: np.asarray(archive[name], np.float64).ravel() for name in archive})
+def _columns_npz(file: Path) -> dict[str, Array]:
+    arrays = read_npz(file)
+    return _finite({name: np.asarray(array, np.float64).ravel() for name, array in arrays.items()})
 
 
 def _finite(columns: dict[str, Array]) -> dict[str, Array]:

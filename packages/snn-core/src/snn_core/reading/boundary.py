@@ -18,7 +18,12 @@ _SHOWN = 300
 
 @contextmanager
 def while_reading(
-    what: str | Path, *, error: type[SNNError], advice: str, memory: bool = True
+    what: str | Path,
+    *,
+    error: type[SNNError],
+    advice: str,
+    said: str = "cannot be read",
+    memory: bool = True,
 ) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error that names it.
 
@@ -35,6 +40,8 @@ def while_reading(
         Class of the error that is raised.
     advice
         What to do, a sentence without a full stop.
+    said
+        What is said of the file, where more is known of what it should be.
     memory
         Whether this is one file, which has the whole `memory_limit` to itself, unless the block
         lies in another one that has.
@@ -56,7 +63,7 @@ def while_reading(
         if isinstance(problem, OSError) and problem.filename is not None:
             said = problem.strerror or str(problem)
             raise error(f"Cannot read {what}: {said}.") from problem
-        raise error(f"{what} cannot be read ({describe(problem)}); {advice}.") from problem
+        raise error(f"{what} {said} ({describe(problem)}); {advice}.") from problem
 
 
 def describe(problem: BaseException) -> str:
