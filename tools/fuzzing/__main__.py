@@ -61,7 +61,7 @@ def main() -> int:
     """Fuzz the readers that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("readers", nargs="*", choices=[[], *READERS], default=[])
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=60, help="of the processor, each reader")
     parser.add_argument("--seed", type=int, default=None, help="the time if not given")
     parser.add_argument("--output", type=Path, default=Path("fuzz"))
     arguments = parser.parse_args()
@@ -93,7 +93,7 @@ def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
     """Read changed files for some time."""
     tally, seeds = Tally(), reader.seeds()
     names = sorted(seeds)
-    end = time.monotonic() + seconds
+    end = _spent_s() + seconds
 
     with tempfile.TemporaryDirectory() as folder:
 
@@ -103,7 +103,7 @@ def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
             path.write_bytes(content)
             _read_once(reader, path, content, tally)
 
-        while time.monotonic() < end:
+        while _spent_s() < end:
             seed += 1
             run = given(st.sampled_from(names), changes)(check)
             run = settings(
@@ -112,6 +112,11 @@ def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
             )(with_seed(seed)(run))  # fmt: skip
             run()
     return tally
+
+
+def _spent_s() -> float:
+    """Return processor time, of children too: hours mean the same on a busy machine."""
+    return sum(os.times()[:4])
 
 
 def _read_once(reader: Reader, path: Path, content: bytes, tally: Tally) -> None:
