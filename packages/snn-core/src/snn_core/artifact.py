@@ -35,7 +35,7 @@ from snn_core.installing import how_to_update
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
 from snn_core.ir.input_data import UINT8_SCALE, InputData
-from snn_core.ir.layers import Layer
+from snn_core.ir.layer import Layer
 from snn_core.ir.network import Network, require_network
 from snn_core.phases import phase
 from snn_core.reading import (
@@ -201,6 +201,7 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".pt2", ".pt", ".pth")
 """Endings of trained models, which are mistaken for artifacts."""
 
 
+@phase("reading the network")
 def load_artifact(path: PathLikeStr) -> Artifact:
     """Read an artifact.
 

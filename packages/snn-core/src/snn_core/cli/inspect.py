@@ -116,7 +116,7 @@ def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> d
         "kind": layer.kind,
         "inputs": list(layer.inputs),
         "output_shape": list(layer.output_shape),
-        "parameters": sum(array.size for name, array in layer.arrays.items() if _is_learned(name)),
+        "parameters": layer.num_parameters,
         "neurons": count(layer.output_shape) if fires else 0,
         "connections": sum(int(part.sum()) for part in leaving),
     }
@@ -130,11 +130,6 @@ def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> d
         if layer.name in network.scale_facs:
             entry["scale"] = _span(network.scale_facs[layer.name])
     return entry
-
-
-def _is_learned(name: str) -> bool:
-    """Return whether an array holds what training found, rather than what conversion chose."""
-    return name not in ("threshold", "v_init", "weight_c", "weight_nc")
 
 
 def _span(values: Any) -> list[Any]:

@@ -16,13 +16,14 @@ from numpy.lib.stride_tricks import as_strided
 
 from snn_core.errors import UnsupportedError
 from snn_core.ir import layers as ir
+from snn_core.ir.layer import Layer
 from snn_core.ir.shapes import axis_padding, output_size, resolve_padding, transposed_crop, window
 from snn_core.typing import Array, Float, Pair
 
 Inputs: TypeAlias = Sequence[Array]
 
 
-def drive(layer: ir.Layer, inputs_n_b_l: Inputs) -> Float[Array, "b *l"]:
+def drive(layer: Layer, inputs_n_b_l: Inputs) -> Float[Array, "b *l"]:
     """Return what a layer adds up: weights times inputs plus bias, before the activation.
 
     Parameters
@@ -45,7 +46,7 @@ def drive(layer: ir.Layer, inputs_n_b_l: Inputs) -> Float[Array, "b *l"]:
     return y + layer.bias_o if isinstance(layer, ir.Weighted) else y
 
 
-def weighted_sum(layer: ir.Layer, inputs_n_b_l: Inputs) -> Float[Array, "b *l"]:
+def weighted_sum(layer: Layer, inputs_n_b_l: Inputs) -> Float[Array, "b *l"]:
     """Return weights times inputs, without the bias; otherwise like `drive`."""
     y: Array = _apply(layer, inputs_n_b_l)
     return y
@@ -95,14 +96,14 @@ def image_paddings(
 
 
 @singledispatch
-def _apply(layer: ir.Layer, inputs: Inputs) -> Array:
+def _apply(layer: Layer, inputs: Inputs) -> Array:
     raise UnsupportedError(
         [f"{layer.name}: a {layer.kind} layer has no NumPy operator; run the structural passes."],
         what="This network cannot be evaluated",
     )
 
 
-def _operator(*kinds: type[ir.Layer]) -> Callable[[Callable[[Any, Inputs], Array]], Any]:
+def _operator(*kinds: type[Layer]) -> Callable[[Callable[[Any, Inputs], Array]], Any]:
     """Register a function for several layer types."""
 
     def register(function: Callable[[Any, Inputs], Array]) -> Callable[[Any, Inputs], Array]:
@@ -114,12 +115,12 @@ def _operator(*kinds: type[ir.Layer]) -> Callable[[Callable[[Any, Inputs], Array
 
 
 @_operator(ir.Input, ir.Dropout, ir.ActivationLayer)
-def _pass_on(layer: ir.Layer, inputs: Inputs) -> Array:
+def _pass_on(layer: Layer, inputs: Inputs) -> Array:
     return inputs[0]
 
 
 @_operator(ir.Flatten, ir.Reshape)
-def _reshape(layer: ir.Layer, inputs: Inputs) -> Array:
+def _reshape(layer: Layer, inputs: Inputs) -> Array:
     return inputs[0].reshape(-1, *layer.output_shape)
 
 

@@ -12,6 +12,7 @@ from snn_core.ir.activations import (
     Softmax,
 )
 from snn_core.ir.input_data import InputData
+from snn_core.ir.layer import Layer
 from snn_core.ir.layers import (
     REARRANGING,
     ActivationLayer,
@@ -28,7 +29,6 @@ from snn_core.ir.layers import (
     Flatten,
     GlobalAveragePooling2D,
     Input,
-    Layer,
     MaxPooling2D,
     Reshape,
     Spiking,

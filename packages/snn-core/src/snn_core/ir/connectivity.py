@@ -16,6 +16,7 @@ import numpy as np
 
 from snn_core.errors import UnsupportedError
 from snn_core.ir import layers as ir
+from snn_core.ir.layer import Layer
 from snn_core.ir.shapes import axis_padding, count
 from snn_core.ir.taps import Taps, correlation_taps, repetition_taps, transposed_taps
 from snn_core.typing import Array, Float32, Int, Pair, Shape
@@ -146,7 +147,7 @@ def _without_zeros(synapses: Synapses) -> Synapses:
 
 
 @singledispatch
-def pattern(layer: ir.Layer, shape: Shape) -> Pattern:
+def pattern(layer: Layer, shape: Shape) -> Pattern:
     """Return the synapses of a layer in compact form.
 
     Parameters
@@ -284,7 +285,7 @@ def _connect_channels(rows: Taps, columns: Taps, weight_c: Array, channels: int)
 # All layers.
 
 
-def synapses(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Synapses, ...]:
+def synapses(layer: Layer, input_shapes: Sequence[Shape]) -> tuple[Synapses, ...]:
     """Return the synapses from each inbound layer into a layer.
 
     Layers that only rearrange values connect cells with weight 1. Max pooling connects each cell
@@ -318,7 +319,7 @@ def synapses(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Synapses, 
     return (made,)
 
 
-def index_maps(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "l"], ...]:
+def index_maps(layer: Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "l"], ...]:
     """Return for each inbound layer which of its cells every output cell copies, or -1."""
     cells = [np.arange(count(shape)).reshape(shape) for shape in input_shapes]
     if isinstance(layer, ir.ZeroPadding2D):
@@ -347,7 +348,7 @@ def _identity(weight_c: Array, shape: Shape) -> Synapses:
     return _without_zeros(Synapses(cells, cells, weight, (len(cells), len(cells))))
 
 
-def fanout(layer: ir.Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "*l"], ...]:
+def fanout(layer: Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "*l"], ...]:
     """Return for each inbound layer how many synapses each of its cells sends into a layer.
 
     Equal to counting the sources of `synapses`, without building them.

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from snn_core.ir.network import Network
     from snn_core.typing import Shape
@@ -48,7 +46,7 @@ def network_html(network: Network) -> str:
             layer.kind,
             format_shape(layer.output_shape),
             ", ".join(layer.inputs),
-            str(sum(np.size(array) for array in layer.arrays.values())),
+            str(layer.num_parameters),
         )
         for layer in network.layers
     ]

@@ -14,80 +14,20 @@ Arrays are float32 and read-only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.ir.activations import Activation, Linear, ReLU
-from snn_core.typing import Array, Float32, Pair, Shape
+from snn_core.ir.layer import Layer
+from snn_core.typing import Array, Float32, Pair
 
 Padding2D: TypeAlias = str | tuple[Pair, Pair]
 """``"valid"``, ``"same"`` (as Keras pads) or explicit ``((top, bottom), (left, right))``."""
 
 MAX_POOL_METHODS = ("fir_max", "avg_max", "exp_max", "pre_spike_max")
-
-
-def _freeze(value: object) -> Array:
-    """Return a read-only, contiguous float32 copy of ``value`` (the array itself if it is one)."""
-    array = np.asarray(value)
-    if array.dtype == np.float32 and not array.flags.writeable and array.flags.c_contiguous:
-        return array
-    array = np.array(array, dtype=np.float32, order="C")
-    array.setflags(write=False)
-    return array
-
-
-def rebuild(kind: type[Any], values: Mapping[str, Any]) -> Any:
-    """Return an object by its constructor's arguments, when it is unpickled."""
-    return kind(**values)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Layer:
-    """Base class of all layers.
-
-    Parameters
-    ----------
-    name
-        Unique within the network, ``03Conv2D_32x32x64`` after parsing.
-    inputs
-        Names of the inbound layers, in order.
-    output_shape
-        Shape of one sample, channels last, without a batch axis.
-    """
-
-    name: str
-    inputs: tuple[str, ...] = ()
-    output_shape: Shape
-
-    source_dialect: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, (np.ndarray, np.generic)):
-                object.__setattr__(self, item.name, _freeze(value))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by construction, so that arrays are read-only again."""
-        return rebuild, (type(self), {item.name: getattr(self, item.name) for item in fields(self)})
-
-    @property
-    def kind(self) -> str:
-        """Name of the layer type, for example ``Conv2D``."""
-        return type(self).__name__
-
-    @property
-    def arrays(self) -> dict[str, Array]:
-        """All array-valued fields by name."""
-        return {
-            item.name: value
-            for item in fields(self)
-            if isinstance(value := getattr(self, item.name), np.ndarray)
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ from typing import Any
 from snn_core.errors import ParseError, suggest
 from snn_core.ir.display import describe_network, network_html
 from snn_core.ir.input_data import InputData
-from snn_core.ir.layers import Add, Concatenate, Input, Layer, Spiking, rebuild
+from snn_core.ir.layer import Layer, rebuild
+from snn_core.ir.layers import Add, Concatenate, Input, Spiking
 from snn_core.settings import Settings
 from snn_core.typing import Array, PathLikeStr, Shape
 
@@ -203,6 +204,20 @@ class Network:
         return tuple(
             layer for layer in self.layers if isinstance(layer, Spiking) and self.has_neurons(layer)
         )
+
+    @property
+    def origin(self) -> str:
+        """What it was read from, as the first line of its history says; empty if from nothing.
+
+        For example ``model.keras: .keras archive of Keras 3.15.1``.
+        """
+        word, _, source = next(iter(self.history), "").partition(" ")
+        return source.partition(", sha256 ")[0] if word == "read" else ""
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters that training found."""
+        return sum(layer.num_parameters for layer in self.layers)
 
     def settings_for(self, given: Settings | None = None) -> Settings:
         """Return the settings of a run: those given, and for the rest those of the conversion.

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snn_core.ir.connectivity import Synapses, index_maps, synapses
-from snn_core.ir.layers import REARRANGING, Input, Layer, Weighted
+from snn_core.ir.layer import Layer
+from snn_core.ir.layers import REARRANGING, Input, Weighted
 from snn_core.ir.network import Network
 from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float32, Float64, Int

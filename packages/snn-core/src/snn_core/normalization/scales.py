@@ -20,6 +20,7 @@ from snn_core.evaluation.operators import drive
 from snn_core.ir import Network
 from snn_core.ir import layers as ir
 from snn_core.ir.blocks import fill_by_blocks
+from snn_core.ir.layer import Layer
 from snn_core.typing import Array, Float, Float64
 
 _PER_LAYER = "use one scale per layer (normalization.per_channel = false)"
@@ -52,7 +53,7 @@ def apply_scales(
         If scales differ within what one weight serves.
     """
     carried: dict[str, Array] = {}
-    new: list[ir.Layer] = []
+    new: list[Layer] = []
     factors: dict[str, Array] = {}
     for layer in network:
         inputs = [carried[name] for name in layer.inputs]
@@ -80,7 +81,7 @@ def share_output_scale(network: Network, scales: Mapping[str, Array]) -> dict[st
 
 
 def _own_scale(
-    layer: ir.Layer, given: Array | None, inputs: list[Array], theta: float
+    layer: Layer, given: Array | None, inputs: list[Array], theta: float
 ) -> Float64[Array, "*l"]:
     """Return the scale of each cell of a layer's output, not counting the value of a spike."""
     if isinstance(layer, (ir.Flatten, ir.Reshape, ir.Concatenate)):
@@ -175,7 +176,7 @@ def _(layer: ir.Conv2DTranspose, inputs: list[Array], out_o: Array) -> dict[str,
     return {"weight_hwoi": layer.weight_hwoi * _channels(layer, inputs[0]) / out_o[:, None]}
 
 
-def _channels(layer: ir.Layer, scale_l: Float[Array, "*l"]) -> Float[Array, "c"]:
+def _channels(layer: Layer, scale_l: Float[Array, "*l"]) -> Float[Array, "c"]:
     """Return the scale per channel of an array of scales per cell."""
     rows = scale_l.reshape(-1, scale_l.shape[-1])
     if (rows != rows[0]).any():

@@ -8,19 +8,25 @@ after a simulator hold that simulator's own options and are checked by it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from snn_core.errors import SettingsError
 from snn_core.files import as_path
 from snn_core.settings.cell import CellSettings
+from snn_core.settings.conversion import (
+    SPIKE_CODES,
+    ConversionSettings,
+    NormalizationSettings,
+)
 from snn_core.settings.files import read_tree
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
 from snn_core.settings.output import RECORDABLE, OutputSettings
-from snn_core.settings.section import Section, Stage, describe_errors, require_known
+from snn_core.settings.section import Section, describe_errors, require_known
+from snn_core.settings.simulation import SimulationSettings
 from snn_core.typing import PathLikeStr
 
 __all__ = [
@@ -36,133 +42,6 @@ __all__ = [
     "Settings",
     "SimulationSettings",
 ]
-
-SPIKE_CODES = (
-    "temporal_mean_rate",
-    "temporal_pattern",
-    "ttfs",
-    "ttfs_dyn_thresh",
-    "ttfs_corrective",
-    "ttfs_exact",
-)
-
-
-class NormalizationSettings(Section):
-    """How thresholds are found from calibration data."""
-
-    stage: ClassVar[Stage] = "convert"
-    other_stage: ClassVar[frozenset[str]] = frozenset(
-        {"online_normalization", "diff_to_max_rate", "diff_to_min_rate", "timestep_fraction"}
-    )
-    claimed: ClassVar[frozenset[str]] = frozenset({"online_normalization"})
-
-    method: Literal["percentile", "mse", "none"] = Field(
-        "percentile", description="`percentile` of the positive activations, `mse`: the threshold "
-        "with the smallest quantisation error at `timesteps` steps, `none`: leave weights alone",
-    )  # fmt: skip
-    percentile: float = Field(99.9, gt=0, le=100, description="percentile of positive activations")
-    per_channel: bool = Field(False, description="one threshold per channel instead of per layer")
-    normalization_schedule: bool = Field(
-        False, description="lower the percentile by 0.02 for each layer in turn"
-    )
-    timesteps: int = Field(32, ge=1, description="number of steps T that `mse` optimises for")
-    num_samples: int | None = Field(
-        None, ge=1, description="use only so many calibration samples, classes in turn"
-    )
-    online_normalization: bool = Field(
-        False, examples=[True],
-        description="lower the threshold of a layer during the simulation to its highest "
-        "spike rate, and what its spikes carry with it",
-    )  # fmt: skip
-    diff_to_max_rate: float = Field(
-        200.0, ge=0, description="in Hz; leave thresholds alone if the highest rate is below the "
-        "largest possible one, 1000 / dt, by no more than this",
-    )  # fmt: skip
-    diff_to_min_rate: float = Field(
-        100.0, ge=0, description="in Hz; leave thresholds alone while the highest rate is below"
-    )
-    timestep_fraction: int = Field(10, ge=1, description="do so in every n-th step")
-
-
-class ConversionSettings(Section):
-    """How the network is turned into a spiking one."""
-
-    stage: ClassVar[Stage] = "convert"
-    claimed: ClassVar[frozenset[str]] = frozenset({"spike_code"})
-
-    spike_code: Literal[SPIKE_CODES] = Field(  # type: ignore[valid-type]
-        "temporal_mean_rate", description="how spikes stand for numbers; see `docs/spike-codes.md`"
-    )
-    num_bits: int = Field(
-        8, ge=1, le=32, description="binary digits, and steps, of a `temporal_pattern`"
-    )
-    window_steps: int = Field(
-        32, ge=0, description="steps of each layer's window in `ttfs_exact`; 0: continuous time"
-    )
-    ttfs_ramp: bool = Field(
-        True, description="let the neurons of `ttfs`, `ttfs_dyn_thresh` and `ttfs_corrective` "
-        "reach their threshold without input at the end of the run, and scale layers for that; if "
-        "false, they behave as in the original",
-    )  # fmt: skip
-    readout: Literal["counts", "membrane"] = Field(
-        "counts", description="decide by output spikes or by the output's membrane potentials"
-    )
-    softmax_to_relu: bool = Field(
-        False, description="give a softmax output plain integrate-and-fire neurons"
-    )
-    max2avg_pool: bool = Field(False, description="replace max pooling by average pooling (lossy)")
-    maxpool_type: Literal["fir_max", "avg_max", "exp_max", "pre_spike_max"] = Field(
-        "fir_max", description="how spiking max pooling finds the maximum"
-    )
-    pool_spiking: bool = Field(
-        True, description="give average pooling and up-sampling neurons of their own; if false, "
-        "they are merged into the next layer's synapses",
-    )  # fmt: skip
-
-
-class SimulationSettings(Section):
-    """Simulator, simulated time, samples and random seed."""
-
-    claimed: ClassVar[frozenset[str]] = frozenset(
-        {"reset_between_nth_sample", "scale_first_layer_parameters"}
-    )
-
-    simulator: str = Field(
-        "inisim", min_length=1, description="name of the simulator, where none is given otherwise"
-    )
-    duration: float = Field(200.0, gt=0, description="simulated time per sample in ms")
-    dt: float = Field(1.0, gt=0, description="length of a step in ms")
-    batch_size: int = Field(100, ge=1, description="samples simulated at a time")
-    num_to_test: int | None = Field(
-        None, ge=1, description="use only so many samples: the first of each class, the second of "
-        "each, ...; the first ones where samples follow one another (`reset_between_nth_sample`)",
-    )  # fmt: skip
-    sample_idxs_to_test: tuple[int, ...] = Field((), description="use these samples instead")
-    reset_between_nth_sample: int = Field(
-        1, examples=[2],
-        description="reset the network before every n-th sample only, as for the frames of a "
-        "video; 0 or less: before the first one only",
-    )  # fmt: skip
-    early_stopping: bool = Field(
-        False, description="stop a sample after the last step that has any input"
-    )
-    scale_first_layer_parameters: float | None = Field(
-        None, gt=0, examples=[1.0],
-        description="experimental: present constant input more strongly at first, "
-        "fading with this time constant in ms; `true` stands for 1",
-    )  # fmt: skip
-    top_k: int = Field(5, ge=1, description="also report the top-k error")
-    task: Literal["auto", "classification", "binary", "multilabel", "regression"] = Field(
-        "auto", description="what the outputs stand for, and so how they are scored; `auto` finds "
-        "it from the outputs and the labels, see `docs/concepts.md`",
-    )  # fmt: skip
-    seed: int = Field(0, ge=0, description="seed of all random numbers")
-
-    @field_validator("scale_first_layer_parameters", mode="before")
-    @classmethod
-    def _accept_switch(cls, value: object) -> object:
-        """Accept a switch."""
-        return (1.0 if value else None) if isinstance(value, bool) else value
 
 
 class Settings(Section):

@@ -11,6 +11,7 @@ import numpy as np
 
 from snn_core.ir import layers as ir
 from snn_core.ir.connectivity import Pattern, pattern
+from snn_core.ir.layer import Layer
 from snn_core.ir.shapes import count
 from snn_core.typing import Array
 from snn_inisim.event.wiring import (
@@ -29,7 +30,7 @@ from snn_inisim.event.wiring import (
 
 
 @singledispatch
-def wire(layer: ir.Layer, inputs: Sequence[Copies | Sums]) -> Copies | Sums | None:
+def wire(layer: Layer, inputs: Sequence[Copies | Sums]) -> Copies | Sums | None:
     """Return how a layer reads populations; ``None`` if it is computed from its inputs.
 
     Parameters
@@ -55,7 +56,7 @@ def _wires_copies(function: Callable[[Any, Sequence[Copies]], Any]) -> Callable[
 @wire.register(ir.Flatten)
 @wire.register(ir.Reshape)
 @_wires_copies
-def _reshape(layer: ir.Layer, inputs: Sequence[Copies]) -> Copies | None:
+def _reshape(layer: Layer, inputs: Sequence[Copies]) -> Copies | None:
     (x,) = inputs
     channels = layer.output_shape[-1]
     if channels % x.channels:
