@@ -132,7 +132,12 @@ def task_dirs(tmp_path_factory) -> dict[str, Path]:
         "unlabelled numbers": (with_outputs(1, Linear()), None),
     }
     found = {}
-    settings = Settings.of({"simulation": {"duration": STEPS, "batch_size": 25}})
+    settings = Settings.of(
+        {
+            "simulation": {"duration": STEPS, "batch_size": 25},
+            "conversion": {"readout": "membrane"},
+        }
+    )
     for name, (network, labels) in cases.items():
         found[name] = tmp_path_factory.mktemp("tasks") / name
         run(network, "reference", data=(x, labels), settings=settings, output_dir=found[name])

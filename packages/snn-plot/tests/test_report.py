@@ -8,17 +8,20 @@ import pytest
 from snn_core.errors import DataError
 from snn_plot.recorded import view
 from snn_plot.report import LARGEST, asset, report_html, write_report
-from snn_plot.report_data import (
-    changed_settings,
+from snn_plot.report_data import report_data
+from snn_plot.report_words import (
+    GLOSSARY,
     find_close_step,
     headline,
-    report_data,
+    list_settings,
+    provenance,
+    title,
     verdict,
 )
 from snn_plot.units import Units
 
 SECTIONS = (
-    "headline accuracy operations layers raster confusion settings provenance".split()  # noqa: SIM905
+    "headline accuracy operations layers raster confusion settings provenance glossary".split()  # noqa: SIM905
 )
 
 
@@ -124,16 +127,78 @@ def test_the_verdict_says_what_was_reached_and_what_to_look_at(plain_dir):
         )
         return verdict(replace(run, result=result))
 
-    assert said([50, 90, 95, 95], 95).endswith("as good as the analog network, from step 3 on.")
-    assert said([10, 30, 60, 80], 95).endswith("and still rising: more steps would help.")
+    assert said([50, 90, 95, 95], 95) == (
+        "The network is right for 95.0% of 100 samples in 4 steps, the analog network for 95.0%: "
+        "as good from step 3 on."
+    )
+    assert said([50, 95, 95, 95], 95).endswith("as good from step 2 on, so that fewer would do.")
+    assert said([10, 30, 60, 80], 95).endswith("it is still rising, so that more steps would help.")
     assert said([80, 80, 80, 80], 95).endswith("where do rates leave the line?")
     assert "check the scale and the order" in said([10, 10, 10, 10], 12)
 
 
-def test_only_changed_settings_stand_in_the_first_table(run_dir):
-    changed = dict(changed_settings(view(run_dir)))
-    assert changed["simulation.duration"] == 20
-    assert "simulation.seed" not in changed
+def with_model(run, **model):
+    """Return a run of a network of another name and origin."""
+    model = {"name": "", "origin": "", "parameters": None, **model}
+    metadata = {**run.result.metadata, "model": model}
+    return replace(run, result=replace(run.result, metadata=metadata))
+
+
+def test_the_report_names_the_model_and_where_it_comes_from(run_dir):
+    origin = "net.keras: .keras archive of Keras 3.15.1"
+    run = with_model(view(run_dir), name="/nets/small.snn", origin=origin, parameters=12345)
+    assert title(run) == "everything: small.snn on reference"
+    assert verdict(run).startswith("small.snn is right for ")
+    page = without_library(report_html(run))
+    assert "<title>everything: small.snn on reference</title>" in page
+    size = "3 layers with neurons, 92 neurons, 12\u202f345 parameters"
+    assert f"<p>{origin}, {size}</p>" in page
+    rows = provenance(run)
+    assert (rows["network"], rows["read from"]) == ("/nets/small.snn", origin)
+
+
+def test_a_network_in_memory_is_called_after_its_source(run_dir):
+    run = view(run_dir)
+    assert (
+        title(with_model(run, origin="net.onnx: ONNX model")) == "everything: net.onnx on reference"
+    )
+    assert title(with_model(run)) == "everything: 7 samples on reference"
+    metadata = {key: value for key, value in run.result.metadata.items() if key != "model"}
+    older = replace(run, result=replace(run.result, metadata=metadata))
+    assert title(older) == "everything: 7 samples on reference"
+
+
+def test_changed_settings_are_marked_and_tell_their_default(run_dir, page):
+    settings = {setting.name: setting for setting in list_settings(view(run_dir))}
+    assert settings["simulation.duration"].is_changed
+    assert not settings["simulation.seed"].is_changed
+    first, every = re.findall(r'<table class="facts">(.*?)</table>', page)[:2]
+    row = (
+        '<tr class="changed"><th>simulation.<wbr>duration</th>'
+        "<td>20.0 <small>instead of 200.0</small>"
+    )
+    assert row in first
+    assert row in every
+    assert "simulation.<wbr>seed" not in first
+    assert "<tr><th>simulation.<wbr>seed</th><td>0</td></tr>" in every
+
+
+def test_an_output_that_does_not_spike_has_values_instead_of_rates(task_dirs):
+    run = view(task_dirs["regression"])
+    hidden, output = report_data(run, units=Units())["layers"]
+    assert hidden["labels"]["rates"] == "rate (spikes/step)"
+    assert output["labels"]["rates"] == "output"
+    assert not any("spikes" in label for label in output["labels"].values())
+    np.testing.assert_allclose(output["rates"], run.result.output_b_o.reshape(-1), atol=5e-5)
+    np.testing.assert_allclose(
+        output["activations"], run.result.ann_output_b_o.reshape(-1), atol=5e-5
+    )
+
+
+def test_terms_are_explained_where_one_points_at_them_and_in_a_list(page):
+    for term in ("rate", "saturated", "Wilson interval", "operations"):
+        assert f'<abbr title="{GLOSSARY[term].replace(chr(39), "&#x27;")}">' in page
+    assert set(re.findall(r"<dt>([^<]*)</dt><dd>[A-Z]", page)) >= set(GLOSSARY)
 
 
 def test_energy_is_shown_where_it_was_measured(make_run, tmp_path):

@@ -90,7 +90,7 @@ def test_no_errors_no_requests_and_all_charts(browser, report):
     )
     assert sorted(drawn) == sorted(CHARTS.split())
     sections = browser.find_elements(By.TAG_NAME, "section")
-    assert len(sections) == 8
+    assert len(sections) == 9
     assert all(section.is_displayed() and section.size["height"] > 50 for section in sections)
 
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from snn_core import run
 from snn_core.errors import DataError
-from snn_plot.serve import RunsServer
+from snn_plot.serve import RunsServer, index_html
 
 
 @pytest.fixture
@@ -47,6 +48,26 @@ def test_runs_are_listed_with_links_and_problems(server):
     assert 'href="/run/a%20b/run"' in page
     assert "run.json cannot be read" in page
     assert "secret" not in page.replace(str(server.root), "")
+
+
+def test_every_page_has_a_title(make_run, tmp_path, monkeypatch, server):
+    def title(path):
+        return re.search("<title>(.*?)</title>", get(server, path)[1]).group(1)
+
+    assert title("/") == "Runs in runs"
+    assert title("/run/nothing") == "There is no such run"
+    assert title("/run/broken") == "This run cannot be shown"
+    assert title("/run/a%20b/run") == "run: 7 samples on reference"
+    monkeypatch.chdir(server.root)  # a folder that is called "." has a name
+    assert "<title>Runs in runs</title>" in index_html(Path(), [])
+
+
+def test_the_list_names_the_networks(server, network, data, tmp_path):
+    network.save(tmp_path / "small.snn")
+    run(tmp_path / "small.snn", "reference", data=data, timesteps=4, output_dir=server.root / "c")
+    page = get(server, "/")[1]
+    assert "<th>network</th>" in page
+    assert page.count("<td>small.snn</td>") == 1
 
 
 def test_a_report_is_made_anew_when_the_run_changes(server):

@@ -11,7 +11,8 @@ from snn_plot.operations import plot_comparison
 from snn_plot.outputs import plot_outputs
 from snn_plot.recorded import view
 from snn_plot.report import report_html
-from snn_plot.report_data import headline, report_data
+from snn_plot.report_data import report_data
+from snn_plot.report_words import headline
 from snn_plot.serve import find_runs, index_html
 from snn_plot.units import Units
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -14,7 +14,7 @@ from snn_core.errors import ArtifactError
 from snn_core.files import FileKind, atomic_write, explain_failures, require_writable
 from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
-from snn_plot import report_data
+from snn_plot import report_data, report_words
 from snn_plot.recorded import RunView, view
 
 LARGEST = 5_000_000
@@ -89,24 +89,30 @@ def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
     data = report_data.report_data(run, units=units)
     # Within a script element only "<" could end it or begin a comment.
     values = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    identity = run.result.metadata["identity"]
+    settings = report_words.list_settings(run)
+    changed = [setting for setting in settings if setting.is_changed]
     text = {
-        "title": f"{run.name}: {run.result.samples} samples on {identity['simulator']}",
-        "subtitle": f"{run.settings['conversion']['spike_code']}, {run.result.timesteps} steps of "
-        f"{run.dt_ms:g} ms",
-        "sample": report_data.describe_sample(run),
+        "title": report_words.title(run),
+        "sample": report_words.describe_sample(run),
         "measure": data["accuracy"]["label"].removesuffix(" (%)").capitalize(),
-        "decisions": report_data.decisions_title(run),
-        "verdict": report_data.verdict(run),
+        "decisions": report_words.decisions_title(run),
+        "verdict": report_words.verdict(run),
+        "rate_unit": units.firing_rate,
+        "number_changed": f"{len(changed)} of {len(settings)}",
     }
     parts = {
-        "headline": "".join(_card(*row) for row in report_data.headline(run, units=units)),
-        "notes": "".join(f'<p class="note">{html.escape(n)}</p>' for n in report_data.notes(run)),
+        "subtitle": "".join(f"<p>{html.escape(line)}</p>" for line in report_words.subtitle(run)),
+        "headline": "".join(_card(*row) for row in report_words.headline(run, units=units)),
+        "notes": "".join(f'<p class="note">{html.escape(n)}</p>' for n in report_words.notes(run)),
         "layer_rows": "".join(_layer_row(layer) for layer in data["layers"]),
-        "rate_unit": html.escape(units.firing_rate),
-        "changed": "".join(_rows(report_data.changed_settings(run))),
-        "settings": "".join(_rows(_flat(run.settings))),
-        "provenance": "".join(_rows(report_data.provenance(run).items())),
+        "layer_head": "".join(_layer_head(units.firing_rate)),
+        "changed": "".join(map(_setting_row, changed)),
+        "settings": "".join(map(_setting_row, settings)),
+        "provenance": "".join(_rows(report_words.provenance(run).items())),
+        "glossary": "".join(
+            f"<dt>{html.escape(word)}</dt><dd>{html.escape(meaning)}</dd>"
+            for word, meaning in report_words.GLOSSARY.items()
+        ),
     }
     return Template(asset("report.html")).substitute(
         {key: html.escape(value) for key, value in text.items()},
@@ -123,26 +129,75 @@ def asset(name: str) -> str:
     return (files("snn_plot") / "assets" / name).read_text(encoding="utf-8")
 
 
+EXPLAINED: Mapping[str, str] = {
+    "Analog accuracy": "analog network",
+    "Operations per sample": "operations",
+    "Mean firing rate": "rate",
+    "Same decision": "analog network",
+    "95 % interval": "Wilson interval",
+    "analog": "analog network",
+}
+"""Words of the headline to the terms of the glossary that explain them."""
+
+
+def _term(word: str, *, shown: str = "") -> str:
+    """Return a term of the glossary, which tells its meaning where one points at it."""
+    meaning = html.escape(report_words.GLOSSARY[word])
+    return f'<abbr title="{meaning}">{html.escape(shown or word)}</abbr>'
+
+
+def _explained(text: str) -> str:
+    """Return a text whose beginning is explained if it is a word of `EXPLAINED`."""
+    for word, term in EXPLAINED.items():
+        if text.startswith(word):
+            return _term(term, shown=word) + html.escape(text.removeprefix(word))
+    return html.escape(text)
+
+
 def _card(what: str, value: str, remark: str) -> str:
-    inner = f"<dt>{html.escape(what)}</dt><dd>{html.escape(value)}</dd><p>{html.escape(remark)}</p>"
+    inner = f"<dt>{_explained(what)}</dt><dd>{html.escape(value)}</dd><p>{_explained(remark)}</p>"
     return f'<div class="card">{inner}</div>'
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested settings with dotted names."""
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{name}.")
-        else:
-            yield name, value
+def _shown(value: Any) -> str:
+    """Return a value of a table as text."""
+    text = json.dumps(value) if isinstance(value, (list, dict, bool)) else value
+    return "–" if text is None or text == "" else str(text)
 
 
-def _rows(items: Any) -> Iterator[str]:
+def _breakable(name: str) -> str:
+    """Return a name that narrow columns break behind its dots and underlines."""
+    return html.escape(name).replace(".", ".<wbr>").replace("_", "_<wbr>")
+
+
+def _rows(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
     for key, value in items:
-        shown = json.dumps(value) if isinstance(value, (list, dict, bool)) else value
-        text = "–" if shown is None or shown == "" else str(shown)
-        yield f"<tr><th>{html.escape(str(key))}</th><td>{html.escape(text)}</td></tr>"
+        yield f"<tr><th>{_breakable(key)}</th><td>{html.escape(_shown(value))}</td></tr>"
+
+
+def _setting_row(setting: report_words.Setting) -> str:
+    """Return a row of a table; a changed value is marked, with what it is otherwise."""
+    name, value = _breakable(setting.name), html.escape(_shown(setting.value))
+    if not setting.is_changed:
+        return f"<tr><th>{name}</th><td>{value}</td></tr>"
+    default = _shown(setting.default)
+    said = "not set by default" if default == "–" else f"instead of {html.escape(default)}"
+    return f'<tr class="changed"><th>{name}</th><td>{value} <small>{said}</small></td></tr>'
+
+
+def _layer_head(rate_unit: str) -> Iterator[str]:
+    """Yield the cells above the table of layers."""
+    wide = ' class="wide"'
+    for attribute, cell in (
+        ("", "layer"),
+        ("", f"{_term('rate')} over {_term('activation')}"),
+        ("", f"{_term('correlation r')}, median"),
+        (wide, "quartiles of r"),
+        (wide, _term("saturated")),
+        ("", f"mean rate ({html.escape(rate_unit)})"),
+        (wide, "neurons"),
+    ):
+        yield f"<th{attribute}>{cell}</th>"
 
 
 def _layer_row(layer: Mapping[str, Any]) -> str:
@@ -154,11 +209,12 @@ def _layer_row(layer: Mapping[str, Any]) -> str:
         (wide, f"{r[0]:.4f} to {r[2]:.4f}" if r else "–"),
         (wide, f"{saturated:.2%}" if saturated is not None else "–"),
         ("", f"{layer['mean_rate']:.4f}" if "mean_rate" in layer else "–"),
-        (wide, f"{layer['neurons']:,}".replace(",", "\u202f")),
+        (wide, report_words.thin(layer["neurons"])),
     ]
     numbers = "".join(f"<td{attribute}>{cell}</td>" for attribute, cell in cells)
-    name = html.escape(str(layer["name"]))
-    return f'<tr data-layer="{name}"><th scope="row">{name}</th>{numbers}</tr>'
+    name = str(layer["name"])
+    shown = f'<th scope="row">{_breakable(name)}</th>'
+    return f'<tr data-layer="{html.escape(name)}">{shown}{numbers}</tr>'
 
 
 def _small_multiple(layer: Mapping[str, Any], *, size: int = 56, dots: int = 150) -> str:
@@ -168,10 +224,11 @@ def _small_multiple(layer: Mapping[str, Any], *, size: int = 56, dots: int = 150
         return "–"
     step = -(-len(rates) // dots)
     pairs = list(zip(wanted[::step], rates[::step], strict=True))
-    largest = max(*(max(pair) for pair in pairs), 1e-9)
-    scale = (size - 4) / largest
+    values = [value for pair in pairs for value in pair]
+    low = min(*values, 0)
+    scale = (size - 4) / max(max(values) - low, 1e-9)
     path = "".join(
-        f"M{2 + max(a, 0) * scale:.1f},{size - 2 - max(r, 0) * scale:.1f}h0" for a, r in pairs
+        f"M{2 + (a - low) * scale:.1f},{size - 2 - (r - low) * scale:.1f}h0" for a, r in pairs
     )
     name = html.escape(str(layer["name"]))
     return (

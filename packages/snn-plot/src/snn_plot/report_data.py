@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
-from snn_core.settings import Settings
-from snn_core.simulation.statistics import wilson_interval
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion
 from snn_plot.activity import arrange
-from snn_plot.graphs import CLASSES, advice, is_of_classes, probe_files
+from snn_plot.correlation import pearson_b
+from snn_plot.graphs import is_of_classes
 from snn_plot.measures import measure_of
 from snn_plot.operations import cumulative_operations
-from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import LayerView, RunView
 from snn_plot.style import evenly
 from snn_plot.units import Units
@@ -35,23 +31,19 @@ MOST_CELLS = 120_000
 MOST_STEPS = 2000
 """Points of a curve over time."""
 
-CLOSE = 0.01
-"""How close to the analog network's accuracy counts as reached."""
-
 
 def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
     """Return everything the page's script draws from."""
     result = run.result
     cells = max(400, MOST_CELLS // max(2 * len(run.layers), 1))
-    spikes = max(1000, MOST_SPIKES // max(len(run.layers), 1))
     steps = evenly(result.timesteps, MOST_STEPS)
     return {
-        "time": {"label": units.time_label, "rate": units.rate,
+        "time": {"label": units.time_label,
                  "level": float(units.rates(np.array([1 / result.timesteps]))[0]),
                  "t": round_values(units.times(result.timesteps)[steps])},
         "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
         "operations": _operations(result, steps),
-        "layers": [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers],
+        "layers": _layers(run, units, steps, cells=cells),
         "confusion": _confusion(result) if is_of_classes(result) else None,
         "outputs": _outputs(result) if result.task == "regression" else None,
         "input": None if run.input_l is None else _input(run.input_l, cells),
@@ -61,155 +53,6 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
 def _input(values_l: Array, cells: int) -> dict[str, Any]:
     """Return the input as a picture, with the range of its values."""
     return {**_picture(values_l, cells), "range": [float(values_l.min()), float(values_l.max())]}
-
-
-def verdict(run: RunView) -> str:
-    """Say in a sentence what was run, what it reached, and what to look at."""
-    result = run.result
-    done = f"{result.samples} samples in {result.timesteps} steps"
-    if result.task == "regression":
-        return f"{done}: outputs differ by {result.difference:.3g} (rms) from the analog network's."
-    if not result.has_labels:
-        return f"{done}: {result.agreement:.1%} are decided as the analog network decides them."
-    reached = f"{done}: {result.accuracy:.1%} right, the analog network {result.ann_accuracy:.1%}"
-    if result.ann_accuracy < TRAINED:
-        return (
-            f"{reached}. The analog network itself is often wrong: check the scale and the order "
-            f"of the data."
-        )
-    if result.accuracy >= result.ann_accuracy - CLOSE:
-        step = find_close_step(result)
-        early = f", from step {step} on" if step else ""
-        return f"{reached}: as good as the analog network{early}."
-    half = result.accuracy_t[(result.timesteps - 1) // 2]
-    rising = result.accuracy - half > RISING
-    saturated = [layer.name for layer in run.layers if (layer.saturated or 0) > SATURATED]
-    if rising:
-        return f"{reached}, and still rising: more steps would help."
-    if saturated:
-        return f"{reached}. Look at {', '.join(saturated)}: many neurons are saturated there."
-    return f"{reached}. Look at the layers below: where do rates leave the line?"
-
-
-TRAINED = 0.5
-"""Accuracy below which an analog network is hardly trained, or not on these data."""
-
-RISING = 0.01
-"""Growth of the accuracy in the second half of the steps that says that more would help."""
-
-SATURATED = 0.02
-"""Share of saturated neurons that is worth a look."""
-
-
-def changed_settings(run: RunView) -> list[tuple[str, Any]]:
-    """Return the settings that differ from the defaults, by dotted names."""
-    defaults = Settings().to_tree()
-    return [
-        (f"{section}.{key}", value)
-        for section, items in run.settings.items()
-        if isinstance(items, Mapping)
-        for key, value in items.items()
-        if section not in defaults or defaults[section].get(key) != value
-    ]
-
-
-def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
-    """Return the figures at the top of the page: what, value, remark."""
-    result = run.result
-    spiking = result.synaptic_operations_per_sample + result.neuron_operations_per_sample
-    analog = float(result.ann_operations_per_sample)
-    rows = [
-        *_scores(result, units),
-        ("Operations per sample", format_operations(spiking),
-         f"analog: {format_operations(analog)} ({spiking / max(analog, 1):.2f} times as many)"),
-        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}",
-         f"{units.firing_rate} and neuron"),
-    ]  # fmt: skip
-    energy = energy_per_sample_j(run)
-    if energy is not None:
-        rows.append(("Energy per sample", engineering(energy, "J"), "measured on hardware"))
-    return rows
-
-
-def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
-    """Return how right the run is, as its task has it."""
-    if result.task == "regression":
-        apart = ("Difference", f"{result.difference:.4g}", "from the analog network, rms")
-        if not result.has_labels:
-            return [apart]
-        return [
-            ("Mean squared error", f"{result.mse:.4g}", f"analog: {result.ann_mse:.4g}"),
-            ("R²", f"{result.r2:.4f}", f"analog: {result.ann_r2:.4f}"),
-            apart,
-        ]
-    agreement = ("Same decision", f"{result.agreement:.2%}", "as the analog network")
-    if not result.has_labels:
-        return [agreement]
-    close = (
-        f"Within {CLOSE:.0%} of analog",
-        _describe_close_step(result, units),
-        "first time that it stays so",
-    )
-    if result.task == "multilabel":
-        exact = f"analog: {result.ann_exact_match:.2%}"
-        return [
-            ("Labels right", f"{result.accuracy:.2%}", f"analog: {result.ann_accuracy:.2%}"),
-            ("All labels right", f"{result.exact_match:.2%}", exact),
-            agreement,
-            close,
-        ]
-    return [
-        ("Spiking accuracy", f"{result.accuracy:.2%}", _interval(result.accuracy, result.samples)),
-        (
-            "Analog accuracy",
-            f"{result.ann_accuracy:.2%}",
-            f"same decision for {result.agreement:.2%}",
-        ),
-        close,
-    ]
-
-
-def _interval(share: float, samples: int) -> str:
-    low, high = wilson_interval(share, samples)
-    return f"95 % interval {float(low):.2%} to {float(high):.2%}, {samples} samples"
-
-
-def find_close_step(result: RunResult, *, close: float = CLOSE) -> int | None:
-    """Find the step from which on the accuracy is close to the analog one.
-
-    ``None`` if it is not close after the last step.
-    """
-    # Shares of samples: a little more than rounding errors, far less than one sample.
-    near = result.accuracy_t >= result.ann_accuracy - close - 1e-9
-    if not near[-1]:
-        return None
-    far = np.flatnonzero(~near)
-    return 1 if not len(far) else int(far[-1]) + 2
-
-
-def _describe_close_step(result: RunResult, units: Units) -> str:
-    step = find_close_step(result)
-    if step is None:
-        return "not reached"
-    return f"{step * units.step:g} {units.time}"
-
-
-def energy_per_sample_j(run: RunView) -> float | None:
-    """Return the measured energy of a sample in joules, if the run's folder has a probe of it."""
-    for probe in map(read_probe, probe_files(run)):
-        kinds = {unit(name)[0] for name in probe.values}
-        # Power over steps of unknown length is no energy.
-        if "energy" in kinds or ("power" in kinds and probe.intervals_s is not None):
-            return total_energy_j(probe) / run.result.samples
-    return None
-
-
-def engineering(value: float, unit: str) -> str:
-    """Return a quantity with a prefix, for example ``3.20 µJ``."""
-    for size, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}"
 
 
 def round_values(values: Array, digits: int = 4) -> list[Any]:
@@ -284,10 +127,28 @@ def _confusion(result: RunResult) -> dict[str, Any]:
     }
 
 
+def _layers(run: RunView, units: Units, steps: Array, *, cells: int) -> list[dict[str, Any]]:
+    """Return all layers; an output that does not spike has its values instead of rates."""
+    spikes = max(1000, MOST_SPIKES // max(len(run.layers), 1))
+    found = [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers]
+    if run.settings["conversion"].get("readout") == "membrane":
+        found[-1] |= _values(run)
+    return found
+
+
 def _layer(
     layer: LayerView, units: Units, steps: Array, *, cells: int, spikes: int
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": layer.name, "neurons": layer.neurons}
+    found: dict[str, Any] = {
+        "name": layer.name,
+        "neurons": layer.neurons,
+        "has_rates": True,
+        "labels": {
+            "activations": units.named("activation"),
+            "rates": units.named("rate"),
+            "both": units.rate if units.has_rates else "value",
+        },
+    }
     if layer.spikes_b_t is not None:
         mean_t = layer.spikes_b_t.mean(axis=0).cumsum()
         found["spikes_t"] = round_values(mean_t[steps], 2)
@@ -308,6 +169,26 @@ def _layer(
             found[key] = _picture(units.rates(picture), cells)
     if layer.spiketrains_l_t is not None:
         found["raster"] = _raster(layer.spiketrains_l_t, spikes)
+    return found
+
+
+def _values(run: RunView) -> dict[str, Any]:
+    """Return outputs in place of rates, and those of the analog network in place of activations.
+
+    They are in the unit of the trained network, whatever that is: probabilities, for example.
+    """
+    result = run.result
+    pairs = {"rates": result.output_b_o, "activations": result.ann_output_b_o}
+    labels = {"activations": "output of the analog network", "rates": "output", "both": "output"}
+    found: dict[str, Any] = {"labels": labels, "has_rates": False}
+    if not result.output_b_o.size:
+        return {**found, **dict.fromkeys(("rates", "activations", "activation_picture"))}
+    for name, values_b_o in pairs.items():
+        found[name] = round_values(values_b_o.reshape(-1)[evenly(values_b_o.size, MOST_DOTS)])
+        found[f"{name[:-1]}_picture"] = _picture(values_b_o[run.sample], MOST_DOTS)
+    r_b = pearson_b(*pairs.values(), keep_silent=True)
+    if not np.isnan(r_b).all():
+        found["r"] = round_values(np.nanpercentile(r_b, (25, 50, 75)), 5)
     return found
 
 
@@ -344,52 +225,3 @@ def _picture(activity_l: Array, cells: int) -> dict[str, Any]:
         return {"z": round_values(picture, 3), "remark": remark}
     picture, remark = arrange(array)
     return {"z": round_values(picture[:, : max(1, cells // len(picture))], 3), "remark": remark}
-
-
-def describe_sample(run: RunView) -> str:
-    """Return which sample is looked at closely, and what is known of it."""
-    result, index = run.result, run.sample
-    text = f"sample {result.sample_ids_b[index]}"
-    if not result.has_labels or result.task not in CLASSES:
-        return text
-    return f"{text}, class {result.class_name(int(result.labels_b[index]))}"
-
-
-def decisions_title(run: RunView) -> str:
-    """Return the title of the section that shows what was decided."""
-    return "Outputs" if run.result.task == "regression" else "Confusion matrix"
-
-
-def notes(run: RunView) -> list[str]:
-    """Return remarks on what the page cannot show, and why."""
-    wanted = ("spiketrains", "activations", "input")
-    missing = [name for name in wanted if name not in run.recorded]
-    said = [f"Not recorded: {', '.join(missing)}; {advice(missing)}."] if missing else []
-    if not run.result.has_labels:
-        said.append("The data have no labels: outputs are compared with the analog network's.")
-    if run.result.interrupted:
-        said.append(
-            f"The run was stopped: {run.result.samples} of "
-            f"{run.result.metadata['identity']['samples']} samples."
-        )
-    return said
-
-
-def provenance(run: RunView) -> dict[str, Any]:
-    """Return the origin of the numbers, as rows of a table."""
-    metadata = run.result.metadata
-    identity = metadata["identity"]
-    versions: Mapping[str, Any] = metadata.get("versions", {})
-    return {
-        "simulator": f"{identity['simulator']} ({identity.get('simulator_version', 'unknown')})",
-        "data": metadata.get("data", ""),
-        "classes": ", ".join(f"{i} {name}" for i, name in enumerate(run.result.classes)),
-        "SHA-256 of the network": identity.get("network_sha256", ""),
-        "SHA-256 of the data": identity.get("data_sha256", ""),
-        "synapses": metadata.get("num_synapses", ""),
-        "hardware": metadata.get("hardware") or "none: simulated",
-        "simulation time": f"{run.result.simulate_s:.2f} s "
-        f"({run.result.us_per_sample_step:.1f} µs per sample and step)",
-        **{f"version of {name}": value for name, value in versions.items()},
-        "folder": run.name if run.path else "",
-    }

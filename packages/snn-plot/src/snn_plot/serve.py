@@ -23,6 +23,7 @@ from snn_core.running.result import RunFolder
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view
 from snn_plot.report import asset, report_html
+from snn_plot.report_words import model_name
 
 HOST = "127.0.0.1"
 DEEPEST = 6
@@ -68,8 +69,13 @@ def find_runs(root: Path) -> list[Listed]:
 def _list_run(name: str, folder: Path) -> Listed:
     try:
         stored = RunFolder(folder)
-        identity = stored.metadata()["identity"]
-        figures = {"simulator": identity["simulator"], "samples": identity["samples"]}
+        description = stored.metadata()
+        identity = description["identity"]
+        figures = {
+            "model": model_name(description),
+            "simulator": identity["simulator"],
+            "samples": identity["samples"],
+        }
         return Listed(name=name, path=folder, figures=figures | stored.summary())
     except SNNError as error:
         return Listed(name=name, path=folder, figures={}, problem=str(error))
@@ -77,14 +83,14 @@ def _list_run(name: str, folder: Path) -> Listed:
 
 def index_html(root: Path, runs: list[Listed]) -> str:
     """Return the page that lists runs."""
-    columns = ("timesteps", "samples", "simulator", "spike_code")
-    titles = ("run", "accuracy", "analog", "steps", "samples", "simulator", "spike code")
+    columns = ("model", "timesteps", "samples", "simulator", "spike_code")
+    titles = ("run", "accuracy", "analog", "network", "steps", "samples", "simulator", "spike code")
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = []
     for run in runs:
         name = html.escape(run.name)
         if run.problem:
-            rows.append(f"<tr><th>{name}</th><td colspan=6>{html.escape(run.problem)}</td></tr>")
+            rows.append(f"<tr><th>{name}</th><td colspan=7>{html.escape(run.problem)}</td></tr>")
             continue
         # Outputs that are numbers have an error, and data without labels an agreement.
         scores = next((pair for pair in SCORES if pair[0] in run.figures), SCORES[0])
@@ -97,13 +103,20 @@ def index_html(root: Path, runs: list[Listed]) -> str:
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     if not runs:
         body = "<p>No run was found here: none was finished with <code>snn run -o</code>.</p>"
+    return _page(
+        f"Runs in {html.escape(root.resolve().name or '/')}",
+        f'<div class="scroll">{body}</div><p class="remark">{html.escape(str(root.resolve()))}</p>',
+    )
+
+
+def _page(title: str, body: str) -> str:
+    """Return a page in the style of reports."""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="icon" href="data:,"><title>Runs in {html.escape(root.name)}</title>'
-        f"<style>{asset('report.css')}</style></head><body><header>"
-        f"<h1>Runs in {html.escape(str(root))}</h1></header>"
-        f'<main><div class="scroll">{body}</div></main></body></html>'
+        f'<link rel="icon" href="data:,"><title>{title}</title>'
+        f"<style>{asset('report.css')}</style></head><body><header><h1>{title}</h1></header>"
+        f"<main>{body}</main></body></html>"
     )
 
 
@@ -126,7 +139,7 @@ def _score(figures: Mapping[str, Any], key: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
+    if value in (None, ""):
         return "–"
     return f"{value:.2%}" if isinstance(value, float) else html.escape(str(value))
 
@@ -207,13 +220,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return HTTPStatus.OK, index_html(self.server.root, runs)
             chosen = [run for run in runs if path == f"/run/{run.name}"]
             if not chosen:
-                return HTTPStatus.NOT_FOUND, f"There is no such run. {_BACK}"
+                return HTTPStatus.NOT_FOUND, _page("There is no such run", _BACK)
             return HTTPStatus.OK, self.server.report(chosen[0])
         except SNNError as error:
             said = str(error)
         except Exception as error:  # noqa: BLE001 - a page is all that a browser shows
             said = f"This page cannot be made ({type(error).__name__}: {error})."
-        return HTTPStatus.INTERNAL_SERVER_ERROR, f"{html.escape(said)} {_BACK}"
+        page = _page("This run cannot be shown", f"<p>{html.escape(said)}</p>{_BACK}")
+        return HTTPStatus.INTERNAL_SERVER_ERROR, page
 
     def _send(self, status: HTTPStatus, page: str) -> None:
         body = page.encode(errors="backslashreplace")

@@ -94,22 +94,26 @@
   function scatter(layer) {
     const both = [layer.rates, layer.activations];
     if (!both.every(Boolean)) return clear("chart-correlation", "chart-histogram");
-    const top = 1.05 * Math.max(...both.flat(), 1e-6);
+    const names = layer.labels;
+    const top = 1.05 * Math.max(...both.flat(), 1e-6), low = Math.min(...both.flat(), 0);
     draw("chart-correlation", [
       { x: layer.activations, y: layer.rates, mode: "markers", name: `${layer.rates.length} neurons`,
         marker: { color: SPIKING, size: 4, opacity: 0.5 },
-        hovertemplate: "activation %{x}, rate %{y}<extra></extra>" },
-      { x: [0, top], y: [0, top], mode: "lines", name: "equal", hoverinfo: "skip",
+        hovertemplate: `${names.activations}: %{x}<br>${names.rates}: %{y}<extra></extra>` },
+      { x: [low, top], y: [low, top], mode: "lines", name: "equal", hoverinfo: "skip",
         line: { color: GREY, dash: "dash", width: 1 } },
-    ], { xaxis: { title: { text: `activation (${data.time.rate})` }, rangemode: "tozero" },
-         yaxis: { title: { text: `rate (${data.time.rate})` }, rangemode: "tozero" } });
+    ], { xaxis: { title: { text: names.activations }, rangemode: "tozero" },
+         yaxis: { title: { text: names.rates }, rangemode: "tozero" } });
     // A rate is a multiple of one spike in the whole run: bins lie around some of these multiples.
-    const size = data.time.level * Math.max(1, Math.ceil(top / data.time.level / 40));
-    const bins = { start: -size / 2, end: top + size, size };
+    // Outputs that are read by potentials have no such level.
+    const level = layer.has_rates ? data.time.level : (top - low) / 40;
+    const size = level * Math.max(1, Math.ceil((top - low) / level / 40));
+    const bins = { start: size * Math.floor(low / size) - size / 2, end: top + size, size };
     const bars = (x, name, color) => ({ x, name, type: "histogram", histnorm: "percent", xbins: bins,
                                         marker: { color }, opacity: 0.55 });
-    draw("chart-histogram", [bars(layer.activations, "activation", ANALOG), bars(layer.rates, "rate", SPIKING)],
-      { barmode: "overlay", xaxis: { title: { text: data.time.rate } },
+    const short = (name) => name.replace(/ \(.*/, "");
+    draw("chart-histogram", [bars(layer.activations, short(names.activations), ANALOG), bars(layer.rates, short(names.rates), SPIKING)],
+      { barmode: "overlay", xaxis: { title: { text: names.both } },
         yaxis: { title: { text: "share of neurons (%)" }, type: "log" } });
   }
 
@@ -128,8 +132,8 @@
     const images = [layer.activation_picture, layer.rate_picture];
     const values = images.filter(Boolean).flatMap((image) => image.z.flat()).filter((v) => v !== null);
     const scale = [values.reduce((a, b) => Math.min(a, b), 0), values.reduce((a, b) => Math.max(a, b), 1e-6)];
-    picture("chart-activation", images[0], `activation (${data.time.rate})`, scale);
-    picture("chart-rate", images[1], `rate (${data.time.rate})`, scale);
+    picture("chart-activation", images[0], layer.labels.activations, scale);
+    picture("chart-rate", images[1], layer.labels.rates, scale);
   }
 
   function raster(layer) {

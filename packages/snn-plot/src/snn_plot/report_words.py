@@ -1,0 +1,341 @@
+"""What the report says in words: its title, verdict, headline, settings, origin and glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from snn_core.operations import format_operations
+from snn_core.running.result import RunResult
+from snn_core.settings import Settings
+from snn_core.simulation.statistics import wilson_interval
+from snn_plot.graphs import CLASSES, advice, probe_files
+from snn_plot.probes import read_probe, total_energy_j, unit
+from snn_plot.recorded import RunView
+from snn_plot.units import Units
+
+CLOSE = 0.01
+"""How close to the analog network's accuracy counts as reached."""
+
+TRAINED = 0.5
+"""Accuracy below which an analog network is hardly trained, or not on these data."""
+
+RISING = 0.01
+"""Growth of the accuracy in the second half of the steps that says that more would help."""
+
+SATURATED = 0.02
+"""Share of saturated neurons that is worth a look."""
+
+GLOSSARY: Mapping[str, str] = {
+    "activation": "What a neuron of the analog network computes, in the unit of the rates that "
+    "should stand for it.",
+    "analog network": "The trained network as it was, computed with numbers instead of spikes.",
+    "artifact": "The file model.snn: a converted network with the settings of its conversion.",
+    "correlation r": "Pearson's correlation of rates and activations within one sample; 1 is "
+    "perfect. In hidden layers, neurons that are silent in both networks are left out, and so are "
+    "saturated ones.",
+    "operations": "Of the spiking network: one for each synapse that a spike goes through, and one "
+    "in each step for each neuron with a bias. Of the analog network: two for each synapse, to "
+    "multiply and to add.",
+    "potential": "What a neuron has added up and not yet answered with a spike.",
+    "rate": "Spikes per step or per ms; what stands for an activation in the code "
+    "temporal_mean_rate.",
+    "read-out": "How the answer is found at the output: by counting its spikes (counts), or by its "
+    "potentials (membrane).",
+    "relay": "A layer without neurons: its weighted sums pass straight on within the same step.",
+    "saturated": "Of a neuron: its activation is above what its largest possible rate stands for, "
+    "so that it is cut off.",
+    "scale": "The activation that one spike per ms stands for, of a layer or of a channel.",
+    "spike code": "How spikes stand for numbers: by their rate, their time or as binary digits.",
+    "step": "The unit of simulated time. A neuron spikes at most once in a step.",
+    "threshold": "The potential at which a neuron spikes.",
+    "Wilson interval": "The range in which the true share lies with 95 % probability, given the "
+    "share of so many samples.",
+}
+"""Terms of the page, and what they mean."""
+
+
+def model_name(description: Mapping[str, Any]) -> str:
+    """Return what a run's network is called: its artifact, or what it was read from, or nothing.
+
+    Parameters
+    ----------
+    description
+        Of the run, as in ``run.json``.
+    """
+    model = description.get("model", {})
+    name, origin = model.get("name", ""), model.get("origin", "")
+    return PurePath(name).name or origin.partition(": ")[0]
+
+
+def title(run: RunView) -> str:
+    """Return the title of the page: the folder of the run, and what was run on what."""
+    what = model_name(run.result.metadata) or f"{run.result.samples} samples"
+    return f"{run.name}: {what} on {run.result.metadata['identity']['simulator']}"
+
+
+def subtitle(run: RunView) -> list[str]:
+    """Return what the network is, and how it was simulated."""
+    result = run.result
+    model, neurons = result.metadata.get("model", {}), result.metadata["num_neurons"][1:]
+    parameters = model.get("parameters")
+    network = [
+        model.get("origin", ""),
+        f"{len(neurons)} layers with neurons",
+        f"{thin(sum(neurons))} neurons",
+        "" if parameters is None else f"{thin(parameters)} parameters",
+    ]
+    how = [
+        f"{result.samples} samples",
+        str(run.settings["conversion"]["spike_code"]),
+        f"{result.timesteps} steps of {run.dt_ms:g} ms",
+    ]
+    return [", ".join(filter(None, network)), ", ".join(how)]
+
+
+def thin(number: int) -> str:
+    """Return a number with thin spaces between its thousands."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def verdict(run: RunView) -> str:
+    """Say in a sentence what was run, what it reached, and what to look at."""
+    result, subject = run.result, model_name(run.result.metadata) or "The network"
+    done = f"{result.samples} samples in {result.timesteps} steps"
+    if result.task == "regression":
+        return (
+            f"{subject} has outputs that differ by {result.difference:.3g} (rms) from those of the "
+            f"analog network, on {done}."
+        )
+    if not result.has_labels:
+        return f"{subject} decides as the analog network for {result.agreement:.1%} of {done}."
+    of = "the labels of " if result.task == "multilabel" else ""
+    return (
+        f"{subject} is right for {result.accuracy:.1%} of {of}{done}, the analog network for "
+        f"{result.ann_accuracy:.1%}{_advise(run)}"
+    )
+
+
+def _advise(run: RunView) -> str:
+    """Return what to look at, as the end of a sentence."""
+    result = run.result
+    if result.ann_accuracy < TRAINED:
+        return (
+            "; as the analog network itself is often wrong, check the scale and the order of the "
+            "data."
+        )
+    half = result.accuracy_t[(result.timesteps - 1) // 2]
+    saturated = [layer.name for layer in run.layers if (layer.saturated or 0) > SATURATED]
+    step = find_close_step(result)
+    if step is not None:
+        fewer = ", so that fewer would do" if 2 * step <= result.timesteps else ""
+        return f": as good from step {step} on{fewer}."
+    if result.accuracy - half > RISING:
+        return "; it is still rising, so that more steps would help."
+    if saturated:
+        return f"; look at {', '.join(saturated)}, where many neurons are saturated."
+    return "; look at the layers below: where do rates leave the line?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A setting of a run.
+
+    Parameters
+    ----------
+    name
+        With its section: ``simulation.seed``.
+    value, default
+        As plain values; options of simulators have no known default.
+    is_changed
+        Whether it differs from the default.
+    """
+
+    name: str
+    value: Any
+    default: Any
+    is_changed: bool
+
+
+def list_settings(run: RunView) -> list[Setting]:
+    """Return all settings of a run; those of simulators are named after their section."""
+    tree = dict(run.settings)
+    options = tree.pop("options", {})
+    defaults = dict(_leaves(Settings().to_tree()))
+    return [
+        Setting(
+            name=name,
+            value=value,
+            default=defaults.get(name),
+            is_changed=name not in defaults or defaults[name] != value,
+        )
+        for name, value in _leaves({**tree, **options})
+    ]
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested settings with dotted names."""
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
+    """Return the figures at the top of the page: what, value, remark."""
+    result = run.result
+    spiking = result.synaptic_operations_per_sample + result.neuron_operations_per_sample
+    analog = float(result.ann_operations_per_sample)
+    rows = [
+        *_scores(result, units),
+        ("Operations per sample", format_operations(spiking),
+         f"analog: {format_operations(analog)} ({spiking / max(analog, 1):.2f} times as many)"),
+        ("Mean firing rate", f"{result.mean_rate / units.step:.4f}",
+         f"{units.firing_rate} and neuron"),
+    ]  # fmt: skip
+    energy = energy_per_sample_j(run)
+    if energy is not None:
+        rows.append(("Energy per sample", engineering(energy, "J"), "measured on hardware"))
+    return rows
+
+
+def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
+    """Return how right the run is, as its task has it."""
+    if result.task == "regression":
+        apart = ("Difference", f"{result.difference:.4g}", "from the analog network, rms")
+        if not result.has_labels:
+            return [apart]
+        return [
+            ("Mean squared error", f"{result.mse:.4g}", f"analog: {result.ann_mse:.4g}"),
+            ("R²", f"{result.r2:.4f}", f"analog: {result.ann_r2:.4f}"),
+            apart,
+        ]
+    agreement = ("Same decision", f"{result.agreement:.2%}", "as the analog network")
+    if not result.has_labels:
+        return [agreement]
+    close = (
+        f"Within {CLOSE:.0%} of analog",
+        _describe_close_step(result, units),
+        "first time that it stays so",
+    )
+    if result.task == "multilabel":
+        exact = f"analog: {result.ann_exact_match:.2%}"
+        return [
+            ("Labels right", f"{result.accuracy:.2%}", f"analog: {result.ann_accuracy:.2%}"),
+            ("All labels right", f"{result.exact_match:.2%}", exact),
+            agreement,
+            close,
+        ]
+    return [
+        ("Spiking accuracy", f"{result.accuracy:.2%}", _interval(result.accuracy, result.samples)),
+        (
+            "Analog accuracy",
+            f"{result.ann_accuracy:.2%}",
+            f"same decision for {result.agreement:.2%}",
+        ),
+        close,
+    ]
+
+
+def _interval(share: float, samples: int) -> str:
+    low, high = wilson_interval(share, samples)
+    return f"95 % interval {float(low):.2%} to {float(high):.2%}, {samples} samples"
+
+
+def find_close_step(result: RunResult, *, close: float = CLOSE) -> int | None:
+    """Find the step from which on the accuracy is close to the analog one.
+
+    ``None`` if it is not close after the last step.
+    """
+    # Shares of samples: a little more than rounding errors, far less than one sample.
+    near = result.accuracy_t >= result.ann_accuracy - close - 1e-9
+    if not near[-1]:
+        return None
+    far = np.flatnonzero(~near)
+    return 1 if not len(far) else int(far[-1]) + 2
+
+
+def _describe_close_step(result: RunResult, units: Units) -> str:
+    step = find_close_step(result)
+    if step is None:
+        return "not reached"
+    return f"{step * units.step:g} {units.time}"
+
+
+def energy_per_sample_j(run: RunView) -> float | None:
+    """Return the measured energy of a sample in joules, if the run's folder has a probe of it."""
+    for probe in map(read_probe, probe_files(run)):
+        kinds = {unit(name)[0] for name in probe.values}
+        # Power over steps of unknown length is no energy.
+        if "energy" in kinds or ("power" in kinds and probe.intervals_s is not None):
+            return total_energy_j(probe) / run.result.samples
+    return None
+
+
+def engineering(value: float, unit: str) -> str:
+    """Return a quantity with a prefix, for example ``3.20 µJ``."""
+    for size, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def describe_sample(run: RunView) -> str:
+    """Return which sample is looked at closely, and what is known of it."""
+    result, index = run.result, run.sample
+    text = f"sample {result.sample_ids_b[index]}"
+    if not result.has_labels or result.task not in CLASSES:
+        return text
+    return f"{text}, class {result.class_name(int(result.labels_b[index]))}"
+
+
+def decisions_title(run: RunView) -> str:
+    """Return the title of the section that shows what was decided."""
+    return "Outputs" if run.result.task == "regression" else "Confusion matrix"
+
+
+def notes(run: RunView) -> list[str]:
+    """Return remarks on what the page cannot show, and why."""
+    wanted = ("spiketrains", "activations", "input")
+    missing = [name for name in wanted if name not in run.recorded]
+    said = [f"Not recorded: {', '.join(missing)}; {advice(missing)}."] if missing else []
+    if not run.result.has_labels:
+        said.append("The data have no labels: outputs are compared with the analog network's.")
+    if run.result.interrupted:
+        said.append(
+            f"The run was stopped: {run.result.samples} of "
+            f"{run.result.metadata['identity']['samples']} samples."
+        )
+    return said
+
+
+def provenance(run: RunView) -> dict[str, Any]:
+    """Return the origin of the numbers, as rows of a table."""
+    metadata = run.result.metadata
+    identity = metadata["identity"]
+    versions: Mapping[str, Any] = metadata.get("versions", {})
+    model: Mapping[str, Any] = metadata.get("model", {})
+    details: Mapping[str, Any] = metadata.get("details", {})
+    return {
+        "network": model.get("name", ""),
+        "read from": model.get("origin", ""),
+        "simulator": f"{identity['simulator']} ({identity.get('simulator_version', 'unknown')})",
+        **{f"{identity['simulator']}: {name}": value for name, value in details.items()},
+        "data": metadata.get("data", ""),
+        "input": metadata.get("input", ""),
+        "classes": ", ".join(f"{i} {name}" for i, name in enumerate(run.result.classes)),
+        "SHA-256 of the network": identity.get("network_sha256", ""),
+        "SHA-256 of the data": identity.get("data_sha256", ""),
+        "synapses": metadata.get("num_synapses", ""),
+        "hardware": metadata.get("hardware") or "none: simulated",
+        "simulation time": f"{run.result.simulate_s:.2f} s "
+        f"({run.result.us_per_sample_step:.1f} µs per sample and step)",
+        **{f"version of {name}": value for name, value in versions.items()},
+        "folder": run.name if run.path else "",
+    }
