@@ -25,24 +25,31 @@ def test_phases_are_shown_as_they_change() -> None:
 def test_a_phase_does_not_count_those_inside_it() -> None:
     now = 0.0
     found = Watch(clock=lambda: now)
+    now = 0.5
     found.enter("reading")
-    now = 3.0
+    now = 3.5
     found.enter("unpacking")
-    now = 4.0
+    now = 4.5
     found.leave()
-    now = 6.0
+    now = 6.5
     found.leave()
-    now = 100.0
+    now = 10.5
     found.enter("writing")
-    now = 102.0
+    now = 12.5
     found.leave()
-    assert found.seconds == {"reading": 5.0, "unpacking": 1.0, "writing": 2.0}
-    assert str(found) == "8 s: reading 5 s, unpacking 1 s, writing 2 s"
+    now = 13.0
+    found.stop()
+    assert found.seconds == {"the rest": 5.0, "reading": 5.0, "unpacking": 1.0, "writing": 2.0}
+    assert str(found) == "13 s: reading 5 s, unpacking 1 s, writing 2 s, the rest 5 s"
+    assert (
+        found.in_full() == "13.0 s: reading 5.0 s, unpacking 1.0 s, writing 2.0 s, the rest 5.0 s"
+    )
 
 
 def test_short_phases_are_not_worth_a_word() -> None:
     found = Watch(seconds={"reading": 5.0, "applying lossy passes": 0.25, "writing": 0.75})
     assert str(found) == "6 s: reading 5 s, writing 1 s"
+    assert found.in_full() == "6.0 s: reading 5.0 s, applying lossy passes 0.2 s, writing 0.8 s"
     assert str(Watch(seconds={"reading": 0.25})) == "0 s"
 
 
@@ -55,7 +62,7 @@ def test_phases_end_with_their_errors() -> None:
             pass
         with phase("writing"):
             pass
-    assert list(found.seconds) == ["reading", "writing"]
+    assert list(found.seconds) == ["the rest", "reading", "writing"]
 
 
 def test_nobody_has_to_listen() -> None:

@@ -58,7 +58,7 @@ def test_constant_currents_and_biases_that_add_up_to_the_threshold_reach_it(mode
 
 
 @pytest.mark.parametrize("tau_syn", [0.5, 1.0, 3.0])
-def test_a_tail_delays_spikes_but_brings_no_more_of_them(tau_syn):
+def test_a_tail_delays_spikes_but_brings_no_more_of_them(tau_syn, caplog):
     settings = settings_of(steps=128)
     snn, expected, found = outputs_of(settings, neuron_model="IF_curr_exp", tau_syn=tau_syn)
     pairs = zip(expected.spikecounts_n_b_l.values(), found.spikecounts_n_b_l.values(), strict=True)
@@ -69,6 +69,7 @@ def test_a_tail_delays_spikes_but_brings_no_more_of_them(tau_syn):
         assert (late <= depth * (tau_syn + 1)).all()
     tail = f"{math.exp(-1 / tau_syn):.1%}"
     assert snn.details["synapses"].startswith(f"{tail} of a spike's charge comes after its tick")
+    assert not caplog.records  # details are shown already
 
 
 def test_short_synapses_and_others_have_no_tail_to_tell_of():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from typing import Any, ClassVar
 
 from snn_brian2 import equations
@@ -22,8 +21,6 @@ from snn_core.simulation.signal import InputSignal
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.memory import Footprint
 from snn_core.simulation.synapses.tabled import SynapseTableSNN
-
-logger = logging.getLogger(__name__)
 
 
 class SNN(OriginalNames, SynapseTableSNN):
@@ -147,7 +144,6 @@ class SNN(OriginalNames, SynapseTableSNN):
             steps=self.settings.num_steps,
             samples=samples,
         )
-        logger.info("target %s: %s", self._choice.target, self._choice.reason)
         self._engine = None  # the old network's memory is needed for the new one
         self._engine = self._new_engine(self._choice.target)
 

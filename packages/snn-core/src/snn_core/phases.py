@@ -12,10 +12,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+REST = "the rest"
+"""What is called what belongs to no phase."""
+
 
 @dataclass(slots=True)
 class Watch:
     """Seconds that each phase took, without those of the phases inside it.
+
+    What was done outside of all phases is "the rest".
 
     Parameters
     ----------
@@ -29,7 +34,14 @@ class Watch:
     clock: Callable[[], float] = time.perf_counter
     seconds: dict[str, float] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
-    _since: float = 0.0
+    _since: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._since = self.clock()
+
+    def stop(self) -> None:
+        """Count what was done since the last phase ended."""
+        self._count()
 
     def enter(self, what: str) -> None:
         """Begin a phase."""
@@ -51,20 +63,35 @@ class Watch:
 
     def _count(self) -> None:
         now = self.clock()
-        if self._open:
-            what = self._open[-1]
-            self.seconds[what] = self.seconds.get(what, 0.0) + now - self._since
+        what = self._open[-1] if self._open else REST
+        self.seconds[what] = self.seconds.get(what, 0.0) + now - self._since
         self._since = now
+
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return sum(self.seconds.values())
 
     def __str__(self) -> str:
         """Return where the time went, in one line: ``6 s: reading 4 s, writing 2 s``.
 
         What took less than half a second is left out.
         """
-        long = {what: spent for what, spent in self.seconds.items() if round(spent)}
-        parts = ", ".join(f"{what} {spent:.0f} s" for what, spent in long.items())
-        total = f"{sum(self.seconds.values()):.0f} s"
-        return f"{total}: {parts}" if parts else total
+        return self._in_words(digits=0)
+
+    def in_full(self) -> str:
+        """Return what each phase took, in one line: ``6.0 s: reading 4.0 s, writing 2.0 s``."""
+        return self._in_words(digits=1)
+
+    def _in_words(self, *, digits: int) -> str:
+        phases = [what for what in self.seconds if what != REST]
+        parts = [
+            f"{what} {self.seconds[what]:.{digits}f} s"
+            for what in (*phases, *(self.seconds.keys() & {REST}))
+            if digits or round(self.seconds[what])
+        ]
+        total = f"{self.total:.{digits}f} s"
+        return f"{total}: {', '.join(parts)}" if parts else total
 
 
 _WATCHING: ContextVar[Watch | None] = ContextVar("snn_core_watch", default=None)
@@ -84,6 +111,7 @@ def watch(show: Callable[[str], object] = lambda what: None) -> Iterator[Watch]:
     try:
         yield found
     finally:
+        found.stop()
         _WATCHING.reset(token)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -238,10 +239,28 @@ def test_verbose_and_quiet_exclude_each_other(refused):
     assert "--verbose and --quiet exclude each other" in refused("-v", "-q")
 
 
-def test_verbose_tells_how_long_a_conversion_took(snn, classifier, images, tmp_path):
+def phases(done):
+    """Return what a command says that it spent its time on."""
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("time: ")]
+    assert re.fullmatch(r"time: [\d.]+ s: ([a-z ]+ [\d.]+ s(, |$))+", line)
+    return re.findall(r"([a-z ]*[a-z]) [\d.]+ s", line)
+
+
+def test_verbose_tells_what_a_conversion_spent_its_time_on(snn, classifier, images, tmp_path):
     arguments = ("convert", classifier(), "-o", tmp_path / "m.snn", "--data", images())
-    assert " s" in snn("-v", *arguments).stderr
+    told = [part.strip() for part in phases(snn("-v", *arguments))]
+    assert told[:2] == ["reading the model", "reading the data"]
+    assert {"normalizing", "trying it out", "writing"} < set(told)
     assert snn(*arguments, "--force", "-q").stderr == ""
+
+
+def test_verbose_tells_what_a_run_spent_its_time_on(snn, artifact, images, tmp_path):
+    arguments = ("run", artifact, "--simulator", "reference", "--data", images())
+    told = [part.strip() for part in phases(snn(*arguments, "-o", tmp_path / "run", "-v"))]
+    assert told[0] == "reading the network"
+    assert {"reading the data", "building", "simulating", "writing"} < set(told)
+    assert "time: " not in snn(*arguments).stderr  # it was quick
+    assert snn(*arguments, "-q").stderr == ""
 
 
 def test_json_stays_one_object_whatever_is_said_beside(snn, artifact, images):

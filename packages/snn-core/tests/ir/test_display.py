@@ -16,6 +16,7 @@ def test_a_network_shows_itself_in_a_line_and_as_a_table():
     page = converted._repr_html_()
     assert page.count("<tr>") == 1 + len(converted.layers)
     assert "<td>4×4×1</td>" in page
+    assert "<td>272</td>" in page  # 16 * 16 weights and 16 biases; thresholds are not trained
     assert page.count("<li>") == len(converted.history)
 
 

@@ -93,6 +93,23 @@ def test_details_of_the_built_network_are_kept_with_the_result(network, tmp_path
     assert RunFolder(tmp_path).metadata()["details"] == expected
 
 
+def test_a_result_names_its_network_and_where_that_comes_from(network, tmp_path):
+    read = network.replace(history=("read net.keras: .keras archive of Keras 3, sha256 0ab1",))
+    origin, parameters = "net.keras: .keras archive of Keras 3", 6 * 8 + 8 + 8 * 3 + 3
+    expected = {"name": "", "origin": origin, "parameters": parameters}
+    assert simulate(read).metadata["model"] == expected
+    assert simulate(read, name="net").metadata["model"]["name"] == "net"
+    read.save(tmp_path / "net.snn")
+    result = simulate(tmp_path / "net.snn", output_dir=tmp_path / "run")
+    assert result.metadata["model"]["name"] == str(tmp_path / "net.snn")
+    assert RunFolder(tmp_path / "run").metadata()["model"] == result.metadata["model"]
+    # A name is no part of what a run is: the same network elsewhere goes on with it.
+    again = simulate(read, output_dir=tmp_path / "run", resume=True)
+    assert_same(again, result)
+    with pytest.raises(SettingsError, match="Found name = 3; expected a text"):
+        simulate(network, name=3)
+
+
 def test_the_batch_size_changes_nothing(network):
     whole = simulate(network, settings=settings_of(simulation={"duration": 20, "batch_size": 100}))
     assert_same(simulate(network), whole)
@@ -130,16 +147,15 @@ def converted(**conversion):
 
 def test_a_network_is_simulated_as_it_was_converted(tmp_path):
     network = converted()
-    network.save(tmp_path / "model.snn")
+    path = tmp_path / "model.snn"
+    network.save(path)
     in_memory, from_file = (
-        run(source, "reference", data=(X, Y)) for source in (network, tmp_path / "model.snn")
+        run(source, "reference", data=(X, Y), name=str(path)) for source in (network, path)
     )
     assert in_memory.timesteps == from_file.timesteps == 16
     assert_same(in_memory, from_file)
     assert in_memory.metadata == from_file.metadata
-    assert (
-        ReferenceSNN(network).settings == network.settings == load(tmp_path / "model.snn").settings
-    )
+    assert ReferenceSNN(network).settings == network.settings == load(path).settings
 
 
 def test_steps_of_the_conversion_are_those_of_the_run():

@@ -148,8 +148,6 @@ class SNN(OriginalNames, SynapseTableSNN):
         self.check_memory()
         self._board = self._receptors = None
         options, board = self.options, self.board
-        for told in describe_departures(board).values():
-            logger.warning("%s", told)
         if options.serialise_only:
             self._save_assembly(
                 options.serialise_only, advice="name another folder in spinnaker.serialise_only"
@@ -166,8 +164,6 @@ class SNN(OriginalNames, SynapseTableSNN):
             self._require_quiet_start()
         if options.virtual:
             self.mapping = map_network(board, options)
-            for line in self.mapping.lines():
-                logger.info("%s", line)
 
     def _require_quiet_start(self) -> None:
         """Refuse neurons that begin at their threshold: a board compares resting ones, too."""

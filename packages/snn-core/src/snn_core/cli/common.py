@@ -68,16 +68,24 @@ def interruptible() -> Iterator[StopRequest]:
 
 @contextmanager
 def show_phases() -> Iterator[None]:
-    """Show what is going on, and in the end where the time went if there was much of it."""
-    console = stderr_console()
+    """Show what is going on, and in the end where the time went."""
+    status = stderr_console().status("Starting ...")
     if verbosity.is_quiet():
         yield
         return
-    status = console.status("Starting ...")
-    with status, watch(lambda what: status.update(f"{what.capitalize()} ...")) as watched:
+    with tell_phases(lambda what: status.update(f"{what.capitalize()} ...")), status:
         yield
-    if verbosity.is_verbose() or sum(watched.seconds.values()) >= LONG_S:
-        console.print(str(watched), soft_wrap=True)
+
+
+@contextmanager
+def tell_phases(show: Callable[[str], object] = lambda what: None) -> Iterator[None]:
+    """Say in the end where the time went, if there was much of it, and in full if asked to."""
+    with watch(show) as watched:
+        yield
+    if verbosity.is_verbose():
+        note(f"time: {watched.in_full()}")
+    elif watched.total >= LONG_S:
+        note(f"time: {watched}")
 
 
 def note(text: str) -> None:

@@ -146,14 +146,16 @@ def convert(
         click.echo(json.dumps(_figures(done, output)))
     status = 0
     if test is not None:
-        result, status = run_and_show(
-            done.network,
-            done.network.settings_for(),
-            simulator=simulator,
-            data=test,
-            output=results,
-            resume=resume,
-        )
+        with common.tell_phases():
+            result, status = run_and_show(
+                done.network,
+                done.network.settings_for(),
+                name=str(output),
+                simulator=simulator,
+                data=test,
+                output=results,
+                resume=resume,
+            )
         if as_json:
             click.echo(json.dumps({**result.summary(), "conversion": _figures(done, output)}))
         else:

@@ -58,21 +58,36 @@ def run(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv both print the results; give one of them.")
     require_usable(output, resume=resume)
+    with common.tell_phases():
+        result, status = _run(artifact, simulator, data, output=output, resume=resume, **chosen)
+    _describe_samples(result)
+    common.print_result(result, as_json=as_json, as_csv=as_csv)
+    if status:
+        raise SystemExit(status)
+
+
+def _run(
+    artifact: Path,
+    simulator: str | None,
+    data: Path,
+    *,
+    output: Path | None,
+    resume: bool,
+    **chosen: Any,
+) -> tuple[RunResult, int]:
+    """Simulate an artifact with the settings that flags choose."""
     network = registry.without_free_texts(load(artifact))
     settings = flags.chosen_settings(network.settings_for(), stage="run", **chosen)
     settings = network.settings_for(settings)
-    result, status = run_and_show(
+    return run_and_show(
         network,
         settings,
+        name=str(artifact),
         simulator=simulator or settings.simulation.simulator,
         data=data,
         output=output,
         resume=resume,
     )
-    _describe_samples(result)
-    common.print_result(result, as_json=as_json, as_csv=as_csv)
-    if status:
-        raise SystemExit(status)
 
 
 def _describe_samples(result: RunResult) -> None:
@@ -88,6 +103,7 @@ def run_and_show(
     network: Network,
     settings: Settings,
     *,
+    name: str,
     simulator: str,
     data: Path,
     output: Path | None,
@@ -109,6 +125,7 @@ def run_and_show(
                 simulator,
                 data=data,
                 settings=settings,
+                name=name,
                 output_dir=output,
                 resume=resume,
                 progress=progress,

@@ -24,6 +24,7 @@ from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
 from snn_core.files import describe_folder, require_file
+from snn_core.phases import phase
 from snn_core.settings import InputSettings
 from snn_core.typing import PathLikeStr, Shape
 
@@ -34,6 +35,7 @@ Data: TypeAlias = Any
 arrays or tensors, pairs of them, a dictionary, a `Dataset`, or a data set of a framework."""
 
 
+@phase("reading the data")
 def load_dataset(
     path: PathLikeStr,
     *,

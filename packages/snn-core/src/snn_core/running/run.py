@@ -22,6 +22,7 @@ from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
+from snn_core.phases import phase
 from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.shorthands import set_shorthands
@@ -55,6 +56,7 @@ def run(
     batch_size: int | None = None,
     seed: int | None = None,
     record: str | Iterable[str] | None = None,
+    name: str | None = None,
     output_dir: PathLikeStr | None = None,
     resume: bool = False,
     progress: Progress | None = None,
@@ -89,6 +91,9 @@ def run(
     record
         Variables to record: some of ``spikes``, ``potentials``, ``input`` and ``activations``, or
         ``"all"``.
+    name
+        What to call the network in reports and lists of runs; the path of its artifact if not
+        given.
     output_dir
         Folder for the results; nothing is written if not given.
     resume
@@ -121,13 +126,16 @@ def run(
         was calibrated on prepared images; see `snn_core.data.ranges` and
         `snn_core.data.preparation`.
     """
-    for name, function in (("progress", progress), ("stop", stop)):
+    if name is not None and not isinstance(name, str):
+        raise SettingsError(f"Found name = {name!r}; expected a text.")
+    for argument, function in (("progress", progress), ("stop", stop)):
         if function is not None and not callable(function):
-            raise SettingsError(f"Found {name} = {function!r}; expected a function.")
+            raise SettingsError(f"Found {argument} = {function!r}; expected a function.")
     require_usable(output_dir, resume=resume)
-    network = network_or_path
-    if not isinstance(network, Network):
-        network = artifact.load(network)
+    if isinstance(network_or_path, Network):
+        network = network_or_path
+    else:
+        network, name = artifact.load(network_or_path), name or str(network_or_path)
     network = registry.without_free_texts(network)
     if settings is not None and not isinstance(settings, Settings):
         settings = Settings.of(settings, simulators=tuple(registry.names()))
@@ -145,11 +153,11 @@ def run(
     if not isinstance(simulator, str):
         raise SettingsError(f"Found simulator = {simulator!r}; expected the name of one.")
     simulator = registry.current_name(simulator)
-    kind = registry.get(simulator)
-    options = _options(kind, simulator, settings)
-    snn = kind(network, settings, options, stop=stop)
+    with phase("starting the simulator"):
+        kind = registry.get(simulator)
+        snn = kind(network, settings, _options(kind, simulator, settings), stop=stop)
     dataset, task = _dataset(data, network, settings)
-    metadata = describe_run(snn, simulator, dataset, task=task)
+    metadata = describe_run(snn, simulator, dataset, task=task, name=name or "")
     is_new = output_dir is not None and RunFolder(output_dir).is_empty
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
     try:
@@ -199,6 +207,7 @@ def _require_input_scale(network: Network, settings: Settings) -> None:
         )
 
 
+@phase("reading the data")
 def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset, Task]:
     """Return the samples to simulate, and what the outputs stand for as all labels tell it."""
     known = network.input_data.classes
@@ -223,8 +232,14 @@ def _dataset(data: Data, network: Network, settings: Settings) -> tuple[Dataset,
     return dataset, task
 
 
+@phase("counting synapses and operations")
 def describe_run(
-    snn: AbstractSNN, simulator: str, dataset: Dataset, *, task: Task | None = None
+    snn: AbstractSNN,
+    simulator: str,
+    dataset: Dataset,
+    *,
+    task: Task | None = None,
+    name: str = "",
 ) -> dict[str, Any]:
     """Return what a run is, as `RunResult` keeps it.
 
@@ -238,10 +253,13 @@ def describe_run(
         All samples of the run.
     task
         What the outputs stand for; found from the samples if not given.
+    name
+        What the network is called.
 
     Returns
     -------
-    Versions, sizes, and under ``identity`` what decides whether a stopped run may be resumed.
+    Versions, sizes, the network's name and origin, and under ``identity`` what decides whether a
+    stopped run may be resumed.
     """
     task = find_task(snn.network, dataset, snn.settings) if task is None else task
     ids = np.asarray(dataset.sample_ids, np.int64)
@@ -256,6 +274,11 @@ def describe_run(
     }
     return {
         "identity": json.loads(json.dumps(identity)),
+        "model": {
+            "name": name,
+            "origin": snn.network.origin,
+            "parameters": snn.network.num_parameters,
+        },
         "data": dataset.name,
         "task": task.name,
         "has_labels": has_labels(dataset),
@@ -342,10 +365,12 @@ def _simulate(
             arrays = None if folder is None else _read_finished(folder, batch)
             if arrays is None:
                 snn.checkpoint()
-                snn.build(expected_samples=len(dataset))
+                with phase("building"):
+                    snn.build(expected_samples=len(dataset))
                 arrays = BatchArrays.of(simulate_batch(snn, dataset, batch, task=task))
                 if folder is not None:
-                    folder.append(batch.index, arrays)
+                    with phase("writing"):
+                        folder.append(batch.index, arrays)
             batches.append(arrays)
             error += float(arrays.values["error_b_t"][:, -1].sum(dtype=np.float64))
             done += len(batch.sample_ids)

@@ -55,6 +55,12 @@ class _Identity(_Stored):
     data_sha256: str = ""
 
 
+class _Model(_Stored):
+    name: str = ""
+    origin: str = ""
+    parameters: Number | None = None
+
+
 class _Description(_Stored):
     """The content of ``run.json``."""
 
@@ -63,6 +69,7 @@ class _Description(_Stored):
     num_neurons: list[Number]
     ann_operations: Number
     num_synapses: Number | None = None
+    model: _Model = _Model()
     data: str = ""
     task: Literal[tuple(TASKS)] = "classification"  # type: ignore[valid-type]
     has_labels: bool = True

@@ -13,6 +13,7 @@ from snn_core.data import Dataset
 from snn_core.evaluation.forward import activations, scale_of_outputs
 from snn_core.ir.shapes import count
 from snn_core.operations import code_operations
+from snn_core.phases import phase
 from snn_core.recording.recording import Recording
 from snn_core.simulation.contract import AbstractSNN
 from snn_core.simulation.scoring import Reading
@@ -146,7 +147,8 @@ def simulate_batch(
     x_b_l = snn.network.input_data.as_floats(dataset.x_b_l[batch.part])
     events_b = None if dataset.events_b is None else dataset.events_b[batch.part]
     start = time.perf_counter()
-    recording = snn.run_batch(x_b_l, sample_ids=batch.sample_ids, events_b=events_b)
+    with phase("simulating"):
+        recording = snn.run_batch(x_b_l, sample_ids=batch.sample_ids, events_b=events_b)
     simulate_s = time.perf_counter() - start
     network, settings = snn.network, snn.settings
     wanted = (

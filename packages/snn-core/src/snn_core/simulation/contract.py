@@ -151,8 +151,9 @@ class AbstractSNN(ABC):
     def details(self) -> Mapping[str, str]:
         """Human-readable facts about a built network, such as a target that was chosen and why.
 
-        It is asked for after a network was built, shown to the user and kept with the result. What
-        changes spikes belongs into the options. Simulators add theirs to those of the base class.
+        It is asked for after a network was built, shown to the user and kept with the result; what
+        is told here is not logged as well. What changes spikes belongs into the options.
+        Simulators add theirs to those of the base class.
         """
         late = self.timing.output_delay
         return {"output_delay": f"{late} steps after the input"} if late else {}
