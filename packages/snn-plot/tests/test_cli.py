@@ -57,9 +57,9 @@ def test_runs_are_compared_under_names_that_tell_them_apart(snn, run_dir, plain_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["plot", "{tmp}"], "no result folder; expected one that `snn run -o` wrote"),
-        (["plot", "{plain}/run.json"], "no result folder; expected one that `snn run -o` wrote"),
-        (["report", "{plain}/run.json"], "no result folder; expected one that"),
+        (["plot", "{tmp}"], "no result folder; expected the folder of a run, which `snn run"),
+        (["plot", "{plain}/run.json"], "is a file; expected the folder of a run, which `snn run"),
+        (["report", "{plain}/run.json"], "is a file; expected the folder of a run"),
         (["plot", "{run}", "{plain}"], "or --compare"),
         (["plot", "{run}", "--only", "x"], "No figure x; expected some of"),
         (["plot", "{plain}", "--only", "potential"], "--record potentials"),
@@ -156,3 +156,19 @@ def test_a_report_is_written_beside_the_run(snn, make_run, tmp_path):
     assert done.exit_code == 0, done.stderr
     assert "Not recorded: spiketrains" in (tmp_path / "run" / "report.html").read_text("utf-8")
     assert done.stdout.startswith(f"{tmp_path / 'run' / 'report.html'} (1.")
+
+
+def test_what_is_no_run_is_called_what_it_is(snn, network, run_dir, tmp_path):
+    network.save(tmp_path / "model.snn")
+    (tmp_path / "page.html").touch()
+    for command in ("plot", "report"):
+        for path, found in (
+            (tmp_path / "model.snn", "is a converted network"),
+            (tmp_path / "page.html", "is a file"),
+            (tmp_path / "nowhere", "There is no folder"),
+            (run_dir.parent, "it is no result folder: there are runs in everything"),
+        ):
+            done = snn(command, path)
+            assert done.exit_code == 2
+            assert found in " ".join(done.stderr.split())
+            assert "expected the folder of a run, which `snn run" in " ".join(done.stderr.split())

@@ -24,10 +24,12 @@ from pydantic import ValidationError
 from snn_core.errors import ArtifactError, ParseError
 from snn_core.evaluation.forward import check_consistent
 from snn_core.files import (
+    ARRAY_SUFFIXES,
+    MODEL_SUFFIXES,
     FileKind,
     as_path,
     atomic_write,
-    describe_folder,
+    describe_path,
     explain_failures,
     require_file,
 )
@@ -197,10 +199,6 @@ def load(path: PathLikeStr) -> Network:
     return load_artifact(path).network
 
 
-MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".pt2", ".pt", ".pth")
-"""Endings of trained models, which are mistaken for artifacts."""
-
-
 @phase("reading the network")
 def load_artifact(path: PathLikeStr) -> Artifact:
     """Read an artifact.
@@ -218,7 +216,7 @@ def load_artifact(path: PathLikeStr) -> Artifact:
 def _load(path: Path) -> Artifact:
     require_file(path, error=ArtifactError)
     if path.is_dir():
-        raise ArtifactError(f"{path} is {describe_folder(path)}; expected a .snn file.")
+        raise ArtifactError(f"{path} is {describe_path(path)}; expected a .snn file.")
     if path.suffix.lower() in MODEL_SUFFIXES:
         raise ArtifactError(
             f"{path} is a trained model; convert it first: snn convert {path.name} -o "
@@ -311,7 +309,9 @@ def _describe(layer: Layer, arrays: dict[str, Array]) -> dict[str, Any]:
 def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     """Return the checked manifest."""
     if _MANIFEST not in archive.namelist():
-        raise ArtifactError(f"{path} holds no {_MANIFEST}, so it is no .snn file.")
+        is_of_arrays = path.suffix.lower() in ARRAY_SUFFIXES
+        what = f": it is {describe_path(path)}" if is_of_arrays else ""
+        raise ArtifactError(f"{path} holds no {_MANIFEST}, so it is no .snn file{what}.")
     loaded = parse_json(read_member(archive, _MANIFEST), _MANIFEST)
     if loaded.get("format") != FORMAT:
         raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")

@@ -44,11 +44,29 @@ def as_path(value: Any, *, error: type[SNNError] = DataError) -> Path:
         raise error(f"Found {value!r} in place of a path; expected a text or a Path.") from None
 
 
-def describe_folder(path: Path) -> str:
-    """Return what a folder is, where something else than a folder was expected."""
+NETWORK_SUFFIX = ".snn"
+"""Ending of converted networks."""
+
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".pt2", ".pt", ".pth")
+"""Endings of trained models, which are mistaken for converted networks, and the other way round."""
+
+ARRAY_SUFFIXES = (".npz", ".npy")
+"""Endings of files of arrays."""
+
+_BY_SUFFIX = {
+    NETWORK_SUFFIX: "a converted network",
+    **dict.fromkeys(MODEL_SUFFIXES, "a trained model"),
+    **dict.fromkeys(ARRAY_SUFFIXES, "a file of arrays, as samples are (--data)"),
+}
+
+
+def describe_path(path: Path) -> str:
+    """Return what is there, where something else was expected; by its name if it is a file."""
     if (path / "run.json").exists():
         return "a folder with the results of a run, which `snn report` and `snn plot` show"
-    return "a folder"
+    if path.is_dir():
+        return "a folder"
+    return _BY_SUFFIX.get(path.suffix.lower(), "a file")
 
 
 def require_file(path: Path, *, error: type[SNNError] = DataError) -> None:

@@ -61,6 +61,16 @@ class LazyGroup(click.Group):
             raise SNNError(f"The command {cmd_name!r} is {found!r}; expected a click command.")
         return verbosity.add_options(found)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what stands before the command; options of commands stand behind it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
+            found = error.format_message().rstrip(".")
+            ctx.fail(f"{found}. Options of a command stand behind it: snn run --data DATA.")
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

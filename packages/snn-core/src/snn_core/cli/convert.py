@@ -45,7 +45,7 @@ from snn_core.simulation import registry
 @click.option(
     "--preset",
     "preset_name",
-    type=click.Choice(sorted(PRESETS)),
+    type=flags.Choice(sorted(PRESETS)),
     default="fast",
     show_default=True,
     help="Set of conversion settings. "
@@ -53,7 +53,7 @@ from snn_core.simulation import registry
 )
 @click.option(
     "--spike-code",
-    type=click.Choice(SPIKE_CODES),
+    type=flags.Choice(SPIKE_CODES),
     help="How spikes stand for numbers; docs/spike-codes.md says what each costs. If not given, "
     "that of the settings, which is temporal_mean_rate unless they say otherwise.",
 )
@@ -77,7 +77,7 @@ from snn_core.simulation import registry
 @click.option("--results", type=flags.PATH, help="Folder for the results of the simulation.")
 @click.option(
     "--check",
-    type=click.Choice(CHECKS),
+    type=flags.Choice(CHECKS),
     default="auto",
     show_default=True,
     help="What to do if the network differs from the model, where its framework is installed; auto "

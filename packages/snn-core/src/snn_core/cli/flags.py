@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from snn_core.errors import suggest
 from snn_core.parsing.base import ModelName
 from snn_core.running.shorthands import set_shorthands
 from snn_core.settings import Settings, Stage, read_assignments
@@ -19,6 +20,18 @@ from snn_core.simulation.tasks import TASKS
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]  # not generic in older versions
+    """One of some words; a mistyped one gets a suggestion."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word that was given."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            hint = suggest(value, self.choices)
+            raise click.BadParameter(f"{error.message}{hint}", ctx=ctx, param=param) from None
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -114,7 +127,7 @@ def settings_options(*, samples: str, timesteps: str) -> Callable[[Command], Com
                      help="Length of a step in ms."),
         click.option("--batch-size", type=click.IntRange(min=1), help="Samples at a time."),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers."),
-        click.option("--task", type=click.Choice(["auto", *TASKS]), help="What the outputs "
+        click.option("--task", type=Choice(["auto", *TASKS]), help="What the outputs "
                      "stand for; found from outputs and labels by default."),
         click.option("--record", metavar="NAMES", help="Record what figures and reports show: some "
                      "of spikes,potentials,input,activations, or all."),

@@ -23,7 +23,7 @@ from snn_core.data.forms import from_memory
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
-from snn_core.files import describe_folder, require_file
+from snn_core.files import MODEL_SUFFIXES, NETWORK_SUFFIX, describe_path, require_file
 from snn_core.phases import phase
 from snn_core.settings import InputSettings
 from snn_core.typing import PathLikeStr, Shape
@@ -71,6 +71,8 @@ def load_dataset(
     """
     path, settings = Path(path), settings or InputSettings()
     require_file(path)
+    if path.is_file() and path.suffix.lower() in (NETWORK_SUFFIX, *MODEL_SUFFIXES):
+        raise DataError(f"{path} is {describe_path(path)}; expected samples: .npz with x and y.")
     kind: str = settings.dataset_format
     kind = _kind(path) if kind == "auto" else kind
     if kind in ("jpg", "png"):
@@ -144,7 +146,7 @@ def _kind_of_folder(folder: Path) -> str:
     if any((folder / name).exists() for name in ORIGINAL_FILES):
         return "npz"
     if (folder / "run.json").exists():
-        raise DataError(f"{folder} is {describe_folder(folder)}; expected samples.")
+        raise DataError(f"{folder} is {describe_path(folder)}; expected samples.")
     arrays = [path.name for path in sorted(folder.glob("*.npz")) if "x" in npz_names(path)]
     if arrays and not any(path.is_dir() for path in folder.iterdir()):
         _refuse_several(folder, arrays)

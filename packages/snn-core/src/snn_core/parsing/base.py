@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
-from snn_core.files import describe_folder, require_file
+from snn_core.files import ARRAY_SUFFIXES, describe_path, require_file
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.passes import run_structural
@@ -369,12 +369,14 @@ def _existing_file(path: Path) -> Path:
             if (path / "saved_model.pb").exists()
             else ""
         )
-        raise ParseError(f"{path} is {describe_folder(path)}; expected a model file{advice}.")
+        raise ParseError(f"{path} is {describe_path(path)}; expected a model file{advice}.")
     if path.suffix == ".snn":
         raise ParseError(
             f"{path} is a converted network already; simulate it: snn run {path} --data DATA, or "
             f"convert the model that it was made from."
         )
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        raise ParseError(f"{path} is {describe_path(path)}; expected a model file.")
     if not path.exists():
         raise ParseError(f"The model file {path} does not exist; check the path.")
     if path.stat().st_size == 0:

@@ -20,6 +20,7 @@ from snn_core.errors import ArtifactError
 from snn_core.files import (
     as_path,
     atomic_write,
+    describe_path,
     list_folder,
     make_folder,
     remove_leftovers,
@@ -38,6 +39,7 @@ VERSION = 2
 
 _BATCH = re.compile(r"\d{5,9}\.npz")
 _LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
+_EXPECTED = "the folder of a run, which `snn run MODEL.snn --data DATA -o RUN_DIR` writes"
 _ADVICE = "copy the folder again, or run again into another one"
 
 
@@ -191,10 +193,7 @@ class RunFolder:
         with while_reading(path, error=ArtifactError, advice=_ADVICE):
             require_file(path, error=ArtifactError)
             if not path.exists():
-                raise ArtifactError(
-                    f"{self.path} holds no run.json: no result folder; expected one that "
-                    f"`snn run -o` wrote."
-                )
+                raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
             found = read_json(path)
             version = found.get("format_version")
             if type(version) is not int:
@@ -206,6 +205,16 @@ class RunFolder:
                 )
             self._description = check_description(printable_tree(found))
         return self._description
+
+    def _describe_missing(self) -> str:
+        """Return what is there instead of a run."""
+        if not self.path.exists():
+            return f"There is no folder {self.path}"
+        if not self.path.is_dir():
+            return f"{self.path} is {describe_path(self.path)}"
+        below = sorted(path.parent.name for path in self.path.glob("*/run.json"))
+        there = f": there are runs in {', '.join(below)}" if below else ""
+        return f"{self.path} holds no run.json, so it is no result folder{there}"
 
     def append(self, index: int, batch: BatchArrays) -> None:
         """Write a finished batch."""

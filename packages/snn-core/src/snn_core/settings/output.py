@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from snn_core.errors import suggest
 from snn_core.settings.section import Section
 
 RECORDABLE = ("spiketrains", "mem", "input", "activations")
@@ -55,6 +56,13 @@ class OutputSettings(Section):
             return value
         if "all" in value:
             return frozenset(RECORDABLE)
+        names = [str(item) for item in value]
+        for name in names:
+            if name not in (*_LOG_VARS, *RECORDABLE):
+                raise ValueError(
+                    f"expected some of spikes, potentials, input and activations, or all."
+                    f"{suggest(name, (*_SHORT, *RECORDABLE))}"
+                )
         return frozenset(
-            name for item in value if (name := _LOG_VARS.get(str(item), str(item))) is not None
+            variable for name in names if (variable := _LOG_VARS.get(name, name)) is not None
         )
