@@ -1,16 +1,21 @@
 """The public functions: what they are called with by mistake is answered in words."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import snn_core
 from snn_core import convert, load, parse, predict, run, save
+from snn_core.artifact import dumps, fingerprint
+from snn_core.conversion import costs, preset
+from snn_core.data import load_dataset
 from snn_core.errors import DataError, OpenShapeError, ParseError, SNNError, UnsupportedError
+from snn_core.ir import Network
 from snn_core.ir.network import require_network
 from snn_core.running.result import RunResult
-from snn_core.settings import Settings
+from snn_core.settings import Settings, read_assignments
 from snn_core.testing.builder import NetworkBuilder
 
 NETWORK = NetworkBuilder((4,)).dense(np.eye(4)).dense(np.ones((4, 2))).build()
@@ -58,6 +63,23 @@ MISTAKES = {
     "run with a section that is a number": lambda: run(
         NETWORK, "reference", data=X, settings={"simulation": 5}
     ),
+    "run under a number": lambda: run(NETWORK, "reference", data=X, name=5),
+    "load samples with an unknown setting": lambda: load_dataset(".", settings={"shape": 3}),
+    "ask for a class in words": lambda: run(NETWORK, "reference", data=X).class_name("ant"),
+    "ask for a preset by a list": lambda: preset(["fast"]),
+    "ask what a path cost": lambda: costs(None),
+    "write the bytes of nothing": lambda: dumps(None),
+    "name nothing": lambda: fingerprint(None),
+    "save a provenance in words": lambda: save(NETWORK, "new.snn", provenance="mine"),
+    "save a provenance of arrays": lambda: save(NETWORK, "new.snn", provenance={"x": X}),
+    "assign settings by nothing": lambda: read_assignments(None),
+    "make a network of nothing": lambda: Network(layers=None),
+    "make a network of words": lambda: Network(layers=("dense",)),
+    "make a network with scales in a list": lambda: replace(NETWORK, scale_facs=[1.0]),
+    "replace a layer by its name": lambda: NETWORK.replace("00Dense_4"),
+    "ask for settings by a number": lambda: NETWORK.settings_for(3),
+    "ask for a layer by a list": lambda: NETWORK[["00Dense_4"]],
+    "ask what reads an unknown layer": lambda: NETWORK.outbound("nowhere"),
     "read results of nothing": lambda: RunResult.load(None),
     "read settings of nothing": lambda: Settings.load(None),
     "ask for an unknown layer": lambda: NETWORK["nowhere"],

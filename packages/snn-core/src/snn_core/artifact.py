@@ -138,6 +138,7 @@ def save(
 
 def dumps(network: Network, *, provenance: Mapping[str, Any] | None = None) -> bytes:
     """Return the bytes of an artifact; equal contents give equal bytes."""
+    require_network(network)
     file = io.BytesIO()
     _write_to(file, network, provenance=provenance)
     return file.getvalue()
@@ -148,7 +149,7 @@ def _write_to(file: IO[bytes], network: Network, *, provenance: Mapping[str, Any
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "provenance": dict(provenance or {}),
+        "provenance": _plain(provenance),
         "settings": None if network.settings is None else network.settings.to_tree(),
         "history": list(network.history),
         "readout": network.readout,
@@ -169,11 +170,26 @@ def _write_to(file: IO[bytes], network: Network, *, provenance: Mapping[str, Any
                 np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
 
 
+def _plain(provenance: object) -> dict[str, Any]:
+    """Return a provenance, which has to be made of what JSON knows."""
+    if provenance is None:
+        return {}
+    try:
+        if isinstance(provenance, Mapping):
+            return dict(json.loads(json.dumps(dict(provenance))))
+    except (TypeError, ValueError):
+        pass
+    raise ArtifactError(
+        f"Found provenance = {provenance!r}; expected a dictionary of texts, numbers and lists."
+    )
+
+
 def fingerprint(network: Network) -> str:
     """Return a SHA-256 that names what a network computes.
 
     It does not change with the version of the format, with settings, or with the history.
     """
+    require_network(network)
     arrays: dict[str, Array] = {}
     content: dict[str, Any] = {
         "readout": network.readout,

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from snn_core import ir
+from snn_core.errors import ParseError
 from snn_core.typing import Array, Float32
 from snn_inisim.integrate_and_fire import IntegrateAndFire
 from snn_inisim.typing import Tensor
@@ -28,6 +29,12 @@ class SpikeLayer(keras.layers.Layer):
     arguments
         Arguments of the Keras layer.
     """
+
+    def __new__(cls, layer: ir.Layer, *arguments: Any, **keywords: Any) -> Any:
+        """Refuse anything but a layer, before the kinds of layers look into it."""
+        if not isinstance(layer, ir.Layer):
+            raise ParseError(f"Found a {type(layer).__name__}; expected a layer of a Network.")
+        return super().__new__(cls, layer, *arguments, **keywords)
 
     def __init__(
         self,

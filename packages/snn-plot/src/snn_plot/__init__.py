@@ -8,6 +8,7 @@ from a run through `view`. All functions take times in steps and rates in spikes
 from __future__ import annotations
 
 from importlib.metadata import version
+from inspect import isfunction
 
 from snn_core.simulation.statistics import wilson_interval
 from snn_plot.accuracy import (
@@ -23,6 +24,7 @@ from snn_plot.activity import (
     plot_input_image,
     plot_layer_activity,
 )
+from snn_plot.boundary import explain_misuse
 from snn_plot.correlation import (
     plot_correlations,
     plot_layer_correlation,
@@ -102,3 +104,7 @@ __all__ = [
     "wilson_interval",
     "write_report",
 ]
+
+for _name in __all__:
+    if isfunction(globals()[_name]):
+        globals()[_name] = explain_misuse(globals()[_name])

@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from snn_core.errors import ArtifactError
-from snn_core.files import FileKind, atomic_write, explain_failures, require_writable
+from snn_core.files import FileKind, as_path, atomic_write, explain_failures, require_writable
 from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot import report_data, report_words
@@ -69,21 +69,22 @@ def write_report(
     DataError
         If the file cannot be written or must not be replaced.
     """
-    require_writable(Path(path), kind=FILE, overwrite=overwrite)
+    path = as_path(path)
+    require_writable(path, kind=FILE, overwrite=overwrite)
     page = report_html(view(run_dir, sample_id=sample_id), unit=unit).encode()
     if len(page) > LARGEST:
         raise ArtifactError(
             f"The report of {run_dir} has {len(page) / 1e6:.1f} MB; expected at most "
             f"{LARGEST / 1e6:.0f} MB. Please report this as a bug."
         )
-    with atomic_write(Path(path), kind=FILE, overwrite=overwrite) as file:
+    with atomic_write(path, kind=FILE, overwrite=overwrite) as file:
         file.write(page)
     return len(page)
 
 
-def report_html(run: RunView | RunResult, *, unit: str = "steps") -> str:
-    """Return the report as one page that asks for nothing from outside."""
-    if isinstance(run, RunResult):
+def report_html(run: RunView | RunResult | PathLikeStr, *, unit: str = "steps") -> str:
+    """Return the report of a run or of its folder, a page that asks for nothing from outside."""
+    if not isinstance(run, RunView):
         run = view(run)
     units = run.units(unit)
     data = report_data.report_data(run, units=units)

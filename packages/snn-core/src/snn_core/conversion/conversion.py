@@ -21,6 +21,7 @@ from snn_core.data.ranges import calibrated
 from snn_core.errors import DataError, SettingsError, UnsupportedError, warn
 from snn_core.files import explain_failures
 from snn_core.ir import InputData, Network
+from snn_core.ir.network import require_network
 from snn_core.ir.shapes import count
 from snn_core.normalization import (
     apply_scales,
@@ -272,6 +273,7 @@ def _rewrite_note(network: Network, note: str, line: str) -> Network:
 
 def costs(network: Network) -> list[str]:
     """Return what the lossy passes of a conversion did and cost, a line each."""
+    require_network(network)
     return [line for line in network.history if WORDS in line]
 
 

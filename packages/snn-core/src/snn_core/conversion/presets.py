@@ -49,7 +49,7 @@ def preset(name: str) -> Settings:
     SettingsError
         If there is none of that name.
     """
-    if name not in PRESETS:
+    if name not in list(PRESETS):  # whatever is given can be looked for in a list
         hint = suggest(name, PRESETS)
         raise SettingsError(f"Unknown preset {name!r}.{hint} Known: {', '.join(sorted(PRESETS))}.")
     return Settings.of(PRESETS[name])

@@ -92,6 +92,8 @@ class Dataset:
         DataError
             Naming what is wrong.
         """
+        if not isinstance(classes, (list, tuple, np.ndarray)):
+            raise DataError(f"Found classes = {classes!r}; expected a list of their names.")
         x = _check_samples(as_array(x_b_l), name)
         labels = targets = None
         if labels_b is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,9 +23,9 @@ from snn_core.data.forms import from_memory
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError
-from snn_core.files import MODEL_SUFFIXES, NETWORK_SUFFIX, describe_path, require_file
+from snn_core.files import MODEL_SUFFIXES, NETWORK_SUFFIX, as_path, describe_path, require_file
 from snn_core.phases import phase
-from snn_core.settings import InputSettings
+from snn_core.settings import InputSettings, Settings
 from snn_core.typing import PathLikeStr, Shape
 
 PARTS = ("test", "calibration")
@@ -40,7 +40,7 @@ def load_dataset(
     path: PathLikeStr,
     *,
     part: str = "test",
-    settings: InputSettings | None = None,
+    settings: InputSettings | Mapping[str, Any] | None = None,
     classes: Sequence[str] = (),
     input_shape: Shape | None = None,
 ) -> Dataset:
@@ -56,7 +56,7 @@ def load_dataset(
         What to take where both are there: ``"test"`` samples with labels, or ``"calibration"``
         samples.
     settings
-        How images are prepared, and how events become samples.
+        How images are prepared, and how events become samples; also as a dictionary.
     classes
         Names of the classes that a network knows, in their order. A folder whose sub-folders are
         among them gets their numbers, so that a class of which it has no samples shifts nothing.
@@ -69,7 +69,11 @@ def load_dataset(
     DataError
         If it is missing or holds anything that cannot be used.
     """
-    path, settings = Path(path), settings or InputSettings()
+    path = as_path(path)
+    if settings is None:
+        settings = InputSettings()
+    elif not isinstance(settings, InputSettings):
+        settings = Settings.of({"input": settings}).input
     require_file(path)
     if path.is_file() and path.suffix.lower() in (NETWORK_SUFFIX, *MODEL_SUFFIXES):
         raise DataError(f"{path} is {describe_path(path)}; expected samples: .npz with x and y.")

@@ -34,6 +34,14 @@ def require_network(value: object) -> None:
         )
 
 
+def _require_kind(value: object, kind: Any, what: str) -> None:
+    """Raise a `ParseError` if a value is of another kind than what it is given as."""
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        expected = " or ".join(one.__name__ for one in kinds)
+        raise ParseError(f"Found a {type(value).__name__} as {what}; expected a {expected}.")
+
+
 LONGEST_NAME = 4000
 """Letters of a layer's name, which nested models make long."""
 
@@ -92,9 +100,12 @@ class Network:
     input_data: InputData = field(default_factory=InputData)
 
     def __post_init__(self) -> None:
+        _require_kind(self.layers, (tuple, list), "layers")
+        _require_kind(self.scale_facs, Mapping, "scale_facs")
         object.__setattr__(self, "scale_facs", MappingProxyType(dict(self.scale_facs)))
         seen: set[str] = set()
         for layer in self.layers:
+            _require_kind(layer, Layer, "a layer")
             require_name(layer.name)
             if layer.name in seen:
                 raise ParseError(f"Layer name {layer.name!r} occurs twice; names must be unique.")
@@ -149,7 +160,7 @@ class Network:
         """Return the layer of that name."""
         try:
             return self._by_name[name]
-        except KeyError:
+        except (KeyError, TypeError):  # a list, for example, cannot be a key
             raise UnknownLayerError(
                 f"No layer {name!r}.{suggest(name, self._by_name)} The network has "
                 f"{', '.join(self._by_name)}."
@@ -186,7 +197,7 @@ class Network:
 
     def outbound(self, name: str) -> tuple[Layer, ...]:
         """Return the layers that read from a layer, in topological order, each once."""
-        return self._outbound[name]
+        return self._outbound[self[name].name]
 
     def input_shapes(self, name: str) -> tuple[Shape, ...]:
         """Return the output shapes of the inbound layers."""
@@ -219,7 +230,7 @@ class Network:
         """Number of parameters that training found."""
         return sum(layer.num_parameters for layer in self.layers)
 
-    def settings_for(self, given: Settings | None = None) -> Settings:
+    def settings_for(self, given: Settings | Mapping[str, Any] | None = None) -> Settings:
         """Return the settings of a run: those given, and for the rest those of the conversion.
 
         Raises
@@ -227,6 +238,8 @@ class Network:
         SettingsError
             As `Settings.with_conversion`.
         """
+        if given is not None and not isinstance(given, Settings):
+            given = Settings.of(given)
         if self.settings is None:
             return given or Settings()
         return self.settings if given is None else given.with_conversion(self.settings)
@@ -250,6 +263,8 @@ class Network:
         changes
             Other fields to change (``scale_facs``, ``readout``, ``settings``, ``input_data``).
         """
+        for layer in layers:
+            _require_kind(layer, Layer, "a layer")
         new = {layer.name: layer for layer in layers}
         for name in new:
             self[name]

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ArtifactError, suggest
+from snn_core.errors import ArtifactError, DataError, suggest
 from snn_core.running.display import describe_result, result_html, samples_table
 from snn_core.running.folder import BatchArrays, RunFolder
 from snn_core.running.stored import ARRAYS
@@ -186,6 +187,10 @@ class RunResult:
 
     def class_name(self, number: int) -> str:
         """Return the name of a class, its number if it has none, and ``none`` for no decision."""
+        try:
+            number = operator.index(number)
+        except TypeError:
+            raise DataError(f"Found the class {number!r}; expected its number.") from None
         if number < 0:
             return "none"
         return self.classes[number] if number < len(self.classes) else str(number)

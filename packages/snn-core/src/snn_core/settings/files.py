@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def read_tree(path: Path) -> dict[str, Any]:
         return _parse_toml(text) if path.suffix == ".toml" else _parse_ini(text)
 
 
-def read_assignments(texts: Iterable[str]) -> dict[str, Any]:
+def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
     """Return the settings that texts such as ``cell.leak=0.1`` set, unchecked.
 
     Values are written as in INI files. A longer name sets one key of a setting that has keys of its
@@ -50,6 +50,8 @@ def read_assignments(texts: Iterable[str]) -> dict[str, Any]:
         If a text is no assignment.
     """
     tree: dict[str, Any] = {}
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise SettingsError(f"Found assignments {texts!r}; expected a list of texts.")
     for text in texts:
         name, equals, value = text.partition("=")
         *sections, key = (part.strip() for part in name.split("."))
