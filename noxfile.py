@@ -194,7 +194,9 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site without a warning; check file names, quotations and the page of settings."""
-    install(session, "snn-core", "-e", str(FOLDERS["snn-plot"]), *group("docs"))
+    # Packages that bring commands, for the reference of them.
+    commands = [part for name in ("snn-plot", "snn-megasim") for part in ("-e", str(FOLDERS[name]))]
+    install(session, "snn-core", *commands, *group("docs"))
     session.run("python", "tools/check_docs.py")
     session.run("python", "tools/site_pages.py", "build/pages")
     session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
