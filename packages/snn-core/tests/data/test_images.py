@@ -199,6 +199,23 @@ def test_grey_images_have_the_channels_that_the_network_reads(grey_folder, mode,
     assert load_dataset(path).x_b_l.shape == (2, 5, 4, 3)
 
 
+@pytest.mark.skipif(not features.check("webp"), reason="this Pillow reads no WebP")
+def test_grey_images_of_a_lossy_format_stay_grey(tmp_path):
+    (tmp_path / "a").mkdir()
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "a" / "0.webp", quality=30)
+    read = np.asarray(Image.open(tmp_path / "a" / "0.webp")).astype(int)
+    assert np.ptp(read, axis=-1).max() == 1  # rounded, so that its channels differ
+    found = load_dataset(tmp_path, input_shape=(16, 16, 1))
+    assert np.asarray(found.x_b_l[:1]).shape == (1, 16, 16, 1)
+
+
+def test_a_folder_without_samples_is_told_what_it_should_hold(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(DataError, match="holds neither images nor recordings, and no x_test.npz"):
+        load_dataset(tmp_path)
+
+
 def test_colours_are_lost_only_if_that_was_said(folder):
     with pytest.raises(DataError, match=r"is in colour, and the network reads grey images"):
         load_dataset(folder, input_shape=(5, 4, 1))

@@ -160,7 +160,8 @@ class Dataset:
         if known:
             found = f"has the classes {names}; the network was converted with {', '.join(known)}"
         elif num_classes is not None and len(self.classes) != num_classes:
-            found = f"has {len(self.classes)} classes ({names}); the network has {num_classes}"
+            classes = "1 class" if len(self.classes) == 1 else f"{len(self.classes)} classes"
+            found = f"has {classes} ({names}); the network has {num_classes}"
         else:
             return
         warn(

@@ -138,7 +138,10 @@ def _convert(image: Image, path: Path, settings: InputSettings, mode: str) -> Im
 
     flow = settings.dataflow_kwargs
     if image.mode.startswith(("I", "F")):
-        raise DataError(f"{path} has more than 8 bits per channel ({image.mode}); expected 8.")
+        raise DataError(
+            f"{path} has more than 8 bits per channel ({image.mode}); expected 8. Save it with 8 "
+            f"bits, or give all values as arrays (.npz)."
+        )
     if flow.color_mode == "auto" and mode == "L" and image.mode not in _GREY:
         _require_grey(np.asarray(image.convert("RGB")), path)
     if flow.target_size is None:
@@ -148,9 +151,14 @@ def _convert(image: Image, path: Path, settings: InputSettings, mode: str) -> Im
     return image.convert(mode).resize((columns, rows), method)
 
 
+ROUNDED = 1
+"""Largest difference between the channels of a grey image: formats such as WebP store brightness
+and colour apart, and round each channel that they compute from these."""
+
+
 def _require_grey(image_hwc: Array, path: Path) -> None:
     """Refuse to lose colours that nobody said to lose."""
-    if (image_hwc != image_hwc[..., :1]).any():
+    if np.ptp(image_hwc, axis=-1).max(initial=0) > ROUNDED:
         raise DataError(
             f"{path} is in colour, and the network reads grey images; with "
             f"input.dataflow_kwargs.color_mode = 'grayscale' images are made grey."

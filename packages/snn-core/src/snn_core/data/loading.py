@@ -161,7 +161,12 @@ def _kind_of_folder(folder: Path) -> str:
             f"{folder} holds images ({', '.join(sorted(images))}) and events "
             f"({', '.join(sorted(events))}); say which in input.dataset_format: jpg, png or aedat."
         )
-    return "jpg" if images else "aedat" if events else "npz"
+    if not images and not events:
+        raise DataError(
+            f"{folder} holds neither images nor recordings, and no {ORIGINAL_FILES[0]}; expected a "
+            f"sub-folder of them for each class, or give a file of arrays (.npz)."
+        )
+    return "jpg" if images else "aedat"
 
 
 def _refuse_several(folder: Path, names: list[str]) -> None:
