@@ -212,7 +212,7 @@ def test_grey_images_of_a_lossy_format_stay_grey(tmp_path):
 
 def test_a_folder_without_samples_is_told_what_it_should_hold(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(DataError, match="holds neither images nor recordings, and no x_test.npz"):
+    with pytest.raises(DataError, match=r"holds neither images nor recordings, and no x_test\.npz"):
         load_dataset(tmp_path)
 
 
