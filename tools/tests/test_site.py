@@ -35,6 +35,13 @@ def test_every_guide_and_package_is_in_the_navigation():
     assert wanted <= listed
 
 
+def test_the_reference_describes_every_package():
+    packages = {path.name for path in ROOT.glob("packages/*/src/*") if path.is_dir()}
+    packages -= {name for name in packages if name.endswith(".egg-info")}
+    assert packages
+    assert packages <= set(site_pages.MODULES)
+
+
 def pages_in(entry):
     if isinstance(entry, str):
         return [entry]
