@@ -146,7 +146,7 @@ def test_record_names_what_figures_show(ran, names, recorded):
 def test_an_unknown_record_is_refused(refused):
     message = refused("--record", "spike")
     assert "found 'spike'" in message
-    assert "Did you mean 'spiketrains'?" in message
+    assert "Did you mean 'spikes'?" in message
 
 
 def test_a_range_of_samples(ran):
