@@ -9,7 +9,6 @@ rate of spikes.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import parts
 
 OTHERS = {
     "spikingjelly": "SpikingJelly",
@@ -33,7 +33,7 @@ NETWORKS = ("mlp", "lenet", "residual", "vgg")
 def main() -> None:
     """Draw the figure."""
     *sources, target = map(Path, sys.argv[1:])
-    engines, peers, rates = (json.loads(source.read_text()) for source in sources)
+    engines, peers, rates = map(parts.read, sources)
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(3, 2))
     draw_ratios(left, [*engines, *peers])
     draw_rates(right, rates)

@@ -31,7 +31,7 @@ class Found:
     Parameters
     ----------
     counts_b_l
-        Number of spikes.
+        Number of spikes, in the smallest integers that hold it.
     operations_t_b
         Synapses reached; ``None`` if none leave the layer.
     spikes_t_b_l, potentials_t_b_l
@@ -165,6 +165,7 @@ class EventBatch:
             found = self._fire_and_keep(layer, to)
         else:
             found = Found(counts_b_l=as_layer(self._fire_compiled(layer, to), layer))
+        found.counts_b_l = found.counts_b_l.astype(np.min_scalar_type(self._steps))
         self._frame.list_spikes(to)
         if to.fanout:
             found.operations_t_b = self._frame.operations(to)
