@@ -120,8 +120,12 @@ class EventBatch:
         with self._frames.lend(self._number, num_steps) as self._frame:
             if x_t_b_l is not None:
                 self._take_input(x_t_b_l)
-            for layer in self._plan.network.spiking_layers:
+            for layer in self._plan.network.layers[1:]:
                 name, to = layer.name, self._plan.populations.get(layer.name)
+                if name in self._plan.tallies:
+                    self._frame.tally(self._plan.tallies[name])
+                if not isinstance(layer, Spiking) or not self._plan.network.has_neurons(layer):
+                    continue
                 if to is None:
                     found[name] = self._integrate(layer, keeps_spikes=spikes(name))
                     continue
