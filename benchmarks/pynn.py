@@ -15,7 +15,7 @@ other. (After PyNN's ``reset`` of NEST they do not always: what is on its way ar
 
 Results are kept in ``benchmarks/pynn.json`` as soon as they are there, beside those of earlier runs
 for other simulators and networks; ``--table`` prints them. All of them take about ten minutes on an
-idle machine. One that was stopped goes on with those simulators and networks that are left.
+idle machine; after a run that was stopped, name the simulators and networks that are left.
 """
 
 from __future__ import annotations
