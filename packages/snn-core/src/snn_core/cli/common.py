@@ -16,7 +16,7 @@ from rich.table import Table
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
-from snn_core.phases import watch
+from snn_core.phases import phase, watch
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
 
@@ -88,7 +88,10 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
-    """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
+    """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal.
+
+    While something is going on that names itself a phase, the bar says so.
+    """
     console = stderr_console()
     if (
         verbosity.is_quiet() or not console.is_terminal
@@ -109,7 +112,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
             shown = "–" if math.isnan(accuracy) else f"{accuracy:.2%}"
             bar.update(task, completed=done, total=total, accuracy=shown)
 
-        yield advance
+        with watch(lambda doing: bar.update(task, description=doing, refresh=True)), phase(what):
+            yield advance
 
 
 def class_line(classes: Sequence[str]) -> str:
