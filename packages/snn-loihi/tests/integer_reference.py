@@ -21,15 +21,16 @@ class IntegerReference(SynapseListSNN):
     """Takes each population's integers, and nothing else, from the package under test."""
 
     capabilities: ClassVar[Capabilities] = SNN.capabilities
+    options_type = LoihiOptions
 
-    def __new__(cls, network, settings=None, **options):
+    def __new__(cls, network, settings=None, options=None, **more):
         """Leave to the float reference what the package refuses anyway."""
         if undeclared(SNN, SNN.capabilities, network, settings):
-            return ReferenceSNN(network, settings, **options)
+            return ReferenceSNN(network, settings, **more)
         return super().__new__(cls)
 
     def add_input_layer(self, input_shape):
-        self.chip = discretize(self.network, self.settings, LoihiOptions())
+        self.chip = discretize(self.network, self.settings, self.options)
         self.names = []
 
     def add_population(self, layer: Spiking, bias_l):

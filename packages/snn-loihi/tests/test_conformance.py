@@ -11,7 +11,7 @@ class TestLoihi(SimulatorConformance):
     """Rates, against those of the float reference."""
 
     simulator = SNN
-    heavy_modules = ("lava", "h5py")
+    heavy_modules = ("lava", "h5py", "numba", "llvmlite")
     options: ClassVar = {"engine": "emulator"}
 
 

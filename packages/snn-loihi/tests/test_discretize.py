@@ -15,7 +15,7 @@ from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
 from snn_loihi import SNN, LoihiOptions, discretize, equalise, normalize_thresholds
 from snn_loihi.discretize import fold_thresholds, worst_layer
-from snn_loihi.emulator import run_population
+from snn_loihi.emulator import readers_of, run_population
 from snn_loihi.ranges import STATE_MAX, THRESHOLD_MAX, weight_limit, weight_step
 
 
@@ -73,18 +73,19 @@ def test_the_worst_input_leaves_no_range_or_changes_no_spike(name):
     chip = discretize(network, settings)
     for item in chip.populations:
         assert item.bounds.holds
+        readers = readers_of(item)
         wide = replace(item, bounds=replace(item.bounds, low_o=np.zeros(1)))
         for values in extremes(chip.network, chip, item):
             # All steps excited, then inhibited, and the other way round.
             halves = {k: np.concatenate([v[:32], 0 * v[32:]]) for k, v in values.items()}
             for sent in (values, halves, {k: v[::-1] for k, v in halves.items()}):
                 options = {"reset": chip.reset, "num_steps": 64, "num_samples": 1, "keeps": True}
-                found = run_population(item, sent, None, **options)
-                exact = run_population(wide, sent, None, **options)
-                np.testing.assert_array_equal(found.spikes_t_b_l, exact.spikes_t_b_l)
-                assert np.abs(found.membrane_t_b_l).max() <= STATE_MAX
-                assert exact.membrane_t_b_l.max() <= item.bounds.high_o.max()
-                assert exact.membrane_t_b_l.min() >= item.bounds.low_o.min()
+                found = run_population(item, readers, sent, None, **options)
+                exact = run_population(wide, readers, sent, None, **options)
+                np.testing.assert_array_equal(found.spikes_b_t_l, exact.spikes_b_t_l)
+                assert np.abs(found.membrane_b_t_l).max() <= STATE_MAX
+                assert exact.membrane_b_t_l.max() <= item.bounds.high_o.max()
+                assert exact.membrane_b_t_l.min() >= item.bounds.low_o.min()
 
 
 def test_thresholds_per_channel_keep_more_of_channels_that_differ():

@@ -18,7 +18,6 @@ from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
 from snn_loihi import SNN, LoihiOptions
-from snn_loihi.discretize import connection
 from snn_loihi.neurons import saturated, wrapped
 
 MNIST = Path(__file__).resolve().parents[3] / "examples" / "mnist"
@@ -154,7 +153,6 @@ def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch, recorded)
     x_b_l = samples(network, 5)
     whole = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     monkeypatch.setattr("snn_loihi.simulator.PART_VALUES", 1)
-    monkeypatch.setattr(connection, "WINDOW_VALUES", 1)
     split = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     for layer, counts_b_l in whole.spikecounts_n_b_l.items():
         assert counts_b_l.any()
