@@ -16,7 +16,7 @@ from rich.table import Table
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
-from snn_core.phases import phase, watch
+from snn_core.phases import show_elsewhere, watch
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
 
@@ -110,9 +110,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
 
         def advance(done: int, total: int, accuracy: float) -> None:
             shown = "–" if math.isnan(accuracy) else f"{accuracy:.2%}"
-            bar.update(task, completed=done, total=total, accuracy=shown)
+            bar.update(task, completed=done, total=total, accuracy=shown, description=what)
 
-        with watch(lambda doing: bar.update(task, description=doing, refresh=True)), phase(what):
+        with show_elsewhere(lambda doing: bar.update(task, description=doing, refresh=True)):
             yield advance
 
 
