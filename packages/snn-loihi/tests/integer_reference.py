@@ -8,9 +8,7 @@ import numpy as np
 
 from snn_core.ir import Spiking
 from snn_core.simulation.contract import Capabilities
-from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.synapses.base import SynapseListSNN
-from snn_core.testing.suite import undeclared
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.discretize import discretize
 
@@ -22,12 +20,6 @@ class IntegerReference(SynapseListSNN):
 
     capabilities: ClassVar[Capabilities] = SNN.capabilities
     options_type = LoihiOptions
-
-    def __new__(cls, network, settings=None, options=None, **more):
-        """Leave to the float reference what the package refuses anyway."""
-        if undeclared(SNN, SNN.capabilities, network, settings):
-            return ReferenceSNN(network, settings, **more)
-        return super().__new__(cls)
 
     def add_input_layer(self, input_shape):
         self.chip = discretize(self.network, self.settings, self.options)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chip_networks import samples
 from integer_reference import IntegerReference
 from random_networks import random_network
 
 from snn_core.errors import UnsupportedError
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.laid_out import samples
 from snn_loihi import SNN, LoihiOptions
 
 NETWORKS = 60
@@ -83,11 +83,11 @@ def test_without_rounding_everything_is_that_of_the_reference(seed):
 
 def test_functions_are_compiled_once_and_while_it_is_said(tmp_path):
     code = """
-from chip_networks import TEN, samples
+from snn_core.testing.laid_out import LAID_OUT, samples
 from snn_core.phases import watch
 from snn_core.settings import Settings
 from snn_loihi import SNN, LoihiOptions, loops
-network = TEN["pooled"]()
+network = LAID_OUT["pooled"]()
 settings = Settings.of({"simulation": {"duration": 2}, "input": {"encoding": "regular"}})
 options = LoihiOptions(engine="emulator")
 functions = loops.spread, loops.fire, loops.count

@@ -2,12 +2,12 @@ import subprocess
 import sys
 
 import pytest
-from chip_networks import TEN
 from click.testing import CliRunner
 
 from snn_core import save
 from snn_core.cli import main
 from snn_core.settings import Settings
+from snn_core.testing.laid_out import LAID_OUT
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.netx import export, read
 
@@ -19,7 +19,7 @@ def call(*arguments):
 @pytest.fixture
 def artifact(tmp_path):
     path = tmp_path / "model.snn"
-    save(TEN["convolutions"](), path)
+    save(LAID_OUT["strided"](), path)
     return path
 
 
@@ -35,7 +35,7 @@ def test_export_writes_what_the_function_writes(artifact, tmp_path):
     )
     assert done.exit_code == 0, done.output
     options = LoihiOptions(reset_mode="hard", connection_kwargs={"weightExponent": 0})
-    snn = SNN(TEN["convolutions"](), Settings.of({"input": {"encoding": "regular"}}), options)
+    snn = SNN(LAID_OUT["strided"](), Settings.of({"input": {"encoding": "regular"}}), options)
     expected = export(snn.chip, snn.timing, tmp_path / "expected.net")
     assert path.read_bytes() == (tmp_path / "expected.net").read_bytes()
     first, *remarks = done.stdout.splitlines()
@@ -45,7 +45,7 @@ def test_export_writes_what_the_function_writes(artifact, tmp_path):
 
 
 def test_export_says_what_netx_cannot_read(artifact, tmp_path):
-    save(TEN["skip"](), artifact, overwrite=True)
+    save(LAID_OUT["skip"](), artifact, overwrite=True)
     done = call("export", artifact, "-o", tmp_path / "out.net")
     assert done.exit_code == 0
     assert "lava-dl's NetX cannot read it" in done.stdout
