@@ -12,11 +12,9 @@ Functions are compiled when they are first used and kept on disk. None holds Pyt
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from snn_core.compiling import compiled
 from snn_inisim.event.vector import (
     LANES,
     NONE,
@@ -28,15 +26,6 @@ from snn_inisim.event.vector import (
     expand,
     lowest_bit,
 )
-
-
-def compiled(function: Any) -> Any:
-    """Compile a function when it is first called, and keep the result on disk where that can be."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(nogil=True)(function)
-
 
 RESETS = {"subtraction": SUBTRACT, "zero": ZERO}
 """Resets of neurons that are compiled."""
