@@ -15,11 +15,12 @@ from snn_core.simulation.statistics import wilson_interval
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion
 from snn_plot.activity import arrange
-from snn_plot.graphs import CLASSES, advice, is_of_classes, probe_files
+from snn_plot.graphs import advice
 from snn_plot.measures import measure_of
 from snn_plot.operations import cumulative_operations
 from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import LayerView, RunView
+from snn_plot.scene import CLASSES, is_of_classes, probe_files
 from snn_plot.style import evenly
 from snn_plot.units import Units
 

@@ -63,6 +63,10 @@ class Units:
         """Unit of what spike trains stand for."""
         return self.firing_rate if self.has_rates else "1"
 
+    def named(self, what: str) -> str:
+        """Return the label of what spike trains stand for, with its unit if it has one."""
+        return f"{what} ({self.rate})" if self.has_rates else what
+
     def times(self, num_steps: int) -> Float64[Array, "t"]:
         """Return when each step ends: what is measured after step 1 stands at 1."""
         return np.arange(1, num_steps + 1) * self.step
