@@ -1,5 +1,7 @@
 """Draw one figure with every plotting function from runs of the demo network: docs/gallery.md.
 
+The captions are in gallery_captions.py.
+
     python gallery.py                     into docs/; needs snn-inisim and snn-plot
     python gallery.py --runs FOLDER       where the runs are kept (default: results/gallery)
 
@@ -11,11 +13,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from gallery_captions import CAPTIONS
 from matplotlib.figure import Figure
 from rich.progress import track
 
@@ -28,24 +32,28 @@ from snn_core.files import make_folder
 from snn_core.ir import InputData, Network
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
-from snn_plot.graphs import Scene, of_layers
+from snn_plot.graphs import makers
 from snn_plot.recorded import RunView
+from snn_plot.scene import Scene
 
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent.parent / "docs"
 SAMPLES = 100
+DOTS = 200
+"""Dots per inch: a figure of a printed column's width has 700 pixels."""
 PICOJOULES = 0.9
 """Energy of a float32 addition in 45 nm (M. Horowitz, Computing's energy problem, ISSCC 2014)."""
 
 RUNS = (
-    ("seed-100-inisim", "seed", 100, "inisim", "temporal_mean_rate", "all"),
-    ("fast-32-inisim", "fast", 32, "inisim", "temporal_mean_rate", []),
-    ("seed-50-reference", "seed", 50, "reference", "temporal_mean_rate", []),
-    ("ttfs-100-inisim", "fast", 100, "inisim", "ttfs", []),
-    ("ttfs-exact-inisim", "fast", 32, "inisim", "ttfs_exact", []),
+    ("seed-100-inisim", "seed", 100, "inisim", "temporal_mean_rate", "all", SAMPLES),
+    ("fast-32-inisim", "fast", 32, "inisim", "temporal_mean_rate", [], SAMPLES),
+    ("seed-50-reference", "seed", 50, "reference", "temporal_mean_rate", [], SAMPLES),
+    ("ttfs-100-inisim", "fast", 100, "inisim", "ttfs", [], SAMPLES),
+    ("ttfs-exact-inisim", "fast", 32, "inisim", "ttfs_exact", [], SAMPLES),
+    ("fast-16-thousand", "fast", 16, "inisim", "temporal_mean_rate", [], 1000),
 )
-"""Name, preset, steps (of each window in the exact code), simulator, spike code and recorded
-variables; the first run is shown in most figures."""
+"""Name, preset, steps (of each window in the exact code), simulator, spike code, recorded variables
+and samples. The first run is shown in most figures, the last in those of all samples."""
 
 PERCENTILES = (80.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
@@ -59,22 +67,22 @@ def main() -> int:
     networks, results = {}, {}
     for name, *choice in track(RUNS, description="simulating", transient=True):
         networks[name], results[name] = simulated(arguments.runs / name, *choice)
-    first = RUNS[0][0]
-    shown = snn_plot.view(arguments.runs / first)
-    write_probes(arguments.runs / "probes", results[first])
-    gallery = figures(shown, networks[first], results, arguments.runs)
+    write_probes(arguments.runs / "probes", results[RUNS[0][0]])
+    gallery = figures(networks[RUNS[0][0]], results, arguments.runs)
     make_folder(DOCS / "gallery")
     for name, (draw, _) in track(gallery.items(), description="drawing", transient=True):
-        draw().savefig(DOCS / "gallery" / f"{name}.png", dpi=130)
+        draw().savefig(DOCS / "gallery" / f"{name}.png", dpi=DOTS)
     (DOCS / "gallery.md").write_text(page(gallery), encoding="utf-8")
     print(f"{len(gallery)} figures in {DOCS / 'gallery'}")
     return 0
 
 
-def settings_of(name: str, timesteps: int, code: str, log_vars: object) -> Settings:
+def settings_of(
+    name: str, timesteps: int, code: str, log_vars: object, samples: int = SAMPLES
+) -> Settings:
     sections = {
         "conversion": {"spike_code": code, "window_steps": timesteps},
-        "simulation": {"duration": timesteps, "num_to_test": SAMPLES, "batch_size": 50},
+        "simulation": {"duration": timesteps, "num_to_test": samples, "batch_size": 50},
         "output": {"log_vars": log_vars},
     }
     return Settings.load(HERE / "settings.toml", base=preset(name)).updated(sections)
@@ -85,10 +93,16 @@ def calibration() -> Dataset:
 
 
 def simulated(
-    folder: Path, name: str, timesteps: int, simulator: str, code: str, log_vars: object
+    folder: Path,
+    name: str,
+    timesteps: int,
+    simulator: str,
+    code: str,
+    log_vars: object,
+    samples: int,
 ) -> tuple[Network, RunResult]:
     """Return a converted network and its run, kept in a folder."""
-    settings = settings_of(name, timesteps, code, log_vars)
+    settings = settings_of(name, timesteps, code, log_vars, samples)
     network = convert(HERE / "model.keras", calibration().x_b_l, settings=settings)
     data = HERE / "data" / "test.npz"
     result = run(
@@ -130,6 +144,40 @@ def trained() -> dict[str, list[float]]:
     return history.history
 
 
+def measured(folder: Path) -> RunView:
+    """Return the run of a network whose outputs are numbers: how high and wide a digit is."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    test, training = load_dataset(HERE / "data" / "test.npz"), calibration()
+    layers = [keras.Input(test.x_b_l.shape[1:]), keras.layers.Flatten()]
+    layers += [keras.layers.Dense(64, activation="relu"), keras.layers.Dense(2)]
+    model = keras.Sequential(layers)
+    model.compile("adam", "mse")
+    scaled = InputData().as_floats
+    model.fit(scaled(training.x_b_l), extents(training.x_b_l), epochs=60, verbose=0)
+    settings = Settings.load(HERE / "settings.toml", base=preset("fast")).updated(
+        {"simulation": {"duration": 64, "num_to_test": SAMPLES}}
+    )
+    network = convert(model, training.x_b_l, settings=settings)
+    data = (test.x_b_l, extents(test.x_b_l))
+    run(network, data=data, settings=settings, output_dir=folder, resume=folder.exists())
+    return snn_plot.view(folder)
+
+
+def extents(x_b_h_w_c: np.ndarray) -> np.ndarray:
+    """Return the spread of each image's ink along rows and columns, in tens of pixels."""
+    ink = x_b_h_w_c[..., 0].astype(np.float64)
+    ink /= ink.sum(axis=(1, 2), keepdims=True)
+    spreads = []
+    for axis in (1, 2):
+        share = ink.sum(axis=3 - axis)
+        places = np.arange(share.shape[1])
+        mean = share @ places
+        spreads.append(np.sqrt((share * (places - mean[:, None]) ** 2).sum(axis=1)))
+    return np.stack(spreads, axis=1).astype(np.float32) / 10
+
+
 def write_probes(folder: Path, result: RunResult) -> None:
     """Write tables as hardware would: energy estimated from operations, and times of batches."""
     make_folder(folder)
@@ -160,9 +208,9 @@ def write_times(folder: Path) -> None:
     simulation = np.array([batch.values["simulate_s"][0] for batch in RunFolder(out).batches()])
     rest = np.diff(finished) - simulation
     # The first image includes compilation.
-    steps = np.arange(1, len(simulation))
+    samples = np.arange(1, len(simulation))
     columns = {"simulation_ms": 1000 * simulation[1:], "scoring_and_saving_ms": 1000 * rest[1:]}
-    table(folder / "times.csv", step=steps, **columns)
+    table(folder / "times.csv", sample=samples, **columns)
 
 
 def table(path: Path, **columns: np.ndarray) -> None:
@@ -170,89 +218,54 @@ def table(path: Path, **columns: np.ndarray) -> None:
     np.savetxt(path, rows, delimiter=",", header=",".join(columns), comments="", fmt="%.6g")
 
 
-def figures(shown: RunView, network: Network, results: dict[str, RunResult], runs: Path) -> Gallery:
-    """Return name to drawing function and caption."""
-    graphs = snn_plot.graphs.makers(Scene(run=shown, network=network))
-    conv, deep, output = (shown.layers[i].name for i in (0, 3, -1))
+def figures(network: Network, results: dict[str, RunResult], runs: Path) -> Gallery:
+    """Return name to drawing function; captions are in `gallery_captions.py`."""
+    first, last = RUNS[0][0], RUNS[-1][0]
+    shown = snn_plot.view(runs / first)
+    graphs = makers(Scene(run=shown, network=network))
+    of_all = makers(Scene(run=snn_plot.view(runs / last)))
+    numbers = makers(Scene(run=measured(runs / "measured")))
+    conv, pooled, deep, output = (shown.layers[i].name for i in (0, 1, 3, -1))
     layer = shown[deep]
-
-    def of_run(name: str) -> Callable[[], Figure]:
-        return graphs[name]
-
-    rates, wanted = of_layers(shown, "points_p"), of_layers(shown, "expected_p")
     scale = float(np.max(network.scale_facs[conv]))
-    source = {"analog": wanted[conv] * scale, "scaled": wanted[conv]}
+    wanted = np.asarray(shown[conv].expected_p)
     write_times(runs / "probes")
     probes = {
         name: snn_plot.read_probe(runs / "probes" / f"{name}.csv")
         for name in ("energy", "power", "times")
     }
-    estimated = f"Estimated from the run's operations, {PICOJOULES} pJ each."
-    sample = "of the first image."
-    return {
-        "plot_error_vs_time": (of_run("error_vs_time"), "Errors after each step."),
-        "plot_ops_vs_time": (of_run("ops_vs_time"), "Operations up to each step."),
-        "plot_comparison": (
-            lambda: snn_plot.plot_comparison(results),
-            "Presets, spike codes and simulators compared: `snn plot --compare RUN_A RUN_B`.",
+    draw = {
+        "error_vs_time": of_all["error_vs_time"],
+        "confusion_matrix": of_all["confusion_matrix"],
+        "comparison": lambda: snn_plot.plot_comparison(
+            {name: result for name, result in results.items() if name != last}
         ),
-        "plot_confusion_matrix": (of_run("confusion_matrix"), "Decisions by true class."),
-        "plot_input_image": (of_run("input_image"), "The first image, and its decision."),
-        "plot_spiketrains": (of_run(f"spiketrains/{conv}"), f"Spikes of `{conv}` {sample}"),
-        "plot_potential": (of_run(f"potential/{output}"), f"Potentials of `{output}` {sample}"),
-        "plot_spikecount_vs_time": (of_run("spikecount_vs_time"), "Spikes of each layer."),
-        "plot_activations": (of_run("activations"), f"Activations of the analog network {sample}"),
-        "plot_layer_activity": (of_run(f"layer_activity/{conv}"), f"Rates of `{conv}` {sample}"),
-        "plot_activations_minus_rates": (
-            of_run(f"activations_minus_rates/{shown.layers[1].name}"),
-            f"By how much the rates of `{shown.layers[1].name}` miss the activations.",
+        "measure_vs_time": numbers["error_vs_time"],
+        "outputs": numbers["outputs"],
+        "correlations": lambda: snn_plot.plot_correlations(
+            np.asarray(layer.mean_activations_l), np.asarray(layer.mean_rates_l),
+            label_a="mean activation (spikes/step)", label_b="mean rate (spikes/step)",
         ),
-        "plot_layer_summaries": (of_run(f"layer_summaries/{deep}"), f"All about `{deep}`."),
-        "plot_layer_correlation": (
-            of_run(f"layer_correlation/{deep}"), f"Rates of `{deep}` over activations, all images.",
+        "activ_hist": lambda: snn_plot.plot_activ_hist(
+            {"analog": wanted * scale, "scaled": wanted}, layer_label=conv, scale_fac=scale
         ),
-        "plot_network_correlations": (of_run("network_correlations"), "The same of all layers."),
-        "plot_correlations": (
-            lambda: snn_plot.plot_correlations(
-                np.asarray(layer.mean_activations_l), np.asarray(layer.mean_rates_l),
-                label_a="mean activation (spikes/step)", label_b="mean rate (spikes/step)",
-            ),
-            f"Any two arrays: here means over all images of `{deep}`.",
+        "param_sweep": lambda: snn_plot.plot_param_sweep(
+            swept(), SAMPLES, PERCENTILES, param_name="normalization percentile (%)", evenly=True
         ),
-        "plot_pearson_coefficients": (
-            of_run("pearson_coefficients"), "Correlation of rates and activations, image by image.",
-        ),
-        "plot_hist": (of_run(f"hist/{conv}"), f"Activations and rates of `{conv}`."),
-        "plot_activ_hist": (
-            lambda: snn_plot.plot_activ_hist(source, layer_label=conv, scale_fac=scale),
-            f"Activations of `{conv}` before and after normalization.",
-        ),
-        "plot_max_activ_hist": (of_run(f"max_activ_hist/{conv}"), "Largest activation per image."),
-        "plot_hist_combined": (
-            lambda: snn_plot.plot_hist_combined(rates, quantity="rate (spikes/step)"),
-            "Rates of all layers.",
-        ),
-        "plot_weight_distribution": (of_run("weight_distribution"), "Weights of all layers."),
-        "plot_parameter_histogram": (
-            of_run(f"parameter_histogram/{deep}"), f"Weights and biases of `{deep}`.",
-        ),
-        "plot_param_sweep": (
-            lambda: snn_plot.plot_param_sweep(
-                swept(), SAMPLES, PERCENTILES, param_name="normalization percentile (%)"
-            ),
-            "Accuracy after 30 steps over the percentile of the normalization.",
-        ),
-        "plot_history": (
-            lambda: snn_plot.plot_history(trained()), "Training anew on 500 images only.",
-        ),
-        "plot_probe": (lambda: snn_plot.plot_probe(probes["energy"]), estimated),
-        "plot_energy_probe": (lambda: snn_plot.plot_energy_probe(probes["energy"]), estimated),
-        "plot_power_probe": (lambda: snn_plot.plot_power_probe(probes["power"]), estimated),
-        "plot_execution_time_probe": (
-            lambda: snn_plot.plot_execution_time_probe(probes["times"]),
-            "Time that each image took on this machine, one by one: a step is an image here.",
-        ),
+        "history": lambda: snn_plot.plot_history(trained()),
+        "probe": lambda: snn_plot.plot_probe(probes["energy"]),
+        "energy_probe": lambda: snn_plot.plot_energy_probe(probes["energy"]),
+        "power_probe": lambda: snn_plot.plot_power_probe(probes["power"]),
+        "execution_time_probe": lambda: snn_plot.plot_execution_time_probe(probes["times"]),
     }  # fmt: skip
+    layers = {"potential": output, "activity_frames": conv, "spiketrains": conv, "events": conv,
+              "layer_activity": conv, "activations_minus_rates": pooled, "hist": conv,
+              "max_activ_hist": conv}  # fmt: skip
+    for name in CAPTIONS:
+        kind = name.removeprefix("plot_")
+        if kind not in draw:
+            draw[kind] = graphs.get(kind) or graphs[f"{kind}/{layers.get(kind, deep)}"]
+    return {name: (draw[name.removeprefix("plot_")], said) for name, said in CAPTIONS.items()}
 
 
 def page(gallery: Gallery) -> str:
@@ -261,12 +274,14 @@ def page(gallery: Gallery) -> str:
         "# Gallery",
         "",
         "Every plotting function of [snn-plot](../packages/snn-plot/README.md), drawn from runs of",
-        f"the [demo network](../examples/mnist/README.md) on {SAMPLES} test images, most of them",
-        "of the preset `seed` with 100 steps on INIsim. `python examples/mnist/gallery.py` draws",
-        "all anew and writes this page.",
+        f"the [demo network](../examples/mnist/README.md), most of them on {SAMPLES} test images",
+        "with the preset `seed` and 100 steps on INIsim. Each caption says what a good one looks",
+        "like. The uppermost line of a figure names the run, and the sample where it shows one.",
+        "`python examples/mnist/gallery.py` draws all anew and writes this page.",
     ]
     for name, (_, caption) in gallery.items():
-        lines += ["", f"## {name}", "", caption, "", f"![{name}](gallery/{name}.png)"]
+        picture = f"![{name}](gallery/{name}.png)"
+        lines += ["", f"## {name}", "", *textwrap.wrap(caption, 96), "", picture]
     return "\n".join(lines) + "\n"
 
 

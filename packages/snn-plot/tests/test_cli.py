@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from snn_plot.graphs import KINDS
+from snn_plot.catalogue import KINDS
 
 PNG = b"\x89PNG"
 

@@ -3,8 +3,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
-from snn_plot.graphs import KINDS, Scene, left_out, makers, output_graphs
+from snn_plot.catalogue import KINDS
+from snn_plot.graphs import left_out, makers, output_graphs
 from snn_plot.recorded import view
+from snn_plot.scene import Scene
 from snn_plot.units import Units
 
 LAYERS = ("01Conv2D_4x4x3", "03Dense_40", "04Dense_4")

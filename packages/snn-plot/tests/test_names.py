@@ -1,5 +1,6 @@
 """Names of layers that hold formulas, markup, or the way to another folder."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,11 @@ from snn_core.conversion import convert, preset
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 from snn_plot import graphs
+from snn_plot.names import fit, fit_all, letters
 from snn_plot.recorded import view
 from snn_plot.report import report_html
 from snn_plot.saving import file_name, save_figure
+from snn_plot.scene import Scene
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((6, 4)).astype(np.float32), np.arange(6) % 3
@@ -21,7 +24,7 @@ SETTINGS = Settings.of({"simulation": {"duration": 8}, "output": {"log_vars": ["
 
 def scene_of(network):
     seen = view(run(network, "reference", data=(X, Y), settings=SETTINGS))
-    return graphs.Scene(run=seen, units=seen.units("steps"), network=network)
+    return Scene(run=seen, units=seen.units("steps"), network=network)
 
 
 def named(name):
@@ -47,12 +50,14 @@ def test_figures_and_report_show_any_name_as_text(name, tmp_path):
     assert "</script><b>" not in page
 
 
-def test_powers_on_logarithmic_axes_are_still_formulas(tmp_path):
-    figure = graphs.makers(scene_of(named("$x")))["spikecount_vs_time"]()
-    figure.canvas.draw()
-    labels = [tick.label1 for tick in figure.axes[0].yaxis.get_major_ticks()]
-    powers = [label for label in labels if "10^" in label.get_text()]
-    assert all(label.get_parse_math() for label in powers)
+@pytest.mark.parametrize("kind", ["spikecount_vs_time", "hist_combined", "error_vs_time"])
+def test_numbers_at_logarithmic_axes_are_text_as_all_else_is(kind):
+    figure = graphs.makers(scene_of(named("$x")))[kind]()
+    figure.savefig(io.BytesIO())
+    axes = figure.axes[0]
+    ticks = [text.get_text() for text in (*axes.get_yticklabels(), *axes.get_xticklabels())]
+    assert any(ticks)
+    assert not any("$" in text or "\\" in text for text in ticks)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +92,23 @@ def test_a_network_of_one_layer_leaves_out_what_is_of_hidden_layers():
         make()
     with pytest.raises(graphs.DataError, match="hist_combined has nothing to show"):
         graphs.makers(scene, only=["hist_combined"])
+
+
+@pytest.mark.parametrize(
+    "name", ["short", "00Conv2D_12x12x16" * 5, "层" * 30, "ü" * 61, "ab层" * 9]
+)
+@pytest.mark.parametrize("room", [3, 12, 25])
+def test_long_names_keep_their_ends_within_their_room(name, room):
+    cut = fit(name, room)
+    assert letters(cut) <= max(room, letters("short") if name == "short" and room > 4 else room)
+    assert cut == name or (cut.count("…") == 1 and cut[0] in (name[0], "…"))
+    if letters(name) <= room:
+        assert cut == name
+
+
+def test_names_that_are_cut_stay_apart():
+    names = [f"block/{i}/{'x' * 60}/{'y' * 60}" for i in range(3)]
+    shown = fit_all(names, 20)
+    assert len(set(shown)) == 3
+    assert max(map(letters, shown)) <= 20
+    assert fit_all(["same", "same"], 20) == ["same", "same"]

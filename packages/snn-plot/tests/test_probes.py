@@ -35,7 +35,7 @@ def test_power_is_shown_with_its_mean(tmp_path):
     (tmp_path / "power.csv").write_text(TABLE)
     figure = plot_power_probe(read_probe(tmp_path / "power.csv"))
     labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert labels == ["static, mean 8 mW", "dynamic, mean 4 mW"]
+    assert labels == ["static: mean 8 mW", "dynamic: mean 4 mW"]
     assert figure.axes[0].get_ylabel() == "power (mW)"
 
 
@@ -43,9 +43,18 @@ def test_phases_of_a_step_are_stacked(tmp_path):
     (tmp_path / "time.csv").write_text("step,spiking_us,learning_us\n1,30,10\n2,60,20\n")
     figure = plot_execution_time_probe(read_probe(tmp_path / "time.csv"))
     labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert labels == ["spiking (75%)", "learning (25%)"]
+    assert labels == ["spiking (75%)", "learning (25%)", "mean 60 µs"]
     assert figure.axes[0].get_xlabel() == "time (steps)"
     assert figure.axes[0].get_ylabel() == "execution time per step (µs)"
+
+
+def test_rows_can_be_samples(tmp_path):
+    (tmp_path / "time.csv").write_text("sample,run_ms\n1,3\n2,6\n")
+    probe = read_probe(tmp_path / "time.csv")
+    figure = plot_execution_time_probe(probe)
+    assert figure.axes[0].get_xlabel() == "sample (index)"
+    assert figure.axes[0].get_ylabel() == "execution time per sample (ms)"
+    assert probe.intervals_s is None
 
 
 def test_energy_adds_up(tmp_path):
@@ -98,5 +107,5 @@ def test_a_table_of_a_chip_feeds_the_figures_of_power_and_of_time(tmp_path):
         plot(probe).axes[0].get_legend_handles_labels()[1]
         for plot in (plot_power_probe, plot_execution_time_probe)
     )
-    assert power == ["neurocores, mean 31.8 mW", "embedded, mean 120 mW"]
-    assert duration == ["spiking (81%)", "management (19%)"]
+    assert power == ["neurocores: mean 31.8 mW", "embedded: mean 120 mW"]
+    assert duration == ["spiking (81%)", "management (19%)", "mean 509 µs"]

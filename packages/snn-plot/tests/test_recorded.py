@@ -107,7 +107,38 @@ def test_numbers_without_a_unit_are_the_activations_but_for_rounding(
     figure = plot_layer_correlation(
         first.points_p, first.expected_p, label=first.name, units=found.units("ms")
     )
-    assert figure.axes[0].get_xlabel() == "activation (1)"
+    assert figure.axes[0].get_xlabel() == "activation"
+
+
+@pytest.mark.parametrize(
+    ("conversion", "levels"),
+    [
+        ({"spike_code": "temporal_pattern", "num_bits": 4}, np.arange(16) / 16),
+        ({"spike_code": "ttfs_exact", "window_steps": 16}, np.arange(17) / 16),
+        ({"spike_code": "ttfs_exact", "window_steps": 0}, None),
+        ({"spike_code": "temporal_pattern", "num_bits": 12}, None),
+    ],
+    ids=["temporal_pattern", "ttfs_exact", "continuous", "many bits"],
+)
+def test_the_numbers_that_spike_trains_can_stand_for_follow_from_the_code(
+    network, data, conversion, levels
+):
+    found = view(coded_run(network, data, **conversion)).levels
+    if levels is None:
+        assert found is None
+    else:
+        np.testing.assert_array_equal(found, levels)
+
+
+@pytest.mark.parametrize("steps", [6, 16])
+def test_a_first_spike_stands_for_its_inverse_time(network, data, steps):
+    settings = Settings.of(
+        {"conversion": {"spike_code": "ttfs"}, "simulation": {"duration": steps, "dt": 1}}
+    )
+    found = view(run(network, "reference", data=data, settings=settings)).levels
+    # Rates are float32.
+    wanted = np.append(0, 1 / np.arange(steps, 0, -1))
+    np.testing.assert_allclose(found, wanted, rtol=1e-7)
 
 
 def test_spike_times_in_continuous_time_cannot_be_read_from_trains(network, data):

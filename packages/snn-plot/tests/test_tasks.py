@@ -5,7 +5,7 @@ import pytest
 
 from snn_core.errors import DataError
 from snn_core.running.result import RunResult
-from snn_plot.graphs import Scene, makers, output_graphs
+from snn_plot.graphs import makers, output_graphs
 from snn_plot.measures import measure_of
 from snn_plot.operations import plot_comparison
 from snn_plot.outputs import plot_outputs
@@ -13,6 +13,7 @@ from snn_plot.recorded import view
 from snn_plot.report import report_html
 from snn_plot.report_data import report_data
 from snn_plot.report_words import headline
+from snn_plot.scene import Scene
 from snn_plot.serve import find_runs, index_html
 from snn_plot.units import Units
 

@@ -31,7 +31,7 @@ from snn_plot.correlation import (
     plot_network_correlations,
     plot_pearson_coefficients,
 )
-from snn_plot.graphs import Scene, output_graphs
+from snn_plot.graphs import output_graphs
 from snn_plot.operations import plot_comparison, plot_ops_vs_time
 from snn_plot.outputs import plot_measure_vs_time, plot_outputs
 from snn_plot.probes import (
@@ -43,6 +43,7 @@ from snn_plot.probes import (
 )
 from snn_plot.recorded import view
 from snn_plot.report import report_html, write_report
+from snn_plot.scene import Scene
 from snn_plot.spikes import (
     plot_events,
     plot_potential,

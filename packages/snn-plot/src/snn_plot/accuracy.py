@@ -7,15 +7,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from snn_core.errors import DataError
 from snn_core.simulation.statistics import wilson_interval
 from snn_core.typing import Array
 from snn_plot import style
+from snn_plot.names import fit_all, letters
+from snn_plot.scales import number_powers, show_errors, show_shares
 from snn_plot.units import STEPS, Units
 
 MOST_NUMBERS, MOST_CLASSES = 15, 30
 """Classes up to which a confusion matrix has numbers in its cells, and a tick for each class."""
+
+ROOM_CLASS = 14
+"""Letters of a class at an axis."""
 
 
 @style.styled
@@ -44,23 +50,27 @@ def plot_error_vs_time(
     figure, axes = style.one_panel()
     samples, steps = top1err_b_t.shape
     times = units.times(steps)
-    curves = [("wrong", top1err_b_t, top1err_ann, style.SPIKING)]
+    kinds = [("wrong", top1err_b_t, top1err_ann, style.SPIKING)]
     if top5err_b_t is not None:
-        curves.append((f"not among {k} best", top5err_b_t, top5err_ann, style.PALETTE[2]))
-    for name, errors_b_t, analog, line_colour in curves:
+        kinds.append((f"not among {k} best", top5err_b_t, top5err_ann, style.PALETTE[2]))
+    seen: list[float] = []
+    widths = [look["linewidth"] for look in style.curves(len(kinds))]
+    for width, (name, errors_b_t, _, shade) in zip(widths, kinds, strict=True):
         share_t = np.asarray(errors_b_t, np.float64).mean(axis=0)
         low_t, high_t = wilson_interval(share_t, samples)
-        axes.plot(times, 100 * share_t, color=line_colour, label=name)
-        axes.fill_between(times, 100 * low_t, 100 * high_t, color=line_colour, alpha=0.2,
-                          linewidth=0)  # fmt: skip
+        axes.plot(times, 100 * share_t, color=shade, label=name, linewidth=width)
+        axes.fill_between(times, 100 * low_t, 100 * high_t, color=shade, alpha=0.15, linewidth=0)
+        seen += [float(share_t.min()), float(share_t.max())]
+    for index, (_, _, analog, shade) in enumerate(kinds):
         if analog is not None:
-            axes.axhline(100 * analog, color=line_colour, linestyle="--", linewidth=0.8,
-                         label=f"analog: {100 * analog:.2f} %")  # fmt: skip
+            axes.axhline(100 * analog, color=shade, linestyle=style.dashes(index, len(kinds)),
+                         linewidth=1.2, label=f"analog: {100 * analog:.3g} %")  # fmt: skip
+            seen.append(analog)
     axes.set(xlabel=units.time_label, ylabel="error (% of samples)")
-    axes.set_ylim(0, 102)
-    axes.set_xlim(0, times[-1])
-    axes.set_title(f"{style.thousands(samples)} samples, 95 % Wilson interval", loc="left")
-    axes.legend(loc="upper right")
+    show_errors(axes, lowest=100 * min(seen), highest=100 * max(seen), samples=samples)
+    style.show_steps(axes, times)
+    style.head(axes, f"{style.count(samples, 'sample')}, bands: 95 % Wilson intervals")
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -73,7 +83,7 @@ def plot_confusion_matrix(
     Parameters
     ----------
     y_test, y_pred
-        True and decided classes; a decision of -1 means that there was none.
+        True and predicted classes; -1 means that there was no decision.
     class_labels
         Names of the classes; their numbers if not given.
 
@@ -87,30 +97,34 @@ def plot_confusion_matrix(
     if class_labels is not None and len(class_labels) < classes:
         raise DataError(f"Found {len(class_labels)} names for {classes} classes.")
     names = list(class_labels or map(str, range(classes)))[:classes]
-    columns = [*names, "none"] if undecided else names
+    names = fit_all([*names, "none"] if undecided else names, ROOM_CLASS)
     totals = counts.sum(axis=1, keepdims=True)
     share = np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
     figure, axes = style.one_panel(height=3.2)
     image = axes.imshow(share, cmap=style.grey_under("Blues"), vmin=0, vmax=100, aspect="auto",
                         interpolation="nearest")  # fmt: skip
-    if classes <= MOST_CLASSES:
-        turned = 90 if max(map(len, columns)) > 4 else 0
-        axes.set_xticks(range(len(columns)), columns, rotation=turned)
-        axes.set_yticks(range(classes), names)
+    long = max(map(letters, names)) > 4
+    if long:
+        style.grow(figure, 0.4)
+    shown = style.evenly(classes, MOST_CLASSES * 2 // 3 if long else MOST_CLASSES)
+    across = [*shown, classes] if undecided else shown
+    turned = 90 if long or len(across) > MOST_NUMBERS else 0
+    axes.set_xticks(across, [names[i] for i in across], rotation=turned)
+    axes.set_yticks(shown, [names[i] for i in shown])
     if classes <= MOST_NUMBERS:
         for i, j in zip(*np.nonzero(counts), strict=True):
             axes.text(j, i, str(counts[i, j]), ha="center", va="center", fontsize=6,
                       color="white" if share[i, j] > 60 else "black")  # fmt: skip
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="decided class", ylabel="true class")
+    axes.set(xlabel="predicted class", ylabel="true class")
     correct = float(np.trace(counts[:, :classes]) / counts.sum())
-    axes.set_title(f"{style.thousands(counts.sum())} samples, {correct:.2%} correct", loc="left")
+    style.head(axes, f"{style.count(counts.sum(), 'sample')}, {correct:.2%} correct")
     style.add_colour_bar(image, [axes], "share of the true class (%)")
     return figure
 
 
 def confusion(y_test: Array, y_pred: Array) -> tuple[Array, bool]:
-    """Return counts, true class by decided class, and whether a last column counts undecided ones.
+    """Return counts, true by predicted class, and whether a last column counts undecided samples.
 
     Raises
     ------
@@ -120,7 +134,7 @@ def confusion(y_test: Array, y_pred: Array) -> tuple[Array, bool]:
     true_b, decided_b = np.asarray(y_test, np.int64), np.asarray(y_pred, np.int64)
     if true_b.shape != decided_b.shape or true_b.ndim != 1 or not len(true_b):
         raise DataError(
-            f"Found {true_b.shape} true and {decided_b.shape} decided classes; expected the same "
+            f"Found {true_b.shape} true and {decided_b.shape} predicted classes; expected the same "
             f"number, at least one."
         )
     classes = int(max(true_b.max(), decided_b.max())) + 1
@@ -138,6 +152,7 @@ def plot_param_sweep(
     *,
     param_name: str,
     log_scale: bool = False,
+    evenly: bool = False,
 ) -> Figure:
     """Draw accuracy over the values of a parameter, with 95 % Wilson intervals.
 
@@ -153,6 +168,8 @@ def plot_param_sweep(
         What the parameter is called, with its unit.
     log_scale
         Whether its axis is logarithmic.
+    evenly
+        Whether the values stand at equal distances: for those that crowd, such as 99, 99.9, 99.99.
 
     Raises
     ------
@@ -164,12 +181,17 @@ def plot_param_sweep(
     share = np.asarray(results, np.float64)
     low, high = wilson_interval(share, n)
     figure, axes = style.one_panel()
-    axes.errorbar(params, 100 * share, yerr=100 * np.abs(np.stack([share - low, high - share])),
+    places = np.arange(len(params)) if evenly else np.asarray(params)
+    axes.errorbar(places, 100 * share, yerr=100 * np.abs(np.stack([share - low, high - share])),
                   fmt="o-", color=style.SPIKING, markersize=3, capsize=2)  # fmt: skip
-    if log_scale:
+    if evenly:
+        axes.set_xticks(places, [f"{value:g}" for value in params])
+    elif log_scale:
         axes.set_xscale("log")
+        number_powers(axes.xaxis, wide=max(params) / min(params) > 50)
     axes.set(xlabel=param_name, ylabel="accuracy (% of samples)")
-    axes.set_title(f"{style.thousands(n)} samples each, 95 % Wilson interval", loc="left")
+    show_shares(axes, lowest=100 * low.min(), highest=100 * share.max(), samples=n)
+    style.head(axes, f"{style.count(n, 'sample')} each, bars: 95 % Wilson intervals")
     return figure
 
 
@@ -191,7 +213,7 @@ def plot_history(history: Any) -> Figure:
     """
     values: Mapping[str, Sequence[float]] = getattr(history, "history", history)
     panels = [
-        ("loss (1)", 1.0, ("loss",)),
+        ("loss", 1.0, ("loss",)),
         ("accuracy (%)", 100.0, ("accuracy", "acc", "categorical_accuracy")),
     ]
     found = [
@@ -209,5 +231,6 @@ def plot_history(history: Any) -> Figure:
                 epochs = np.arange(1, len(values[key]) + 1)
                 axes.plot(epochs, factor * np.asarray(values[key]), line, markersize=2, label=said)
         axes.set(xlabel="epoch", ylabel=what)
-        axes.legend()
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    style.legend_below(figure, axes_n[-1])
     return figure

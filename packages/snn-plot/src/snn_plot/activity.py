@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from snn_core.errors import DataError
 from snn_core.typing import Array
 from snn_plot import style
+from snn_plot.names import fit, fit_all, letters
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 MOST_MAPS = 64
 """Feature maps shown of one layer."""
+
+MOST_NAMED = 20
+"""Outputs of which each has its tick."""
+
+ROOM_CLASS = 14
+"""Letters of a class at an axis."""
 
 MOST_IN_A_LINE = 32
 """Neurons of a layer without axes that are drawn in one line; more are wrapped."""
@@ -51,15 +58,20 @@ def plot_layer_activity(
     DataError
         If the layer has no neurons or more than three axes.
     """
-    figure, axes = style.one_panel()
-    image = draw_activity(axes, activity_l, label=label, limits=limits)
-    style.add_colour_bar(image, [axes], quantity)
+    figure, axes = _one_picture(activity_l)
+    image = draw_activity(axes, activity_l, limits=limits)
+    style.head(axes, label)
+    _add_bar(figure, image, axes, quantity)
     return figure
 
 
 @style.styled
 def plot_activations(
-    activations_n_l: Mapping[str, Array], *, quantity: str = "activation (spikes/step)"
+    activations_n_l: Mapping[str, Array],
+    *,
+    quantity: str = "activation (spikes/step)",
+    output: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw the activations of all layers of a network for one sample on one scale.
 
@@ -70,14 +82,33 @@ def plot_activations(
         `snn_core.evaluation.forward.activations`.
     quantity
         What the numbers are, with their unit.
+    output
+        Label of the output, whose numbers are scores: it has an axis of its own.
+    class_names
+        What each output stands for; their numbers if not given.
     """
-    figure, panels = style.small_multiples(len(activations_n_l), panel_height=1.7)
-    limits = common_limits(list(activations_n_l.values()))
-    images = [
-        draw_activity(axes, a_l, label=label, limits=limits)
-        for axes, (label, a_l) in zip(panels, activations_n_l.items(), strict=True)
-    ]
-    style.add_colour_bar(images[0], panels, quantity)
+    maps = {name: np.asarray(a) for name, a in activations_n_l.items() if name != output}
+    scores = [np.ravel(a) for name, a in activations_n_l.items() if name == output]
+    columns = min(max(len(maps), 1), 2)
+    shapes = [shape_of(a) for a in maps.values()]
+    heights = [_height(shapes[i : i + 2], columns) for i in range(0, len(shapes), columns)]
+    figure = style.new_figure(height=sum(heights) + 0.5 * bool(maps) + 1.2 * len(scores) + 0.1)
+    grid = figure.add_gridspec(len(heights) + len(scores), columns,
+                               height_ratios=[*heights, *([1.2] * len(scores))])  # fmt: skip
+    panels = [style.tidy(figure.add_subplot(grid[divmod(i, columns)])) for i in range(len(maps))]
+    if maps:
+        limits = common_limits(list(maps.values()))
+        images = [
+            draw_activity(axes, a_l, limits=limits)
+            for axes, a_l in zip(panels, maps.values(), strict=True)
+        ]
+        for axes, label in zip(panels, fit_all(maps, style.ROOM_SMALL), strict=True):
+            style.name_panel(axes, label)
+        style.add_colour_bar(images[0], panels, quantity, below=True)
+    for values in scores:
+        axes = style.tidy(figure.add_subplot(grid[len(heights), :]))
+        if draw_scores(axes, values, label=str(output), names=class_names):
+            style.grow(figure, 0.5)
     return figure
 
 
@@ -109,17 +140,19 @@ def plot_activity_frames(
     parts = np.array_split(np.arange(trains.shape[-1]), min(frames, trains.shape[-1]))
     rates = [units.rates(trains[..., part].mean(axis=-1)) for part in parts]
     limits = common_limits([*rates, np.zeros(1)])
-    wide = trains.ndim == 2  # a line of neurons
-    figure, panels = style.small_multiples(
-        len(parts), columns=2 if wide else 4, panel_height=0.7 if wide else 1.1
-    )
+    columns = min(2 if trains.ndim == 2 else 4, len(parts))  # a line of neurons, or an image
+    height = _height([shape_of(rates[0])], columns, remarks=False)
+    rows = math.ceil(len(parts) / columns)
+    figure, panels = style.small_multiples(len(parts), columns=columns, row_heights=[height] * rows)
+    style.grow(figure, 0.45)
     times = units.times(trains.shape[-1])
     images = []
     for axes, part, rate_l in zip(panels, parts, rates, strict=True):
         between = f"{times[part[0]] - units.step:g}–{times[part[-1]]:g}"
-        images.append(draw_activity(axes, rate_l, label=between, limits=limits))
+        images.append(draw_activity(axes, rate_l, limits=limits))
+        style.name_panel(axes, between)
         axes.set_xlabel("")
-    figure.suptitle(f"{label}, {units.time_label}")
+    style.name_figure(figure, f"{fit(label, 40)}, {units.time_label}")
     style.add_colour_bar(images[0], panels, f"rate ({units.firing_rate})", below=True)
     return figure
 
@@ -138,9 +171,10 @@ def plot_activations_minus_rates(
     activations_l, rates_l
         Activations and rates of one sample, in the layer's shape.
     """
-    figure, axes = style.one_panel()
-    image = draw_difference(axes, activations_l, rates_l, label=label, units=units)
-    style.add_colour_bar(image, [axes], f"rate − activation ({units.rate})")
+    figure, axes = _one_picture(activations_l)
+    image = draw_difference(axes, activations_l, rates_l, units=units)
+    style.head(axes, label)
+    _add_bar(figure, image, axes, units.named("rate − activation"))
     return figure
 
 
@@ -149,6 +183,8 @@ def plot_input_image(
     x_l: Array, *, label: str | int | None = None, decided: str | int | None = None
 ) -> Figure:
     """Draw a sample: grey, in colours if it has three channels, otherwise channel by channel.
+
+    The smallest value is the darkest and the largest the brightest, whatever they are.
 
     Parameters
     ----------
@@ -159,34 +195,85 @@ def plot_input_image(
     """
     x = np.asarray(x_l, np.float64)
     said = [f"class {label}"] if label is not None else []
-    said += [f"decided {decided}"] if decided is not None else []
-    figure, axes = style.one_panel()
+    said += [f"predicted {decided}"] if decided is not None else []
+    title = ", ".join(said) or "input"
+    figure, axes = _one_picture(x[..., 0] if x.ndim == 3 and x.shape[-1] == 3 else x)
     if x.ndim == 3 and x.shape[-1] == 3:
-        low, high = min(0.0, float(x.min())), max(1.0, float(x.max()))
-        axes.imshow((x - low) / (high - low), interpolation="nearest")
+        low, high = float(x.min()), float(x.max())
+        axes.imshow((x - low) / ((high - low) or 1), interpolation="nearest")
         _remove_ticks(axes)
-        axes.set_title(", ".join(said) or "input")
+        style.head(axes, title, f"values {low:.3g} to {high:.3g}")
         return figure
-    image = draw_activity(axes, x, label=", ".join(said) or "input", colours="gray")
-    style.add_colour_bar(image, [axes], "input value (1)")
+    image = draw_activity(axes, x, colours="gray")
+    style.head(axes, title)
+    _add_bar(figure, image, axes, "input value")
     return figure
 
 
-def draw_difference(
-    axes: Axes, activations_l: Array, rates_l: Array, *, label: str, units: Units
-) -> AxesImage:
+def draw_scores(
+    axes: Axes, scores_o: Array, *, label: str, names: Sequence[str] | None = None
+) -> bool:
+    """Draw the numbers of an output as bars, the largest in a colour of its own.
+
+    Returns
+    -------
+    Whether the names are turned, for which there must be room.
+    """
+    places = np.arange(len(scores_o))
+    shades = np.where(places == np.argmax(scores_o), style.SPIKING, "#9A9A9A")
+    axes.bar(places, scores_o, color=list(shades), width=0.8)
+    axes.axhline(0, color=style.NEUTRAL, linewidth=0.6)
+    known = fit_all(names or map(str, places), ROOM_CLASS)
+    shown = style.evenly(len(scores_o), MOST_NAMED)
+    turned = sum(letters(known[i]) + 1 for i in shown) > style.ROOM
+    axes.set_xticks(shown, [known[i] for i in shown], rotation=90 if turned else 0)
+    axes.set(xlabel="class" if names else "neuron (index)", ylabel="output")
+    axes.set_xlim(-0.6, len(scores_o) - 0.4)
+    style.head(axes, label)
+    return turned
+
+
+def _one_picture(activity_l: Array) -> tuple[Figure, Axes]:
+    """Return a figure as high as the picture of a layer is beside a colour bar."""
+    rows, columns = shape_of(activity_l)
+    height = float(np.clip(2.8 * rows / columns, 0.5, 2.8))
+    return style.one_panel(height=height + 0.45)
+
+
+def _add_bar(figure: Figure, image: AxesImage, axes: Axes, label: str) -> None:
+    """Add a colour bar beside a picture, or below a flat one, beside which there is no room."""
+    rows, columns = image.get_array().shape  # type: ignore[union-attr]
+    flat = rows / columns < 0.6
+    if flat:
+        style.grow(figure, 0.35)
+    style.add_colour_bar(image, [axes], label, below=flat)
+
+
+def _height(shapes: Sequence[tuple[int, int]], columns: int, *, remarks: bool = True) -> float:
+    """Return the height in inches of a row of pictures with a label above each."""
+    width = 3.3 / columns
+    tallest = max(rows / columns for rows, columns in shapes)
+    return float(np.clip(width * tallest, 0.12, 1.9)) + (0.34 if remarks else 0.2)
+
+
+def shape_of(activity_l: Array) -> tuple[int, int]:
+    """Return rows and columns of the picture of a layer."""
+    rows, columns = arrange(np.asarray(activity_l, np.float64))[0].shape
+    return rows, columns
+
+
+def draw_difference(axes: Axes, activations_l: Array, rates_l: Array, *, units: Units) -> AxesImage:
     """Draw rates minus activations with zero in the middle of the colour map."""
     difference_l = units.rates(rates_l) - units.rates(activations_l)
     largest = float(np.abs(difference_l).max()) or 1.0
     limits = (-largest, largest)
-    return draw_activity(axes, difference_l, label=label, limits=limits, colours=style.DIVERGING)
+    return draw_activity(axes, difference_l, limits=limits, colours=style.DIVERGING)
 
 
 def draw_activity(
     axes: Axes,
     activity_l: Array,
     *,
-    label: str,
     limits: tuple[float, float] | None = None,
     colours: str = style.SEQUENTIAL,
 ) -> AxesImage:
@@ -201,7 +288,6 @@ def draw_activity(
         interpolation="nearest",
     )
     _remove_ticks(axes)
-    style.name_panel(axes, label, loc="center")
     if remark:
         axes.set_xlabel(remark, fontsize=6, color=style.NEUTRAL)
     return image
@@ -248,7 +334,7 @@ def _tile(activity_h_w_c: Array) -> tuple[Array, str]:
         return _wrap(activity_h_w_c.reshape(-1))
     if channels == 1:
         return activity_h_w_c[..., 0], ""
-    columns = math.ceil(math.sqrt(len(shown) * 1.5 * height / width))
+    columns = _columns(len(shown), height / width)
     rows = math.ceil(len(shown) / columns)
     gap = max(1, round(max(height, width) / 16))
     picture = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
@@ -259,6 +345,23 @@ def _tile(activity_h_w_c: Array) -> tuple[Array, str]:
     if len(shown) < channels:
         remark = f"{len(shown)} of {channels} feature maps, evenly chosen"
     return picture, remark
+
+
+def _columns(number: int, ratio: float) -> int:
+    """Return in how many columns tiles make a picture of about 3 by 2 with few empty places.
+
+    Parameters
+    ----------
+    ratio
+        Height of a tile by its width.
+    """
+
+    def flaw(columns: int) -> float:
+        rows = math.ceil(number / columns)
+        shape = columns / (rows * ratio)
+        return abs(math.log(shape / 1.5)) + 4 * (rows * columns / number - 1)
+
+    return min(range(1, number + 1), key=flaw)
 
 
 def _remove_ticks(axes: Axes) -> None:

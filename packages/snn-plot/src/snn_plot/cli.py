@@ -72,6 +72,7 @@ def plot(
         raise SNNError(f"Found {len(runs)} runs; give one, or --compare to compare them.")
     from snn_plot import graphs
     from snn_plot.recorded import view
+    from snn_plot.scene import Scene
 
     RunFolder(runs[0]).metadata()  # which raises if there is no run
     folder = output or runs[0] / "figures"
@@ -79,7 +80,7 @@ def plot(
     with status(f"reading {runs[0]}"):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
-        scene = graphs.Scene(run=run, units=run.units(unit), network=network)
+        scene = Scene(run=run, units=run.units(unit), network=network)
         makers = graphs.makers(scene, only=only)
     paths = {name: folder / f"{file_name(name)}.{kind}" for name in makers}
     for path in paths.values():  # before the first is drawn

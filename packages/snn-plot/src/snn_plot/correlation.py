@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from snn_core.errors import DataError
 from snn_core.typing import Array, Float64
 from snn_plot import style
+from snn_plot.names import fit_all
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST_DOTS = 5000
 """Neurons drawn in one scatter plot."""
+
+ROOM_LAYER = 27
+"""Letters of a layer at an axis."""
 
 
 @style.styled
@@ -79,15 +84,13 @@ def plot_network_correlations(
         draw_correlation(axes, rates_n[label], activations_n[label], label=label, units=units)
     for axes in panels:
         axes.set(xlabel="", ylabel="")
-    figure.supxlabel(f"activation ({units.rate})", fontsize=7)
-    figure.supylabel(f"rate ({units.rate})", fontsize=7)
+    figure.supxlabel(units.named("activation"), fontsize=7)
+    figure.supylabel(units.named("rate"), fontsize=7)
     return figure
 
 
 @style.styled
-def plot_correlations(
-    a: Array, b: Array, *, label_a: str = "a (1)", label_b: str = "b (1)"
-) -> Figure:
+def plot_correlations(a: Array, b: Array, *, label_a: str = "a", label_b: str = "b") -> Figure:
     """Draw any two arrays of one shape against each other, with their correlation.
 
     Parameters
@@ -99,7 +102,7 @@ def plot_correlations(
     a, b = _same_shape(a, b)
     r = _scatter(axes, a, b)
     axes.set(xlabel=label_a, ylabel=label_b)
-    axes.set_title(_r(r), loc="left")
+    style.head(axes, _r(r))
     return figure
 
 
@@ -115,7 +118,7 @@ def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
     """
     labels = list(pearson_n_b)
     figure, axes = style.one_panel(height=0.9 + 0.28 * len(labels))
-    worst, samples = 1.0, 0
+    worst, samples = np.inf, 0
     for row, r_b in enumerate(pearson_n_b.values()):
         known = np.asarray(r_b)[~np.isnan(r_b)]
         if not len(known):
@@ -129,13 +132,17 @@ def plot_pearson_coefficients(pearson_n_b: Mapping[str, Array]) -> Figure:
                   solid_capstyle="butt")  # fmt: skip
         axes.plot(median, row, "o", color=style.SPIKING, markersize=4)
         worst, samples = min(worst, low), max(samples, len(known))
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), fit_all(labels, ROOM_LAYER))
     axes.set_ylim(len(labels) - 0.5, -0.5)
+    worst = 0.0 if np.isinf(worst) else worst
     axes.set_xlim(worst - 0.05 * (1 - worst) - 1e-3, 1 + 0.05 * (1 - worst) + 1e-3)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     axes.set_axisbelow(True)
-    axes.set_xlabel("rates and activations: Pearson's r (1)")
-    figure.suptitle(f"median, quartiles, 5 % and 95 % of {samples} samples", fontsize=7)
+    axes.set_xlabel("Pearson's r of rates and activations")
+    style.name_figure(
+        figure, f"median, quartiles, 5 % and 95 % of {style.count(samples, 'sample')}"
+    )
     return figure
 
 
@@ -196,19 +203,22 @@ def draw_correlation(
     rates, activations = units.rates(rates), units.rates(activations)
     r = _scatter(axes, activations, rates)
     low = min(0.0, float(activations.min()))
-    high = max(float(activations.max()), float(rates.max()), 1e-9) * 1.04
+    high = 1.04 * (max(float(activations.max()), float(rates.max()), 0) or 1)
     if same_limits:
         low = min(low, float(rates.min()))
         axes.set(xlim=(low - 0.02 * high, high), ylim=(low - 0.02 * high, high))
     axes.axline((0, 0), slope=1, color=style.NEUTRAL, linestyle="--", linewidth=0.7)
-    axes.set(xlabel=f"activation ({units.rate})", ylabel=f"rate ({units.rate})")
-    style.name_panel(axes, label)
+    axes.set(xlabel=units.named("activation"), ylabel=units.named("rate"))
     text = _r(r)
     if detailed and saturated:
         text += f"\n{saturated:.2%} saturated"
     axes.text(0.04, 0.97, text, transform=axes.transAxes, va="top", fontsize=6)
-    if detailed and rates.size > MOST_DOTS:
-        style.note(axes, f"{style.thousands(MOST_DOTS)} of {style.thousands(rates.size)} neurons")
+    if not detailed:
+        style.name_panel(axes, label)
+        return
+    few = rates.size > MOST_DOTS
+    of = f"{style.thousands(MOST_DOTS)} of {style.thousands(rates.size)} neurons"
+    style.head(axes, label, of if few else "")
 
 
 def _scatter(axes: Axes, x: Array, y: Array) -> float:

@@ -9,12 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from snn_core.errors import DataError
+from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
 from snn_core.typing import Array, Float64
 from snn_plot import style
 from snn_plot.measures import measure_of
-from snn_plot.spikes import draw_cumulative
+from snn_plot.scales import show_powers, show_shares
+from snn_plot.spikes import draw_cumulative, means
 from snn_plot.units import STEPS, Units
+
+ENDS = "osD^v"
+"""Marks at the ends of runs."""
 
 
 @style.styled
@@ -29,27 +34,31 @@ def plot_ops_vs_time(
     Parameters
     ----------
     operations_b_t
-        Operations of each step, not summed up; or several kinds of them by name.
+        Operations of each step, not summed up; or several kinds of them by name, which are drawn
+        together, too.
     operations_ann
         Operations of the analog network.
     """
     kinds = operations_b_t if isinstance(operations_b_t, Mapping) else {"spiking": operations_b_t}
     figure, axes = style.one_panel()
-    for index, (name, values_b_t) in enumerate(kinds.items()):
-        shade = style.colour(index + (index > 0))  # the second colour is the analog network's
-        draw_cumulative(axes, values_b_t, label=name, line_colour=shade, units=units)
+    if len(kinds) > 1:  # what is compared with the analog network
+        kinds = {"together": np.sum([*kinds.values()], axis=0), **kinds}
+    shades = [style.SPIKING, *style.PALETTE[2:]]  # the second colour is the analog network's
+    for index, ((name, values_b_t), look) in enumerate(
+        zip(kinds.items(), style.curves(len(kinds)), strict=True)
+    ):
+        look = {**look, "color": shades[index % len(shades)]}
+        draw_cumulative(axes, values_b_t, label=name, look=look, units=units)
     if operations_ann is not None:
-        axes.axhline(operations_ann, color=style.ANALOG, linestyle="--", linewidth=0.8,
-                     label="analog")  # fmt: skip
+        said = f"analog: {format_operations(operations_ann)}"
+        axes.axhline(operations_ann, color=style.ANALOG, linestyle="--", label=said)
     samples, steps = next(iter(kinds.values())).shape
     axes.yaxis.set_major_formatter(EngFormatter())
     axes.set(xlabel=units.time_label, ylabel="operations so far (per sample)")
     axes.set_ylim(bottom=0)
-    axes.set_xlim(0, units.times(steps)[-1])
-    axes.set_title(
-        f"mean of {style.thousands(samples)} samples; band: 5 % to 95 % of them", loc="left"
-    )
-    axes.legend()
+    style.show_steps(axes, units.times(steps))
+    style.head(axes, means(samples))
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -80,35 +89,45 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
     if any(measure.name != first.name for measure in measures.values()):
         found = ", ".join(f"{name}: {measure.name}" for name, measure in measures.items())
         raise DataError(f"Found different measures ({found}); compare runs of one task.")
-    figure = style.new_figure(height=4.8)
+    figure = style.new_figure(height=4.4)
     upper, lower = (style.tidy(figure.add_subplot(2, 1, i)) for i in (1, 2))
-    shades = style.shades(len(runs))
-    for (name, result), shade in zip(runs.items(), shades, strict=True):
+    seen = []
+    for index, ((name, result), look) in enumerate(
+        zip(runs.items(), style.curves(len(runs), dashed=True), strict=True)
+    ):
         dt_ms = float(result.metadata["identity"]["settings"]["simulation"]["dt"])
         times = Units(time=units.time, dt_ms=dt_ms).times(result.timesteps)
         measure = measures[name]
-        cost_t = cumulative_operations(result)
-        for axes, x_t in ((upper, times), (lower, cost_t)):
-            # Runs that differ in their length alone lie on each other: a dot tells the ends.
-            axes.plot(x_t, measure.value_t, "-o", markevery=[-1], markersize=3, color=shade,
-                      label=f"{name} ({result.samples} samples)")  # fmt: skip
-            axes.fill_between(x_t, measure.low_t, measure.high_t, color=shade, alpha=0.12,
+        for axes, x_t in ((upper, times), (lower, cumulative_operations(result))):
+            # Runs that differ in their length alone lie on each other: a mark tells the ends.
+            axes.plot(x_t, measure.value_t, **look, marker=ENDS[index % len(ENDS)],
+                      markevery=[-1], markersize=4,
+                      label=f"{name} ({style.count(result.samples, 'sample')})")  # fmt: skip
+            axes.fill_between(x_t, measure.low_t, measure.high_t, color=look["color"], alpha=0.1,
                               linewidth=0)  # fmt: skip
+        seen += [measure.low_t.min(), measure.value_t.max()]
         if measure.ann is not None:
-            lower.plot(result.ann_operations_per_sample, measure.ann, "*", color=shade,
-                       markersize=7, markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
+            lower.plot(result.ann_operations_per_sample, measure.ann, "*", color=look["color"],
+                       markersize=7, markeredgecolor="white", markeredgewidth=0.4,
+                       clip_on=False, zorder=3)  # fmt: skip
+            seen.append(measure.ann)
     cost_p, best_p = pareto_front(list(runs.values()))
     lower.step(cost_p, best_p, where="post", color="black", linewidth=0.7, linestyle="--")
     label = "accuracy (% of samples)" if first.name == "accuracy" else first.label
     upper.set(xlabel=units.time_label, ylabel=label)
     lower.set(xlabel="operations so far (per sample)", ylabel=label, xscale="log")
+    samples = max(result.samples for result in runs.values())
     for axes in (upper, lower):
-        axes.set_ylim(0, 102 if first.is_share else None)
+        if first.is_share:
+            show_shares(axes, lowest=min(seen), highest=max(seen), samples=samples)
+        else:
+            show_powers(axes, np.concatenate([m.value_t for m in measures.values()]))
+    upper.set_xlim(left=0)
     lower.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     lower.xaxis.set_major_formatter(EngFormatter(sep="\u202f"))
     lower.xaxis.set_minor_formatter(NullFormatter())
-    upper.set_title(f"{first.interval}s" if first.is_share else first.interval, loc="left")
-    lower.set_title("★ analog networks; dashed: best of all runs", loc="left")
+    style.head(upper, f"bands: {first.interval}s" if first.is_share else first.interval)
+    style.head(lower, "★ analog networks; thin black: best of all runs")
     style.legend_below(figure, upper)
     return figure
 

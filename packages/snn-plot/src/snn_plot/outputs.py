@@ -9,6 +9,7 @@ from snn_core.errors import DataError
 from snn_core.typing import Array
 from snn_plot import style
 from snn_plot.measures import Measure
+from snn_plot.scales import show_powers, show_shares
 from snn_plot.units import STEPS, Units
 
 MOST_DOTS = 4000
@@ -32,14 +33,19 @@ def plot_measure_vs_time(measure: Measure, *, samples: int, units: Units = STEPS
     axes.fill_between(times, measure.low_t, measure.high_t, color=style.SPIKING, alpha=0.2,
                       linewidth=0)  # fmt: skip
     unit = " %" if measure.is_share else ""
+    seen = [measure.low_t.min(), measure.value_t.max()]
     if measure.ann is not None:
-        axes.axhline(measure.ann, color=style.ANALOG, linestyle="--", linewidth=0.8,
+        axes.axhline(measure.ann, color=style.ANALOG, linestyle="--",
                      label=f"analog: {measure.ann:.4g}{unit}")  # fmt: skip
+        seen.append(measure.ann)
     axes.set(xlabel=units.time_label, ylabel=measure.label)
-    axes.set_xlim(0, times[-1])
-    axes.set_ylim(0, 102) if measure.is_share else axes.set_ylim(bottom=0)
-    axes.set_title(f"{style.thousands(samples)} samples, {measure.interval}", loc="left")
-    axes.legend(loc="lower right" if measure.is_share else "upper right")
+    if measure.is_share:
+        show_shares(axes, lowest=min(seen), highest=max(seen), samples=samples)
+    else:
+        show_powers(axes, np.append(measure.value_t, measure.ann or measure.value_t[-1]))
+    style.show_steps(axes, times)
+    style.head(axes, f"{style.count(samples, 'sample')}, band: {measure.interval}")
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -73,17 +79,19 @@ def plot_outputs(
     figure, axes = style.one_panel(height=3.2)
     expected = np.ravel(expected_b_o)
     shown = style.evenly(len(expected), MOST_DOTS)
-    kinds = [("analog", ann_output_b_o, style.ANALOG), ("spiking", output_b_o, style.SPIKING)]
-    for name, values, colour in kinds:
+    # Where both are equal, a ring of the lower dot is seen around the upper one.
+    kinds = [("analog", ann_output_b_o, style.ANALOG, 4.5),
+             ("spiking", output_b_o, style.SPIKING, 2.0)]  # fmt: skip
+    for name, values, colour, size in kinds:
         if values is not None:
-            axes.plot(expected[shown], np.ravel(values)[shown], ".", color=colour, alpha=0.5,
-                      markersize=3, markeredgewidth=0, label=name)  # fmt: skip
+            axes.plot(expected[shown], np.ravel(values)[shown], "o", color=colour, alpha=0.7,
+                      markersize=size, markeredgewidth=0, label=name)  # fmt: skip
     low, high = float(expected.min()), float(expected.max())
     axes.plot([low, high], [low, high], color=style.NEUTRAL, linestyle="--", linewidth=0.8,
               label="equal")  # fmt: skip
     axes.set(xlabel=quantity, ylabel="output")
     samples, outputs = np.shape(expected_b_o)
-    number = f"{style.thousands(samples)} samples"
-    axes.set_title(number if outputs == 1 else f"{number} of {outputs} outputs", loc="left")
-    axes.legend(loc="upper left", markerscale=2)
+    number = style.count(samples, "sample")
+    style.head(axes, number if outputs == 1 else f"{number}, {outputs} outputs each")
+    style.legend_below(figure, axes)
     return figure

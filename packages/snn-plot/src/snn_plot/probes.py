@@ -2,10 +2,10 @@
 
 A probe file is CSV with one line of names, or ``.npz`` with one array per name. Each name ends with
 its unit: ``spiking_ms``, ``total_mw``, ``synapses_uj``. One column tells the time: ``step``
-(number of the step, from 1) or ``time_ms`` (also ``time_s``, ``time_us``); there may be any number
-of others. Lines that start with ``#`` are comments. Known units are s, ms, us (time), w, mw, uw
-(power), j, mj, uj, nj (energy), v, mv (voltage); a column that ends with none of them is a bare
-number.
+(number of the step, from 1), ``sample`` (number of the sample) or ``time_ms`` (also ``time_s``,
+``time_us``); there may be any number of others. Lines that start with ``#`` are comments. Known
+units are s, ms, us (time), w, mw, uw (power), j, mj, uj, nj (energy), v, mv (voltage); a column
+that ends with none of them is a bare number.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from snn_core.errors import DataError
 from snn_core.reading import read_npz, while_reading
 from snn_core.typing import Array, Float64, PathLikeStr
 from snn_plot import style
+from snn_plot.names import fit_all
 
 UNITS: Mapping[str, tuple[str, str, float]] = {
     "s": ("time", "s", 1.0),
@@ -39,6 +40,12 @@ UNITS: Mapping[str, tuple[str, str, float]] = {
 }
 """Suffix of a name to the kind of quantity, the unit's sign and its size in SI units."""
 
+COUNTED: Mapping[str, str] = {"step": "time (steps)", "sample": "sample (index)"}
+"""Columns that count rows, with the label of the axis."""
+
+ROOM_NAME = 20
+"""Letters of a column's name above a panel."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
@@ -49,9 +56,9 @@ class Probe:
     name
         Where it comes from, for titles and messages.
     time_t
-        Number of the step, or time.
+        Number of the step or sample, or time.
     time_name
-        Name of that column, ``step`` or ``time_ms``.
+        Name of that column: ``step``, ``sample`` or ``time_ms``.
     values
         Name with unit suffix to one number per time.
     """
@@ -64,12 +71,12 @@ class Probe:
     @property
     def time_label(self) -> str:
         """Label of the time axis."""
-        return "time (steps)" if self.time_name == "step" else f"time ({unit(self.time_name)[1]})"
+        return COUNTED.get(self.time_name) or f"time ({unit(self.time_name)[1]})"
 
     @property
     def intervals_s(self) -> Float64[Array, "t"] | None:
-        """Seconds that each measurement stands for; ``None`` if time is counted in steps."""
-        if self.time_name == "step" or len(self.time_t) < 2:
+        """Seconds that each measurement stands for; ``None`` if rows are counted."""
+        if self.time_name in COUNTED or len(self.time_t) < 2:
             return None
         apart = np.diff(self.time_t)
         return np.concatenate([apart[:1], apart]) * UNITS[_suffix(self.time_name)][2]
@@ -98,7 +105,7 @@ class Probe:
 
 def unit(name: str) -> tuple[str, str]:
     """Return the kind of quantity and the unit of a column."""
-    kind, sign, _ = UNITS.get(_suffix(name), ("number", "1", 1.0))
+    kind, sign, _ = UNITS.get(_suffix(name), ("number", "", 1.0))
     return kind, sign
 
 
@@ -118,8 +125,8 @@ def read_probe(path: PathLikeStr) -> Probe:
     said = "cannot be read as a probe"
     with while_reading(file, error=DataError, advice=_ADVICE, said=said):
         columns = _columns_npz(file) if file.suffix == ".npz" else _read_csv(file)
-    times = [name for name in columns if name == "step" or name.startswith("time_")]
-    times = [name for name in times if name == "step" or unit(name)[0] == "time"]
+    times = [name for name in columns if name in COUNTED or name.startswith("time_")]
+    times = [name for name in times if name in COUNTED or unit(name)[0] == "time"]
     lengths = {len(values) for values in columns.values()}
     if len(times) != 1 or len(columns) < 2 or len(lengths) != 1 or lengths == {0}:
         raise DataError(f"{file} has the columns {', '.join(columns) or 'none'}; {_ADVICE}.")
@@ -164,14 +171,15 @@ def plot_probe(probe: Probe) -> Figure:
         by_unit.setdefault(unit(name), []).append(name)
     figure, panels = style.small_multiples(len(by_unit), columns=1, panel_height=1.6)
     for axes, ((kind, sign), names) in zip(panels, by_unit.items(), strict=True):
-        for index, name in enumerate(names):
-            said = name if kind == "number" else name[: -len(_suffix(name)) - 1]
-            axes.plot(probe.time_t, probe.values[name], color=style.colour(index),
-                      label=said.replace("_", " "))  # fmt: skip
-        axes.set_ylabel(f"{kind} ({sign})")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        said = [name if kind == "number" else name[: -len(_suffix(name)) - 1] for name in names]
+        shown = fit_all([text.replace("_", " ") for text in said], ROOM_NAME)
+        for name, text, look in zip(names, shown, style.curves(len(names)), strict=True):
+            axes.plot(probe.time_t, probe.values[name], label=text, **look)
+        axes.set_ylabel("number" if kind == "number" else f"{kind} ({sign})")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        axes.margins(x=0)
     panels[-1].set_xlabel(probe.time_label)
-    panels[0].set_title(probe.name, loc="left")
+    style.name_figure(figure, probe.name)
     return figure
 
 
@@ -196,11 +204,13 @@ def plot_execution_time_probe(probe: Probe) -> Figure:
         colors=style.shades(len(phases)),
         linewidth=0,
     )
-    axes.set(xlabel=probe.time_label, ylabel=f"execution time per row ({sign})")
-    if probe.time_name == "step":
-        axes.set_ylabel(f"execution time per step ({sign})")
+    each = probe.time_name if probe.time_name in COUNTED else "row"
+    axes.set(xlabel=probe.time_label, ylabel=f"execution time per {each} ({sign})")
+    axes.margins(x=0)
     mean, mean_sign = _prefix(float(np.mean(total)), "s")
-    axes.set_title(f"mean {np.mean(total) / mean:.3g} {mean_sign}", loc="left")
+    said = f"mean {np.mean(total) / mean:.3g} {mean_sign}"
+    axes.axhline(np.mean(total) / factor, color="black", linestyle=":", label=said)
+    style.head(axes, probe.name, said)
     style.legend_below(figure, axes)
     return figure
 
@@ -218,12 +228,14 @@ def plot_energy_probe(probe: Probe) -> Figure:
     parts = {name: a.cumsum() for name, a in probe.of_kind("energy").items()}
     total = float(sum(a[-1] for a in parts.values()))
     factor, sign = _prefix(total, "J")
-    for index, (name, values) in enumerate(parts.items()):
-        axes.plot(probe.time_t, values / factor, color=style.colour(index), label=name)
+    for (name, values), look in zip(parts.items(), style.curves(len(parts)), strict=True):
+        said = f"{name}: {values[-1] / factor:.3g} {sign}"
+        axes.plot(probe.time_t, values / factor, label=said, **look)
     axes.set(xlabel=probe.time_label, ylabel=f"energy so far ({sign})")
     axes.set_ylim(bottom=0)
-    axes.set_title(f"together {total / factor:.3g} {sign}", loc="left")
-    axes.legend()
+    axes.margins(x=0)
+    style.head(axes, probe.name, f"together {total / factor:.3g} {sign}")
+    style.legend_below(figure, axes)
     return figure
 
 
@@ -240,13 +252,16 @@ def plot_power_probe(probe: Probe) -> Figure:
     factor, sign = _prefix(max(float(a.max()) for a in columns.values()), "W")
     weights = probe.intervals_s
     figure, axes = style.one_panel()
-    for index, (name, values) in enumerate(columns.items()):
+    looks = style.curves(len(columns))
+    for index, ((name, values), look) in enumerate(zip(columns.items(), looks, strict=True)):
         mean = float(np.average(values, weights=weights)) / factor
-        axes.plot(probe.time_t, values / factor, color=style.colour(index),
-                  label=f"{name}, mean {mean:.3g} {sign}")  # fmt: skip
-        axes.axhline(mean, color=style.colour(index), linestyle=":", linewidth=0.8)
+        axes.plot(probe.time_t, values / factor, label=f"{name}: mean {mean:.3g} {sign}", **look)
+        axes.axhline(mean, color=look["color"], linestyle=style.dashes(index, len(looks)),
+                     linewidth=0.8)  # fmt: skip
     axes.set(xlabel=probe.time_label, ylabel=f"power ({sign})")
     axes.set_ylim(bottom=0)
+    axes.margins(x=0)
+    style.head(axes, probe.name, "dashed: means")
     style.legend_below(figure, axes)
     return figure
 

@@ -23,6 +23,12 @@ from snn_plot.spikes import count_spikes
 from snn_plot.style import evenly
 from snn_plot.units import Units
 
+MOST_LEVELS = 2000
+"""Steps up to which the numbers that spike trains can stand for are told apart in figures."""
+
+ALL_TRAINS = 10
+"""Steps up to which all possible spike trains are listed."""
+
 POINTS = 5000
 """Neurons of each layer, over all samples together, that scatter plots and histograms show."""
 
@@ -40,6 +46,10 @@ class LayerView:
         The layer's label in the network.
     neurons
         Number of neurons.
+    is_output
+        Whether it is the network's output.
+    fires
+        Whether its spikes are what is read; otherwise its potentials, as of some outputs.
     spiketrains_l_t, mem_l_t, rates_l, activations_l
         Of the chosen sample.
     spikes_b_t
@@ -58,6 +68,8 @@ class LayerView:
 
     name: str
     neurons: int
+    is_output: bool = False
+    fires: bool = True
     spiketrains_l_t: Array | None = None
     mem_l_t: Array | None = None
     rates_l: Array | None = None
@@ -112,6 +124,30 @@ class RunView:
     def dt_ms(self) -> float:
         """Length of a step in ms."""
         return float(self.settings["simulation"]["dt"])
+
+    @property
+    def levels(self) -> Float64[Array, "k"] | None:
+        """Numbers that a spike train can stand for, rising; ``None`` if they are not known.
+
+        With mean rates over T steps, these are the T + 1 multiples of a spike in T steps.
+        """
+        conversion = self.settings["conversion"]
+        code, steps = CODES[conversion["spike_code"]], self.result.timesteps
+        if steps <= ALL_TRAINS:
+            trains = np.arange(2**steps)[:, None] >> np.arange(steps) & 1
+        elif steps > MOST_LEVELS or code.steps_setting == "num_bits":
+            return None
+        else:  # spikes from the first step on, or a single one
+            trains = np.concatenate([np.tri(steps + 1, steps, -1), np.eye(steps)])
+        try:
+            rates = spiketrains_to_rates(
+                trains.astype(np.int8),
+                spike_code=code.name,
+                window_steps=conversion.get("window_steps", 1),
+            )
+        except SettingsError:  # spike times in continuous time
+            return None
+        return np.unique(rates).astype(np.float64)
 
     def units(self, time: str) -> Units:
         """Return the units in which figures show this run, given that of time."""
@@ -334,6 +370,8 @@ class _Layer:
         return LayerView(
             name=self.name,
             neurons=self.neurons,
+            is_output=self._is_output,
+            fires=self._fires,
             spikes_b_t=_join(sums.spikes),
             pearson_b=_join(sums.pearson),
             points_p=_join(sums.points),

@@ -12,10 +12,10 @@ from snn_core.typing import Array
 from snn_plot.accuracy import confusion
 from snn_plot.activity import arrange
 from snn_plot.correlation import pearson_b
-from snn_plot.graphs import is_of_classes
 from snn_plot.measures import measure_of
 from snn_plot.operations import cumulative_operations
 from snn_plot.recorded import LayerView, RunView
+from snn_plot.scene import is_of_classes
 from snn_plot.style import evenly
 from snn_plot.units import Units
 

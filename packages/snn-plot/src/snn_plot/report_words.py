@@ -13,9 +13,10 @@ from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings
 from snn_core.simulation.statistics import wilson_interval
-from snn_plot.graphs import CLASSES, advice, probe_files
+from snn_plot.graphs import advice
 from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import RunView
+from snn_plot.scene import CLASSES, probe_files
 from snn_plot.units import Units
 
 CLOSE = 0.01

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,9 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     kind = path.suffix.lower()
     if kind not in _KEYS:
         raise DataError(f"Cannot write {path}: expected a name in {', '.join(_KEYS)}.")
-    figure.savefig(drawn, format=kind.removeprefix("."), metadata={_KEYS[kind]: MARK})
+    with warnings.catch_warnings():
+        # No font has a letter of a name: its box says so.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(drawn, format=kind.removeprefix("."), metadata={_KEYS[kind]: MARK})
     with atomic_write(path, kind=FILE, overwrite=overwrite) as file:
         file.write(drawn.getbuffer())

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    FixedLocator,
+    MaxNLocator,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from snn_core.typing import Array, Int64
 from snn_plot import style
+from snn_plot.names import fit_all
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -19,17 +26,29 @@ if TYPE_CHECKING:
 MOST_NEURONS = 400
 """Neurons shown in a raster: about as many rows as a column of print resolves."""
 
+MOST_NAMED = 12
+"""Neurons of which each has its tick."""
+
 LINEAR_TO = 4.0
 """Thresholds below zero from which on the axis is logarithmic, so that the firing neurons show."""
 
-LARGEST_DOT = 14.0
-"""Area of the largest dot of a panel with events, in square points."""
+LARGEST_DOT = 4.0
+"""Diameter of the largest dot of a panel with events, in points."""
+
+PANEL_POINTS = 210.0, 60.0
+"""Width and height of a panel with events, in points."""
 
 ADDRESSES = {1: ("neuron",), 2: ("position", "map"), 3: ("row", "column", "map")}
 """Names of the parts of an address, by the number of axes."""
 
-MOST_POTENTIALS = 8
+MOST_POTENTIALS = 6
 """Neurons whose potentials are drawn; more lines cannot be followed."""
+
+MANY_STEPS = 150
+"""Steps from which on potentials are drawn with thinner lines."""
+
+ROOM_CLASS = 14
+"""Letters of a class at an axis."""
 
 
 @style.styled
@@ -39,6 +58,7 @@ def plot_spiketrains(
     label: str,
     units: Units = STEPS,
     max_neurons: int = MOST_NEURONS,
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw which neuron fired when.
 
@@ -52,9 +72,15 @@ def plot_spiketrains(
         The layer's label.
     max_neurons
         Largest number of neurons shown.
+    names
+        What each neuron stands for, such as classes; their numbers if not given.
     """
     figure, axes = style.one_panel()
     draw_raster(axes, spiketrains_l_t, label=label, units=units, max_neurons=max_neurons)
+    neurons = int(np.prod(np.shape(spiketrains_l_t)[:-1]))
+    if names is not None and neurons <= MOST_NAMED:
+        axes.set_yticks(np.arange(neurons), fit_all(names, ROOM_CLASS))
+        axes.set_ylabel("class")
     return figure
 
 
@@ -67,8 +93,11 @@ def plot_potential(
     v_thresh: float | None = 1.0,
     show_legend: bool = True,
     max_neurons: int = MOST_POTENTIALS,
+    predicted: int | None = None,
+    true: int | None = None,
+    names: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw the membrane potentials of a layer, for a large one of evenly spaced neurons.
+    """Draw the membrane potentials of a layer, for a large one of neurons that differ.
 
     Parameters
     ----------
@@ -80,28 +109,77 @@ def plot_potential(
         Whether the neurons are named.
     max_neurons
         Largest number of neurons shown.
+    predicted, true
+        Neurons of the class that was decided and of the right one, which are always shown.
+    names
+        What each neuron stands for, such as classes; their numbers if not given.
     """
-    flat = np.asarray(mem_l_t).reshape(-1, mem_l_t.shape[-1])
-    shown = style.evenly(len(flat), max_neurons)
+    flat = np.asarray(mem_l_t, np.float64).reshape(-1, mem_l_t.shape[-1])
+    roles: dict[int, list[str]] = {}
+    for number, role in ((predicted, "predicted"), (true, "true")):
+        if number is not None and number >= 0:
+            roles.setdefault(number, []).append(role)
+    shown = find_different(flat, max_neurons, always=list(roles))
     times = units.times(flat.shape[1])
     figure, axes = style.one_panel()
-    for neuron, line_colour in zip(shown, style.shades(len(shown)), strict=True):
-        axes.plot(times, flat[neuron], color=line_colour, label=str(neuron), linewidth=0.8)
+    looks = _looks(shown, predicted=predicted, true=true, steps=len(times))
+    known = fit_all(names or map(str, range(len(flat))), ROOM_CLASS)
+    for neuron in shown:
+        role = f" ({', '.join(roles[neuron])})" if neuron in roles else ""
+        axes.plot(times, flat[neuron], label=known[neuron] + role, **looks[neuron])
     if v_thresh is not None:
         axes.axhline(v_thresh, color=style.NEUTRAL, linestyle="--", linewidth=0.8,
                      label="threshold")  # fmt: skip
     if flat[shown].min() < -LINEAR_TO:
         axes.set_yscale("symlog", linthresh=LINEAR_TO / 2, linscale=2)
+        steps = [1, 0, -1, *(() if flat[shown].min() < -10 else (-3,))]
+        far = [sign * 10.0**power for sign in (1, -1) for power in range(1, 7)]
+        axes.yaxis.set_major_locator(FixedLocator([*steps, *far]))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set(xlabel=units.time_label, ylabel="membrane potential (thresholds)")
-    axes.set_xlim(times[0] - units.step, times[-1])
-    axes.set_title(label, loc="left")
-    if len(shown) < len(flat):
-        style.note(axes, f"{len(shown)} of {style.thousands(len(flat))} neurons")
+    style.show_steps(axes, times)
+    remark = f"{len(shown)} of {style.thousands(len(flat))} neurons"
+    style.head(axes, label, remark if len(shown) < len(flat) else "")
     if show_legend:
-        figure.legend(title="neuron", loc="outside right center", title_fontsize=6)
+        style.legend_below(figure, axes, title="class" if names else "neuron")
     return figure
+
+
+def _looks(
+    neurons: Sequence[int], *, predicted: int | None, true: int | None, steps: int
+) -> dict[int, dict[str, Any]]:
+    """Return the look of each neuron: classes that matter are wide, in colours of their own."""
+    wide, thin = (2.0, 0.9) if steps <= MANY_STEPS else (1.2, 0.5)
+    special = {true: style.ANALOG, predicted: style.SPIKING}
+    others = [neuron for neuron in neurons if neuron not in special]
+    free = style.PALETTE[2:] if len(others) < len(neurons) else style.PALETTE
+    looks = {n: {"color": free[i % len(free)], "linewidth": thin} for i, n in enumerate(others)}
+    kept = {n: {"color": special[n], "linewidth": wide} for n in neurons if n in special}
+    return {**looks, **kept}
+
+
+def find_different(mem_l_t: Array, most: int, *, always: Sequence[int] = ()) -> list[int]:
+    """Return neurons whose potentials differ as much as possible, in the layer's order.
+
+    Each is the one that is farthest from those chosen before; the first, if none is given, the one
+    whose potential changes most. Potentials far below 0 count as one, which are never decisive.
+
+    Parameters
+    ----------
+    always
+        Neurons that are chosen in any case.
+    """
+    seen_l_t = np.maximum(mem_l_t, -LINEAR_TO)
+    chosen = list(always) or [int(seen_l_t.std(axis=1).argmax())]
+    apart_l = np.full(len(seen_l_t), np.inf)
+    for neuron in chosen:
+        apart_l = np.minimum(apart_l, ((seen_l_t - seen_l_t[neuron]) ** 2).sum(axis=1))
+    while len(chosen) < min(most, len(seen_l_t)):
+        apart_l[chosen] = -1
+        chosen.append(int(apart_l.argmax()))
+        apart_l = np.minimum(apart_l, ((seen_l_t - seen_l_t[chosen[-1]]) ** 2).sum(axis=1))
+    return sorted(chosen)
 
 
 @style.styled
@@ -114,18 +192,29 @@ def plot_spikecount_vs_time(spikes_n_b_t: Mapping[str, Array], *, units: Units =
         Layer label to spikes of all its neurons together, per sample and step; `spikes_per_step`
         makes it of spike trains.
     """
-    figure, axes = style.one_panel(height=2.8)
-    for (label, spikes_b_t), line_colour in zip(
-        spikes_n_b_t.items(), style.shades(len(spikes_n_b_t)), strict=True
+    figure, axes = style.one_panel()
+    for (label, spikes_b_t), look in zip(
+        spikes_n_b_t.items(), style.curves(len(spikes_n_b_t)), strict=True
     ):
-        draw_cumulative(axes, spikes_b_t, label=label, line_colour=line_colour, units=units)
-    samples = len(next(iter(spikes_n_b_t.values())))
+        draw_cumulative(axes, spikes_b_t, label=label, look=look, units=units)
+    samples, steps = next(iter(spikes_n_b_t.values())).shape
     axes.set(xlabel=units.time_label, ylabel="spikes so far (per sample)")
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
-    axes.set_title(f"mean of {samples} samples; band: 5 % to 95 % of them", loc="left")
+    # Limits first: some versions of matplotlib warn of an axis that is linear only.
+    most = max(float(np.sum(spikes_b_t, axis=1).max()) for spikes_b_t in spikes_n_b_t.values())
+    axes.set_ylim(0, max(1.5 * most, 2))
+    axes.set_yscale("symlog", linthresh=1, linscale=0.5)
+    axes.yaxis.set_major_formatter(EngFormatter(sep="\u202f"))
+    style.show_steps(axes, units.times(steps))
+    style.head(axes, means(samples))
     style.legend_below(figure, axes)
     return figure
+
+
+def means(samples: int) -> str:
+    """Return what a curve with a band shows, as `draw_cumulative` draws it."""
+    if samples == 1:
+        return "1 sample"
+    return f"means of {style.count(samples, 'sample')}; bands: 5 % to 95 % of them"
 
 
 @style.styled
@@ -153,23 +242,23 @@ def plot_events(spiketrains_l_t: Array, *, label: str, units: Units = STEPS) -> 
     times = units.times(trains.shape[-1])
     for axes, axis in zip(panels, shown, strict=True):
         style.tidy(axes)
+        apart = min(1.3 * PANEL_POINTS[0] / len(times), 1.6 * PANEL_POINTS[1] / shape[axis])
+        largest = float(np.clip(apart, 1.0, LARGEST_DOT))
         for sign, colour in ((1, style.SPIKING), (-1, style.ANALOG)):
             others = tuple(other for other in range(len(shape)) if other != axis)
             number = np.maximum(sign * trains, 0).sum(axis=others, dtype=np.int64)
             place, step = np.nonzero(number)
             if sign == 1 or len(place):
-                area = LARGEST_DOT * number[place, step] / max(number.max(), 1)
+                area = largest**2 * number[place, step] / max(number.max(), 1)
                 axes.scatter(times[step], place, s=area, color=colour, linewidths=0,
                              rasterized=True)  # fmt: skip
-        axes.set(ylabel=f"{names[axis]} (index)", ylim=(-0.5, shape[axis] - 0.5))
-        if shape[axis] <= 12:
-            axes.set_yticks(np.arange(shape[axis]))
+        axes.set_ylabel(f"{names[axis]} (index)")
+        _number_neurons(axes, shape[axis])
     panels[-1].set(xlabel=units.time_label)
-    panels[-1].set_xlim(times[0] - units.step, times[-1] + units.step)
-    panels[0].set_title(label, loc="left")
+    style.show_steps(panels[-1], times, margin=1)
     remarks = ["orange: −1"] if (trains < 0).any() else []
-    remarks.append(f"{style.thousands(float(np.abs(trains).sum()))} events")
-    style.note(panels[0], ", ".join(remarks))
+    remarks.append(style.count(float(np.abs(trains).sum()), "event"))
+    style.head(panels[0], label, ", ".join(remarks))
     return figure
 
 
@@ -187,14 +276,14 @@ def spikes_per_step(spiketrains_n_b_l_t: Mapping[str, Array]) -> dict[str, Int64
 
 
 def draw_cumulative(
-    axes: Axes, values_b_t: Array, *, label: str, line_colour: str, units: Units
+    axes: Axes, values_b_t: Array, *, label: str, look: Mapping[str, Any], units: Units
 ) -> None:
     """Draw the mean running sum over samples, with a band that holds 90 % of them."""
     total_b_t = np.asarray(values_b_t).cumsum(axis=1, dtype=np.float64)
     times = units.times(total_b_t.shape[1])
     low_t, high_t = np.percentile(total_b_t, (5, 95), axis=0)
-    axes.plot(times, total_b_t.mean(axis=0), color=line_colour, label=label)
-    axes.fill_between(times, low_t, high_t, color=line_colour, alpha=0.2, linewidth=0)
+    axes.plot(times, total_b_t.mean(axis=0), label=label, **look)
+    axes.fill_between(times, low_t, high_t, color=look["color"], alpha=0.2, linewidth=0)
 
 
 def draw_raster(
@@ -220,13 +309,21 @@ def draw_raster(
             axes.plot(times[columns[chosen]], shown[rows[chosen]], "|", color=colour,
                       markersize=size, markeredgewidth=min(0.8, size), rasterized=True)  # fmt: skip
     axes.set(xlabel=units.time_label, ylabel="neuron (index)")
-    axes.set_xlim(times[0] - units.step, times[-1] + units.step)
-    axes.set_ylim(-0.5, neurons - 0.5)
-    if neurons <= 12:
-        axes.set_yticks(np.arange(neurons))
-    axes.set_title(label, loc="left")
+    style.show_steps(axes, times, margin=1)
+    _number_neurons(axes, neurons)
+    if not len(rows):
+        axes.text(0.5, 0.5, "no spikes", transform=axes.transAxes, ha="center", va="center",
+                  color=style.NEUTRAL)  # fmt: skip
     remarks = ["orange: −1"] if (signs < 0).any() else []
     if len(shown) < neurons:
         remarks.append(f"{len(shown)} of {style.thousands(neurons)} neurons")
-    if remarks:
-        style.note(axes, ", ".join(remarks))
+    style.head(axes, label, ", ".join(remarks))
+
+
+def _number_neurons(axes: Axes, neurons: int) -> None:
+    """Let the vertical axis hold all neurons, each with its number if they are few."""
+    axes.set_ylim(-0.5, neurons - 0.5)
+    if neurons <= MOST_NAMED:
+        axes.set_yticks(np.arange(neurons))
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))

@@ -26,7 +26,7 @@ from snn_core.phases import phase
 from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.shorthands import set_shorthands
-from snn_core.settings import Options, Settings
+from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
 from snn_core.simulation.contract import AbstractSNN, StopSimulation
@@ -155,7 +155,8 @@ def run(
     simulator = registry.current_name(simulator)
     with phase("starting the simulator"):
         kind = registry.get(simulator)
-        snn = kind(network, settings, _options(kind, simulator, settings), stop=stop)
+        options = kind.options_type.of_section(settings.options, simulator)
+        snn = kind(network, settings, options, stop=stop)
     dataset, task = _dataset(data, network, settings)
     metadata = describe_run(snn, simulator, dataset, task=task, name=name or "")
     is_new = output_dir is not None and RunFolder(output_dir).is_empty
@@ -172,14 +173,6 @@ def run(
     if folder is not None and not interrupted:
         folder.finish(result.summary())
     return result
-
-
-def _options(kind: type[AbstractSNN], simulator: str, settings: Settings) -> Options:
-    """Return the options of a simulator, whose section an error names."""
-    try:
-        return kind.options_type(**settings.options.get(simulator, {}))
-    except SettingsError as error:
-        raise SettingsError(f"In the section [{simulator}]: {error}") from error
 
 
 class OutputWarning(SNNWarning):

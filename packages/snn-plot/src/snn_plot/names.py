@@ -1,0 +1,47 @@
+"""Names in figures: cut in their middle where they are too long, and still apart."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+WIDE = ("W", "F")
+"""Classes of letters that take the room of two (East Asian width, Unicode annex 11)."""
+
+
+def letters(text: str) -> int:
+    """Return how much room a text takes, in letters of average width."""
+    return sum(2 if unicodedata.east_asian_width(letter) in WIDE else 1 for letter in text)
+
+
+def fit(text: str, room: int) -> str:
+    """Return a text, or its ends with an ellipsis between if it takes more room.
+
+    Names of layers begin with their place in the network and end with their shape.
+
+    Parameters
+    ----------
+    room
+        Letters of average width; at least 3.
+    """
+    if letters(text) <= room:
+        return text
+    head, tail = "", ""
+    for first, last in zip(text, reversed(text), strict=True):
+        if letters(head + first + tail) + 1 > room:
+            break
+        head += first
+        if letters(head + last + tail) + 1 > room:
+            break
+        tail = last + tail
+    return f"{head}…{tail}"
+
+
+def fit_all(names: Iterable[str], room: int) -> list[str]:
+    """Return names as `fit` does; those that would look alike begin with their numbers."""
+    whole = list(names)
+    cut = [fit(name, room) for name in whole]
+    return [
+        text if text == name or cut.count(text) == 1 else fit(f"{index}: {name}", room)
+        for index, (text, name) in enumerate(zip(cut, whole, strict=True))
+    ]
