@@ -133,7 +133,7 @@ def _change_json(content: bytes, change: tuple[Any, ...]) -> bytes:
 
 def _spots(tree: Any) -> Any:
     """Yield every place of a value in JSON: its owner and its key there."""
-    waiting = [tree]
+    waiting = [tree] if isinstance(tree, (dict, list)) else []
     while waiting:
         owner = waiting.pop()
         pairs = owner.items() if isinstance(owner, dict) else enumerate(owner)

@@ -7,9 +7,11 @@ does not hold. None of that is followed.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -52,11 +54,43 @@ def _open(file: Path | bytes) -> h5py.File:
 
 
 def _read_all(file: Path | bytes) -> None:
+    """Touch all that a reader may, each part for its own: behind one that fails is a next one."""
     with _open(file) as opened:
-        for _, item in walk(opened):
-            list(item.attrs.items())
+        seen: set[int] = set()
+        waiting: list[h5py.HLObject] = [opened]
+        while waiting:
+            item = waiting.pop()
+            _attempt(partial(_read_attributes, item))
             if isinstance(item, h5py.Dataset):
-                read_dataset(item)
+                _attempt(partial(read_dataset, item))
+                continue
+            with suppress(Exception):
+                if _address(item) in seen:
+                    continue
+                seen.add(_address(item))
+            for name in _attempt(partial(list, item)) or ():
+                inner = _attempt(partial(child, item, name))
+                if inner is not None and len(seen) < _MOST_ITEMS:
+                    waiting.append(inner)
+
+
+def _read_attributes(item: h5py.HLObject) -> None:
+    names = _attempt(partial(list, item.attrs))
+    if names is None:  # one is damaged; those behind it are found by their numbers
+        names = [
+            _attempt(lambda index=index: h5py.h5a.open(item.id, index=index).name)
+            for index in range(_attempt(partial(h5py.h5a.get_num_attrs, item.id)) or 0)
+        ]
+    for name in names:
+        _attempt(partial(item.attrs.__getitem__, name))
+
+
+def _attempt(work: Callable[[], Any]) -> Any:
+    """Return what some work gives; that it fails is found by who needs it."""
+    try:
+        return work()
+    except Exception:  # noqa: BLE001 - what cannot be caught is looked for here
+        return None
 
 
 def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
