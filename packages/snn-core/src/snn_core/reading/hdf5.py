@@ -78,11 +78,15 @@ def _read_attributes(item: h5py.HLObject) -> None:
     names = _attempt(partial(list, item.attrs))
     if names is None:  # one is damaged; those behind it are found by their numbers
         names = [
-            _attempt(lambda index=index: h5py.h5a.open(item.id, index=index).name)
+            _attempt(partial(_attribute_name, item, index))
             for index in range(_attempt(partial(h5py.h5a.get_num_attrs, item.id)) or 0)
         ]
     for name in names:
         _attempt(partial(item.attrs.__getitem__, name))
+
+
+def _attribute_name(item: h5py.HLObject, index: int) -> str:
+    return str(h5py.h5a.open(item.id, index=index).name.decode())
 
 
 def _attempt(work: Callable[[], Any]) -> Any:
@@ -152,3 +156,25 @@ def read_dataset(data: h5py.Dataset) -> Array:
     spend(declared, name)
     values: Array = data[()]
     return values
+
+
+def copy_plain(source: h5py.Group, target: h5py.Group) -> None:
+    """Copy what plain links of a group lead to, for a library that follows others as well.
+
+    Raises
+    ------
+    ValueError
+        If an array lies in another file, or declares more than the file holds.
+    """
+    _copy_attributes(source, target)
+    for name, item in walk(source):
+        if isinstance(item, h5py.Dataset):
+            copy = target.create_dataset(name, data=read_dataset(item), dtype=item.dtype)
+        else:
+            copy = target.require_group(name)
+        _copy_attributes(item, copy)
+
+
+def _copy_attributes(source: h5py.HLObject, target: h5py.HLObject) -> None:
+    for name, value in source.attrs.items():
+        target.attrs.create(name, value, dtype=getattr(value, "dtype", None))
