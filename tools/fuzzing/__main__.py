@@ -7,6 +7,7 @@ else happens is written to the output folder with its traceback, and the exit st
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import resource
@@ -16,7 +17,8 @@ import tempfile
 import time
 import traceback
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -25,7 +27,8 @@ from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
 from fuzzing.mutations import changes, mutate
-from fuzzing.readers import READERS, Reader
+from fuzzing.packages import READERS
+from fuzzing.readers import Reader
 from snn_core.errors import OutOfMemoryError, SNNError
 
 EACH_S = 10
@@ -44,17 +47,30 @@ class TooSlowError(BaseException):
 
 @dataclass
 class Tally:
-    """What became of the inputs of a reader."""
+    """What became of the inputs of a reader.
+
+    ``crashes`` holds tracebacks by their kind, ``kept`` an input of each, in base 64.
+    """
 
     read: int = 0
     refused: int = 0
     crashes: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
     slowest_s: float = 0.0
+    peak_mb: int = 0
 
     @property
     def inputs(self) -> int:
         """Number of inputs."""
         return self.read + self.refused + len(self.crashes)
+
+    def add(self, other: Tally) -> None:
+        """Add what became of others."""
+        self.read, self.refused = self.read + other.read, self.refused + other.refused
+        self.crashes = {**other.crashes, **self.crashes}
+        self.kept = {**other.kept, **self.kept}
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+        self.peak_mb = max(self.peak_mb, other.peak_mb)
 
 
 def main() -> int:
@@ -73,11 +89,10 @@ def main() -> int:
     found = {}
     for name in arguments.readers or READERS:
         tally = fuzz(READERS[name], seconds=arguments.seconds, seed=seed)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         found[name] = {
             "inputs": tally.inputs, "read": tally.read, "refused": tally.refused,
             "crashes": len(tally.crashes), "slowest_s": round(tally.slowest_s, 2),
-            "peak_mb": peak, "seed": seed, "seconds": arguments.seconds,
+            "peak_mb": tally.peak_mb, "seed": seed, "seconds": arguments.seconds,
         }  # fmt: skip
         sys.stdout.write(f"{name}: {json.dumps(found[name])}\n")
         sys.stdout.flush()
@@ -92,25 +107,59 @@ def _too_slow(_number: int, _frame: FrameType | None) -> None:
 def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
     """Read changed files for some time."""
     tally, seeds = Tally(), reader.seeds()
-    names = sorted(seeds)
     end = _spent_s() + seconds
-
     with tempfile.TemporaryDirectory() as folder:
-
-        def check(name: str, applied: list[object]) -> None:
-            content = mutate(seeds[name], applied)  # type: ignore[arg-type]
-            path = Path(folder) / name.replace("/", "@")
-            path.write_bytes(content)
-            _read_once(reader, path, content, tally)
-
         while _spent_s() < end:
             seed += 1
-            run = given(st.sampled_from(names), changes)(check)
-            run = settings(
-                max_examples=AT_A_TIME, deadline=None, database=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )(with_seed(seed)(run))  # fmt: skip
-            run()
+            tally.add(_in_child(reader, seeds, Path(folder), seed))
+    return tally
+
+
+def _in_child(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: int) -> Tally:
+    """Read some changed files in a copy of this process; a crash of it is one of theirs."""
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(receiver)
+        status = 1
+        try:
+            with os.fdopen(sender, "w") as pipe:
+                json.dump(asdict(_read_some(reader, seeds, folder, seed)), pipe)
+            status = 0
+        except BaseException:  # noqa: BLE001 - nothing may get back to the caller's code
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(sender)
+    with os.fdopen(receiver) as pipe:
+        text = pipe.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 0:
+        return Tally(**json.loads(text))
+    if code > 0:
+        raise SystemExit("The fuzzing itself fails; see above.")
+    name = signal.Signals(-code).name
+    last = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    kept = {f"{name}{last.suffix}": base64.b64encode(last.read_bytes()).decode()}
+    return Tally(crashes={name: f"the process ended with {name}, seed {seed}"}, kept=kept)
+
+
+def _read_some(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: int) -> Tally:
+    tally = Tally()
+
+    def check(name: str, applied: list[object]) -> None:
+        content = mutate(seeds[name], applied)  # type: ignore[arg-type]
+        path = folder / name.replace("/", "@")
+        path.write_bytes(content)
+        _read_once(reader, path, content, tally)
+
+    run = given(st.sampled_from(sorted(seeds)), changes)(check)
+    run = settings(
+        max_examples=AT_A_TIME, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )(with_seed(seed)(run))  # fmt: skip
+    run()
+    tally.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return tally
 
 
@@ -136,10 +185,6 @@ def _read_once(reader: Reader, path: Path, content: bytes, tally: Tally) -> None
     tally.slowest_s = max(tally.slowest_s, time.monotonic() - start)
 
 
-KEPT: dict[str, bytes] = {}
-"""Inputs that crashed, by the name of their file; one of each kind."""
-
-
 def _note(tally: Tally, path: Path, content: bytes) -> None:
     """Keep a crash, unless one at the same place is there already."""
     text = traceback.format_exc()
@@ -147,7 +192,7 @@ def _note(tally: Tally, path: Path, content: bytes) -> None:
     last = traceback.extract_tb(place)[-1]
     key = f"{getattr(kind, '__name__', kind)}-{Path(last.filename).stem}-{last.lineno}"
     tally.crashes.setdefault(key, text)
-    KEPT.setdefault(f"{key}{path.suffix}", content)
+    tally.kept.setdefault(f"{key}{path.suffix}", base64.b64encode(content).decode())
 
 
 def _save(tally: Tally, folder: Path) -> None:
@@ -155,9 +200,8 @@ def _save(tally: Tally, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for key, text in tally.crashes.items():
             (folder / f"{key}.txt").write_text(text, errors="backslashreplace")
-    for name, content in KEPT.items():
-        (folder / name).write_bytes(content)
-    KEPT.clear()
+        for name, content in tally.kept.items():
+            (folder / name).write_bytes(base64.b64decode(content))
 
 
 if __name__ == "__main__":

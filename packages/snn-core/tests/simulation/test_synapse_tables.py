@@ -270,6 +270,8 @@ def save_changed(path, kind, change):
         ({"weight": np.float32([1, 2])}, "24 synapses have 2 weights"),
         ({"shape": (3, 24)}, "are said to connect"),
         ({"pre": np.float32([1] * 24)}, "connections_0_pre holds float32 of shape"),
+        ({"weight": np.float16([1] * 24)}, "connections_0_weight holds float16 of shape"),
+        ({"spy": np.float32([1])}, "connections_0_spy holds float32 of shape"),
         ({"post": np.int32([[1]] * 24)}, "connections_0_post holds int32 of shape"),
         ({"weight": np.array(["1"] * 24)}, "connections_0_weight holds <U1"),
         ({"source": ["elsewhere"]}, "does not hold the tables"),

@@ -302,10 +302,11 @@ def layer_of(name: str) -> str:
 
 
 _FORMS = {
-    "current_l": "f1", "threshold_l": "f1", "start_l": "f1", "sign_l": "f1", "window_l_k": "i2",
-    "pre": "i1", "post": "i1", "weight": "f1", "index": "i1",
+    "current_l": ("f4", 1), "threshold_l": ("f4", 1), "start_l": ("f4", 1), "sign_l": ("f4", 1),
+    "window_l_k": ("i", 2), "pre": ("i4", 1), "post": ("i4", 1), "weight": ("f4", 1),
+    "index": ("i", 1),
 }  # fmt: skip
-"""Kind of numbers and of axes that each array has."""
+"""Type, or kind of type, and number of axes of each array."""
 
 
 def _arrays(stored: Mapping[str, Array], prefix: str) -> dict[str, Any]:
@@ -315,7 +316,8 @@ def _arrays(stored: Mapping[str, Array], prefix: str) -> dict[str, Any]:
         if name.startswith(prefix)
     }
     for name, values in found.items():
-        if f"{values.dtype.kind}{values.ndim}" != _FORMS.get(name):
+        kind, axes = _FORMS.get(name, ("unknown", 0))
+        if not values.dtype.str[1:].startswith(kind) or values.ndim != axes:
             raise ValueError(f"{prefix}{name} holds {values.dtype} of shape {values.shape}")
     return found
 
