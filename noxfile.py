@@ -49,6 +49,9 @@ SHARED_BY_FILE = {"snn-core", "snn-inisim"}
 # Simulators that take a second for a sample run a few only.
 FEWER_SAMPLES = {"snn-pynn": ("--samples", "50")}
 # Left out on the oldest Python: these take minutes and hardly depend on its version.
+FUZZED = ("snn-plot", "snn-megasim", "snn-loihi")
+"""Packages whose readers are fuzzed besides those of the core."""
+
 ONLY_FULL = ("exhaustive", "compiled")
 TOOLS = nox.project.load_toml(ROOT / "pyproject.toml")
 # The worked example is a real package: it is built and tested like all others.
@@ -184,7 +187,8 @@ def tools(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Change valid files of every reader at random for a minute each; more as an argument."""
     core = PROJECTS["snn-core"]
-    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]")
+    others = [arg for name in FUZZED for arg in ("-e", str(FOLDERS[name]))]
+    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]", *others)
     session.install(*group("test", core))
     found = ROOT / "build" / "fuzz"
     session.chdir("tools")
