@@ -18,21 +18,18 @@ import time
 import traceback
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
+from fuzzing.guided import fuzz_guided, is_installed
 from fuzzing.mutations import changes, mutate
 from fuzzing.packages import READERS
 from fuzzing.readers import Reader
-from snn_core.errors import OutOfMemoryError, SNNError
-
-EACH_S = 10
-"""Seconds that an input may take."""
+from fuzzing.tally import Tally, read_once
 
 MEMORY = 3 * 2**30
 """Bytes of address space that the process may take, libraries included."""
@@ -41,54 +38,28 @@ AT_A_TIME = 200
 """Inputs between two looks at the clock."""
 
 
-class TooSlowError(BaseException):
-    """An input took longer than it may; no reader catches it."""
-
-
-@dataclass
-class Tally:
-    """What became of the inputs of a reader.
-
-    ``crashes`` holds tracebacks by their kind, ``kept`` an input of each, in base 64.
-    """
-
-    read: int = 0
-    refused: int = 0
-    crashes: dict[str, str] = field(default_factory=dict)
-    kept: dict[str, str] = field(default_factory=dict)
-    slowest_s: float = 0.0
-    peak_mb: int = 0
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs."""
-        return self.read + self.refused + len(self.crashes)
-
-    def add(self, other: Tally) -> None:
-        """Add what became of others."""
-        self.read, self.refused = self.read + other.read, self.refused + other.refused
-        self.crashes = {**other.crashes, **self.crashes}
-        self.kept = {**other.kept, **self.kept}
-        self.slowest_s = max(self.slowest_s, other.slowest_s)
-        self.peak_mb = max(self.peak_mb, other.peak_mb)
-
-
 def main() -> int:
     """Fuzz the readers that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("readers", nargs="*", choices=[[], *READERS], default=[])
     parser.add_argument("--seconds", type=float, default=60, help="of the processor, each reader")
     parser.add_argument("--seed", type=int, default=None, help="the time if not given")
+    parser.add_argument("--guided", action="store_true", help="by coverage, with Atheris")
     parser.add_argument("--output", type=Path, default=Path("fuzz"))
     arguments = parser.parse_args()
+    if arguments.guided and not is_installed():
+        sys.stdout.write("Atheris is not installed here, so nothing is fuzzed by coverage.\n")
+        return 0
     seed = int(time.time()) if arguments.seed is None else arguments.seed
     os.environ.setdefault("SNN_MEMORY_LIMIT", "256M")
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGALRM, _too_slow)
     found = {}
     for name in arguments.readers or READERS:
-        tally = fuzz(READERS[name], seconds=arguments.seconds, seed=seed)
+        if arguments.guided:
+            tally = fuzz_guided(name, seconds=arguments.seconds, seed=seed)
+        else:
+            tally = fuzz(READERS[name], seconds=arguments.seconds, seed=seed)
         found[name] = {
             "inputs": tally.inputs, "read": tally.read, "refused": tally.refused,
             "crashes": len(tally.crashes), "slowest_s": round(tally.slowest_s, 2),
@@ -98,10 +69,6 @@ def main() -> int:
         sys.stdout.flush()
         _save(tally, arguments.output / name)
     return int(any(tally["crashes"] for tally in found.values()))
-
-
-def _too_slow(_number: int, _frame: FrameType | None) -> None:
-    raise TooSlowError
 
 
 def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
@@ -151,7 +118,7 @@ def _read_some(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: i
         content = mutate(seeds[name], applied)  # type: ignore[arg-type]
         path = folder / name.replace("/", "@")
         path.write_bytes(content)
-        _read_once(reader, path, content, tally)
+        read_once(reader, path, content, tally)
 
     run = given(st.sampled_from(sorted(seeds)), changes)(check)
     run = settings(
@@ -166,33 +133,6 @@ def _read_some(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: i
 def _spent_s() -> float:
     """Return processor time, of children too: hours mean the same on a busy machine."""
     return sum(os.times()[:4])
-
-
-def _read_once(reader: Reader, path: Path, content: bytes, tally: Tally) -> None:
-    start = time.monotonic()
-    signal.alarm(EACH_S)
-    try:
-        reader.read(path)
-        tally.read += 1
-    except OutOfMemoryError:
-        _note(tally, path, content)
-    except SNNError:
-        tally.refused += 1
-    except (Exception, TooSlowError):  # noqa: BLE001 - this is what is looked for
-        _note(tally, path, content)
-    finally:
-        signal.alarm(0)
-    tally.slowest_s = max(tally.slowest_s, time.monotonic() - start)
-
-
-def _note(tally: Tally, path: Path, content: bytes) -> None:
-    """Keep a crash, unless one at the same place is there already."""
-    text = traceback.format_exc()
-    kind, _, place = sys.exc_info()
-    last = traceback.extract_tb(place)[-1]
-    key = f"{getattr(kind, '__name__', kind)}-{Path(last.filename).stem}-{last.lineno}"
-    tally.crashes.setdefault(key, text)
-    tally.kept.setdefault(f"{key}{path.suffix}", base64.b64encode(content).decode())
 
 
 def _save(tally: Tally, folder: Path) -> None:

@@ -134,6 +134,7 @@ def test_a_run_that_goes_on_can_be_killed_again_at_any_moment(network, tmp_path)
     assert number > 15
 
 
+@pytest.mark.exhaustive
 def test_a_conversion_with_its_run_goes_on_after_a_kill_at_any_moment(classifier, images, tmp_path):
     source, data = classifier(), images()
 
