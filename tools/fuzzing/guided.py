@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,8 +79,11 @@ def _fuzz(atheris: object, name: str, seconds: float, seed: str, inputs: Path, f
         path.write_bytes(content)
         read_once(reader, path, content, tally)
 
-    for name in seeds:  # whatever is imported on the way is instrumented
-        check(name, [])
+    for name in seeds:  # whatever is imported on the way is instrumented, which takes its time
+        path = inputs / name.replace("/", "@")
+        path.write_bytes(seeds[name])
+        with suppress(Exception):
+            reader.read(path)
     run = given(st.sampled_from(sorted(seeds)), changes)(check)
     run = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))(run)
     options = [f"-seed={int(seed) % 2**31}", "-timeout=0", "-rss_limit_mb=0", "-max_len=8192"]
