@@ -9,7 +9,6 @@ rate of spikes.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import parts
 
 OTHERS = {
     "spikingjelly": "SpikingJelly",
@@ -28,13 +28,16 @@ OTHERS = {
     "keras": "Keras, step by step",
 }
 NETWORKS = ("mlp", "lenet", "residual", "vgg")
+BATCHES = (1, 32, 128)
+RATES_BATCH = 32
+"""Batch of the lines over the rate."""
 
 
 def main() -> None:
     """Draw the figure."""
     *sources, target = map(Path, sys.argv[1:])
-    engines, peers, rates = (json.loads(source.read_text()) for source in sources)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(3, 2))
+    engines, peers, rates = map(parts.read, sources)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.6), width_ratios=(3, 2))
     draw_ratios(left, [*engines, *peers])
     draw_rates(right, rates)
     figure.tight_layout()
@@ -43,7 +46,7 @@ def main() -> None:
 
 def draw_ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
     """Draw a group of bars for each network and batch."""
-    groups = [(name, batch) for name in NETWORKS for batch in (1, 32)]
+    groups = [(name, batch) for name in NETWORKS for batch in BATCHES]
     for index, (key, label) in enumerate(OTHERS.items()):
         ratios = [_ratio(rows, group, key) for group in groups]
         axes.bar(np.arange(len(groups)) + (index - 2) * 0.16, ratios, 0.16, label=label)
@@ -65,10 +68,11 @@ def _ratio(rows: list[dict[str, Any]], group: tuple[str, int], key: str) -> floa
 def draw_rates(axes: Any, rows: list[dict[str, Any]]) -> None:
     """Draw the time of both engines over the rate, in units of the dense engine's at each rate."""
     for name in NETWORKS:
-        of_network = sorted((row for row in rows if row["network"] == name), key=_rate)
+        chosen = [r for r in rows if (r["network"], r["batch"]) == (name, RATES_BATCH)]
+        of_network = sorted(chosen, key=_rate)
         if of_network:
             ratios = [row["seconds"]["event"] / row["seconds"]["dense"] for row in of_network]
-            label = f"{name}, batch {of_network[0]['batch']}"
+            label = f"{name}, batch {RATES_BATCH}"
             axes.plot([100 * _rate(row) for row in of_network], ratios, "o-", label=label)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xlim(0)

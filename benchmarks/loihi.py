@@ -1,4 +1,4 @@
-"""The chip's integers on NumPy against INIsim, and accuracy after rounding.
+"""The chip's integers, compiled, against INIsim, and accuracy after rounding.
 
     python benchmarks/loihi.py [--steps 32] [--images 1000] [--repeats 5] [--nets vgg,residual]
 

@@ -10,7 +10,8 @@ network with the same weights in one thread, one after the other. Times are thos
 medians of the repetitions. INIsim's include counting spikes and operations of every layer; peers
 return the spikes of the output. Weights are dyadic: a neuron that does the same spikes the same, so
 numbers of output spikes are compared and must be equal for SpikingJelly and sinabs; neurons of
-snnTorch fire above the threshold only.
+snnTorch fire above the threshold only. Calls with the same FILE add their cells to those that are
+there.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import parts
 from engine_networks import NETWORKS, make, samples
 from engines import repetitions, seconds
 
@@ -50,17 +52,15 @@ def main() -> None:
     parser.add_argument("--rates", default="0.08", help="mean spikes per neuron and step")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="file for all figures")
+    parser.add_argument("--json", type=Path, help="file that figures are added to")
     arguments = parser.parse_args()
+    parts.check(arguments.json)
     peers = dict(peer.split("=", 1) for peer in arguments.peer)
     print(f"{platform.processor() or platform.machine()}, {arguments.steps} steps, one thread")
     print("network     rate  batch | us per sample and step: event, then peers (ratio to event)")
-    rows = []
     for name in arguments.nets.split(","):
         for rate in map(float, arguments.rates.split(",")):
-            rows += measure(name, rate, peers, arguments)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+            parts.merge(arguments.json, measure(name, rate, peers, arguments))
 
 
 def measure(
@@ -81,7 +81,10 @@ def measure(
                 sys.exit(done.stderr)
             found[peer] = json.loads(done.stdout.splitlines()[-1])
     return [
-        row(name, network, x_b_l[:batch], found, arguments.steps, arguments.repeats)
+        {
+            "asked_rate": rate,
+            **row(name, network, x_b_l[:batch], found, arguments.steps, arguments.repeats),
+        }
         for batch in batches
     ]
 

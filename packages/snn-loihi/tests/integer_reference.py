@@ -8,9 +8,7 @@ import numpy as np
 
 from snn_core.ir import Spiking
 from snn_core.simulation.contract import Capabilities
-from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.synapses.base import SynapseListSNN
-from snn_core.testing.suite import undeclared
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.discretize import discretize
 
@@ -21,15 +19,10 @@ class IntegerReference(SynapseListSNN):
     """Takes each population's integers, and nothing else, from the package under test."""
 
     capabilities: ClassVar[Capabilities] = SNN.capabilities
-
-    def __new__(cls, network, settings=None, **options):
-        """Leave to the float reference what the package refuses anyway."""
-        if undeclared(SNN, SNN.capabilities, network, settings):
-            return ReferenceSNN(network, settings, **options)
-        return super().__new__(cls)
+    options_type = LoihiOptions
 
     def add_input_layer(self, input_shape):
-        self.chip = discretize(self.network, self.settings, LoihiOptions())
+        self.chip = discretize(self.network, self.settings, self.options)
         self.names = []
 
     def add_population(self, layer: Spiking, bias_l):

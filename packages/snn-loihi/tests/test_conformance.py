@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import ClassVar
 
 from integer_reference import IntegerReference
@@ -11,7 +10,7 @@ class TestLoihi(SimulatorConformance):
     """Rates, against those of the float reference."""
 
     simulator = SNN
-    heavy_modules = ("lava", "h5py")
+    heavy_modules = ("lava", "h5py", "numba", "llvmlite")
     options: ClassVar = {"engine": "emulator"}
 
 
@@ -22,20 +21,10 @@ class TestWithoutRounding(SimulatorConformance):
     options: ClassVar = {"engine": "emulator", "arithmetic": "float"}
 
 
-class IntegerSNN(SNN):
-    """The same simulator, held to single spikes."""
-
-    @classmethod
-    def capabilities_for(cls, options):
-        return replace(cls.capabilities, rate_tolerance=0.0)
-
-
 class TestIntegers(SimulatorConformance):
     """Spikes, one by one, against integers computed neuron by neuron."""
 
-    simulator = IntegerSNN
+    simulator = SNN
     oracle = IntegerReference
+    by_spike = True
     options: ClassVar = {"engine": "emulator"}
-    expected_failures: ClassVar = {
-        "test_is_registered": "it is the registered class with a stricter declaration",
-    }

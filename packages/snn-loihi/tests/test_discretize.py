@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from chip_networks import TEN, samples, weights
 
 from snn_core.errors import SettingsError, UnsupportedError
 from snn_core.evaluation.forward import forward
@@ -13,9 +12,10 @@ from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import LAID_OUT, samples, weights
 from snn_loihi import SNN, LoihiOptions, discretize, equalise, normalize_thresholds
 from snn_loihi.discretize import fold_thresholds, worst_layer
-from snn_loihi.emulator import run_population
+from snn_loihi.emulator import readers_of, run_population
 from snn_loihi.ranges import STATE_MAX, THRESHOLD_MAX, weight_limit, weight_step
 
 
@@ -31,9 +31,9 @@ def settings_of(*, steps=16, encoding="regular", **sections):
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", LAID_OUT)
 def test_all_integers_lie_within_the_chips_ranges(name):
-    chip = discretize(TEN[name](), settings_of())
+    chip = discretize(LAID_OUT[name](), settings_of())
     for item in chip.populations:
         for connection in item.connections:
             mixed = connection.mixed
@@ -66,25 +66,26 @@ def extremes(network, chip, item):
         yield values
 
 
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", LAID_OUT)
 def test_the_worst_input_leaves_no_range_or_changes_no_spike(name):
     """Against the same integers on a chip with far more bits."""
-    network, settings = TEN[name](), settings_of(steps=64)
+    network, settings = LAID_OUT[name](), settings_of(steps=64)
     chip = discretize(network, settings)
     for item in chip.populations:
         assert item.bounds.holds
+        readers = readers_of(item)
         wide = replace(item, bounds=replace(item.bounds, low_o=np.zeros(1)))
         for values in extremes(chip.network, chip, item):
             # All steps excited, then inhibited, and the other way round.
             halves = {k: np.concatenate([v[:32], 0 * v[32:]]) for k, v in values.items()}
             for sent in (values, halves, {k: v[::-1] for k, v in halves.items()}):
                 options = {"reset": chip.reset, "num_steps": 64, "num_samples": 1, "keeps": True}
-                found = run_population(item, sent, None, **options)
-                exact = run_population(wide, sent, None, **options)
-                np.testing.assert_array_equal(found.spikes_t_b_l, exact.spikes_t_b_l)
-                assert np.abs(found.membrane_t_b_l).max() <= STATE_MAX
-                assert exact.membrane_t_b_l.max() <= item.bounds.high_o.max()
-                assert exact.membrane_t_b_l.min() >= item.bounds.low_o.min()
+                found = run_population(item, readers, sent, None, **options)
+                exact = run_population(wide, readers, sent, None, **options)
+                np.testing.assert_array_equal(found.spikes_b_t_l, exact.spikes_b_t_l)
+                assert np.abs(found.membrane_b_t_l).max() <= STATE_MAX
+                assert exact.membrane_b_t_l.max() <= item.bounds.high_o.max()
+                assert exact.membrane_b_t_l.min() >= item.bounds.low_o.min()
 
 
 def test_thresholds_per_channel_keep_more_of_channels_that_differ():
@@ -101,7 +102,7 @@ def test_thresholds_per_channel_keep_more_of_channels_that_differ():
 
 
 def test_folded_thresholds_change_no_spike():
-    network = TEN["channels"]()
+    network = LAID_OUT["channels"]()
     folded = fold_thresholds(network)
     assert all((layer.threshold == 1).all() for layer in folded.spiking_layers)
     # Thresholds that are powers of two, so that nothing is rounded; the last one is not.
@@ -120,7 +121,7 @@ def test_folded_thresholds_change_no_spike():
 
 
 def test_equalised_channels_reach_the_same_rate_and_the_output_stays():
-    network = TEN["convolutions"]()
+    network = LAID_OUT["strided"]()
     x_b_l = samples(network, 40)
     even = equalise(network, x_b_l)
     name = network.spiking_layers[0].name
@@ -135,7 +136,7 @@ def test_equalised_channels_reach_the_same_rate_and_the_output_stays():
 
 
 def test_thresholds_are_a_multiple_of_the_largest_input():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     x_b_l = samples(network, 40)
     normalized = normalize_thresholds(network, x_b_l, ratio=2.0)
     first = network.spiking_layers[0].name
@@ -143,7 +144,7 @@ def test_thresholds_are_a_multiple_of_the_largest_input():
 
 
 def test_typical_samples_are_read_where_they_are_needed(tmp_path):
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     with pytest.raises(UnsupportedError, match="x_norm"):
         SNN(network, settings_of(), LoihiOptions(normalize_thresholds=True))
     path = tmp_path / "norm.npz"
@@ -194,7 +195,7 @@ def test_a_damaged_layer_is_named():
 
 
 def test_a_given_threshold_mantissa_is_taken_or_refused():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     fitting = LoihiOptions(compartment_kwargs={"vThMant": 100})
     chip = discretize(network, settings_of(), fitting)
     assert {float(item.threshold_c.max()) for item in chip.populations} == {6400.0}
@@ -209,7 +210,7 @@ def fitting_of(mantissa):
 
 
 def test_a_given_weight_exponent_is_taken_or_refused():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     options = LoihiOptions(connection_kwargs={"weightExponent": 0})
     chip = discretize(network, settings_of(), options)
     assert {c.exponent for item in chip.populations for c in item.connections} == {0}
@@ -218,7 +219,7 @@ def test_a_given_weight_exponent_is_taken_or_refused():
 
 
 def test_fewer_bits_leave_fewer_levels():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     options = LoihiOptions(connection_kwargs={"numWeightBits": 4, "numBiasBits": 6})
     chip = discretize(network, settings_of(), options)
     for item in chip.populations:
@@ -229,12 +230,12 @@ def test_fewer_bits_leave_fewer_levels():
 
 def test_a_given_bias_exponent_is_taken():
     options = LoihiOptions(compartment_kwargs={"biasExp": 3})
-    chip = discretize(TEN["dense"](), settings_of(), options)
+    chip = discretize(LAID_OUT["dense"](), settings_of(), options)
     assert {item.bias_exponent for item in chip.populations} == {3}
 
 
 def test_hard_reset_is_chosen_by_either_setting():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     assert discretize(network, settings_of()).reset == "soft"
     hard = [
         discretize(network, settings_of(cell={"reset": "zero"})),

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from chip_networks import TEN, samples
 
 from snn_core import artifact
 from snn_core.cli import main
 from snn_core.errors import SimulationError
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import LAID_OUT, samples
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.energy import SYNAPTIC_J
 
@@ -95,7 +95,7 @@ def test_each_figure_names_its_row_of_the_table():
 
 
 def test_a_run_on_the_command_line_ends_with_an_estimate(tmp_path, capsys):
-    network = TEN["skip"]()
+    network = LAID_OUT["skip"]()
     artifact.save(network.replace(settings=SETTINGS), tmp_path / "net.snn")
     np.savez(tmp_path / "test.npz", x=samples(network, 3), y=np.zeros(3, int))
     arguments = ["--simulator", "loihi", "--data", str(tmp_path / "test.npz")]

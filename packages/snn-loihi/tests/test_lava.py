@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chip_networks import TEN, samples
 
 from snn_core.errors import SimulationError
 from snn_core.settings import Settings
 from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
+from snn_core.testing.laid_out import LAID_OUT, samples
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.simulator import has_lava
 
@@ -51,10 +51,10 @@ def assert_same_bits(first, second):
         np.testing.assert_array_equal(second.mem_n_b_l_t[name], v_b_l_t)
 
 
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", LAID_OUT)
 def test_spikes_and_membranes_are_those_of_the_emulator(name):
-    network = TEN[name]()
-    number = list(TEN).index(name)
+    network = LAID_OUT[name]()
+    number = list(LAID_OUT).index(name)
     settings = settings_of(
         encoding=("constant", "regular")[number % 2], reset=("subtraction", "zero")[number // 2 % 2]
     )
@@ -67,7 +67,7 @@ def test_spikes_and_membranes_are_those_of_the_emulator(name):
 @pytest.mark.parametrize("name", ["dense", "skip"])
 def test_currents_wrap_around_and_membranes_saturate_alike(name):
     # Weights so large that a few of them leave the range of 24 bits.
-    network, settings = TEN[name](), settings_of("regular")
+    network, settings = LAID_OUT[name](), settings_of("regular")
     options = {
         "do_overflow_estimate": False,
         "connection_kwargs": {"weightExponent": 7},
@@ -87,7 +87,7 @@ def test_currents_wrap_around_and_membranes_saturate_alike(name):
 
 @pytest.mark.parametrize("name", ["skip", "branches", "membrane"])
 def test_the_floating_point_twin_spikes_as_the_shifted_reference(name):
-    network, settings = TEN[name](), settings_of()
+    network, settings = LAID_OUT[name](), settings_of()
     x_b_l = samples(network, 3)
     expected = ReferenceSNN(network, settings).run_batch(x_b_l)
     found = run(network, settings, x_b_l, engine="lava", arithmetic="float")
@@ -96,7 +96,7 @@ def test_the_floating_point_twin_spikes_as_the_shifted_reference(name):
 
 
 def test_auto_takes_lava_and_says_so():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     snn = SNN(network, settings_of())
     snn.build()
     assert snn.details["engine"] == "lava, lava is installed"
@@ -107,12 +107,12 @@ def test_auto_takes_lava_and_says_so():
 SCRIPT = """
 import os, signal, sys, threading, time
 sys.path.insert(0, {tests!r})
-from chip_networks import TEN, samples
+from snn_core.testing.laid_out import LAID_OUT, samples
 from test_lava import settings_of
 from snn_core.settings import Settings
 from snn_loihi import SNN, LoihiOptions
 
-network = TEN["dense"]()
+network = LAID_OUT["dense"]()
 settings = settings_of().updated({{"simulation": {{"duration": {steps}}}}})
 snn = SNN(network, settings, LoihiOptions(engine="lava"))
 snn.run_batch(samples(network, 1))
@@ -198,7 +198,7 @@ def group_of(pid):
 
 
 def test_a_run_can_be_stopped_amid_it():
-    network, asked = TEN["dense"](), []
+    network, asked = LAID_OUT["dense"](), []
 
     def stop():
         asked.append(1)
@@ -213,7 +213,7 @@ def test_a_run_can_be_stopped_amid_it():
 
 @pytest.mark.parametrize("factor", [2, 1000])
 def test_input_that_nothing_was_proved_for_is_checked(factor):
-    network, settings = TEN["dense"](), settings_of("regular")
+    network, settings = LAID_OUT["dense"](), settings_of("regular")
     x_b_l = samples(network, 1) * factor
     if factor == 2:
         expected = run(network, settings, x_b_l, engine="emulator")
@@ -224,7 +224,7 @@ def test_input_that_nothing_was_proved_for_is_checked(factor):
 
 
 def test_a_process_that_dies_ends_the_run_with_a_reason():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     snn = SNN(network, settings_of(), LoihiOptions(engine="lava"))
     x_b_l = samples(network, 2)
     expected = snn.run_batch(x_b_l)

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from chip_networks import TEN
 
 from snn_core import artifact
 from snn_core.cli import main
@@ -12,6 +11,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.settings import Settings
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import LAID_OUT
 from snn_loihi import SNN, LoihiOptions, discretize
 from snn_loihi.limits import LOIHI1, LOIHI2
 from snn_loihi.mapping import map_network
@@ -104,7 +104,7 @@ def test_edges_to_other_cores_bind():
 
 
 def test_neighbouring_neurons_of_a_convolution_share_axons():
-    network = TEN["convolutions"]()
+    network = LAID_OUT["strided"]()
     for layer in mapped(network).layers:
         assert layer.cores == 1
         sources = {c for c in discretize(network, REGULAR).populations if c.name == layer.name}
@@ -124,7 +124,7 @@ def test_a_network_that_does_not_fit_is_refused_if_that_is_wanted():
 @pytest.fixture
 def stored(tmp_path):
     path = tmp_path / "net.snn"
-    artifact.save(TEN["skip"]().replace(settings=REGULAR), path)
+    artifact.save(LAID_OUT["skip"]().replace(settings=REGULAR), path)
     return path
 
 

@@ -3,11 +3,11 @@
 import h5py
 import numpy as np
 import pytest
-from chip_networks import TEN, samples, weights
 
 from snn_core.errors import ArtifactError, DataError
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import LAID_OUT, samples, weights
 from snn_loihi import SNN, LoihiOptions
 from snn_loihi.netx import export, read
 
@@ -103,7 +103,7 @@ def in_time():
 
 
 @pytest.mark.parametrize("options", [{}, AS_NETX], ids=["chosen", "as NetX"])
-@pytest.mark.parametrize("build", [*TEN.values(), in_time])
+@pytest.mark.parametrize("build", [*LAID_OUT.values(), in_time])
 def test_a_file_gives_the_spikes_of_the_emulator(build, options, tmp_path):
     network = build()
     snn, recording, _ = exported(network, tmp_path / "net.h5", **options)
@@ -213,7 +213,7 @@ def pooled():
     return builder.flatten().dense(weights((6, 4), seed=13, scale=0.9)).build()
 
 
-@pytest.mark.parametrize("build", [TEN["dense"], deep, grouped, pooled, in_time])
+@pytest.mark.parametrize("build", [LAID_OUT["dense"], deep, grouped, pooled, in_time])
 def test_a_file_gives_the_same_spikes_read_as_netx_does(build, tmp_path):
     network = build()
     _, recording, found = exported(network, tmp_path / "x.net", reset_mode="hard", **AS_NETX)
@@ -239,7 +239,7 @@ def test_a_file_gives_the_same_spikes_read_as_netx_does(build, tmp_path):
 
 
 def test_layers_are_stored_as_netx_names_them(tmp_path):
-    exported(TEN["convolutions"](), tmp_path / "x.net", **AS_NETX)
+    exported(LAID_OUT["strided"](), tmp_path / "x.net", **AS_NETX)
     with h5py.File(tmp_path / "x.net") as file:
         kinds = [file[f"layer/{n}/type"][0] for n in range(5)]
         assert kinds == [b"input", b"conv", b"conv", b"flatten", b"dense"]
@@ -253,7 +253,7 @@ def test_layers_are_stored_as_netx_names_them(tmp_path):
 
 def test_currents_of_the_host_enter_neurons_of_the_first_layer(tmp_path):
     settings = SETTINGS.updated({"input": {"encoding": "constant"}})
-    _, _, found = exported(TEN["dense"](), tmp_path / "x.net", settings=settings, **AS_NETX)
+    _, _, found = exported(LAID_OUT["dense"](), tmp_path / "x.net", settings=settings, **AS_NETX)
     assert found.netx
     assert any("the host has to write the weighted input" in remark for remark in found.remarks)
     with h5py.File(tmp_path / "x.net") as file:
@@ -274,7 +274,7 @@ def test_currents_of_the_host_enter_neurons_of_the_first_layer(tmp_path):
     ],
 )
 def test_what_netx_has_no_words_for_lies_where_it_does_not_look(name, options, remark, tmp_path):
-    _, _, found = exported(TEN[name](), tmp_path / "x.net", **options)
+    _, _, found = exported(LAID_OUT[name](), tmp_path / "x.net", **options)
     assert not found.netx
     assert any(remark in line for line in found.remarks)
     with h5py.File(tmp_path / "x.net") as file:
@@ -291,13 +291,13 @@ def test_what_netx_has_no_words_for_lies_where_it_does_not_look(name, options, r
     ],
 )
 def test_what_netx_computes_differently_is_remarked(name, options, remark, tmp_path):
-    _, _, found = exported(TEN[name](), tmp_path / "x.net", **options)
+    _, _, found = exported(LAID_OUT[name](), tmp_path / "x.net", **options)
     assert found.netx
     assert any(remark in line for line in found.remarks)
 
 
 def test_neurons_that_would_fire_late_are_remarked(tmp_path):
-    network = TEN["channels"]()  # which starts at half a threshold
+    network = LAID_OUT["channels"]()  # which starts at half a threshold
     _, _, soft = exported(network, tmp_path / "soft.h5", reset_mode="soft")
     _, _, hard = exported(network, tmp_path / "hard.h5", reset_mode="hard")
     late = [line for line in hard.remarks if "fires later on a chip" in line]
@@ -309,7 +309,7 @@ def test_neurons_that_would_fire_late_are_remarked(tmp_path):
 
 def test_only_an_exported_network_is_replaced(tmp_path):
     path = tmp_path / "x.net"
-    snn, _, _ = exported(TEN["dense"](), path)
+    snn, _, _ = exported(LAID_OUT["dense"](), path)
     with pytest.raises(DataError, match="it is there already"):
         export(snn.chip, snn.timing, path)
     export(snn.chip, snn.timing, path, overwrite=True)

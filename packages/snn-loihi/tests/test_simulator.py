@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chip_networks import TEN, samples, weights
 
 from snn_core.conversion import convert
 from snn_core.data import load_dataset
@@ -17,8 +16,8 @@ from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import LAID_OUT, samples, weights
 from snn_loihi import SNN, LoihiOptions
-from snn_loihi.discretize import connection
 from snn_loihi.neurons import saturated, wrapped
 
 MNIST = Path(__file__).resolve().parents[3] / "examples" / "mnist"
@@ -47,9 +46,9 @@ def test_registers_of_24_bits_wrap_around_and_saturate():
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", LAID_OUT)
 def test_without_rounding_spikes_are_those_of_the_reference(name):
-    network, settings = TEN[name](), settings_of(encoding="regular")
+    network, settings = LAID_OUT[name](), settings_of(encoding="regular")
     x_b_l = samples(network, 3)
     expected = ReferenceSNN(network, settings).run_batch(x_b_l)
     options = LoihiOptions(engine="emulator", arithmetic="float")
@@ -114,9 +113,12 @@ def test_only_input_spikes_count_their_value_where_others_join(join, way, encodi
     )
 
 
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", LAID_OUT)
 def test_input_spikes_count_their_value_in_every_layer(name):
-    network, settings = TEN[name](), settings_of(encoding="poisson", steps=32, input_rate=250.0)
+    network, settings = (
+        LAID_OUT[name](),
+        settings_of(encoding="poisson", steps=32, input_rate=250.0),
+    )
     x_b_l = samples(network, 3)
     require_the_spikes_of_the_reference(network, settings, x_b_l, arithmetic="float")
 
@@ -149,12 +151,11 @@ def test_windows_that_stick_out_of_the_image_add_up_what_lies_in_it(pool, paddin
 
 @pytest.mark.parametrize("recorded", [True, False])
 def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch, recorded):
-    network = TEN["pooled"]()
+    network = LAID_OUT["pooled"]()
     settings = settings_of(log_vars=["spiketrains", "mem"] if recorded else [], encoding="regular")
     x_b_l = samples(network, 5)
     whole = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     monkeypatch.setattr("snn_loihi.simulator.PART_VALUES", 1)
-    monkeypatch.setattr(connection, "WINDOW_VALUES", 1)
     split = SNN(network, settings, EMULATOR).run_batch(x_b_l)
     for layer, counts_b_l in whole.spikecounts_n_b_l.items():
         assert counts_b_l.any()
@@ -164,7 +165,7 @@ def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch, recorded)
 
 
 def test_the_delay_of_the_output_and_the_engine_are_told():
-    snn = SNN(TEN["skip"](), settings_of(encoding="regular"), EMULATOR)
+    snn = SNN(LAID_OUT["skip"](), settings_of(encoding="regular"), EMULATOR)
     snn.build()
     assert snn.details["output_delay"] == "4 steps after the input"
     assert snn.details["engine"] == "emulator, as asked for"
@@ -183,11 +184,11 @@ def test_max_pooling_is_refused_with_the_way_out(method):
 
 def test_events_need_a_value():
     with pytest.raises(UnsupportedError, match="event_amplitude is not given"):
-        SNN(TEN["dense"](), settings_of(encoding="events"))
+        SNN(LAID_OUT["dense"](), settings_of(encoding="events"))
 
 
 def test_spikes_that_count_one_and_a_half_times_are_refused():
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     x_b_l = np.full((1, 12), 1.5, np.float32)
     with pytest.raises(DataError, match=r"counts 1\.5 times"):
         SNN(network, settings_of(encoding="regular"), EMULATOR).run_batch(x_b_l)
@@ -218,14 +219,14 @@ def test_installing_lava_is_advised_where_there_is_a_lava(monkeypatch, python, i
     monkeypatch.delattr("snn_loihi.lava.connections", raising=False)
     monkeypatch.setitem(sys.modules, "snn_loihi.lava.connections", None)
     monkeypatch.setattr("snn_loihi.lava.runner.sys.version_info", python)
-    network = TEN["dense"]()
+    network = LAID_OUT["dense"]()
     with pytest.raises(SimulationError, match=r"loihi\.engine = 'emulator'") as refused:
         SNN(network, settings_of(), LoihiOptions(engine="lava")).run_batch(samples(network, 1))
     assert ("snn-loihi[lava]'`" in str(refused.value)) == installs
 
 
 def test_the_output_is_kept_in_integers_if_that_is_wanted():
-    network = TEN["membrane"]()
+    network = LAID_OUT["membrane"]()
     options = LoihiOptions(engine="emulator", save_output=True)
     snn = SNN(network, settings_of(), options)
     recording = snn.run_batch(samples(network, 2))

@@ -101,6 +101,31 @@ class TestNest:
         assert nest.sim.simulator.state.threads == threads
 
     @pytest.mark.parametrize("threads", [1, 2])
+    @pytest.mark.parametrize("size", [1, 52, 53, 54, 106, 107])
+    def test_all_neurons_that_share_a_potential_are_recorded(self, nest, helpers, size, threads):
+        from snn_pynn import NestOptions
+        from snn_pynn.nest import SNN
+
+        # Neurons of the first layer spike in every step, those of the second in turns.
+        every, turns = np.eye(size), np.diag(np.exp2(-(np.arange(size) % 4)))
+        network = networks.chain((every, turns, np.eye(size)))
+        snn = SNN(network, helpers.settings_of(steps=20), NestOptions(threads=threads))
+        helpers.assert_equal_to_reference(snn, np.ones((2, size), np.float32))
+
+    def test_nest_keeps_account_of_nothing_that_grows_with_the_samples(self, nest, helpers):
+        from snn_pynn.nest import SNN
+
+        # PyNN asks for the whole status in every run: it took longer with every sample.
+        network = networks.chain((np.ones((8, 64)), np.ones((64, 64)), np.eye(64)))
+        snn = SNN(network, helpers.settings_of(batch_size=1))
+        sizes = []
+        for _ in range(4):
+            snn.run_batch(np.ones((1, 8), np.float32))
+            status = nest.nest.GetKernelStatus()["spike_buffer_resize_log"]
+            sizes.append(len(status["times"]))
+        assert sizes[1:] == sizes[:1] * 3
+
+    @pytest.mark.parametrize("threads", [1, 2])
     def test_each_sample_drives_its_own_neurons_after_nest_has_sorted_synapses(
         self, nest, helpers, threads
     ):
@@ -224,7 +249,7 @@ class TestNest:
         from snn_pynn.nest import SNN
 
         monkeypatch.setattr(nest, "processors", lambda: 4)
-        network = networks.chain((np.ones((500, 500), np.float32),))  # 250 000 synapses
+        network = networks.chain((np.ones((700, 750), np.float32),))  # 525 000 synapses
         snn = SNN(network, helpers.settings_of(encoding="regular"))
         snn.build()
         assert nest.sim.simulator.state.threads == 2

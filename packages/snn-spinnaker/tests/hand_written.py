@@ -73,7 +73,7 @@ def by_hand(folder):
         first_io, second_io, bias_o = (stored[n].astype(float) for n in ("first", "second", "bias"))
     sim.setup(1.0, time_scale_factor=1)
     source = sim.Population(12, sim.SpikeSourceArray(spike_times=[]), label="input")
-    given = {"unit": 2.0**-3, "tau_m": 32768.0}
+    given = {"unit": 2.0**-2, "tau_m": 32768.0}
     hidden = neurons(
         20, weight_io=first_io, bias_o=np.zeros(20), first_tick=1, label="hidden", **given
     )

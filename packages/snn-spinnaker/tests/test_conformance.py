@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import ClassVar
 
 from tick_reference import TickReference
@@ -15,20 +14,10 @@ class TestEmulation(SimulatorConformance):
     options: ClassVar = {"engine": "emulator"}
 
 
-class TickSNN(SNN):
-    """The same simulator, held to single spikes."""
-
-    @classmethod
-    def capabilities_for(cls, options):
-        return replace(cls.capabilities, rate_tolerance=0.0)
-
-
 class TestTicks(SimulatorConformance):
     """Spikes, one by one, against the board computed tick by tick with Python's integers."""
 
-    simulator = TickSNN
+    simulator = SNN
     oracle = TickReference
+    by_spike = True
     options: ClassVar = {"engine": "emulator"}
-    expected_failures: ClassVar = {
-        "test_is_registered": "it is the registered class with a stricter declaration",
-    }

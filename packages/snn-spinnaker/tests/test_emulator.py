@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_networks import TEN, samples, settings_of
+from board_networks import NETWORKS, settings_of
 from tick_reference import TickReference
 
 from snn_core.conversion import convert
@@ -14,6 +14,7 @@ from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import samples
 from snn_spinnaker import SNN, SpinnakerOptions
 
 MNIST = Path(__file__).resolve().parents[3] / "examples" / "mnist"
@@ -33,9 +34,9 @@ def compare(network, settings, **options):
     return snn
 
 
-@pytest.mark.parametrize("name", TEN)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_spikes_are_those_of_the_board_tick_by_tick(name):
-    compare(TEN[name](), settings_of(encoding="regular" if name == "dense" else "constant"))
+    compare(NETWORKS[name](), settings_of(encoding="regular" if name == "dense" else "constant"))
 
 
 @pytest.mark.smoke
@@ -50,12 +51,12 @@ def test_spikes_are_those_of_the_board_tick_by_tick(name):
     ids=["exp", "slow exp", "spynnaker"],
 )
 def test_other_neurons_and_scales_are_computed_as_the_board_does(name, options):
-    compare(TEN[name](), settings_of(reset="zero"), **options)
+    compare(NETWORKS[name](), settings_of(reset="zero"), **options)
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.5, 2.0])
 def test_other_lengths_of_a_tick_and_resting_neurons(dt):
-    compare(TEN["branches"](), settings_of(dt=dt, reset="zero", tau_refrac=2 * dt))
+    compare(NETWORKS["branches"](), settings_of(dt=dt, reset="zero", tau_refrac=2 * dt))
 
 
 def test_ring_buffers_saturate_and_that_is_told():
@@ -72,7 +73,7 @@ def test_ring_buffers_saturate_and_that_is_told():
 
 
 def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch):
-    network = TEN["pooled"]()
+    network = NETWORKS["pooled"]()
     x_b_l = samples(network, 5)
     whole = SNN(network, settings_of()).run_batch(x_b_l)
     monkeypatch.setattr("snn_spinnaker.simulator.PART_VALUES", 1)
@@ -83,11 +84,11 @@ def test_samples_of_a_batch_larger_than_a_part_stay_apart(monkeypatch):
 
 
 def test_it_says_that_it_emulates_and_which_neuron():
-    snn = SNN(TEN["dense"](), settings_of(reset="zero"))
+    snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"))
     snn.build()
     assert snn.details["engine"].startswith("emulated in SpiNNaker's arithmetic, IF_curr_delta")
     assert "not calibrated" in snn.details["reset"]
-    soft = SNN(TEN["dense"](), settings_of())
+    soft = SNN(NETWORKS["dense"](), settings_of())
     assert soft.details["reset"] == "by subtraction, which boards cannot do"
 
 
@@ -108,7 +109,7 @@ def test_max_pooling_and_events_without_a_value_are_refused():
     with pytest.raises(UnsupportedError, match="MaxPooling2D layers are not supported"):
         SNN(networks.LAYER_KINDS["MaxPooling2D"](), settings_of())
     with pytest.raises(UnsupportedError, match="event_amplitude is not given"):
-        SNN(TEN["dense"](), settings_of(encoding="events"))
+        SNN(NETWORKS["dense"](), settings_of(encoding="events"))
 
 
 def test_thresholds_that_are_too_small_for_the_register_are_refused():
@@ -118,13 +119,13 @@ def test_thresholds_that_are_too_small_for_the_register_are_refused():
 
 
 def test_spikes_that_count_one_and_a_half_times_are_refused():
-    network = TEN["dense"]()
+    network = NETWORKS["dense"]()
     with pytest.raises(DataError, match=r"counts 1\.5 times"):
         SNN(network, settings_of()).run_batch(np.full((1, 12), 1.5, np.float32))
 
 
 def test_currents_that_no_register_holds_are_refused():
-    network = TEN["dense"]()
+    network = NETWORKS["dense"]()
     with pytest.raises(DataError, match="input_max"):
         SNN(network, settings_of(encoding="constant")).run_batch(np.full((1, 12), 1e6, np.float32))
 
@@ -156,7 +157,7 @@ def test_the_demo_decides_as_without_rounding(demo, reset):
 
 
 def test_a_calibrated_network_is_not_calibrated_again_when_it_is_taken_up(tmp_path):
-    network, settings = TEN["dense"](), settings_of(encoding="constant", reset="zero")
+    network, settings = NETWORKS["dense"](), settings_of(encoding="constant", reset="zero")
     x_b_l = samples(network, 20)
     np.savez(tmp_path / "norm.npz", x=x_b_l)
     options = SpinnakerOptions(x_norm=str(tmp_path / "norm.npz"))

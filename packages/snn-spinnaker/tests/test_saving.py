@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pyNN.mock
 import pytest
-from board_networks import TEN, samples, settings_of
+from board_networks import NETWORKS, settings_of
 
 from snn_core.errors import DataError, SimulationError
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import samples
 from snn_spinnaker import SNN, SpinnakerOptions
 
 
 def saved(tmp_path, name="dense", *, encoding="regular", **how):
-    snn = SNN(TEN[name](), settings_of(encoding=encoding, reset="zero"))
+    snn = SNN(NETWORKS[name](), settings_of(encoding=encoding, reset="zero"))
     return snn, snn.save_connections(tmp_path / "connections", **how)
 
 
@@ -74,7 +75,7 @@ def test_weights_of_a_constant_input_are_saved_apart(tmp_path):
 
 def test_a_network_is_only_written_if_that_is_asked_for(tmp_path):
     options = SpinnakerOptions(serialise_only=str(tmp_path / "net"))
-    snn = SNN(TEN["dense"](), settings_of(reset="zero"), options)
+    snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"), options)
     with pytest.raises(SimulationError, match=r"written to .*net, and nothing was simulated"):
         snn.run_batch(samples(snn.network, 1))
     written = {path.name for path in (tmp_path / "net").iterdir()}
@@ -92,7 +93,7 @@ def test_a_folder_that_cannot_be_written_is_named():
 
 def test_a_network_is_saved_and_taken_up_again_with_its_options(tmp_path):
     options = SpinnakerOptions(neuron_model="IF_curr_exp")
-    snn = SNN(TEN["pooled"](), settings_of(reset="zero"), options)
+    snn = SNN(NETWORKS["pooled"](), settings_of(reset="zero"), options)
     snn.save(tmp_path, "net")
     again = SNN.saved(tmp_path, "net")
     assert again.options == options
@@ -102,10 +103,10 @@ def test_a_network_is_saved_and_taken_up_again_with_its_options(tmp_path):
 
 
 def test_weights_are_scaled_for_exponential_synapses():
-    snn = SNN(TEN["dense"](), settings_of(), SpinnakerOptions(neuron_model="IF_curr_exp"))
+    snn = SNN(NETWORKS["dense"](), settings_of(), SpinnakerOptions(neuron_model="IF_curr_exp"))
     # The board takes 3277 * 2**-15 for 0.1 ms: 1 / (0.100006 (1 - exp(-1 / 0.1))).
     np.testing.assert_allclose(snn.scale_weights(np.array([1.0, 2.0])), [9.99984, 19.99969], 1e-6)
-    delta = SNN(TEN["dense"](), settings_of())
+    delta = SNN(NETWORKS["dense"](), settings_of())
     np.testing.assert_array_equal(delta.scale_weights(np.array([1.0, 2.0])), [1, 2])
 
 
@@ -129,7 +130,7 @@ def test_writing_a_network_a_second_time_advises_what_the_command_has(tmp_path):
         (SimulationError, "was written to"),
         (DataError, "another folder in spinn"),
     ):
-        snn = SNN(TEN["dense"](), settings_of(reset="zero"), options)
+        snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"), options)
         with pytest.raises(error, match=told) as caught:
             snn.build()
         assert "--force" not in str(caught.value)
@@ -150,7 +151,7 @@ def test_layers_whose_names_differ_in_a_slash_have_files_of_their_own(tmp_path):
 
 
 def test_saving_makes_the_folder(tmp_path):
-    snn = SNN(TEN["dense"](), settings_of())
+    snn = SNN(NETWORKS["dense"](), settings_of())
     snn.save(tmp_path / "new" / "folder", "net")
     assert (tmp_path / "new" / "folder" / "net.snn").is_file()
 
@@ -165,13 +166,13 @@ def test_saving_makes_the_folder(tmp_path):
     ids=["virtual", "board", "spalloc"],
 )
 def test_a_written_network_names_its_machine(tmp_path, options, machine):
-    snn = SNN(TEN["dense"](), settings_of(reset="zero"), SpinnakerOptions(**options))
+    snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"), SpinnakerOptions(**options))
     snn.save_assembly(tmp_path / "net")
     assert f"[Machine]\n{machine}" in (tmp_path / "net" / "spynnaker.cfg").read_text()
 
 
 def test_a_written_network_is_mapped_with_nothing_else_and_only_a_report_is_left(tmp_path):
-    snn = SNN(TEN["dense"](), settings_of(reset="zero"))
+    snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"))
     folder, home, temporary = (tmp_path / name for name in ("net", "home", "temporary"))
     snn.save_assembly(folder)
     before = {path.name for path in folder.iterdir()}

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_networks import TEN, dense, lenet, samples, settings_of
+from board_networks import NETWORKS, lenet, settings_of
 
 from snn_core import artifact
 from snn_core.cli import main
 from snn_core.errors import SimulationError, UnsupportedError
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import dense, samples
 from snn_spinnaker import SNN, SpinnakerOptions
 from snn_spinnaker.isolated import job_folder, machine_settings, run_script
 from snn_spinnaker.job import describe_job, write_job
@@ -27,13 +28,15 @@ HAND = Path(__file__).parent / "hand_written.py"
 
 def boards(name, **options):
     chosen = SpinnakerOptions(**options)
-    return SNN(TEN[name](), settings_of(reset="zero"), chosen).board, chosen
+    return SNN(NETWORKS[name](), settings_of(reset="zero"), chosen).board, chosen
 
 
 def test_shifts_and_scales_are_those_that_spynnaker_computes(tmp_path):
-    """Ten networks, told what to expect and not, and other neurons; sPyNNaker builds them all."""
+    """All networks, told what to expect and not, and other neurons; sPyNNaker builds them all."""
     expected, folders = [], []
-    cases = [(name, {"expected_weights": told}) for told in ("sums", "spynnaker") for name in TEN]
+    cases = [
+        (name, {"expected_weights": told}) for told in ("sums", "spynnaker") for name in NETWORKS
+    ]
     cases += [("pooled", {"neuron_model": f"IF_{model}"}) for model in ("curr_exp", "trunc_delta")]
     for name, given in cases:
         board, options = boards(name, **given)
@@ -84,7 +87,7 @@ def test_the_script_builds_what_one_writes_by_hand():
 
 def test_a_run_on_the_virtual_board_passes_samples_and_reads_back_what_it_records():
     """Nothing ever spikes there; all else is as on a board."""
-    network = TEN["membrane"]()
+    network = NETWORKS["membrane"]()
     for samples_as in ("reset", "long"):
         options = SpinnakerOptions(samples=samples_as, pause=5)
         snn = SNN(network, settings_of(reset="zero"), options)
@@ -136,7 +139,7 @@ def test_a_network_is_mapped_and_counted():
 
 
 def test_inspecting_shows_a_table_or_json_and_the_saving_of_kernels(tmp_path, capsys):
-    network = TEN["convolutions"]()
+    network = NETWORKS["convolutions"]()
     shown = {}
     for form, native in (("table", False), ("--json", True)):
         settings = settings_of(reset="zero").updated(
@@ -159,7 +162,7 @@ def test_layers_that_are_no_kernels_are_named():
     cases = {"skip": "Add layer", "depthwise": "DepthwiseConv2D", "strided": "no squares"}
     for name, why in cases.items():
         with pytest.raises(NotNative, match=why):
-            native_job(SNN(TEN[name](), settings_of()))
+            native_job(SNN(NETWORKS[name](), settings_of()))
     assert [part_side(n) for n in (10, 16, 28, 32, 23)] == [10, 16, 14, 16, 1]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_networks import TEN, samples, settings_of
+from board_networks import NETWORKS, settings_of
 
 import snn_spinnaker.isolated
 from snn_core import artifact
@@ -22,6 +22,7 @@ from snn_core.errors import (
 )
 from snn_core.recording.spike_trains import Events
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import samples
 from snn_spinnaker import SNN, SpinnakerOptions
 from snn_spinnaker.isolated import CONFIGURATION, job_folder
 from snn_spinnaker.job import describe_job
@@ -35,7 +36,7 @@ READ_ONLY = "/proc"
 def model(tmp_path_factory):
     """Return a saved network and samples."""
     folder = tmp_path_factory.mktemp("model")
-    network = TEN["dense"]().replace(settings=settings_of(reset="zero"))
+    network = NETWORKS["dense"]().replace(settings=settings_of(reset="zero"))
     artifact.save(network, folder / "m.snn")
     x_b_l = samples(network, 3)
     np.savez(folder / "test.npz", x=x_b_l, y=np.array([0, 1, 2]))
@@ -85,13 +86,13 @@ def test_nothing_is_left_behind_but_reports_that_were_asked_for(model, tmp_path,
     monkeypatch.chdir(here)
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     options = SpinnakerOptions(virtual=True, reports=str(tmp_path / "reports"))
-    SNN(TEN["dense"](), settings_of(reset="zero"), options).build()
+    SNN(NETWORKS["dense"](), settings_of(reset="zero"), options).build()
     assert [list(folder.iterdir()) for folder in (home, here, temporary)] == [[], [], []]
     assert list((tmp_path / "reports").rglob("placement_by_vertex_using_graph.rpt"))
 
 
 def test_no_folder_for_temporary_files_is_told(monkeypatch):
-    board, options = SNN(TEN["dense"](), settings_of()).board, SpinnakerOptions()
+    board, options = SNN(NETWORKS["dense"](), settings_of()).board, SpinnakerOptions()
     monkeypatch.setattr("tempfile.tempdir", READ_ONLY)
     with (
         pytest.raises(DataError, match="set TMPDIR"),
@@ -102,11 +103,11 @@ def test_no_folder_for_temporary_files_is_told(monkeypatch):
 
 def test_without_spynnaker_it_emulates_and_says_how_to_map(monkeypatch):
     monkeypatch.setattr(snn_spinnaker.isolated, "find_spec", lambda _: None)
-    x_b_l = samples(TEN["dense"](), 1)
-    assert SNN(TEN["dense"](), settings_of()).run_batch(x_b_l).spikecounts_n_b_l
+    x_b_l = samples(NETWORKS["dense"](), 1)
+    assert SNN(NETWORKS["dense"](), settings_of()).run_batch(x_b_l).spikecounts_n_b_l
     for options in ({"virtual": True}, {"machine_name": "board.example"}):
         chosen = SpinnakerOptions(**options)
-        snn = SNN(TEN["dense"](), settings_of(reset="zero"), chosen)
+        snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"), chosen)
         with pytest.raises(SimulatorImportError, match=r"pip install '.*snn-spinnaker\[board\]'"):
             snn.build()
 
@@ -121,12 +122,12 @@ def board_options(**more):
 
 def test_what_a_board_cannot_do_is_refused():
     with pytest.raises(UnsupportedError, match="no neuron of sPyNNaker subtracts"):
-        SNN(TEN["dense"](), settings_of(), board_options())
+        SNN(NETWORKS["dense"](), settings_of(), board_options())
     with pytest.raises(UnsupportedError, match="needs a board"):
-        SNN(TEN["dense"](), settings_of(reset="zero"), SpinnakerOptions(engine="board"))
+        SNN(NETWORKS["dense"](), settings_of(reset="zero"), SpinnakerOptions(engine="board"))
     settings = settings_of(reset="zero", encoding="constant")
     with pytest.raises(UnsupportedError, match="'long' does not go with a constant input"):
-        SNN(TEN["dense"](), settings, board_options(samples="long"))
+        SNN(NETWORKS["dense"](), settings, board_options(samples="long"))
 
 
 def test_neurons_that_begin_at_their_threshold_are_refused_on_a_board():
@@ -136,7 +137,7 @@ def test_neurons_that_begin_at_their_threshold_are_refused_on_a_board():
 
 
 def test_a_board_is_named_in_the_details():
-    snn = SNN(TEN["dense"](), settings_of(reset="zero"), board_options())
+    snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"), board_options())
     assert snn.details["engine"] == "the board at board.example, IF_curr_delta"
 
 
@@ -144,7 +145,7 @@ def test_a_board_is_named_in_the_details():
 def test_spikes_and_potentials_are_read_in_a_populations_own_steps(long):
     """Two samples of 12 steps; the second layer begins in tick 2, and a period is 14 + 5 ticks."""
     options = board_options(samples="long" if long else "reset", pause=5)
-    board = SNN(TEN["membrane"](), settings_of(reset="zero"), options).board
+    board = SNN(NETWORKS["membrane"](), settings_of(reset="zero"), options).board
     hidden, output = board.populations
     assert (hidden.first_step, output.first_step, board.timing.run_steps) == (1, 2, 14)
     shift = 19 if long else 0
@@ -185,7 +186,7 @@ def test_names_and_addresses_are_taken():
 
 
 def test_an_unreachable_board_is_told_with_the_cause_first():
-    snn = SNN(TEN["dense"](), settings_of(reset="zero"), board_options())
+    snn = SNN(NETWORKS["dense"](), settings_of(reset="zero"), board_options())
     with pytest.raises(SimulationError) as caught:
         snn.run_batch(samples(snn.network, 1))
     first, second, _ = str(caught.value).splitlines()

@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from board_networks import TEN, samples, settings_of
+from board_networks import NETWORKS, settings_of
 
 from snn_core.errors import DataError, SettingsError, UnsupportedError
 from snn_core.settings import Settings
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing.builder import NetworkBuilder
+from snn_core.testing.laid_out import samples
 from snn_spinnaker import SNN, SpinnakerOptions
 
 EYE = np.eye(3, dtype=np.float32)
@@ -135,6 +136,6 @@ def test_options_that_no_number_of_the_board_holds_are_named():
         SNN(chain(), settings_of(dt=5.0), short)
     large = SpinnakerOptions(input_max=2.0**24)
     with pytest.raises(UnsupportedError, match=r"lower spinnaker\.input_max = 1\.67772e\+07"):
-        SNN(TEN["dense"](), settings_of(encoding="constant"), large).run_batch(
-            samples(TEN["dense"](), 1)
+        SNN(NETWORKS["dense"](), settings_of(encoding="constant"), large).run_batch(
+            samples(NETWORKS["dense"](), 1)
         )

@@ -13,10 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from snn_core.simulation.contract import Capabilities
-from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import draw_softmax
 from snn_core.simulation.synapses.base import SynapseListSNN
-from snn_core.testing.suite import undeclared
 from snn_spinnaker import SNN, SpinnakerOptions
 
 ONE = 1 << 15
@@ -69,12 +67,6 @@ class TickReference(SynapseListSNN):
     """Simulates one sample after the other, neuron by neuron."""
 
     capabilities: ClassVar[Capabilities] = SNN.capabilities
-
-    def __new__(cls, network, settings=None, *given, **options):
-        """Leave to the float reference what the package refuses anyway."""
-        if undeclared(SNN, SNN.capabilities, network, settings):
-            return ReferenceSNN(network, settings, *given, **options)
-        return super().__new__(cls)
 
     def add_input_layer(self, input_shape):
         options = self.options if isinstance(self.options, SpinnakerOptions) else None

@@ -88,6 +88,21 @@ def watch(show: Callable[[str], object] = lambda what: None) -> Iterator[Watch]:
 
 
 @contextmanager
+def show_elsewhere(show: Callable[[str], object]) -> Iterator[None]:
+    """Show what is going on inside the block in another place; who watches it counts as before."""
+    found = _WATCHING.get()
+    if found is None:
+        with watch(show):
+            yield
+        return
+    before, found.show = found.show, show
+    try:
+        yield
+    finally:
+        found.show = before
+
+
+@contextmanager
 def phase(what: str) -> Iterator[None]:
     """Name what is done inside the block, or in the function that this decorates."""
     found = _WATCHING.get()

@@ -61,7 +61,12 @@ for arguments, unwanted in {LOOKING_AROUND!r}.items():
 
 @pytest.mark.parametrize(
     ("command", "package"),
-    [("plot", "snn-plot"), ("report", "snn-plot"), ("megasim", "snn-megasim")],
+    [
+        ("plot", "snn-plot"),
+        ("report", "snn-plot"),
+        ("megasim", "snn-megasim"),
+        ("loihi", "snn-loihi"),
+    ],
 )
 def test_a_command_of_a_package_that_is_not_installed_names_it(snn, monkeypatch, command, package):
     monkeypatch.setattr("snn_core.cli._plugins", dict)

@@ -352,3 +352,34 @@ def test_heavy_imports_are_found_out(tmp_path, monkeypatch, text, message):
     suite = derived(simulator=SNN, heavy_modules=("wave",))
     with pytest.raises(AssertionError, match=message):
         suite().test_module_is_light()
+
+
+class Slow(ReferenceSNN):
+    """Weighs the input a little less than the reference: spikes come late, rates nearly hold."""
+
+    capabilities = replace(ReferenceSNN.capabilities, rate_tolerance=0.05)
+
+    def simulate(self, signal, recorder):
+        super().simulate(replace(signal, x_b_l=signal.x_b_l * np.float32(63 / 64)), recorder)
+
+
+def test_spikes_are_compared_one_by_one_where_a_suite_has_an_oracle_of_its_own():
+    only = {"test_layer_kind"}
+    assert not failed(outcomes(derived(simulator=Slow), only=only))
+    assert failed(outcomes(derived(simulator=Slow, by_spike=True), only=only))
+    results = outcomes(derived(simulator=Slow, by_spike=True, oracle=Slow), only=only)
+    assert {result.status for result in results.values()} == {"passed"}
+
+
+def test_an_oracle_is_only_asked_for_what_is_declared():
+    class Chip(ReferenceSNN):
+        capabilities = CHIP
+
+    class Oracle(ReferenceSNN):
+        def __init__(self, network, settings=None, options=None, **more):
+            super().__init__(network, settings, options, **more)
+            assert self.settings.cell.reset == "zero"
+
+    results = outcomes(derived(simulator=Chip, oracle=Oracle), only={"test_reset"})
+    assert results["test_reset[zero]"].status == "passed"
+    assert results["test_reset[modulo]"].status == "skipped"

@@ -86,7 +86,7 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
             return total, total
 
         steps = x_t_b_hwc.shape[0]
-        running_b_hwc, sums_t_b_hwc, _, _ = through_steps(add, running_b_hwc, steps)
+        running_b_hwc, sums_t_b_hwc, _ = through_steps(add, running_b_hwc, steps)
         highest, chosen = self._winners(sums_t_b_hwc, x_t_b_hwc)
         if self.source.method != "pre_spike_max":
             return (running_b_hwc, passed_on), chosen

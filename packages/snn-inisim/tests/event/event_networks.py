@@ -49,6 +49,22 @@ def pooled(method: str) -> NetworkBuilder:
     return builder.conv2d(dyadic((2, 2, 24, 10))).flatten().dense(dyadic((10, 5)))
 
 
+def relayed() -> NetworkBuilder:
+    """Return pools that pass on sums: behind the input, in a row, overlapping, and between layers.
+
+    Their windows have a power of two of cells, so that means are exact.
+    """
+    builder = NetworkBuilder((20, 16, 3)).average_pooling((2, 1), strides=(1, 1))
+    builder.average_pooling((2, 2), strides=(1, 1))
+    builder.conv2d(dyadic((3, 3, 3, 70)), padding="same", strides=(1, 1))
+    builder.average_pooling((4, 2), strides=(2, 2), weight_c=np.full(70, 2.0, np.float32))
+    builder.conv2d(dyadic((3, 3, 70, 8)), padding="same")
+    pool = builder.average_pooling((2, 2)).last
+    half = builder.conv2d(dyadic((1, 1, 8, 8)), inputs=(pool,)).last
+    builder.add([half, pool], weight_nc=np.float32([[1], [0.5]]))
+    return builder.average_pooling((2, 2)).flatten().dense(dyadic((2 * 1 * 8, 5)))
+
+
 def joined() -> NetworkBuilder:
     """Return residual blocks, a concatenation, up-sampling, zero padding and reshapes."""
     builder = NetworkBuilder(SHAPE)
@@ -78,6 +94,7 @@ NETWORKS: Mapping[str, Callable[[], Network]] = {
     "pre_spike_max": lambda: relay_pools(
         max_pool_method(pooled("fir_max").build(), method="pre_spike_max")
     ),
+    "relayed": lambda: relay_pools(relayed().build()),
     "joined": lambda: joined().build(),
     "quantized": lambda: quantized().build(),
 }

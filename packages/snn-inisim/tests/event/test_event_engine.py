@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from event_networks import NETWORKS, samples
 
+from snn_core.passes.spiking import relay_pools
 from snn_core.settings import Settings
 from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
@@ -66,7 +67,7 @@ def test_potentials_equal_the_reference(name):
 
 
 @pytest.mark.parametrize("encoding", ["poisson", "regular"])
-@pytest.mark.parametrize("name", ["plain", "grouped", "pre_spike_max"])
+@pytest.mark.parametrize("name", ["plain", "grouped", "pre_spike_max", "relayed"])
 def test_spiking_input(name, encoding):
     compare(NETWORKS[name](), input={"encoding": encoding})
 
@@ -93,14 +94,14 @@ def test_random_initial_potentials():
     compare(NETWORKS["plain"](), cell={"v_init": "uniform"})
 
 
-@pytest.mark.parametrize("name", ["plain", "fir_max", "pre_spike_max", "quantized"])
+@pytest.mark.parametrize("name", ["plain", "fir_max", "pre_spike_max", "quantized", "relayed"])
 def test_steps_in_chunks_and_samples_in_parts(name, monkeypatch):
     monkeypatch.setattr("snn_inisim.event.plan.CHUNK_BYTES", 4 * 9 * 8 * 70 * 4)
     monkeypatch.setattr("snn_inisim.event.engine.FRAME_BYTES", 1)
     compare(NETWORKS[name](), {"threads": 3}, number=5)
 
 
-@pytest.mark.parametrize("name", ["plain", "grouped", "joined", "membrane", "pre_spike_max"])
+@pytest.mark.parametrize("name", ["plain", "grouped", "joined", "membrane", "relayed"])
 @pytest.mark.parametrize("busy", [0, 1e9])
 def test_weights_in_groups_and_positions_in_tiles(name, busy, monkeypatch):
     monkeypatch.setattr("snn_inisim.event.frame.BUSY", busy)
@@ -108,6 +109,30 @@ def test_weights_in_groups_and_positions_in_tiles(name, busy, monkeypatch):
     monkeypatch.setattr("snn_inisim.event.reads.BLOCK_BYTES", 0)
     monkeypatch.setattr("snn_inisim.event.reads.TILE", 3)
     compare(NETWORKS[name]())
+
+
+@pytest.mark.parametrize("window", [(2, 2), (3, 3), (1, 3), (4, 4)])
+@pytest.mark.parametrize("spiking", [0, 1, 2, 5])
+def test_windows_are_counted(window, spiking):
+    """The weights are such that every number of spikes of a window is another output."""
+    cells = window[0] * window[1]
+    builder = NetworkBuilder((*window, 1)).conv2d(np.full((1, 1, 1, 1), 1, np.float32))
+    builder.average_pooling(window, weight_c=np.full(1, cells, np.float32))
+    builder.flatten().dense(np.full((1, 2), 2.0**-5, np.float32))
+    network = relay_pools(builder.build())
+    settings = Settings.of({"simulation": {"duration": 32.0}})
+    x_b_l = np.zeros((1, *network.input.output_shape), np.float32)
+    x_b_l.reshape(-1)[:spiking] = 1
+    snn = SNN(network, settings, INIsimOptions(engine="event"))
+    counts = snn.run_batch(x_b_l).spikecounts_n_b_l[network.output.name]
+    assert (counts == min(spiking, cells)).all()
+
+
+def test_more_steps_than_a_byte_counts():
+    builder = NetworkBuilder((4,)).dense(np.eye(4, dtype=np.float32))
+    builder.dense(np.full((4, 3), 0.5, np.float32))
+    recorded = compare(builder.build(), steps=300, record=())
+    assert max(counts.max() for counts in recorded.spikecounts_n_b_l.values()) == 300
 
 
 def test_tensorflow_is_not_imported():

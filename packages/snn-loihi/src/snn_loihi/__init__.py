@@ -1,6 +1,6 @@
 """Converted spiking networks in Loihi's integers.
 
-The chip's integers are computed on NumPy, or by processes of lava-nc, with the same bits.
+The chip's integers are computed by compiled loops, or by processes of lava-nc, with the same bits.
 """
 
 from snn_loihi.discretize import discretize, equalise, normalize_thresholds

@@ -41,7 +41,7 @@ class LoihiOptions(Options):
     """Options of Loihi."""
 
     engine: Literal["auto", "emulator", "lava"] = Field(
-        "auto", description="`emulator` computes the chip's integers on NumPy, `lava` runs them as "
+        "auto", description="`emulator` computes the chip's integers, `lava` runs them as "
         "processes of lava-nc, with the same bits; `auto` takes lava where it is installed",
     )  # fmt: skip
     arithmetic: Literal["fixed", "float"] = Field(

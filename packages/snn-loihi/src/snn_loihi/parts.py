@@ -6,10 +6,9 @@ import numpy as np
 
 from snn_core.recording.recorder import Recorder
 from snn_core.typing import Array
+from snn_loihi import loops
 from snn_loihi.discretize.population import ChipNetwork
 from snn_loihi.emulator import Trace
-
-FLOAT32_EXACT = 1 << 24
 
 
 class Parts:
@@ -27,7 +26,8 @@ class Parts:
 
     def __init__(self, chip: ChipNetwork, recorder: Recorder, fanout_n_l: dict[str, Array]) -> None:
         self._chip, self._recorder = chip, recorder
-        self._fanout = {name: _exact(fanout_l) for name, fanout_l in fanout_n_l.items()}
+        self._reached = frozenset(fanout_n_l)
+        self._fanout: dict[str, Array] = {}
         size, steps = recorder.batch_size, chip.num_steps
         self._spikes: dict[str, Array] = {}
         self._counts: dict[str, Array] = {}
@@ -39,7 +39,9 @@ class Parts:
                 self._spikes[item.name] = np.zeros((steps, size, *shape), bool)
             else:
                 self._counts[item.name] = np.zeros((size, *shape), np.int32)
-                self._operations[item.name] = np.zeros((steps, size), np.int64)
+                self._operations[item.name] = np.zeros((size, steps), np.int64)
+                fanout_l = fanout_n_l.get(item.name, np.zeros(shape))
+                self._fanout[item.name] = np.asarray(fanout_l, np.int64).reshape(-1)
             if item.name in self.membranes:
                 self._membranes[item.name] = np.zeros((steps, size, *shape), np.float64)
 
@@ -51,18 +53,19 @@ class Parts:
 
     def take(self, name: str, trace: Trace, *, first: int) -> None:
         """Take what a population did for the samples from ``first`` on."""
-        spikes_t_b_l = trace.spikes_t_b_l
-        part = slice(first, first + spikes_t_b_l.shape[1])
+        spikes_b_t_l = trace.spikes_b_t_l
+        part = slice(first, first + len(spikes_b_t_l))
         if name in self._spikes:
-            self._spikes[name][:, part] = spikes_t_b_l
+            self._spikes[name][:, part] = spikes_b_t_l.swapaxes(0, 1)
         else:
-            self._counts[name][part] = spikes_t_b_l.sum(axis=0)
-            fanout_l = self._fanout.get(name)
-            if fanout_l is not None:
-                rows = spikes_t_b_l.reshape(-1, len(fanout_l)).astype(fanout_l.dtype, copy=False)
-                self._operations[name][:, part] = (rows @ fanout_l).reshape(len(spikes_t_b_l), -1)
-        if name in self._membranes and trace.membrane_t_b_l is not None:
-            self._membranes[name][:, part] = trace.membrane_t_b_l
+            loops.count(
+                spikes_b_t_l.reshape(*spikes_b_t_l.shape[:2], -1),
+                self._fanout[name],
+                self._counts[name][part].reshape(len(spikes_b_t_l), -1),
+                self._operations[name][part],
+            )
+        if name in self._membranes and trace.membrane_b_t_l is not None:
+            self._membranes[name][:, part] = trace.membrane_b_t_l.swapaxes(0, 1)
 
     def finish(self) -> None:
         """Hand everything to the recorder."""
@@ -71,7 +74,7 @@ class Parts:
             if name in self._spikes:
                 self._recorder.spikes(name, 0, self._spikes[name])
             else:
-                operations = self._operations[name] if name in self._fanout else None
+                operations = self._operations[name].T if name in self._reached else None
                 self._recorder.totals(
                     name, 0, spikecounts_b_l=self._counts[name], operations_t_b=operations
                 )
@@ -88,9 +91,3 @@ class Parts:
             for what, values in found.items()
             if name in values
         }
-
-
-def _exact(fanout_l: Array) -> Array:
-    """Return fan-outs in a type in which their sum is exact."""
-    flat = np.asarray(fanout_l).reshape(-1)
-    return flat.astype(np.float32 if flat.sum() < FLOAT32_EXACT else np.float64)

@@ -27,15 +27,15 @@ from snn_loihi.discretize import (
     normalize_thresholds,
     summary,
 )
-from snn_loihi.emulator import Trace, emulate
 from snn_loihi.energy import Activity, Estimate, estimate
 from snn_loihi.limits import LOIHI1, TARGETS
 from snn_loihi.mapping import map_network
 from snn_loihi.options import LoihiOptions
-from snn_loihi.parts import Parts
 
 if TYPE_CHECKING:
+    from snn_loihi.emulator import Emulator, Trace
     from snn_loihi.lava.runner import LavaNetwork
+    from snn_loihi.parts import Parts
 
 PART_VALUES = 1_000_000
 """Neurons, times steps and samples, that are computed at once: more do not fit into a cache."""
@@ -78,6 +78,7 @@ class SNN(OriginalNames):
     options: LoihiOptions
 
     engine: str = ""
+    _emulator: Emulator | None = None
     _lava: LavaNetwork | None = None
     _chip: ChipNetwork | None = None
     _chip_of: Network | None = None
@@ -146,7 +147,7 @@ class SNN(OriginalNames):
     def compile(self) -> None:
         """Choose the engine; the integers were chosen when the network was taken."""
         self.end_sim()
-        self._activity = None
+        self._activity = self._emulator = None
         self.engine = self.options.engine
         if self.engine == "auto":
             self.engine = "lava" if has_lava() else "emulator"
@@ -229,7 +230,9 @@ class SNN(OriginalNames):
 
     def simulate(self, signal: InputSignal, recorder: Recorder) -> None:
         """Simulate one batch, part by part."""
-        x_b_l, spikes_t_b_l = (
+        from snn_loihi.parts import Parts  # imports numba, which takes a while
+
+        x_b_l, spikes_b_t_l = (
             (self._current(signal, recorder), None)
             if signal.is_constant
             else (None, self._input_spikes(signal, recorder))
@@ -240,7 +243,7 @@ class SNN(OriginalNames):
             part = slice(first, first + self.part_size)
             self._run_part(
                 None if x_b_l is None else x_b_l[part],
-                None if spikes_t_b_l is None else spikes_t_b_l[:, part],
+                None if spikes_b_t_l is None else spikes_b_t_l[part],
                 batch,
                 first=first,
             )
@@ -249,41 +252,48 @@ class SNN(OriginalNames):
             self.saved_output = batch.output()
 
     def _run_part(
-        self, x_b_l: Array | None, spikes_t_b_l: Array | None, batch: Parts, *, first: int
+        self, x_b_l: Array | None, spikes_b_t_l: Array | None, batch: Parts, *, first: int
     ) -> None:
-        beyond = self._is_beyond(x_b_l, spikes_t_b_l)
+        beyond = self._is_beyond(x_b_l, spikes_b_t_l)
         if self.engine == "emulator" or beyond:
             # lava's processes check nothing, so input without proof goes through the emulator, too.
-            emulate(
-                self.chip,
+            self._ready().run(
                 x_b_l,
-                spikes_t_b_l,
+                spikes_b_t_l,
                 found=lambda name, trace: batch.take(name, trace, first=first),
                 membranes=batch.membranes,
                 beyond=beyond,
             )
         if self.engine == "lava":
-            for name, trace in self._run_lava(x_b_l, spikes_t_b_l, batch).items():
+            for name, trace in self._run_lava(x_b_l, spikes_b_t_l, batch).items():
                 batch.take(name, trace, first=first)
 
+    def _ready(self) -> Emulator:
+        """Return the emulator, made at first use."""
+        from snn_loihi.emulator import Emulator
+
+        if self._emulator is None:
+            self._emulator = Emulator(self.chip)
+        return self._emulator
+
     def _run_lava(
-        self, x_b_l: Array | None, spikes_t_b_l: Array | None, batch: Parts
+        self, x_b_l: Array | None, spikes_b_t_l: Array | None, batch: Parts
     ) -> dict[str, Trace]:
         """Run some samples on lava; a run that does not end well leaves no process behind."""
         try:
             if self._lava is None:
                 self._lava = self._started(batch)
-            return self._lava.run(x_b_l, spikes_t_b_l, checkpoint=self.checkpoint)
+            return self._lava.run(x_b_l, spikes_b_t_l, checkpoint=self.checkpoint)
         except BaseException:
             self.end_sim()
             raise
 
-    def _is_beyond(self, x_b_l: Array | None, spikes_t_b_l: Array | None) -> bool:
+    def _is_beyond(self, x_b_l: Array | None, spikes_b_t_l: Array | None) -> bool:
         """Return whether the input is larger than what bounds were proved for."""
         if self.options.arithmetic == "float":
             return False
-        if spikes_t_b_l is not None:
-            return float(np.abs(spikes_t_b_l).max(initial=0)) > 1
+        if spikes_b_t_l is not None:
+            return float(np.abs(spikes_b_t_l).max(initial=0)) > 1
         assert x_b_l is not None, "the input is a current or spikes"  # noqa: S101
         largest = float(np.abs(x_b_l).max(initial=0)) / self.settings.simulation.dt
         return largest > self.chip.input_max * (1 + 1e-6)
@@ -296,25 +306,25 @@ class SNN(OriginalNames):
 
     def _input_spikes(self, signal: InputSignal, recorder: Recorder) -> Array:
         """Return the input spikes of all steps, 1 or -1, and hand them to the recorder."""
-        shape = (signal.num_steps, *signal.x_b_l.shape)
-        spikes_t_b_l = np.zeros(shape, np.float32)
+        shape = (len(signal.x_b_l), signal.num_steps, *signal.x_b_l.shape[1:])
+        spikes_b_t_l = np.zeros(shape, np.float32)
         for index, x_t_b_l in enumerate(signal.chunks(CHUNK)):
             start = index * CHUNK
             recorder.input(start, x_t_b_l, spiking=True)
-            spikes_t_b_l[start : start + len(x_t_b_l)] = x_t_b_l
-        spikes_t_b_l /= np.float32(self.chip.input_unit)
-        whole = np.rint(spikes_t_b_l)
+            spikes_b_t_l[:, start : start + len(x_t_b_l)] = x_t_b_l.swapaxes(0, 1)
+        spikes_b_t_l /= np.float32(self.chip.input_unit)
+        whole = np.rint(spikes_b_t_l)
         # Values were rounded when they were multiplied by the unit, and are again by the division.
-        is_whole = np.isclose(spikes_t_b_l, whole, rtol=FLOAT32_ERROR, atol=0)
-        np.copyto(spikes_t_b_l, whole, where=is_whole)
-        if self.options.arithmetic == "fixed" and (spikes_t_b_l % 1).any():
-            worst = float(spikes_t_b_l[spikes_t_b_l % 1 != 0][0])
+        is_whole = np.isclose(spikes_b_t_l, whole, rtol=FLOAT32_ERROR, atol=0)
+        np.copyto(spikes_b_t_l, whole, where=is_whole)
+        if self.options.arithmetic == "fixed" and (spikes_b_t_l % 1).any():
+            worst = float(spikes_b_t_l[spikes_b_t_l % 1 != 0][0])
             raise DataError(
                 f"Found an input spike that counts {worst:g} times; the chip's spikes have no "
                 f"size, they can only be sent a whole number of times. Scale the samples to at "
                 f"most 1."
             )
-        return spikes_t_b_l
+        return spikes_b_t_l
 
 
 def has_lava() -> bool:

@@ -37,6 +37,7 @@ ELSEWHERE: Mapping[str, str] = {
     "plot": "snn-plot",
     "report": "snn-plot",
     "megasim": "snn-megasim",
+    "loihi": "snn-loihi",
 }
 """Packages of this family that bring more commands."""
 

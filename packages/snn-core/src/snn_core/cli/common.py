@@ -16,7 +16,7 @@ from rich.table import Table
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
-from snn_core.phases import watch
+from snn_core.phases import show_elsewhere, watch
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
 
@@ -88,7 +88,10 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
-    """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal."""
+    """Yield a progress callback that draws a bar; nothing is drawn unless on a terminal.
+
+    While something is going on that names itself a phase, the bar says so.
+    """
     console = stderr_console()
     if (
         verbosity.is_quiet() or not console.is_terminal
@@ -107,9 +110,10 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
 
         def advance(done: int, total: int, accuracy: float) -> None:
             shown = "–" if math.isnan(accuracy) else f"{accuracy:.2%}"
-            bar.update(task, completed=done, total=total, accuracy=shown)
+            bar.update(task, completed=done, total=total, accuracy=shown, description=what)
 
-        yield advance
+        with show_elsewhere(lambda doing: bar.update(task, description=doing, refresh=True)):
+            yield advance
 
 
 def class_line(classes: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from snn_core.operations import ann_operations
 from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.shorthands import set_shorthands
-from snn_core.settings import Options, Settings
+from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
 from snn_core.simulation.contract import AbstractSNN, StopSimulation
@@ -146,7 +146,7 @@ def run(
         raise SettingsError(f"Found simulator = {simulator!r}; expected the name of one.")
     simulator = registry.current_name(simulator)
     kind = registry.get(simulator)
-    options = _options(kind, simulator, settings)
+    options = kind.options_type.of_section(settings.options, simulator)
     snn = kind(network, settings, options, stop=stop)
     dataset, task = _dataset(data, network, settings)
     metadata = describe_run(snn, simulator, dataset, task=task)
@@ -164,14 +164,6 @@ def run(
     if folder is not None and not interrupted:
         folder.finish(result.summary())
     return result
-
-
-def _options(kind: type[AbstractSNN], simulator: str, settings: Settings) -> Options:
-    """Return the options of a simulator, whose section an error names."""
-    try:
-        return kind.options_type(**settings.options.get(simulator, {}))
-    except SettingsError as error:
-        raise SettingsError(f"In the section [{simulator}]: {error}") from error
 
 
 class OutputWarning(SNNWarning):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
+from typing_extensions import Self
 
 from snn_core.errors import SettingsError, suggest
 
@@ -83,6 +84,14 @@ class Options(Section):
             super().__init__(**values)
         except ValidationError as error:
             raise SettingsError(describe_errors(error)) from error
+
+    @classmethod
+    def of_section(cls, sections: Mapping[str, Mapping[str, Any]], name: str) -> Self:
+        """Return the options in a section of `Settings.options`; an error names the section."""
+        try:
+            return cls(**sections.get(name, {}))
+        except SettingsError as error:
+            raise SettingsError(f"In the section [{name}]: {error}") from error
 
     @classmethod
     def free_texts(cls) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -34,18 +35,24 @@ class Suite:
         Options of the simulator to run all tests with, as in its section of the settings.
     oracle
         The simulator to compare with: one in integers, for example, for a chip that computes in
-        integers. It takes the same networks and settings as the class under test.
+        integers. It is only asked for what the class under test declares, and takes the same
+        networks and settings; the reference simulates the rest.
+    by_spike
+        Whether to compare spikes one by one, whatever tolerance on rates is declared, as an oracle
+        of the simulator's own allows.
     """
 
     simulator: ClassVar[type[AbstractSNN]]
     heavy_modules: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Mapping[str, object]] = {}
     oracle: ClassVar[type[AbstractSNN]] = ReferenceSNN
+    by_spike: ClassVar[bool] = False
 
     @property
     def capabilities(self) -> Capabilities:
         """Capabilities that the simulator declares for the options of the suite."""
-        return self.simulator.capabilities_for(self.simulator.options_type(**self.options))
+        can = self.simulator.capabilities_for(self.simulator.options_type(**self.options))
+        return replace(can, rate_tolerance=0.0) if self.by_spike else can
 
     def settings(self, **sections: Mapping[str, object]) -> Settings:
         """Return settings that the simulator supports, changed by the given sections."""
@@ -120,7 +127,9 @@ class Suite:
     ) -> Recording:
         """Simulate one batch on the oracle, which records everything."""
         sections["output"] = {"log_vars": ["spiketrains", "mem", "input"]}
-        snn = self.oracle(network, self.settings(**sections), seed=seed)
+        settings = self.settings(**sections)
+        kind = ReferenceSNN if self.undeclared(network, settings) else self.oracle
+        snn = kind(network, settings, seed=seed)
         return snn.run_batch(x_b_l, sample_ids=sample_ids, events_b=events_b)
 
     def check(

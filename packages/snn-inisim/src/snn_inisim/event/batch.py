@@ -31,7 +31,7 @@ class Found:
     Parameters
     ----------
     counts_b_l
-        Number of spikes.
+        Number of spikes, in the smallest integers that hold it.
     operations_t_b
         Synapses reached; ``None`` if none leave the layer.
     spikes_t_b_l, potentials_t_b_l
@@ -120,8 +120,12 @@ class EventBatch:
         with self._frames.lend(self._number, num_steps) as self._frame:
             if x_t_b_l is not None:
                 self._take_input(x_t_b_l)
-            for layer in self._plan.network.spiking_layers:
+            for layer in self._plan.network.layers[1:]:
                 name, to = layer.name, self._plan.populations.get(layer.name)
+                if name in self._plan.tallies:
+                    self._frame.tally(self._plan.tallies[name])
+                if not isinstance(layer, Spiking) or not self._plan.network.has_neurons(layer):
+                    continue
                 if to is None:
                     found[name] = self._integrate(layer, keeps_spikes=spikes(name))
                     continue
@@ -165,6 +169,7 @@ class EventBatch:
             found = self._fire_and_keep(layer, to)
         else:
             found = Found(counts_b_l=as_layer(self._fire_compiled(layer, to), layer))
+        found.counts_b_l = found.counts_b_l.astype(np.min_scalar_type(self._steps))
         self._frame.list_spikes(to)
         if to.fanout:
             found.operations_t_b = self._frame.operations(to)

@@ -100,20 +100,26 @@ class EventEngine:
         plan, frames = self._plan(signal)
         parts = _parts(plan, len(signal.x_b_l), signal.num_steps, threads=self._threads)
         x_b_l = signal.constant_b_l
-        batches = [
-            EventBatch(plan, frames, x_b_l[part], sample_ids=signal.sample_ids[part])
-            for part in parts
-        ]
+        batches: dict[int, EventBatch] = {}
+        busy: dict[int, dict[str, float]] = {}
 
         def advance(index: int) -> dict[str, Found]:
             checkpoint()
-            return batches[index].advance(
-                None if signal.is_constant else x_t_b_l[:, parts[index]],
+            part = parts[index]
+            batch = batches.pop(index, None) or EventBatch(
+                plan, frames, x_b_l[part], sample_ids=signal.sample_ids[part]
+            )
+            found = batch.advance(
+                None if signal.is_constant else x_t_b_l[:, part],
                 start=start,
                 num_steps=len(x_t_b_l),
                 spikes=recorder.wants_spikes,
                 potentials=recorder.wants_membrane,
             )
+            busy[index] = batch.busy
+            if start + len(x_t_b_l) < signal.num_steps:  # potentials take much memory
+                batches[index] = batch
+            return found
 
         start, workers = 0, min(self._threads, len(parts))
         with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
@@ -121,10 +127,12 @@ class EventEngine:
                 recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
                 over = map if pool is None else pool.map
                 found = list(over(advance, range(len(parts))))
-                for name in found[0]:
-                    record(name, start, _joined([part[name] for part in found]))
+                for name in list(found[0]):
+                    record(name, start, _joined([part.pop(name) for part in found]))
                 start += len(x_t_b_l)
-        self.busy = {name: rate for batch in batches for name, rate in batch.busy.items()}
+        self.busy = {
+            name: rate for _, of_part in sorted(busy.items()) for name, rate in of_part.items()
+        }
 
 
 _FOUND = {

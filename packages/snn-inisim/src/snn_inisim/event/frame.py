@@ -18,6 +18,7 @@ from snn_inisim.event.layout import aligned
 from snn_inisim.event.plan import EventNetwork
 from snn_inisim.event.population import Population
 from snn_inisim.event.reads import Gatherer, Reader, Selector
+from snn_inisim.event.tally import Tally
 from snn_inisim.event.vector import LANES, NONE, PLACES
 
 BUSY = 20
@@ -74,23 +75,32 @@ class Frame:
 
     def write(self, to: Population, spikes_t_b_l: Float32[Array, "t b *l"]) -> None:
         """Write spikes that were found elsewhere: all values other than 0."""
-        shape = (self.num_steps, self.number, to.positions, to.layer.output_shape[-1])
+        shape = (self.num_steps, self.number, to.positions, to.shape[-1])
         spikes_t_b_o_c = np.ascontiguousarray(spikes_t_b_l).reshape(shape)
         kernels.pack(spikes_t_b_o_c, self._bits_b, to.place, to.words)
 
     def read(self, to: Population) -> Float32[Array, "t b *l"]:
         """Return the spikes of a population."""
-        shape = (self.num_steps, self.number, to.positions, to.layer.output_shape[-1])
+        shape = (self.num_steps, self.number, to.positions, to.shape[-1])
         spikes_t_b_o_c = np.zeros(shape, np.float32)
         kernels.unpack(self._bits_b, to.place, to.words, spikes_t_b_o_c)
-        return spikes_t_b_o_c.reshape(*shape[:2], *to.layer.output_shape)
+        return spikes_t_b_o_c.reshape(*shape[:2], *to.shape)
 
     def list_spikes(self, to: Population) -> None:
         """List the spikes of a population for those that read them; populations go in order."""
         kernels.list_spikes(
-            self._bits_b, to.place, to.words, to.positions, to.layer.output_shape[-1], PLACES,
+            self._bits_b, to.place, to.words, to.positions, to.shape[-1], PLACES,
             self._begin_b_t_p, self._index_b_e, to.first,
         )  # fmt: skip
+
+    def tally(self, tally: Tally) -> None:
+        """Count spikes, and list the digits of their numbers like spikes."""
+        to = tally.to
+        kernels.tally(
+            self._bits_b, self.num_steps, tally.first_o, tally.place_e, to.words, to.place,
+            tally.digits,
+        )  # fmt: skip
+        self.list_spikes(to)
 
     def operations(self, to: Population) -> Int64[Array, "t b"]:
         """Return how many synapses the spikes of a population reach in each step."""

@@ -12,11 +12,9 @@ Functions are compiled when they are first used and kept on disk. None holds Pyt
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
+from snn_core.compiling import compiled
 from snn_inisim.event.vector import (
     LANES,
     NONE,
@@ -28,15 +26,6 @@ from snn_inisim.event.vector import (
     expand,
     lowest_bit,
 )
-
-
-def compiled(function: Any) -> Any:
-    """Compile a function when it is first called, and keep the result on disk where that can be."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(nogil=True)(function)
-
 
 RESETS = {"subtraction": SUBTRACT, "zero": ZERO}
 """Resets of neurons that are compiled."""
@@ -166,6 +155,31 @@ def fire(
 
 
 @compiled
+def tally(frame_b, steps, first_o, place_e, words, place, digits):
+    """Count the spikes of listed positions, channel by channel, in binary.
+
+    Digits are added up 64 channels at a time, as in a chain of half adders. A digit of a number
+    goes where a spike of a position would; those of the lowest digit of all windows come first.
+    """
+    windows = len(first_o) - 1
+    sums = np.zeros(digits, np.uint64)
+    for b in range(len(frame_b)):
+        for o in range(windows):
+            for n in range(steps * words):
+                sums[:] = 0
+                for e in range(first_o[o], first_o[o + 1]):
+                    carry = frame_b[b, place_e[e] * steps + n]
+                    d = 0
+                    while carry:
+                        both = sums[d] & carry
+                        sums[d] ^= carry
+                        carry = both
+                        d += 1
+                for d in range(digits):
+                    frame_b[b, (place + (d * windows + o) * words) * steps + n] = sums[d]
+
+
+@compiled
 def pack(spikes_t_b_o_c, frame_b, place, words):
     """Write the spikes of a population, values other than 0, into frames."""
     steps, number, positions, channels = spikes_t_b_o_c.shape
@@ -205,8 +219,8 @@ def count_operations(begin_b_t_p, index_b_e, first, fanout_l, positions, operati
         begin_t_p, index_e = begin_b_t_p[b], index_b_e[b]
         for t in range(steps):
             total = 0
-            for e in range(begin_t_p[t, first], begin_t_p[t, first + positions]):
-                total += fanout_l[index_e[e]]
+            for i in index_e[begin_t_p[t, first] : begin_t_p[t, first + positions]]:
+                total += fanout_l[np.uint32(i)]  # twice as fast as an index that may be negative
             operations_t_b[t, b] = total
 
 

@@ -22,13 +22,14 @@ from snn_core.neurons.state import Neurons
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import changed_settings, only_integrates
 from snn_core.simulation.signal import layers_with_steady_sums
-from snn_core.typing import Array, Float32, Int
+from snn_core.typing import Array, Float32, Int, Shape
 from snn_inisim.event.claims import OF_NEURONS
 from snn_inisim.event.kernels import RESETS
 from snn_inisim.event.largest import Windows, finds_largest
 from snn_inisim.event.layout import aligned, as_positions, pad_channels
 from snn_inisim.event.population import Population
 from snn_inisim.event.reads import Reader, reader_of
+from snn_inisim.event.tally import Tally, digits_of, read_digits, tally_of
 from snn_inisim.event.wire import wire
 from snn_inisim.event.wiring import Copies, Sums, number_of_words, population, sums_of
 
@@ -73,7 +74,9 @@ class EventNetwork:
         if is_constant:
             self.steady = layers_with_steady_sums(network, but=(MaxPooling2D,))
         self.populations: dict[str, Population] = {}
+        self.tallies: dict[str, Tally] = {}
         self.readers: dict[str, Reader] = {}
+        self._listed: list[Population] = []
         self.positions = self.words = self.neurons = 0
         self._largest_layer = max(count(layer.output_shape) for layer in network.layers)
         of_neurons = bool(OF_NEURONS & set(changed_settings(settings)))
@@ -109,30 +112,48 @@ class EventNetwork:
                 wiring = wire(layer, known)
             if wiring is not None and (self.network.has_neurons(layer) or isinstance(wiring, Sums)):
                 sums = sums_of(wiring) if isinstance(wiring, Copies) else wiring
-                self.readers[layer.name] = reader_of(
-                    sums, list(self.populations.values()), dt=self.dt
-                )
+                self.readers[layer.name] = reader_of(sums, self._listed, dt=self.dt)
             if isinstance(layer, Spiking) and self.network.has_neurons(layer):
                 wiring = None
                 if not only_integrates(self.network, layer):
                     wiring = self._populate(layer, layer.threshold, fanout_n_l[layer.name])
+            elif isinstance(wiring, Copies):
+                wiring = self._tally(layer, wiring)
             found[layer.name] = wiring
 
     def _populate(self, layer: Layer, threshold: Any, fanout_l: Array) -> Copies:
-        shape, first, place = layer.output_shape, self.positions, self.words
+        """Give the neurons of a layer their places; return their spikes."""
+        to = self._place(layer.output_shape, threshold, fanout_l)
+        self.populations[layer.name] = to
+        return population(to.shape, first=to.first, place=to.place)
+
+    def _tally(self, layer: Layer, x: Copies) -> Copies:
+        """Let the spikes that a layer without neurons adds up be counted, where that pays."""
+        digits = digits_of(x)
+        if digits is None:
+            return x
+        shape = digits * x.positions, x.channels
+        to = self._place(shape, np.inf, np.zeros(count(shape), np.int64))
+        self.tallies[layer.name] = tally_of(x, to)
+        return read_digits(x, to)
+
+    def _place(self, shape: Shape, threshold: Any, fanout_l: Array) -> Population:
+        """Return a new population, behind all others."""
         words = number_of_words(shape)
-        self.positions += count(shape[:-1]) + 1  # each list of positions has an end
-        self.words += words * count(shape[:-1])
-        self.neurons += count(shape)
-        self.populations[layer.name] = Population(
-            layer=layer,
-            first=first,
-            place=place,
+        threshold_c = np.asarray(threshold, np.float32).reshape(-1)
+        to = Population(
+            shape=shape,
+            first=self.positions,
+            place=self.words,
             words=words,
-            threshold_c=pad_channels(np.asarray(threshold).reshape(-1), shape[-1], fill=np.inf),
+            threshold_c=pad_channels(threshold_c, shape[-1], fill=np.inf),
             fanout_l=np.asarray(fanout_l, np.int64).reshape(-1),
         )
-        return population(shape, first=first, place=place)
+        self.positions += to.positions + 1  # each list of positions has an end
+        self.words += words * to.positions
+        self.neurons += count(shape)
+        self._listed.append(to)
+        return to
 
     @property
     def bytes_per_step(self) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from snn_core.ir import Layer
 from snn_core.ir.shapes import count
-from snn_core.typing import Array, Float32, Int64
+from snn_core.typing import Array, Float32, Int64, Shape
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -16,8 +15,8 @@ class Population:
 
     Parameters
     ----------
-    layer
-        The layer.
+    shape
+        Shape of the layer, channels last.
     first
         Number of its first position, among those of all populations.
     place, words
@@ -28,7 +27,7 @@ class Population:
         Number of synapses that leave each neuron.
     """
 
-    layer: Layer
+    shape: Shape
     first: int
     place: int
     words: int
@@ -38,7 +37,7 @@ class Population:
     @cached_property
     def positions(self) -> int:
         """Number of positions."""
-        return count(self.layer.output_shape[:-1])
+        return count(self.shape[:-1])
 
     @cached_property
     def fanout(self) -> int:

@@ -181,11 +181,12 @@ def _weigh(
     """Return the sums of a layer that connects pairs of positions through taps of a kernel."""
     made = spread(x, cell_s, output_s, layer.output_shape)
     tap_e = spread_values(x, cell_s, output_s, tap_s)
-    blocks, block_e = unique_rows(tap_e, made.scale_e, made.offset_e, made.width_e)
+    # Taps of one scale lie side by side, so that neighbouring positions can be read at once.
+    blocks, block_e = unique_rows(made.scale_e, tap_e, made.offset_e, made.width_e)
     size_b = blocks[:, 3]
     first_b = np.cumsum(size_b) - size_b
     rows = np.empty((int(size_b.sum()), weight_kio.shape[2]), np.float32)
-    for (tap, index, offset, width), first in zip(blocks, first_b, strict=True):
+    for (index, tap, offset, width), first in zip(blocks, first_b, strict=True):
         factor = np.broadcast_to(x.scales[index], width)[:, None]
         rows[first : first + width] = weight_kio[tap, offset : offset + width] * factor
     return list_sums(made, first_b[block_e], rows, layer.bias_o)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snn_core.evaluation.operators import weighted_sum
-from snn_core.ir import AveragePooling2D, Conv1D, Conv2D, Network, Spiking
+from snn_core.ir import AveragePooling2D, Network, Spiking
 from snn_core.ir.connectivity import Synapses
 from snn_core.ir.projections import projections_of
-from snn_core.ir.shapes import count
 from snn_core.typing import Array, Float64, Int64
 from snn_loihi.discretize.kernels import PLAIN, as_convolution, kernel, with_factors, with_kernel
-from snn_loihi.discretize.routes import gather, route, sources, window_cells
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
-FLOAT32_EXACT = 1 << 24
-"""Whole numbers up to this are exact in float32."""
-
-WINDOW_VALUES = 1 << 18
-"""Values of windows that are gathered at a time, and multiplied while they lie in a cache."""
+from snn_loihi.discretize.routes import route, sources, window_cells
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,37 +106,6 @@ class Connection:
         total: Array = each[np.abs(each).argmax(axis=0), np.arange(channels)]
         return total
 
-    @cached_property
-    def _matrix(self) -> csr_matrix:
-        assert self.synapses is not None, "a list has a matrix"  # noqa: S101
-        return self.synapses.to_csr().T.tocsr().astype(np.float32)
-
-    @cached_property
-    def _dtype(self) -> type:
-        """Return the type in which sums of whole weights are exact."""
-        high, low = self.reach_o()
-        largest = max(high.max(initial=0), -low.min(initial=0))
-        return np.float32 if largest < FLOAT32_EXACT else np.float64
-
-    def sums(self, values: Mapping[str, Array]) -> Array:
-        """Return the weighted sums of spikes, without the exponent.
-
-        Parameters
-        ----------
-        values
-            For each source what arrives of it, shape ``(samples, *source)``.
-        """
-        if self.layer is not None:
-            inputs: list[Array] = [
-                gather(self.network, name, values).astype(self._dtype, copy=False)
-                for name in self.layer.inputs
-            ]
-            return _in_parts(self.layer, inputs)
-        (source,) = self.sources
-        x_b_i = values[source].reshape(len(values[source]), -1)
-        summed: Array = (self._matrix.astype(self._dtype, copy=False) @ x_b_i.T).T
-        return np.ascontiguousarray(summed).reshape(-1, *self.target.output_shape)
-
     def lists(self) -> dict[str, Synapses]:
         """Return the synapses from each source as lists."""
         if self.synapses is not None:
@@ -159,21 +114,6 @@ class Connection:
         changed = [self.layer, *_summing(self.network, self.layer)]
         own = self.network.replace(*changed)
         return {item.source: item.synapses for item in projections_of(own, self.layer)}
-
-
-def _in_parts(layer: Spiking, inputs: list[Array]) -> Array:
-    """Return weighted sums, of convolutions for as many samples at a time as a cache holds."""
-    if not isinstance(layer, (Conv1D, Conv2D)):
-        return weighted_sum(layer, inputs)
-    (x_b_l,) = inputs
-    outputs = layer.output_shape[-1]
-    cells = count(layer.output_shape) // outputs
-    size = max(1, WINDOW_VALUES // (cells * layer.weight.size // outputs * layer.groups))
-    found = np.empty((len(x_b_l), *layer.output_shape), x_b_l.dtype)
-    for first in range(0, len(x_b_l), size):
-        part = slice(first, first + size)
-        found[part] = weighted_sum(layer, [x_b_l[part]])
-    return found
 
 
 def _summing(network: Network, layer: Spiking) -> list[Spiking]:

@@ -130,7 +130,7 @@ class LavaNetwork:
     def run(
         self,
         x_b_l: Array | None,
-        spikes_t_b_l: Array | None,
+        spikes_b_t_l: Array | None,
         *,
         checkpoint: Callable[[], None],
     ) -> dict[str, Trace]:
@@ -140,7 +140,7 @@ class LavaNetwork:
         ----------
         x_b_l
             Constant input of a step, if the input is a current.
-        spikes_t_b_l
+        spikes_b_t_l
             Input spikes otherwise.
         checkpoint
             Called while the run goes on; what it raises ends the run.
@@ -150,8 +150,8 @@ class LavaNetwork:
         SimulationError
             If a process fails; all processes are ended then.
         """
-        samples = len(x_b_l) if x_b_l is not None else spikes_t_b_l.shape[1]  # type: ignore[union-attr]
-        self._write(samples, x_b_l, spikes_t_b_l)
+        samples = len(x_b_l if x_b_l is not None else spikes_b_t_l)  # type: ignore[arg-type]
+        self._write(samples, x_b_l, spikes_b_t_l)
         steps = samples * self._chip.num_steps + self._timing.output_delay
         with contextlib.ExitStack() as stack:
             stack.callback(self.stop)  # unless the run ends well
@@ -192,13 +192,13 @@ class LavaNetwork:
             time.sleep(POLL_S)
         first.wait()
 
-    def _write(self, samples: int, x_b_l: Array | None, spikes_t_b_l: Array | None) -> None:
+    def _write(self, samples: int, x_b_l: Array | None, spikes_b_t_l: Array | None) -> None:
         """Write the input of a run, and empty files for what comes out."""
         from snn_loihi.lava.processes import files_of, input_file
 
         steps, dtype = self._chip.num_steps, np.int64 if self._is_fixed else np.float64
-        if spikes_t_b_l is not None:
-            rows = spikes_t_b_l.swapaxes(0, 1).reshape(samples * steps, -1)
+        if spikes_b_t_l is not None:
+            rows = spikes_b_t_l.reshape(samples * steps, -1)
             kind = np.int32 if self._is_fixed else np.float64
             np.save(input_file(self._folder, self._run), rows.astype(kind))
         for number, item in enumerate(self._chip.populations):
@@ -218,12 +218,12 @@ class LavaNetwork:
         found = {}
         for number, item in enumerate(self._chip.populations):
             files = files_of(self._folder, self._run, number)
-            shape = (self._chip.num_steps, samples, *item.layer.output_shape)
-            spikes = np.load(files["spikes"]).swapaxes(0, 1).reshape(shape).astype(np.float32)
+            shape = (samples, self._chip.num_steps, *item.layer.output_shape)
+            spikes = np.load(files["spikes"]).reshape(shape).astype(np.int8)
             membrane = None
             if item.name in self._membranes:
-                membrane = np.load(files["membrane"]).swapaxes(0, 1).reshape(shape)
-            found[item.name] = Trace(spikes_t_b_l=spikes, membrane_t_b_l=membrane)
+                membrane = np.load(files["membrane"]).reshape(shape)
+            found[item.name] = Trace(spikes_b_t_l=spikes, membrane_b_t_l=membrane)
         for path in Path(self._folder).glob(f"*-{self._run}*.npy"):
             path.unlink()
         return found

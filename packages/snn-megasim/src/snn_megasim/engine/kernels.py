@@ -7,10 +7,7 @@ those that they send at this time.
 
 from __future__ import annotations
 
-from typing import Any
-
-from numba import njit
-
+from snn_core.compiling import compiled
 from snn_megasim.engine.columns import At, Clock, Event, Kind, Of, Status
 from snn_megasim.files.attributes import LARGEST as _LARGEST
 
@@ -54,14 +51,6 @@ DONE, FULL, TOO_MANY, OVERFLOW = (
 NO_RESET, ADDRESS, TOO_LATE = int(Status.NO_RESET), int(Status.ADDRESS), int(Status.TOO_LATE)
 
 IS_RESET, ASKS_SOFTMAX = -2, -1
-
-
-def compiled(function: Any) -> Any:
-    """Compile a function when it is first called, and keep the result on disk where that can be."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(nogil=True)(function)
 
 
 @compiled

@@ -29,7 +29,7 @@ class SNN(AssemblySNN):
 
     cells: ClassVar[str] = "nest/cells"
     name: ClassVar[str] = "pynn-nest"
-    footprint: ClassVar[Footprint] = Footprint(synapse_bytes=60, cell_bytes=12_000)
+    footprint: ClassVar[Footprint] = Footprint(synapse_bytes=60, cell_bytes=4000)
     options_type: ClassVar[type[Options]] = NestOptions
 
     capabilities: ClassVar[Capabilities] = Capabilities(

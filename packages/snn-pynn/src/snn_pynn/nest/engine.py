@@ -18,7 +18,7 @@ import pyNN.nest as sim
 
 from snn_core.errors import SimulationError
 from snn_core.simulation.synapses.handover import Found
-from snn_core.simulation.synapses.tables import INTEGRATORS, Connection, Population
+from snn_core.simulation.synapses.tables import Connection, Population
 from snn_core.typing import Array, Float32
 from snn_pynn.engine import Engine, found, thresholds
 from snn_pynn.inputs import SpikingInput
@@ -26,6 +26,8 @@ from snn_pynn.nest import cells, objects
 from snn_pynn.nest.cells import LEAD
 from snn_pynn.nest.objects import (
     Drive,
+    Projection,
+    Sources,
     Synapses,
     TableConnector,
     holds,
@@ -33,6 +35,7 @@ from snn_pynn.nest.objects import (
     set_each,
     sort_synapses,
 )
+from snn_pynn.nest.spikes import SpikeBits
 from snn_pynn.options import NestOptions
 from snn_pynn.progress import Progress
 from snn_pynn.quiet import quietly
@@ -41,13 +44,9 @@ from snn_pynn.standard import EXCITATORY, Backend
 logger = logging.getLogger(__name__)
 
 ASIDE = -1e9
-"""Potential at which no neuron spikes, whatever arrives."""
+"""What puts a potential where no neuron spikes, whatever arrives."""
 
-TO_RECORDER = "static_synapse_hom_w_hpc"
-"""Synapses to recorders. NEST makes room for 1024 for each neuron that has one; these are smallest,
-8 KB rather than 32 KB."""
-
-SYNAPSES_PER_THREAD = 100_000
+SYNAPSES_PER_THREAD = 250_000
 """Fewest synapses for which a further thread is used; threads wait for each other in each step."""
 
 
@@ -62,14 +61,17 @@ class NestEngine(Engine):
     def set_up(self) -> None:
         """Begin a network."""
         self.amplitude = 1.0
+        delays = (self.plan.delay(item) for item in self.spiking_connections)
+        self._longest_delay = max(delays, default=1)
         with quietly():
             cells.set_up(
                 self.plan.dt_ms,
-                longest_delay=self.plan.longest_delay,
+                longest_delay=self._longest_delay,
                 threads=self._threads(),
             )
+        # NEST would shrink a buffer in each pause, and keep account of every time that it did.
+        nest.SetKernelStatus({"spike_buffer_shrink_limit": 0.0})
         self._drives: dict[str, Drive] = {}
-        self._recorders: dict[str, Any] = {}
         self._meters: dict[str, Any] = {}
         self._inputs: list[tuple[Synapses, Array]] | None = None
         self._is_clean = True
@@ -84,6 +86,11 @@ class NestEngine(Engine):
     def holds(self, population: Any) -> bool:
         """Return whether NEST still holds a population."""
         return holds(population)
+
+    def add_source(self, size: int, label: str) -> Any:
+        """Return a population of spike sources."""
+        with quietly():
+            return Sources(size, label)
 
     def add_population(self, population: Population) -> Any:
         """Return a population of neurons."""
@@ -100,31 +107,42 @@ class NestEngine(Engine):
         source, target = connection.source, connection.target
         delay_ms = self.delay_ms(connection)
         return [
-            sim.Projection(
+            Projection(
                 self.populations[source],
                 self.populations[target],
                 TableConnector(pre, post, weight, delay_ms),
-                cells.PlainSynapse(delay=delay_ms),
                 label=f"{source}→{target}",
             )
             for pre, post, weight in self.with_signs(connection)
         ]
 
     def finish(self) -> None:
-        """Add devices that record spikes and potentials."""
-        delay = {"delay": self.plan.dt_ms}
-        to_recorder = {"synapse_model": TO_RECORDER, **delay}
+        """Add what records spikes and potentials."""
+        dt_ms = self.plan.dt_ms
+        self._spikes = SpikeBits(
+            {
+                item.name: self.populations[item.name].node_collection
+                for item in self.spiking_populations
+            },
+            dt_ms=dt_ms,
+        )
+        self._aside = Sources(1, "aside")
         for population in self.tables.populations:
-            nodes = self.populations[population.name].node_collection
-            if population.role != INTEGRATORS:
-                self._recorders[population.name] = nest.Create("spike_recorder")
-                nest.Connect(nodes, self._recorders[population.name], syn_spec=to_recorder)
-            if population.name in self.plan.membranes:
-                meter = nest.Create(
-                    "multimeter", {"record_from": ["V_m"], "interval": self.plan.dt_ms}
-                )
-                nest.Connect(meter, nodes, syn_spec=delay)
-                self._meters[population.name] = meter
+            nest.Connect(
+                self._aside.node_collection,
+                self.populations[population.name].node_collection,
+                "all_to_all",
+                {"synapse_model": objects.SYNAPSE_MODEL, "weight": ASIDE, "delay": dt_ms},
+            )
+        for name in self.plan.membranes:
+            self._meters[name] = nest.Create(
+                "multimeter", {"record_from": ["V_m"], "interval": dt_ms}
+            )
+            nest.Connect(
+                self._meters[name],
+                self.populations[name].node_collection,
+                syn_spec={"delay": dt_ms},
+            )
         sort_synapses()  # what users find through PyNN from now on stays what it is
 
     def _input_weights(self) -> list[tuple[Synapses, Array]]:
@@ -174,7 +192,8 @@ class NestEngine(Engine):
         if spiking is not None:
             self._send(spiking, sample, first)
         self._is_clean = False
-        self.advance(self.plan.timing.run_steps + LEAD)
+        # A step more, in which spikes of the last one are recorded.
+        self.advance(self.plan.timing.run_steps + LEAD + 1)
         return self._found(first)
 
     def _send(self, spiking: SpikingInput, sample: int, first: int) -> None:
@@ -186,11 +205,9 @@ class NestEngine(Engine):
             self.amplitude = amplitude
         population = self.populations[self.tables.input_name]
         step_e, ends = spiking.ordered(sample, population.size)
-        # The relay takes a step.
-        times = ((first - 1 + step_e) * self.plan.dt_ms).tolist()
+        times = ((first + step_e) * self.plan.dt_ms).tolist()
         starts = [0, *ends[:-1]]
-        times_of_each = [times[start:end] for start, end in zip(starts, ends, strict=True)]
-        set_each(population.node_collection_source, "spike_times", times_of_each)
+        population.send([times[start:end] for start, end in zip(starts, ends, strict=True)])
 
     def _flush(self) -> None:
         """Let spikes that are on their way arrive where they have no effect, and forget records."""
@@ -198,12 +215,13 @@ class NestEngine(Engine):
         if not self.plan.is_constant:
             sources.append(self.populations[self.tables.input_name])
         for source in sources:
-            set_all(source.node_collection_source, spike_times=[])
-        for population in self.tables.populations:
-            set_all(self.populations[population.name].node_collection, V_m=ASIDE)
-        nest.Simulate((self.plan.longest_delay + 3) * self.plan.dt_ms)
-        for device in (*self._recorders.values(), *self._meters.values()):
-            set_all(device, n_events=0)
+            source.silence()
+        # Setting potentials takes NEST a hundred times as long as adding to them.
+        self._aside.send([[(self._now() + 1) * self.plan.dt_ms]])
+        nest.Simulate((self._longest_delay + 3) * self.plan.dt_ms)
+        self._spikes.forget()
+        for meter in self._meters.values():
+            set_all(meter, n_events=0)
         self._is_clean = True
 
     def _now(self) -> int:
@@ -214,11 +232,8 @@ class NestEngine(Engine):
 
     def _found(self, first: int) -> Found:
         spikes = {}
-        for name, recorder in self._recorders.items():
-            events = recorder.events
-            clock_e = np.rint(events["times"] / self.plan.dt_ms).astype(np.int64) - first
-            cell_e = events["senders"] - int(self.populations[name].first_id)
-            spikes[name] = self.in_own_steps(name, np.zeros_like(clock_e), clock_e, cell_e)
+        for name, (stamp_e, cell_e) in self._spikes.found().items():
+            spikes[name] = self.in_own_steps(name, np.zeros_like(stamp_e), stamp_e - first, cell_e)
         membranes = {
             name: self._potentials(name, meter, first) for name, meter in self._meters.items()
         }

@@ -19,6 +19,12 @@ from pyNN.nest import simulator
 from snn_core.typing import Array
 from snn_pynn.nest import cells
 
+SYNAPSE_MODEL = "static_synapse"
+"""NEST's synapses between neurons."""
+
+ANY_LABEL = -1
+"""What NEST takes for no label when synapses are looked for."""
+
 
 class Cell(simulator.ID):
     """A cell's number, which finds its node when it is asked for."""
@@ -29,7 +35,19 @@ class Cell(simulator.ID):
         return nest.NodeCollection([int(self)])
 
 
-class Population(sim.Population):
+class Cells(sim.Population):
+    """A population whose cells are made all at once."""
+
+    def _create_cells(self) -> None:
+        self.node_collection = nest.Create(self.celltype.nest_model, self.size)
+        first = self.node_collection[0].global_id
+        self._mask_local = np.ones(self.size, bool)
+        # A class for all cells knows their population; telling each cell takes 10 us.
+        kind = type("Cell", (Cell,), {"parent": self})
+        self.all_cells = np.array([kind(first + number) for number in range(self.size)], object)
+
+
+class Population(Cells):
     """A population of neurons of one process.
 
     Parameters
@@ -47,17 +65,42 @@ class Population(sim.Population):
         super().__init__(len(threshold), cells.integrate_and_fire(reset)(), label=label)
 
     def _create_cells(self) -> None:
-        self.node_collection = nest.Create(self.celltype.nest_model, self.size)
+        super()._create_cells()
         set_all(self.node_collection, **self.celltype.default_parameters)
         set_each(self.node_collection, "V_th", self._threshold)
-        first = self.node_collection[0].global_id
-        self._mask_local = np.ones(self.size, bool)
-        # A class for all cells knows their population; telling each cell takes 10 us.
-        kind = type("Cell", (Cell,), {"parent": self})
-        self.all_cells = np.array([kind(first + number) for number in range(self.size)], object)
 
     def _set_initial_value_array(self, variable: str, value: Any) -> None:
         set_each(self.node_collection, variable, np.broadcast_to(value.evaluate(), self.size))
+
+
+class Sources(Cells):
+    """A population of spike sources that are neurons to NEST, rather than devices as PyNN's are.
+
+    Devices send through a relay each, and NEST makes room for 1024 synapses for each of them.
+
+    Parameters
+    ----------
+    size
+        Number of sources.
+    label
+        Name of the population.
+    """
+
+    def __init__(self, size: int, label: str) -> None:
+        super().__init__(size, sim.native_cell_type("spike_train_injector")(), label=label)
+
+    def _create_cells(self) -> None:
+        super()._create_cells()
+        # Times that are no multiples of the step in binary belong to the nearest step.
+        set_all(self.node_collection, precise_times=False, allow_offgrid_times=True)
+
+    def send(self, times_ms: Sequence[Sequence[float]]) -> None:
+        """Let each source spike at some times."""
+        set_each(self.node_collection, "spike_times", times_ms)
+
+    def silence(self) -> None:
+        """Let no source spike."""
+        set_all(self.node_collection, spike_times=[])
 
 
 class TableConnector(Connector):
@@ -79,13 +122,14 @@ class TableConnector(Connector):
         """Make the synapses of a projection."""
         sources = int(projection.pre.first_id) + self._pre.astype(np.int64)
         targets = int(projection.post.first_id) + self._post.astype(np.int64)
+        label = {"synapse_label": projection.nest_synapse_label}
         nest.Connect(
             sources,
             targets,
             "one_to_one",
             {
                 "synapse_model": projection.nest_synapse_model,
-                "synapse_label": projection.nest_synapse_label,
+                **({} if isinstance(projection, Projection) else label),
                 "weight": self._weight,
                 "delay": np.full(len(self._weight), self._delay_ms),
             },
@@ -94,12 +138,55 @@ class TableConnector(Connector):
         sim.simulator.state.stale_connection_cache = True
 
 
+class Synapse(cells.PlainSynapse):
+    """NEST's synapse without the label that PyNN gives synapses, which makes spikes take longer."""
+
+    def _get_nest_synapse_model(self) -> str:
+        return SYNAPSE_MODEL
+
+
+class Projection(sim.Projection):
+    """The only projection between two populations, whose synapses need no label to be found.
+
+    Parameters
+    ----------
+    pre, post
+        PyNN's populations.
+    connector
+        The synapses.
+    label
+        Name of the projection.
+    """
+
+    _connections: Any
+
+    def __init__(self, pre: Any, post: Any, connector: TableConnector, label: str) -> None:
+        super().__init__(pre, post, connector, Synapse(), label=label)
+        self.nest_synapse_label = ANY_LABEL
+
+    def find(self) -> Any:
+        """Return NEST's synapses."""
+        return nest.GetConnections(
+            nest.NodeCollection(sorted(self._sources)),
+            self.post.node_collection,
+            self.nest_synapse_model,
+        )
+
+    @property
+    def nest_connections(self) -> Any:
+        """NEST's synapses, as PyNN keeps them."""
+        state = sim.simulator.state
+        if self._connections is None or state.stale_connection_cache:
+            self._connections = self.find()
+            state.stale_connection_cache = False
+        return self._connections
+
+    def __len__(self) -> int:
+        return len(self.nest_connections)
+
+
 def sort_synapses() -> None:
     """Have NEST sort its synapses now, rather than when it next simulates."""
-    # PyNN would connect sources with their relays in the first run.
-    for population in sim.simulator.state.populations:
-        if population._deferred_parrot_connections:
-            population._connect_parrot_neurons()
     nest.Prepare()
     nest.Cleanup()
 
@@ -139,10 +226,7 @@ class Synapses:
             return
         sort_synapses()
         # PyNN's `nest_connections` may be from before.
-        self._found = nest.GetConnections(
-            nest.NodeCollection(sorted(self._projection._sources)),
-            synapse_label=self._projection.nest_synapse_label,
-        )
+        self._found = self._projection.find()
         self._order_s = np.lexsort((list(self._found.targets()), list(self._found.sources())))
         self._synapses_in_all = nest.num_connections
 
@@ -160,13 +244,12 @@ class Drive:
 
     def __init__(self, population: Any, dt_ms: float) -> None:
         self._dt_ms, self._population = dt_ms, population
-        self.source = sim.Population(1, sim.SpikeSourceArray(), label=f"{population.label}_drive")
+        self.source = Sources(1, f"{population.label}_drive")
         everyone = np.arange(population.size)
-        self.projection = sim.Projection(
+        self.projection = Projection(
             self.source,
             population,
             TableConnector(np.zeros_like(everyone), everyone, np.zeros(population.size), dt_ms),
-            cells.PlainSynapse(delay=dt_ms),
             label=f"{self.source.label}→{population.label}",
         )
         self._synapses = Synapses(self.projection)
@@ -187,9 +270,8 @@ class Drive:
         if self._weight_l is None or not np.array_equal(weight_l, self._weight_l):
             self._synapses.set_weights(weight_l)
             self._weight_l = weight_l
-        # One step earlier through the synapse, and another one through the relay.
-        times = (first_step - 2 + np.arange(steps)) * self._dt_ms
-        set_all(self.source.node_collection_source, spike_times=times)
+        # One step earlier through the synapse.
+        self.source.send([((first_step - 1 + np.arange(steps)) * self._dt_ms).tolist()])
 
 
 def holds(population: Any) -> bool:

@@ -237,7 +237,7 @@ class SynapseTableSNN(SynapseListSNN):
     ) -> Tabled:
         """Return a saved network with the settings and options it was saved with."""
         network = artifact.load(Path(path) / f"{filename}.snn")
-        options = cls.options_type(**network.settings_for().options.get(cls.name, {}))
+        options = cls.options_type.of_section(network.settings_for().options, cls.name)
         snn = cls(network, options=options, seed=seed)
         snn.load(path, filename)
         return snn
