@@ -48,6 +48,8 @@ TORCH = "torch==2.13.0"
 SHARED_BY_FILE = {"snn-core", "snn-inisim"}
 # Simulators that take a second for a sample run a few only.
 FEWER_SAMPLES = {"snn-pynn": ("--samples", "50")}
+# Packages whose readers are fuzzed besides those of the core.
+FUZZED = ("snn-plot", "snn-megasim", "snn-loihi")
 # Left out on the oldest Python: these take minutes and hardly depend on its version.
 ONLY_FULL = ("exhaustive", "compiled")
 TOOLS = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -182,10 +184,16 @@ def tools(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Change valid files of every reader at random for a minute each; more as an argument."""
+    """Change valid files of every reader at random for a minute each; more as an argument.
+
+    ``--guided`` has Atheris look for changes that reach more of the code, where it installs.
+    """
     core = PROJECTS["snn-core"]
-    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]")
+    others = [arg for name in FUZZED for arg in ("-e", str(FOLDERS[name]))]
+    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]", *others)
     session.install(*group("test", core))
+    if "--guided" in session.posargs:
+        session.install("--only-binary", ":all:", "atheris", success_codes=[0, 1])
     found = ROOT / "build" / "fuzz"
     session.chdir("tools")
     session.run("python", "-m", "fuzzing", "--output", str(found), *session.posargs)

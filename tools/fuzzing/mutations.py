@@ -1,24 +1,39 @@
-"""Changes of valid files: of bytes, of members of archives, of values in JSON."""
+"""Changes of valid files: of bytes, of members of archives, and of what they describe."""
 
 from __future__ import annotations
 
 import io
-import json
+import pickle
 import struct
 import zipfile
 from typing import Any
 
 from hypothesis import strategies as st
 
-_NUMBERS = (0, 1, -1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**62)
+from fuzzing.structures import (
+    NUMBERS,
+    SHAPES,
+    TYPES,
+    VALUES,
+    change_hdf5,
+    change_json,
+    change_message,
+    change_npy,
+    change_text,
+)
 
-_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 3, 2**31, 2**63, 2**70, -(2**70), 10**400, 0.5, -0.0, 1e308,
-    float("inf"), float("-inf"), float("nan"), 1e-320, "", "a", "..", "../../x", "/etc/passwd",
-    "a" * 5000, "\x1b[31m", "\ud800", "$\\frac$", "[/bold]", "\0", "float32", "os.system", [], [[]],
-    {}, {"a": 1}, [1, 2], [-1], [2**40, 2**40], [None], {"as_int": 2**62}, {"as_int": float("inf")},
-)  # fmt: skip
-"""What takes the place of a value in JSON."""
+HDF5, NPY, ZIP = b"\x89HDF", b"\x93NUMPY", b"PK"
+
+WHOLE = (
+    b"",
+    b"PK\3\4",
+    b"\x89HDF\r\n\x1a\n",
+    b"\x93NUMPY\1\0",
+    b"{}",
+    pickle.dumps(print),
+    b"\0" * 4096,
+)
+"""What takes the place of a whole file or member: of other kinds, or a pickle."""
 
 places = st.floats(0, 1, exclude_max=True)
 """Where in a file, as a share of its length."""
@@ -26,40 +41,77 @@ places = st.floats(0, 1, exclude_max=True)
 byte_changes = st.one_of(
     st.tuples(st.just("flip"), places, st.integers(0, 7)),
     st.tuples(st.just("set"), places, st.integers(0, 255)),
-    st.tuples(st.just("number"), places, st.sampled_from(_NUMBERS), st.sampled_from("<>"),
+    st.tuples(st.just("number"), places, st.sampled_from(NUMBERS), st.sampled_from("<>"),
               st.sampled_from("BHIQ")),
     st.tuples(st.just("cut"), places, places),
     st.tuples(st.just("end"), places),
     st.tuples(st.just("repeat"), places, places, st.integers(2, 50)),
     st.tuples(st.just("insert"), places, st.binary(min_size=1, max_size=20)),
+    st.tuples(st.just("whole"), places, st.sampled_from(WHOLE)),
 )  # fmt: skip
 
 value_changes = st.tuples(
     st.sampled_from(["replace", "remove", "repeat", "nest", "rename"]),
     places,
-    st.sampled_from(_VALUES),
+    st.sampled_from(VALUES),
     st.sampled_from([2, 50, 300, 20_000]),
+)
+
+array_changes = st.tuples(
+    st.sampled_from(["shape", "type", "values", "header"]),
+    places,
+    st.sampled_from(SHAPES),
+    st.sampled_from(TYPES),
+    st.integers(0, 1000),
 )
 
 changes = st.lists(
     st.one_of(
-        st.tuples(st.just("file"), places, byte_changes),
-        st.tuples(st.just("member"), places, byte_changes),
-        st.tuples(st.just("json"), places, value_changes),
+        st.tuples(st.just("bytes"), st.none(), byte_changes),
+        st.tuples(st.just("bytes"), places, byte_changes),
+        st.tuples(st.just("values"), places, value_changes),
+        st.tuples(st.just("arrays"), places, array_changes),
+        st.tuples(st.just("words"), places, array_changes),
     ),
     min_size=1,
     max_size=4,
 )
-"""Some changes of a file; each names where it applies and what is done there."""
+"""Some changes of a file; each names what is changed and which member of an archive, if any."""
 
 
-def mutate(content: bytes, applied: list[tuple[str, float, Any]]) -> bytes:
-    """Return a changed file."""
-    for where, place, change in applied:
-        if where == "file":
-            content = _change_bytes(content, change)
-        else:
-            content = _change_part(content, where, place, change)
+def mutate(content: bytes, applied: list[tuple[str, float | None, Any]]) -> bytes:
+    """Return a changed file.
+
+    What a file describes is changed first, as hardly anything can be read once bytes are changed.
+    """
+    for what, member, change in sorted(applied, key=lambda item: item[0] == "bytes"):
+        content = _change(content, what, member, change)
+    return content
+
+
+def _change(content: bytes, what: str, member: float | None, change: Any) -> bytes:
+    if content.startswith(ZIP) and member is not None:
+        return _change_member(content, what, member, change)
+    if what == "bytes":
+        return _change_bytes(content, change)
+    try:
+        return _change_structure(content, what, change)
+    except Exception:  # noqa: BLE001 - an earlier change has damaged it, or nothing is there
+        return content
+
+
+def _change_structure(content: bytes, what: str, change: Any) -> bytes:
+    """Change what a file describes, as far as it is of a kind that has such parts."""
+    if content.startswith(HDF5):
+        edit = change_json if what == "values" else change_text
+        return change_hdf5(content, change, edit)
+    if content.startswith(NPY):
+        return change_npy(content, change) if what == "arrays" else content
+    if what == "words":
+        return change_text(content, change)
+    if what == "values":
+        changed = change_json(content, change)
+        return change_message(content, change) if changed == content else changed
     return content
 
 
@@ -78,66 +130,30 @@ def _change_bytes(content: bytes, change: tuple[Any, ...]) -> bytes:
         return content[:at]
     if kind == "insert":
         return content[:at] + rest[0] + content[at:]
-    stop = at + int(rest[0] * min(len(content) - at, 5000))
+    if kind == "whole":
+        return bytes(rest[0])
+    stop = at + int(rest[0] * min(len(content) - at, 5000)) if content else at
     return content[:at] + content[at:stop] * (rest[1] if kind == "repeat" else 0) + content[stop:]
 
 
-def _change_part(content: bytes, where: str, place: float, change: tuple[Any, ...]) -> bytes:
-    """Change a member of an archive, or what is JSON in it; other files as a whole."""
-    if not content.startswith(b"PK"):
-        return _change_json(content, change) if where == "json" else _change_bytes(content, change)
+_FITTING = {"values": (".json", ".h5"), "arrays": (".npy", ".h5"), "words": (".json", ".npy")}
+"""Members that a change may apply to."""
+
+
+def _change_member(content: bytes, what: str, member: float, change: Any) -> bytes:
+    """Change a member of an archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
     except Exception:  # noqa: BLE001 - an earlier change has damaged it
         return content
-    names = [name for name in members if where == "member" or name.endswith(".json")]
+    names = [name for name in members if name.endswith(_FITTING.get(what, ""))]
     if not names:
         return content
-    name = names[int(place * len(names))]
-    edit = _change_json if where == "json" else _change_bytes
-    members[name] = edit(members[name], change)
+    name = names[int(member * len(names))]
+    members[name] = _change(members[name], what, None, change)
     changed = io.BytesIO()
     with zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for member, data in members.items():
-            archive.writestr(member, data)
+        for key, data in members.items():
+            archive.writestr(key, data)
     return changed.getvalue()
-
-
-def _change_json(content: bytes, change: tuple[Any, ...]) -> bytes:
-    kind, place, value, number = change
-    try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError):
-        return content
-    spots = list(_spots(tree))
-    if not spots:
-        return content
-    owner, key = spots[int(place * len(spots))]
-    if kind == "replace":
-        owner[key] = value
-    elif kind == "remove":
-        del owner[key]
-    elif kind == "rename" and isinstance(owner, dict):
-        owner[str(value)] = owner.pop(key)
-    elif kind == "repeat" and isinstance(owner, list):
-        owner[key:key] = [owner[key]] * min(number, 300)
-    elif kind == "nest":
-        marker = "@nested@"
-        owner[key] = marker
-        inner = json.dumps(value)
-        text = json.dumps(tree).replace(json.dumps(marker), "[" * number + inner + "]" * number)
-        return text.encode()
-    return json.dumps(tree).encode()
-
-
-def _spots(tree: Any) -> Any:
-    """Yield every place of a value in JSON: its owner and its key there."""
-    waiting = [tree]
-    while waiting:
-        owner = waiting.pop()
-        pairs = owner.items() if isinstance(owner, dict) else enumerate(owner)
-        for key, value in list(pairs):
-            yield owner, key
-            if isinstance(value, (dict, list)):
-                waiting.append(value)

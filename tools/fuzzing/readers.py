@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import struct
+import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,16 @@ class Reader:
 
     seeds: Callable[[], Mapping[str, bytes]]
     read: Callable[[Path], object]
+
+
+def from_tests(folder: str, module: str) -> Any:
+    """Return a module beside the tests of a package."""
+    path = str(ROOT / "packages" / folder)
+    sys.path.insert(0, path)
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.remove(path)
 
 
 def network() -> Any:
@@ -163,6 +176,9 @@ def recordings() -> dict[str, bytes]:
         "three.aedat": b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
         + packed,
     }
+    version_4 = from_tests("snn-core/tests/data/events", "test_aedat").version_4
+    for name in ("none", "lz4", "zstd"):
+        found[f"four-{name}.aedat4"] = version_4([(10, 3, 5, 1), (11, 127, 0, 0)], name)
     file = io.BytesIO()
     np.savez(file, x=x, y=y, t=t, p=p)
     found["events.npz"] = file.getvalue()
@@ -188,7 +204,7 @@ def read_data(path: Path) -> None:
 
 
 def _is_recording(path: Path) -> bool:
-    return path.suffix == ".aedat" or path.name.startswith("events")
+    return path.suffix.startswith(".aedat") or path.name.startswith("events")
 
 
 def images() -> dict[str, bytes]:
@@ -256,16 +272,23 @@ RESULT: dict[str, bytes] = {}
 """The files of a whole run, around the one that is changed."""
 
 
-def read_result(path: Path) -> None:
-    """Read a result folder of which one file was changed, and summarise it."""
-    from snn_core.running.result import RunFolder, RunResult
-
+@contextmanager
+def folder_around(path: Path, files: Mapping[str, bytes]) -> Iterator[Path]:
+    """Yield a folder of files, of which one is another one."""
     with tempfile.TemporaryDirectory() as folder:
-        changed = {**RESULT, path.name.replace("@", "/"): path.read_bytes()}
+        changed = {**files, path.name.replace("@", "/"): path.read_bytes()}
         for name, content in changed.items():
             target = Path(folder) / name
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(content)
+        yield Path(folder)
+
+
+def read_result(path: Path) -> None:
+    """Read a result folder of which one file was changed, and summarise it."""
+    from snn_core.running.result import RunFolder, RunResult
+
+    with folder_around(path, RESULT) as folder:
         RunFolder(folder).summary()
         found = RunResult.load(folder)
         json.dumps(found.summary())
@@ -273,7 +296,48 @@ def read_result(path: Path) -> None:
             found.logged(name.partition("/")[0])
 
 
-READERS: Mapping[str, Reader] = {
+def tables() -> dict[str, bytes]:
+    """Return tables of synapses."""
+    from snn_core.simulation.synapses.tables import (
+        CELLS,
+        NEURONS,
+        POOL,
+        Connection,
+        Population,
+        Tables,
+    )
+
+    state = np.ones(4, np.float32)
+    same = {"current_l": state, "threshold_l": state, "start_l": state}
+    window = np.array([[0, 1], [2, 4], [3, 4], [0, 3]], np.int32)
+    pre, post = (item.reshape(-1).astype(np.int32) for item in np.indices((4, 4)))
+    link = {"shape": (4, 4), "pre": pre, "post": post}
+    found = Tables("x", 4)
+    found.populations = [
+        Population(name="a", role=NEURONS, **same),
+        Population(name="b/cells", role=CELLS, **same),
+        Population(name="b", role=POOL, window_l_k=window, method="max", sign_l=state, **same),
+    ]
+    found.connections = [
+        Connection(source="x", target="a", weight=np.ones(16, np.float32), **link),
+        Connection(source="a", target="b/cells", weight=state, index=post.astype(np.int16), **link),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tables.npz"
+        found.save(path, network_sha256="a")
+        return {path.name: path.read_bytes()}
+
+
+def read_tables(path: Path) -> None:
+    """Read tables and use them."""
+    from snn_core.simulation.synapses.tables import Tables
+
+    found = Tables.load(path, network_sha256="a")
+    for item in found.connections:
+        item.drive(np.ones((1, item.shape[0]), np.float32))
+
+
+CORE: Mapping[str, Reader] = {
     "artifacts": Reader(artifacts, read_artifact),
     "keras": Reader(keras_models, read_model),
     "onnx": Reader(onnx_models, read_model),
@@ -283,5 +347,6 @@ READERS: Mapping[str, Reader] = {
     "images": Reader(images, read_image),
     "settings": Reader(settings_files, read_settings),
     "results": Reader(results, read_result),
+    "tables": Reader(tables, read_tables),
 }
-"""Name of each family to how it is read."""
+"""Name of each family of snn-core to how it is read."""

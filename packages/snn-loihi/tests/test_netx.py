@@ -327,3 +327,70 @@ def test_foreign_and_newer_files_are_refused(tmp_path):
         file.attrs["format"] = 99
     with pytest.raises(ArtifactError, match="Update snn-loihi"):
         read(path)
+
+
+def changed(path, change):
+    """Export a network, change the file and read it."""
+    exported(TEN["dense"](), path)
+    with h5py.File(path, "r+") as file:
+        parent = file["layer" if file.attrs["netx"] else "population"]
+        group = next(parent[name] for name in sorted(parent, key=int) if "neuron" in parent[name])
+        change(file, group)
+    return read(path)
+
+
+def put(name, value):
+    def change(_, group):
+        del group[name]
+        group[name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("cells", [10**12]),
+        put("cells", [-3]),
+        put("cells", np.zeros(0, int)),
+        put("biasExp", 0.5),
+        put("biasExp", [1, 2]),
+        put("fires", "yes"),
+        put("vStart", np.arange(1000)),
+        put("bias", np.arange(1000)),
+        put("neuron/vThMant", np.arange(1000)),
+        put("weight", np.ones((1000, 3), np.int32)),
+        put("name", np.array([b"\xff"])),
+        put("name", 3),
+        put("sources", np.array([b"elsewhere"])),
+        lambda file, _: file.attrs.__setitem__("format", "two"),
+        lambda file, _: file.attrs.__setitem__("format", [2, 2]),
+        lambda file, group: group.parent.create_group("one"),
+        lambda file, group: group.parent.__setitem__("5", 3),
+        lambda file, group: group.create_group("synapses/0"),
+        lambda file, group: group.__delitem__("neuron/vThMant"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path, change):
+    with pytest.raises(ArtifactError, match=r"export it again|would take"):
+        changed(tmp_path / "net.h5", change)
+
+
+def test_no_other_file_is_read(tmp_path):
+    with h5py.File(tmp_path / "secret.h5", "w") as other:
+        other["start"] = np.arange(1000)
+    layout = h5py.VirtualLayout((1000,), "i8")
+    layout[:] = h5py.VirtualSource(tmp_path / "secret.h5", "start", shape=(1000,))
+
+    def link(_, group):
+        del group["vStart"]
+        group["vStart"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/start")
+
+    def virtual(_, group):
+        del group["vStart"]
+        group.create_virtual_dataset("vStart", layout)
+
+    with pytest.raises(ArtifactError, match="vStart"):
+        changed(tmp_path / "a.h5", link)
+    with pytest.raises(ArtifactError, match="lies in another file"):
+        changed(tmp_path / "b.h5", virtual)

@@ -109,3 +109,11 @@ def test_a_table_of_a_chip_feeds_the_figures_of_power_and_of_time(tmp_path):
     )
     assert power == ["neurocores: mean 31.8 mW", "embedded: mean 120 mW"]
     assert duration == ["spiking (81%)", "management (19%)", "mean 509 µs"]
+
+
+def test_a_table_that_would_take_too_much_memory_is_refused_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "1M")
+    path = tmp_path / "probe.csv"
+    path.write_text("time_ms,total_mw\n" + "".join(f"{i},1\n" for i in range(10_000)))
+    with pytest.raises(DataError, match="the table would take"):
+        read_probe(path)

@@ -11,6 +11,7 @@ from snn_core.errors import ArtifactError, DataError, SimulationError
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.testing import networks
 from snn_core.testing.builder import NetworkBuilder
+from snn_pynn import plain
 
 RUN = """
 import sys
@@ -219,3 +220,43 @@ def test_what_cannot_be_saved_or_loaded_is_refused(simulator, helpers, tmp_path)
     (tmp_path / "net.json").write_text('{"simulator": "other"}')
     with pytest.raises(ArtifactError, match="an assembly of 'other'"):
         snn.load_assembly(tmp_path, "net")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dt_ms": float("nan")},
+        {"dt_ms": "fast"},
+        {"longest_delay": None},
+        {"populations": 3},
+        {"populations": [{"label": "a"}]},
+        {"populations": [{"label": "a", "size": 10**15, "is_source": True}]},
+        {"populations": [{"label": "a", "size": -1, "is_source": True}]},
+        {"populations": [{"label": "a", "size": 2, "is_source": True}] * 2},
+        {"populations": [{"label": "a", "size": 2, "is_source": False, "theta": [1]}]},
+    ],
+)
+def test_a_damaged_assembly_is_refused(simulator, helpers, tmp_path, change):
+    snn = simulator(networks.dense(), helpers.settings_of())
+    snn.save_assembly(tmp_path, "net")
+    file = tmp_path / "net.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(ArtifactError, match=r"net\.json"):
+        snn.load_assembly(tmp_path, "net")
+    file.write_text("[" * 100_000)
+    with pytest.raises(ArtifactError, match="does not hold an assembly"):
+        snn.load_assembly(tmp_path, "net")
+
+
+def test_a_saved_network_reads_files_beside_it_alone(simulator, helpers, tmp_path):
+    snn = simulator(networks.dense(), helpers.settings_of())
+    folder = tmp_path / "saved"
+    for save in (snn.save_assembly, snn.save_connections, snn.save_biases):
+        save(folder, "net") if save == snn.save_assembly else save(folder)
+    description = json.loads((folder / "net.json").read_text())
+    name = next(item["biases"] for item in description["populations"] if not item["is_source"])
+    (folder / name).rename(tmp_path / name)
+    for item in description["populations"]:
+        item["biases"] = f"../{name}"
+    with pytest.raises(FileNotFoundError, match="saved"):
+        plain.drives(folder, description, None)

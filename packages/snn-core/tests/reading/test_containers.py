@@ -247,6 +247,34 @@ def test_work_that_crashes_is_noticed():
         end_in_child(lambda: os.kill(os.getpid(), signal.SIGSEGV), limit_s=5)
 
 
+@pytest.mark.parametrize("place", ["attribute of the file", "attribute of an array", "array"])
+def test_an_hdf5_file_that_crashes_its_library_behind_a_damaged_part_is_refused(
+    file, tmp_path, monkeypatch, place
+):
+    file.create_dataset("a", (2**14, 2**16), "f4", chunks=(1, 2**16))  # declares too much
+    file["z"] = np.arange(3)
+    (file if place == "attribute of the file" else file["z"]).attrs["fatal"] = "x"
+    file.flush()
+    manager = h5py.AttributeManager
+    whole = manager.__getitem__, hdf5.read_dataset
+
+    def attribute(self, name):
+        if place != "array" and name == "fatal":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return whole[0](self, name)
+
+    def array(data):
+        if place == "array" and data.name == "/z":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return whole[1](data)
+
+    monkeypatch.setattr(manager, "__getitem__", attribute)
+    monkeypatch.setattr(hdf5, "read_dataset", array)
+    opened = hdf5.open_hdf5(tmp_path / "a.h5")
+    with pytest.raises(DataError, match=r"crashes \(SIGSEGV\)"), reading(), opened:
+        pass
+
+
 def test_an_hdf5_file_that_hangs_its_library_is_refused(file, tmp_path, monkeypatch):
     file["x"] = np.arange(3)
     file.flush()

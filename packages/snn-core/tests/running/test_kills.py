@@ -1,14 +1,20 @@
-"""Runs and conversions that are killed between any two of their file operations."""
+"""Runs and conversions that are killed between any two of their file operations.
+
+``tools/kills.py`` kills commands at random moments.
+"""
 
 import os
+import shutil
 import signal
 import sys
 from functools import partial
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from snn_core import artifact, run
+from snn_core.cli import main
 from snn_core.conversion import convert, preset
 from snn_core.files import find_leftovers
 from snn_core.running.result import RunResult
@@ -100,6 +106,63 @@ def test_a_run_that_was_killed_before_its_first_batch_starts_anew_without_being_
         assert start(folder).samples == 11
         number += 1
     assert number > 8
+
+
+def test_a_run_that_goes_on_can_be_killed_again_at_any_moment(network, tmp_path):
+    def go_on(folder):
+        return run(
+            network, "reference", data=(X, Y), settings=SETTINGS, output_dir=folder, resume=True
+        )
+
+    expected, half, number = go_on(tmp_path / "whole"), tmp_path / "half", 1
+    while len(list(half.rglob("[0-9]*.npz"))) != 1:  # of three batches
+        shutil.rmtree(half, ignore_errors=True)
+        assert kill_before(number, half, partial(go_on, half))
+        number += 1
+    number = 1
+    while True:
+        folder = tmp_path / str(number)
+        shutil.copytree(half, folder)
+        if not kill_before(number, folder, partial(go_on, folder)):
+            break
+        go_on(folder)
+        found = RunResult.load(folder)
+        np.testing.assert_array_equal(found.output_b_o, expected.output_b_o)
+        np.testing.assert_array_equal(found.decision_b_t, expected.decision_b_t)
+        assert not list(folder.rglob(".*"))
+        number += 1
+    assert number > 15
+
+
+@pytest.mark.exhaustive
+def test_a_conversion_with_its_run_goes_on_after_a_kill_at_any_moment(classifier, images, tmp_path):
+    source, data = classifier(), images()
+
+    def convert_and_run(folder, *more):
+        files = ("-o", folder / "net.snn", "--results", folder / "results")
+        options = ("--timesteps", 4, "--batch-size", 8, "--no-trial", "--check", "off", "--json")
+        command = ("convert", source, "--data", data, "--test", data, *files, *options, *more)
+        return CliRunner().invoke(main, [str(part) for part in command])
+
+    def made(folder):
+        (folder / "net.snn").parent.mkdir(exist_ok=True)
+        done = convert_and_run(folder, "--resume")
+        assert done.exit_code == 0, done.output
+        results = RunResult.load(folder / "results")
+        return (folder / "net.snn").read_bytes(), results.output_b_o.tobytes()
+
+    expected, number = made(tmp_path / "whole"), 1
+    while True:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if not kill_before(number, folder, partial(convert_and_run, folder)):
+            break
+        path = folder / "net.snn"
+        assert not path.exists() or path.read_bytes() == expected[0]
+        assert made(folder) == expected
+        assert not list(folder.rglob(".*"))
+        number += 1
+    assert number > 25
 
 
 def test_an_artifact_is_whole_or_not_there(network, tmp_path):

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -245,6 +246,20 @@ def test_damaged_and_foreign_tables_are_refused(network, tmp_path):
         snn.load(tmp_path, "net")
 
 
+def save_changed(path, kind, change):
+    """Save tables whose first population or connection is described otherwise."""
+    Scripted(networks.dense()).tables.save(path, network_sha256="some")
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    head = json.loads(str(arrays["head"]))
+    for name, value in change.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"{kind}_0_{name}"] = value
+        else:
+            head[kind][0][name] = value
+    np.savez(path, **{**arrays, "head": np.array(json.dumps(head))})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -253,11 +268,60 @@ def test_damaged_and_foreign_tables_are_refused(network, tmp_path):
         ({"source": "elsewhere"}, "name cells or weights that do not exist"),
         ({"index": np.int16([24] * 24)}, "name cells or weights that do not exist"),
         ({"weight": np.float32([1, 2])}, "24 synapses have 2 weights"),
+        ({"shape": (3, 24)}, "are said to connect"),
+        ({"pre": np.float32([1] * 24)}, "connections_0_pre holds float32 of shape"),
+        ({"weight": np.float16([1] * 24)}, "connections_0_weight holds float16 of shape"),
+        ({"spy": np.float32([1])}, "connections_0_spy holds float32 of shape"),
+        ({"post": np.int32([[1]] * 24)}, "connections_0_post holds int32 of shape"),
+        ({"weight": np.array(["1"] * 24)}, "connections_0_weight holds <U1"),
+        ({"source": ["elsewhere"]}, "does not hold the tables"),
+        ({"shape": 3}, "does not hold the tables"),
     ],
 )
 def test_synapses_that_do_not_exist_are_refused(change, message, tmp_path):
-    tables = Scripted(networks.dense()).tables
-    tables.connections[0] = replace(tables.connections[0], **change)
-    tables.save(tmp_path / "tables.npz", network_sha256="some")
+    save_changed(tmp_path / "tables.npz", "connections", change)
     with pytest.raises(ArtifactError, match=message):
+        Tables.load(tmp_path / "tables.npz", network_sha256="some")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold_l": np.float32([1])}, "fit together|Type-check"),
+        ({"window_l_k": np.int32([[0, 1], [2, 9]])}, "fit together|Type-check"),
+        ({"role": "spy"}, "do not fit together"),
+        ({"role": ["neurons"]}, "fit together|Type-check"),
+        ({"current_l": np.complex64([1])}, "populations_0_current_l holds complex64"),
+        ({"name": {"a": 1}}, "does not hold the tables"),
+    ],
+)
+def test_cells_that_do_not_fit_together_are_refused(change, message, tmp_path):
+    save_changed(tmp_path / "tables.npz", "populations", change)
+    with pytest.raises(ArtifactError, match=message):
+        Tables.load(tmp_path / "tables.npz", network_sha256="some")
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("[" * 100_000, "head is no JSON"),
+        ("[1]", "expected an object"),
+        ('{"format": "x"}', "does not hold the tables"),
+        ('{"format": 1e400}', "does not hold the tables"),
+        ('{"format": 99}', "this version reads up to 1"),
+        ('{"format": 1, "input": ["x", 1e400]}', "OverflowError"),
+        ('{"format": 1, "input": ["x", 4], "populations": [{"spy": 1}]}', "TypeError"),
+        ('{"format": 1, "input": ["x", 4], "populations": 3}', "TypeError"),
+    ],
+)
+def test_damaged_descriptions_of_tables_are_refused(head, message, tmp_path):
+    np.savez(tmp_path / "tables.npz", head=np.array(head))
+    with pytest.raises(ArtifactError, match=message):
+        Tables.load(tmp_path / "tables.npz", network_sha256="some")
+
+
+def test_tables_that_unpack_to_much_are_refused_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "10M")
+    np.savez_compressed(tmp_path / "tables.npz", head=np.array("{}"), bomb=np.zeros(10**7))
+    with pytest.raises(ArtifactError, match=r"bomb.npy would take 76\.\d MiB"):
         Tables.load(tmp_path / "tables.npz", network_sha256="some")

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
-from snn_core.reading import read_npz, while_reading
+from snn_core.reading import read_npz, spend, while_reading
 from snn_core.typing import Array, Float64, PathLikeStr
 from snn_plot import style
 from snn_plot.names import fit_all
@@ -139,7 +139,12 @@ def read_probe(path: PathLikeStr) -> Probe:
 _ADVICE = "expected rows of numbers under names such as time_ms,total_mw or step,spiking_ms"
 
 
+_PER_BYTE = 40
+"""Memory that a byte of a table takes at most: a text for each number of a letter and a comma."""
+
+
 def _read_csv(file: Path) -> dict[str, Array]:
+    spend(_PER_BYTE * file.stat().st_size, "the table")
     with file.open(encoding="utf-8", newline="") as text:
         rows = [row for row in csv.reader(text) if row and not row[0].startswith("#")]
     if not rows:

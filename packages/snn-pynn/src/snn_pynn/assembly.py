@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -14,9 +14,9 @@ import numpy as np
 
 from snn_core.errors import ArtifactError, DataError, SimulationError
 from snn_core.files import atomic_write, make_folder
+from snn_core.reading import read_json, spend, while_reading
 from snn_core.simulation.synapses.tables import INTEGRATORS, Population, Tables
 from snn_core.typing import PathLikeStr
-from snn_pynn import plain
 from snn_pynn.engine import thresholds
 from snn_pynn.simulator import PyNNSNN
 
@@ -171,19 +171,18 @@ class AssemblySNN(PyNNSNN):
         ArtifactError
             If there is no such assembly, or it was saved from another simulator.
         """
-        try:
-            description = plain.load_description(path, filename)
-        except (OSError, ValueError) as error:
-            raise ArtifactError(
-                f"{Path(path) / filename}.json does not hold an assembly ({error}); save one with "
-                f"save_assembly."
-            ) from error
-        if description.get("simulator") != self.name or description.get("format") != FORMAT:
-            raise ArtifactError(
-                f"{Path(path) / filename}.json holds an assembly of "
-                f"{description.get('simulator')!r} in format {description.get('format')}; expected "
-                f"{self.name!r} in format {FORMAT}."
-            )
+        file = Path(path) / f"{filename}.json"
+        said, advice = "does not hold an assembly", "save one with save_assembly"
+        if not file.is_file():
+            raise ArtifactError(f"There is no file {file}; {advice}.")
+        with while_reading(file, error=ArtifactError, advice=advice, said=said):
+            description = read_json(file)
+            if description.get("simulator") != self.name or description.get("format") != FORMAT:
+                raise ArtifactError(
+                    f"{file} holds an assembly of {description.get('simulator')!r} in format "
+                    f"{description.get('format')}; expected {self.name!r} in format {FORMAT}."
+                )
+            _require_assembly(description)
         return list(self.engine.load_assembly(description).values())
 
     def _folder_for_plain(self, path: PathLikeStr) -> Path:
@@ -304,3 +303,34 @@ def _all_or_none(folder: Path, *, overwrite: bool) -> Iterator[Callable[[str], I
         yield new_file
         if last:
             last.pop().flush()
+
+
+def _require_assembly(description: Mapping[str, Any]) -> None:
+    """Make sure that cells can be made of a description; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If they cannot.
+    """
+    numbers = [float(description[name]) for name in ("dt_ms", "longest_delay", "rest_steps")]
+    if not np.isfinite(numbers).all() or numbers[0] <= 0:
+        raise ValueError(f"found dt_ms, longest_delay and rest_steps {numbers}")
+    labels = [str(item["label"]) for item in description["populations"]]
+    if len(set(labels)) < len(labels):
+        raise ValueError("several populations have the same label")
+    for item in description["populations"]:
+        size = int(item["size"])
+        spend(_PER_CELL * size, f"the cells of {item['label']}")
+        if size < 1:
+            raise ValueError(f"{item['label']} has {size} cells")
+        if item["is_source"]:
+            continue
+        states = [np.asarray(item[name], np.float64) for name in ("theta", "start")]
+        if any(values.shape != (size,) or not np.isfinite(values).all() for values in states):
+            raise ValueError(f"the thresholds or starts of {item['label']} are no {size} numbers")
+        int(item["first_step"])
+
+
+_PER_CELL = 1000
+"""Bytes that a simulator takes for a cell at least."""

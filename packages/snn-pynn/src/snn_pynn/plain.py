@@ -21,6 +21,11 @@ def load_description(folder: str | PathLike[str], filename: str) -> dict[str, An
     return described
 
 
+def _beside(folder: str | PathLike[str], name: str) -> Path:
+    """Return the path of a file that a description names; it lies beside it and nowhere else."""
+    return Path(folder) / Path(name).name
+
+
 def load_assembly(description: dict[str, Any], cells: Any) -> dict[str, Any]:
     """Begin a network, and return its populations by label.
 
@@ -72,7 +77,7 @@ def load_connections(
     for item in description["connections"]:
         if item["source"] not in populations:
             continue  # a constant input, which has no spikes
-        rows = np.loadtxt(Path(folder) / item["file"], ndmin=2)
+        rows = np.loadtxt(_beside(folder, item["file"]), ndmin=2)
         projections.append(
             cells.sim.Projection(
                 populations[item["source"]],
@@ -100,10 +105,10 @@ def drives(
     found: dict[str, np.ndarray] = {}
     for item in description["populations"]:
         if not item["is_source"]:
-            found[item["label"]] = np.loadtxt(Path(folder) / item["biases"], ndmin=1)
+            found[item["label"]] = np.loadtxt(_beside(folder, item["biases"]), ndmin=1)
     for item in description["connections"]:
         if values is not None and item["source"] == description["input"]:
-            pre, post, weight, _ = np.loadtxt(Path(folder) / item["file"], ndmin=2).T
+            pre, post, weight, _ = np.loadtxt(_beside(folder, item["file"]), ndmin=2).T
             np.add.at(found[item["target"]], post.astype(int), weight * values[pre.astype(int)])
     return {label: per_ms * description["dt_ms"] for label, per_ms in found.items()}
 

@@ -7,9 +7,11 @@ does not hold. None of that is followed.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -52,11 +54,47 @@ def _open(file: Path | bytes) -> h5py.File:
 
 
 def _read_all(file: Path | bytes) -> None:
+    """Touch all that a reader may, each part for its own: behind one that fails is a next one."""
     with _open(file) as opened:
-        for _, item in walk(opened):
-            list(item.attrs.items())
+        seen: set[int] = set()
+        waiting: list[h5py.HLObject] = [opened]
+        while waiting:
+            item = waiting.pop()
+            _attempt(partial(_read_attributes, item))
             if isinstance(item, h5py.Dataset):
-                read_dataset(item)
+                _attempt(partial(read_dataset, item))
+                continue
+            with suppress(Exception):
+                if _address(item) in seen:
+                    continue
+                seen.add(_address(item))
+            for name in _attempt(partial(list, item)) or ():
+                inner = _attempt(partial(child, item, name))
+                if inner is not None and len(seen) < _MOST_ITEMS:
+                    waiting.append(inner)
+
+
+def _read_attributes(item: h5py.HLObject) -> None:
+    names = _attempt(partial(list, item.attrs))
+    if names is None:  # one is damaged; those behind it are found by their numbers
+        names = [
+            _attempt(partial(_attribute_name, item, index))
+            for index in range(_attempt(partial(h5py.h5a.get_num_attrs, item.id)) or 0)
+        ]
+    for name in names:
+        _attempt(partial(item.attrs.__getitem__, name))
+
+
+def _attribute_name(item: h5py.HLObject, index: int) -> str:
+    return str(h5py.h5a.open(item.id, index=index).name.decode())
+
+
+def _attempt(work: Callable[[], Any]) -> Any:
+    """Return what some work gives; that it fails is found by who needs it."""
+    try:
+        return work()
+    except Exception:  # noqa: BLE001 - what cannot be caught is looked for here
+        return None
 
 
 def child(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
@@ -118,3 +156,25 @@ def read_dataset(data: h5py.Dataset) -> Array:
     spend(declared, name)
     values: Array = data[()]
     return values
+
+
+def copy_plain(source: h5py.Group, target: h5py.Group) -> None:
+    """Copy what plain links of a group lead to, for a library that follows others as well.
+
+    Raises
+    ------
+    ValueError
+        If an array lies in another file, or declares more than the file holds.
+    """
+    _copy_attributes(source, target)
+    for name, item in walk(source):
+        if isinstance(item, h5py.Dataset):
+            copy = target.create_dataset(name, data=read_dataset(item), dtype=item.dtype)
+        else:
+            copy = target.require_group(name)
+        _copy_attributes(item, copy)
+
+
+def _copy_attributes(source: h5py.HLObject, target: h5py.HLObject) -> None:
+    for name, value in source.attrs.items():
+        target.attrs.create(name, value, dtype=getattr(value, "dtype", None))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from snn_core.reading.hdf5 import child, read_dataset
 from snn_core.typing import Array, Shape
 
 FORMAT = 2
@@ -52,7 +54,53 @@ def inside_order(values: Array, shape: Shape) -> Array:
     return np.moveaxis(values.reshape(outside(shape)), 0, -1)
 
 
-def read_word(dataset: Any) -> str:
-    """Return a word that was written so."""
-    word: str = dataset[0].decode()
-    return word
+class Stored:
+    """A group of a file that may be damaged; call it in a `while_reading`.
+
+    Parameters
+    ----------
+    group
+        The group, as HDF5 has it.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or an array is no plain one.
+    KeyError
+        If something is missing.
+    """
+
+    def __init__(self, group: Any) -> None:
+        if not hasattr(group, "keys"):
+            raise ValueError("a group is missing")
+        self._group = group
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of what is in it."""
+        return iter(self._group)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._group
+
+    def group(self, name: str) -> Stored:
+        """Return a group inside."""
+        return Stored(child(self._group, name))
+
+    def values(self, name: str) -> Array:
+        """Return an array of whole numbers, or of words."""
+        found = child(self._group, name)
+        if found is None or hasattr(found, "keys"):
+            raise KeyError(name)
+        values = np.asarray(read_dataset(found))
+        if values.dtype.kind not in "iubS":
+            raise ValueError(f"{name} holds {values.dtype}")
+        return values
+
+    def number(self, name: str) -> int:
+        """Return a whole number."""
+        return int(self.values(name).item())
+
+    def word(self, name: str) -> str:
+        """Return a word, which `write_words` has written as an array of one."""
+        word: str = self.values(name)[0].decode()
+        return word

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from snn_core.errors import ArtifactError
+from snn_core.reading import hdf5, spend, while_reading
 from snn_core.typing import Array, PathLikeStr, Shape
-from snn_loihi.netx.layout import FORMAT, inside, inside_order, outside_cells, read_word
+from snn_loihi.netx.layout import FORMAT, Stored, inside, inside_order, outside_cells
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,71 +57,98 @@ def read(path: PathLikeStr) -> tuple[StoredLayer, ...]:
     ArtifactError
         If it is none, damaged, or newer than this version.
     """
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            if int(file.attrs["format"]) != FORMAT:
-                raise ArtifactError(
-                    f"{path} has format {file.attrs['format']}; this version reads {FORMAT}. "
-                    f"Update snn-loihi, or export the network again."
-                )
-            parent = file["layer" if file.attrs["netx"] else "population"]
-            groups = [parent[name] for name in sorted(parent, key=int)]
-            shapes = {read_word(group["name"]): _shape(group) for group in groups}
-            return tuple(_stored(group, shapes) for group in groups if "neuron" in group)
-    except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
-        raise ArtifactError(
-            f"{path} does not hold a network that snn-loihi exported ({error}); export it again."
-        ) from error
+    advice, said = "export it again", "does not hold a network that snn-loihi exported"
+    path = Path(path)
+    with (
+        while_reading(path, error=ArtifactError, advice=advice, said=said),
+        hdf5.open_hdf5(path) as file,
+    ):
+        if int(file.attrs["format"]) != FORMAT:
+            raise ArtifactError(
+                f"{path} has format {file.attrs['format']}; this version reads {FORMAT}. "
+                f"Update snn-loihi, or export the network again."
+            )
+        parent = Stored(hdf5.child(file, "layer" if file.attrs["netx"] else "population"))
+        groups = [parent.group(name) for name in sorted(parent, key=int)]
+        shapes = {group.word("name"): _shape(group) for group in groups}
+        return tuple(_stored(group, shapes) for group in groups if "neuron" in group)
 
 
-def _shape(group: Any) -> Shape:
+def _shape(group: Stored) -> Shape:
     """Return the shape of a layer in the order of this package."""
-    return inside(tuple(int(n) for n in group["cells" if "cells" in group else "shape"]))
+    sizes = group.values("cells" if "cells" in group else "shape")
+    shape = inside(tuple(int(n) for n in sizes))
+    if min(shape) < 1:
+        raise ValueError(f"found the shape {shape}")
+    spend(_PER_CELL * math.prod(shape), "the cells of a layer")
+    return shape
 
 
-def _stored(group: Any, shapes: dict[str, Shape]) -> StoredLayer:
-    kind, shape = read_word(group["type"]), _shape(group)
-    kernel = np.array(group["weight"]).transpose(2, 3, 1, 0) if kind == "conv" else None
-    fires = bool(group["fires"][()])
-    start = inside_order(np.array(group["vStart"]), shape)
-    bias = inside_order(np.array(group["bias"]), shape) if "bias" in group else np.zeros_like(start)
+_PER_CELL = 32
+"""Bytes that numbering a layer's cells takes, and its state."""
+
+
+def _stored(group: Stored, shapes: dict[str, Shape]) -> StoredLayer:
+    kind, shape = group.word("type"), _shape(group)
+    kernel = group.values("weight").transpose(2, 3, 1, 0) if kind == "conv" else None
+    fires = bool(group.number("fires"))
+    start = inside_order(group.values("vStart"), shape)
+    bias = inside_order(group.values("bias"), shape) if "bias" in group else np.zeros_like(start)
+    mantissa = group.group("neuron").values("vThMant") if fires else np.array([])
+    if start.shape != shape or bias.shape != shape or mantissa.size not in (0, 1, shape[-1]):
+        raise ValueError(f"a state does not fit to the shape {shape}")
     return StoredLayer(
-        name=read_word(group["name"]),
+        name=group.word("name"),
         kind=kind,
         shape=shape,
-        threshold_mantissa=np.atleast_1d(group["neuron/vThMant"]) if fires else np.array([]),
+        threshold_mantissa=np.atleast_1d(mantissa),
         bias=bias,
-        bias_exponent=int(group["biasExp"][()]),
+        bias_exponent=group.number("biasExp"),
         start=start,
-        first_step=int(group["firstStep"][()]),
-        reset=read_word(group["resetMode"]),
-        host_current=bool(group["hostCurrent"][()]),
+        first_step=group.number("firstStep"),
+        reset=group.word("resetMode"),
+        host_current=bool(group.number("hostCurrent")),
         kernel_hwio=kernel,
         synapses=tuple(_stored_parts(group, kind, shapes)),
     )
 
 
-def _stored_parts(group: Any, kind: str, shapes: dict[str, Shape]) -> Iterator[StoredSynapses]:
+def _stored_parts(group: Stored, kind: str, shapes: dict[str, Shape]) -> Iterator[StoredSynapses]:
     if kind == "dense":
-        matrix, source = np.array(group["weight"]), group["sources"][0].decode()
+        matrix, source = group.values("weight"), group.word("sources")
+        spend(_PER_SYNAPSE * matrix.size, "the synapses of a layer")
         rows, columns = np.nonzero(matrix)
         yield StoredSynapses(
             source=source,
             pre=outside_cells(shapes[source])[columns],
             post=outside_cells(_shape(group))[rows],
             weight=matrix[rows, columns],
-            exponent=int(group["weightExp"][()]),
-            delay=int(group["delay"][()]) if "delay" in group else 1,
+            exponent=group.number("weightExp"),
+            delay=group.number("delay") if "delay" in group else 1,
         )
-    for number in sorted(group.get("synapses", {}), key=int):
-        part = group[f"synapses/{number}"]
+    if "synapses" not in group:
+        return
+    lists = group.group("synapses")
+    for part in (lists.group(number) for number in sorted(lists, key=int)):
+        source, weight = part.word("source"), part.values("weight")
         yield StoredSynapses(
-            source=read_word(part["source"]),
-            pre=np.array(part["pre"]),
-            post=np.array(part["post"]),
-            weight=np.array(part["weight"]),
-            exponent=int(part["weightExp"][()]),
-            delay=int(part["delay"][()]),
+            source=source,
+            pre=_places(part.values("pre"), shapes[source], weight),
+            post=_places(part.values("post"), _shape(group), weight),
+            weight=weight,
+            exponent=part.number("weightExp"),
+            delay=part.number("delay"),
         )
+
+
+def _places(cells: Array, shape: Shape, weight: Array) -> Array:
+    """Return a cell for each weight; all have to exist."""
+    if cells.ndim != 1 or cells.shape != weight.shape:
+        raise ValueError(f"{weight.shape} weights have {cells.shape} cells")
+    if cells.size and not 0 <= cells.min() <= cells.max() < math.prod(shape):
+        raise ValueError(f"synapses name cells outside the shape {shape}")
+    return cells
+
+
+_PER_SYNAPSE = 40
+"""Bytes that a synapse of a full matrix takes in a list: its places, its cells and its weight."""

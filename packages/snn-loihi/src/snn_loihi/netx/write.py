@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from snn_core.errors import ArtifactError
 from snn_core.evaluation.operators import image_paddings
 from snn_core.files import FileKind, atomic_write
 from snn_core.ir import Conv2D
 from snn_core.ir.timing import Timing
+from snn_core.reading import hdf5, while_reading
 from snn_core.typing import Array, PathLikeStr, Shape
 from snn_loihi.discretize import ChipNetwork, Population
 from snn_loihi.discretize.connection import Connection
@@ -57,12 +59,13 @@ class Exported:
 
 def _is_exported(path: Path) -> bool:
     """Return whether a file is one of those that `export` writes."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with (
+            while_reading(path, error=ArtifactError, advice=""),
+            hdf5.open_hdf5(path) as file,
+        ):
             return bool(file.attrs.get("writer") == WRITER)
-    except OSError:
+    except ArtifactError:
         return False
 
 

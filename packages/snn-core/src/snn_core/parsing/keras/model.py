@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -18,7 +19,7 @@ from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.keras.file import Contents, open_file
 from snn_core.parsing.keras.graph import flatten_model
 from snn_core.parsing.keras.layers import build
-from snn_core.parsing.keras.run import run_file, run_model
+from snn_core.parsing.keras.run import plain_weights, run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
 from snn_core.parsing.sources import load_named
 from snn_core.reading import while_reading
@@ -140,7 +141,12 @@ def _is_model(source: Any) -> bool:
 
 def _model(source: Any) -> Any:
     """Return the model that is meant, with its weights."""
-    return load_named(source, KerasParser(), lambda model, path: model.load_weights(path))
+    return load_named(source, KerasParser(), _load_weights)
+
+
+def _load_weights(model: Any, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        model.load_weights(plain_weights(path, Path(folder)))
 
 
 def _config(model: Any) -> Any:

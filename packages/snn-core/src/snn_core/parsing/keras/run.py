@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from snn_core.parsing.keras.config import CUSTOM_CLASSES
 from snn_core.parsing.keras.file import HDF5_MAGIC
 from snn_core.parsing.keras.layers import EMITTERS
 from snn_core.parsing.keras.nodes import NESTED
+from snn_core.reading import hdf5, open_archive, read_member
 from snn_core.typing import Array
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -66,7 +66,7 @@ def run_file(path: Path, x: Array) -> tuple[Array, str] | None:
         return None
     with tempfile.TemporaryDirectory() as folder, _silence_backend():
         copy, known = _harmless_copy(path, Path(folder), keras)
-        model = keras.models.load_model(copy, custom_objects=known, compile=False)
+        model = keras.models.load_model(copy, custom_objects=known, compile=False, safe_mode=True)
         return _evaluate(keras, model, x), _engine(keras)
 
 
@@ -102,16 +102,34 @@ def _harmless_copy(path: Path, folder: Path, keras: Any) -> tuple[Path, dict[str
         is_hdf5 = file.read(len(HDF5_MAGIC)) == HDF5_MAGIC
     copy = folder / ("model.h5" if is_hdf5 else "model.keras")
     if is_hdf5:
-        shutil.copyfile(path, copy)
+        _copy_plain(path, copy)
         with h5py.File(copy, "r+") as file:
             file.attrs["model_config"] = clean.json(file.attrs["model_config"])
             file.attrs.pop("training_config", None)
         return copy, clean.functions
-    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as target:
-        for name in ("metadata.json", "config.json", "model.weights.h5"):
-            content = archive.read(name)
-            target.writestr(name, clean.json(content) if name == "config.json" else content)
+    with open_archive(path) as archive, zipfile.ZipFile(copy, "w") as target:
+        target.writestr("metadata.json", read_member(archive, "metadata.json"))
+        target.writestr("config.json", clean.json(read_member(archive, "config.json")))
+        weights = folder / "weights.h5"
+        _copy_plain(read_member(archive, "model.weights.h5"), weights)
+        target.write(weights, "model.weights.h5")
     return copy, clean.functions
+
+
+def plain_weights(path: Path, folder: Path) -> Path:
+    """Copy the weights in a file, without links to others; return the copy."""
+    if not zipfile.is_zipfile(path):
+        _copy_plain(path, folder / path.name)
+        return folder / path.name
+    copy = folder / "model.weights.h5"
+    with open_archive(path) as archive:
+        _copy_plain(read_member(archive, copy.name), copy)
+    return copy
+
+
+def _copy_plain(source: Path | bytes, target: Path) -> None:
+    with hdf5.open_hdf5(source) as file, h5py.File(target, "w") as copy:
+        hdf5.copy_plain(file, copy)
 
 
 class _Cleaner:

@@ -76,7 +76,30 @@ class Constants:
 
 def _with_external_data(tensor: Any, folder: Path | None) -> Any:
     """Return a tensor with its data, which must lie in the model's own folder."""
+    path = external_file(tensor, folder)
     entries = {item.key: item.value for item in tensor.external_data}
+    full = type(tensor)()
+    full.CopyFrom(tensor)
+    offset = int(entries.get("offset", 0))
+    length = int(entries.get("length", max(path.stat().st_size - offset, 0)))
+    spend(length, f"The constant {tensor.name!r}")
+    with path.open("rb") as file:
+        file.seek(offset)
+        full.raw_data = file.read(length)
+    full.data_location = full.DEFAULT
+    del full.external_data[:]
+    return full
+
+
+def external_file(tensor: Any, folder: Path | None) -> Path:
+    """Return the file that holds a tensor's data.
+
+    Raises
+    ------
+    ParseError
+        If it lies outside the model's own folder.
+    """
+    entries = {item.key: str(item.value) for item in tensor.external_data}
     location = entries.get("location", "")
     path = None if folder is None else (folder / location)
     parts = Path(location).parts
@@ -91,17 +114,7 @@ def _with_external_data(tensor: Any, folder: Path | None) -> Any:
             f"The constant {tensor.name!r} lies in {path}, which is no plain file in a plain "
             f"folder."
         )
-    full = type(tensor)()
-    full.CopyFrom(tensor)
-    offset = int(entries.get("offset", 0))
-    length = int(entries.get("length", max(path.stat().st_size - offset, 0)))
-    spend(length, f"The constant {tensor.name!r}")
-    with path.open("rb") as file:
-        file.seek(offset)
-        full.raw_data = file.read(length)
-    full.data_location = full.DEFAULT
-    del full.external_data[:]
-    return full
+    return path
 
 
 def fold(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.onnx.graph import read
-from snn_core.parsing.sources import to_type
+from snn_core.parsing.onnx.run import evaluate
 from snn_core.reading import spend, while_reading
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".onnx",)
 
 _ADVICE = "copy it again, or export the model again"
-
-_TYPES = {
-    "tensor(float16)": "f2", "tensor(float)": "f4", "tensor(double)": "f8", "tensor(uint8)": "u1"
-}  # fmt: skip
 
 
 class OnnxFileParser:
@@ -71,7 +64,7 @@ class OnnxFileParser:
         reading = _read(source, input_shape)
         x = reading.to_source(x_b_l)
         stored = reading.network.output.output_shape
-        y, engine = _evaluate(source, x, tuple(stored[axis] for axis in reading.output_axes))
+        y, engine = evaluate(source, x, tuple(stored[axis] for axis in reading.output_axes))
         return reading.from_source(y), engine
 
 
@@ -98,30 +91,3 @@ def _load(onnx: Any, path: Path) -> tuple[Any, str]:
     if not model.graph.node:
         raise ParseError(f"{path} holds no ONNX graph; export the model again.")
     return model, hashlib.sha256(content).hexdigest()
-
-
-def _evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:
-    """Run a model on samples in its own axis order and type, one by one as some demand it.
-
-    Parameters
-    ----------
-    shape
-        That of one output; a model for one sample may give it without the axis of the samples.
-    """
-    content = str(source) if isinstance(source, (str, PathLike)) else source.SerializeToString()
-    try:
-        runtime = import_module("onnxruntime")
-    except ImportError:
-        onnx = import_module("onnx")
-        evaluator = import_module("onnx.reference").ReferenceEvaluator(content)
-        name = evaluator.input_names[0]
-        kind = onnx.helper.tensor_dtype_to_np_dtype(evaluator.input_types[0].tensor_type.elem_type)
-        engine = f"the reference evaluator of onnx {onnx.__version__}"
-    else:
-        runtime.set_default_logger_severity(3)  # errors only
-        evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        name, kind = evaluator.get_inputs()[0].name, _TYPES[evaluator.get_inputs()[0].type]
-        engine = f"onnxruntime {runtime.__version__}"
-    x = to_type(x, kind)
-    outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
-    return np.stack([y.reshape(shape) for y in outputs]), engine

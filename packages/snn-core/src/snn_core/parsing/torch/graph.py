@@ -52,8 +52,8 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     """
     graph = program.graph
     nodes = [_Node.of(node) for node in graph["nodes"]]
-    constants, sources, problems = _inputs(program)
-    targets, more = _outputs(program)
+    constants, sources, problems = find_inputs(program)
+    targets, more = find_outputs(program)
     problems += more
     needed = trace_back([list(n.reads()) for n in nodes], [n.outputs for n in nodes], targets)
     source, *others = sources
@@ -134,7 +134,7 @@ def _module_name(node: Mapping[str, Any], result: str | None) -> str | None:
     return f"{path}/{result}" if path else result
 
 
-def _inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
+def find_inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
     """Return the constants by their names in the graph, the names of the inputs, and problems."""
     constants: dict[str, Array] = {}
     sources: list[str] = []
@@ -159,7 +159,7 @@ def _inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
     return constants, sources, problems
 
 
-def _outputs(program: Program) -> tuple[list[str], list[str]]:
+def find_outputs(program: Program) -> tuple[list[str], list[str]]:
     """Return the names of the outputs, and what is wrong with them."""
     found: list[str | None] = []
     problems: list[str] = []

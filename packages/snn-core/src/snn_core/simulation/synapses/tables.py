@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 from snn_core.errors import ArtifactError
 from snn_core.files import FileKind, atomic_write
 from snn_core.ir.connectivity import Synapses
+from snn_core.reading import open_archive, parse_json, read_npz, while_reading
 from snn_core.typing import Array, Float32, Int, Int32
 
 FORMAT = 1
@@ -193,42 +193,34 @@ class Tables:
         ArtifactError
             If the file is damaged, newer than this version, or belongs to another network.
         """
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                head = json.loads(str(stored["head"]))
-                if head["format"] > FORMAT:
-                    raise ArtifactError(
-                        f"{path} has format {head['format']}; this version reads up to {FORMAT}. "
-                        f"Update snn-core."
-                    )
-                found = cls(str(head["input"][0]), int(head["input"][1]))
-                found.populations = [
-                    Population(**entry, **_arrays(stored, f"populations_{number}_"))
-                    for number, entry in enumerate(head["populations"])
-                ]
-                found.connections = [
-                    Connection(
-                        **{**entry, "shape": tuple(entry["shape"])},
-                        **_arrays(stored, f"connections_{number}_"),
-                    )
-                    for number, entry in enumerate(head["connections"])
-                ]
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise ArtifactError(
-                f"{path} does not hold the tables of a network ({error}); save the network again."
-            ) from error
-        if head["network_sha256"] != network_sha256:
-            raise ArtifactError(
-                f"{path} belongs to another network than the .snn file beside it; save both again."
-            )
-        found.check(path)
+        advice = "save the network again"
+        said = "does not hold the tables of a network"
+        with while_reading(path, error=ArtifactError, advice=advice, said=said):
+            arrays = read_npz(path)
+            head = parse_json(str(arrays["head"]), "head")
+            if int(head["format"]) > FORMAT:
+                raise ArtifactError(
+                    f"{path} has format {head['format']}; this version reads up to {FORMAT}. "
+                    f"Update snn-core."
+                )
+            found = cls(str(head["input"][0]), int(head["input"][1]))
+            found.populations = [
+                Population(**entry, **_arrays(arrays, f"populations_{number}_"))
+                for number, entry in enumerate(head["populations"])
+            ]
+            found.connections = [
+                Connection(
+                    **{**entry, "shape": tuple(entry["shape"])},
+                    **_arrays(arrays, f"connections_{number}_"),
+                )
+                for number, entry in enumerate(head["connections"])
+            ]
+            if head["network_sha256"] != network_sha256:
+                raise ArtifactError(
+                    f"{path} belongs to another network than the .snn file beside it; save both "
+                    f"again."
+                )
+            found.check(path)
         return found
 
     def check(self, path: Path) -> None:
@@ -241,8 +233,15 @@ class Tables:
         """
         sizes = {item.name: item.size for item in self.populations}
         sizes[self.input_name] = self.input_size
+        for population in self.populations:
+            _check_population(population, sizes, path)
         for item in self.connections:
             shape = (sizes.get(item.source), sizes.get(item.target))
+            if None not in shape and item.shape != shape:
+                raise ArtifactError(
+                    f"{path}: synapses from {item.source!r} to {item.target!r} are said to connect "
+                    f"{item.shape} cells; there are {shape}. Save the network again."
+                )
             length = len(item.pre)
             places = [(item.pre, shape[0]), (item.post, shape[1])]
             if item.index is not None:
@@ -261,11 +260,10 @@ class Tables:
 def is_tables(path: Path) -> bool:
     """Return whether a file holds the tables of a network, by the names of its arrays."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        with while_reading(path, error=ArtifactError, advice=""), open_archive(path) as archive:
+            return archive.namelist()[:1] == ["head.npy"]
+    except ArtifactError:
         return False
-    return names[:1] == ["head.npy"]
 
 
 FILE = FileKind("file of tables", is_tables)
@@ -303,7 +301,41 @@ def layer_of(name: str) -> str:
     return name.removesuffix(_CELLS)
 
 
-def _arrays(stored: Any, prefix: str) -> dict[str, Any]:
-    return {
-        name.removeprefix(prefix): stored[name] for name in stored.files if name.startswith(prefix)
+_FORMS = {
+    "current_l": ("f4", 1), "threshold_l": ("f4", 1), "start_l": ("f4", 1), "sign_l": ("f4", 1),
+    "window_l_k": ("i", 2), "pre": ("i4", 1), "post": ("i4", 1), "weight": ("f4", 1),
+    "index": ("i", 1),
+}  # fmt: skip
+"""Type, or kind of type, and number of axes of each array."""
+
+
+def _arrays(stored: Mapping[str, Array], prefix: str) -> dict[str, Any]:
+    found = {
+        name.removeprefix(prefix): values
+        for name, values in stored.items()
+        if name.startswith(prefix)
     }
+    for name, values in found.items():
+        kind, axes = _FORMS.get(name, ("unknown", 0))
+        if not values.dtype.str[1:].startswith(kind) or values.ndim != axes:
+            raise ValueError(f"{prefix}{name} holds {values.dtype} of shape {values.shape}")
+    return found
+
+
+def _check_population(item: Population, sizes: Mapping[str, int], path: Path) -> None:
+    """Make sure that all arrays of a population have its size, and that its windows exist.
+
+    Raises
+    ------
+    ArtifactError
+        Names the population.
+    """
+    arrays = [item.threshold_l, item.start_l]
+    arrays += [values for values in (item.window_l_k, item.sign_l) if values is not None]
+    window, cells = item.window_l_k, sizes.get(cells_of(item.name), -1)
+    outside = window is not None and window.size and not 0 <= window.min() <= window.max() <= cells
+    known = (NEURONS, INTEGRATORS, CELLS, POOL)
+    if item.role not in known or outside or any(len(values) != item.size for values in arrays):
+        raise ArtifactError(
+            f"{path}: the cells of {item.name!r} do not fit together; save the network again."
+        )

@@ -1,0 +1,264 @@
+"""Small files that would take gigabytes or minutes: refused by the command, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+resource = pytest.importorskip("resource")
+
+MEMORY = 2**30
+"""Bytes of the heap that the command may take. Libraries reserve address space that they never use,
+so that is not what is limited."""
+
+SECONDS = 10
+"""Of the processor."""
+
+
+def limited():
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+@pytest.fixture
+def refused():
+    """Return a function that runs ``snn`` with little memory and time; it has to refuse."""
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "snn_core", *map(str, arguments)]
+        environment = {**os.environ, "SNN_MEMORY_LIMIT": "256M", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            preexec_fn=limited,
+            env=environment,
+        )
+        assert done.returncode == 2, done.stderr[-2000:]
+        assert "Traceback" not in done.stderr
+        return " ".join(done.stderr.split())
+
+    return call
+
+
+def zeros(path: Path, members: dict[str, int]) -> Path:
+    """Write an archive whose members unpack to many zeros."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, size in members.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                for _ in range(size >> 20):
+                    member.write(bytes(2**20))
+    assert path.stat().st_size < size / 50
+    return path
+
+
+MUCH = 2**29
+"""Bytes; twice what a file may take."""
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("bomb.snn", "manifest.json"),
+        ("bomb.keras", "config.json"),
+        ("bomb.pt2", "bomb/models/model.json"),
+    ],
+)
+def test_an_archive_that_unpacks_to_much(refused, tmp_path, name, member):
+    message = refused("inspect", zeros(tmp_path / name, {member: MUCH}))
+    assert name in message
+    assert "would take 512 MiB in memory" in message
+    assert "SNN_MEMORY_LIMIT" in message
+
+
+def test_an_archive_whose_member_hides_its_size(refused, tmp_path):
+    path = zeros(tmp_path / "bomb.snn", {"manifest.json": MUCH})
+    content = bytearray(path.read_bytes())
+    at = content.rfind(b"PK\1\2") + 24
+    content[at : at + 4] = struct.pack("<I", 1000)
+    path.write_bytes(content)
+    assert "bomb.snn" in refused("inspect", path)
+
+
+def test_samples_that_unpack_to_much(refused, artifact, tmp_path):
+    head = io.BytesIO()
+    described = {"descr": "<f4", "fortran_order": False, "shape": (MUCH // 4,)}
+    np.lib.format.write_array_header_1_0(head, described)
+    path = tmp_path / "bomb.npz"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(head.getvalue())
+        for _ in range(MUCH >> 20):
+            member.write(bytes(2**20))
+    out = tmp_path / "out"
+    message = refused("run", artifact, "--simulator", "reference", "--data", path, "-o", out)
+    assert "would take" in message
+
+
+def keras(folder: Path, fill, units: int = 2**26) -> Path:
+    """Write a model of one dense layer, with what a function puts for its weights."""
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 4]}},
+        {"class_name": "Dense", "config": {"name": "d", "units": units, "activation": "relu"}},
+    ]
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        fill(file)
+    with zipfile.ZipFile(folder / "bomb.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.12.0"}))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    assert (folder / "bomb.keras").stat().st_size < 2**22
+    return folder / "bomb.keras"
+
+
+def test_weights_that_unpack_to_gigabytes(refused, tmp_path):
+    def fill(file):
+        layer = file.create_group("layers/dense/vars")
+        data = layer.create_dataset("0", (4, 2**26), "f4", chunks=(1, 2**20), compression="gzip")
+        packed = zlib.compress(bytes(2**22), 9)
+        for row, column in np.ndindex(4, 64):
+            data.id.write_direct_chunk((row, column << 20), packed)
+        layer["1"] = np.zeros(3)
+
+    assert "would take 1 GiB in memory" in refused("inspect", keras(tmp_path, fill))
+
+
+def test_a_chunk_of_some_bytes_that_declares_gigabytes(refused, tmp_path):
+    def fill(file):
+        layer = file.create_group("layers/dense/vars")
+        data = layer.create_dataset("0", (4, 2**26), "f4", chunks=(4, 2**25), compression="gzip")
+        data.id.write_direct_chunk((0, 0), zlib.compress(bytes(60)))
+        layer["1"] = np.zeros(3)
+
+    assert "declares 1073741824 bytes and holds" in refused("inspect", keras(tmp_path, fill))
+
+
+def test_groups_that_fan_out(refused, tmp_path):
+    def fill(file):
+        group = file.create_group("layers")
+        for _ in range(60):
+            group["b"] = inner = group.create_group("a")
+            group = inner
+
+    assert "'d' (Dense)" in refused("inspect", keras(tmp_path, fill, units=3))
+
+
+@pytest.mark.parametrize(
+    "kind", ["Concat", "Mul", "Tile", "Expand", "ConstantOfShape", "Gather", "Range"]
+)
+def test_constants_that_double(refused, tmp_path, kind):
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    constants = {"c0": np.ones((2, 1, 1024), np.float32), "w": np.ones((4, 3), np.float32)}
+    nodes = []
+    for i in range(40):
+        name, inputs, more = f"c{i + 1}", [f"c{i}", f"c{i}"], {}
+        if kind == "Concat":
+            more["axis"] = 0
+        elif kind == "Mul":  # grows by broadcasting
+            constants[f"k{i}"] = np.ones((2, *[1] * (i + 3)), np.float32)
+            inputs = [f"c{i}", f"k{i}"]
+        elif kind in ("Tile", "Expand", "ConstantOfShape"):
+            constants[f"k{i}"] = np.array(
+                [2**40 if kind != "Tile" else 2, 1, 1024 if kind != "Tile" else 1]
+            )
+            inputs = [f"c{i}", f"k{i}"] if kind != "ConstantOfShape" else [f"k{i}"]
+        elif kind == "Gather":
+            constants["k"] = np.zeros((2, 2), np.int64)
+            inputs = [f"c{i}", "k"]
+        elif kind == "Range":
+            constants |= {"a": np.array(0), "b": np.array(2**50), "d": np.array(1)}
+            inputs = ["a", "b", "d"]
+        nodes.append(helper.make_node(kind, inputs, [name], **more))
+    nodes += [
+        helper.make_node("ReduceSum", ["c40"], ["s"], keepdims=0),
+        helper.make_node("Mul", ["w", "s"], ["v"]),
+        helper.make_node("MatMul", ["x", "v"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "net",
+        [helper.make_tensor_value_info("x", 1, [None, 4])],
+        [helper.make_tensor_value_info("y", 1, [None, 3])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert path.stat().st_size < 2**17
+    message = refused("inspect", path)
+    assert "would take" in message or "cannot be converted" in message
+
+
+def png(width: int, height: int) -> bytes:
+    """Return an image of one colour, one bit a pixel."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data
+            + struct.pack(">I", zlib.crc32(kind + data))
+        )  # fmt: skip
+
+    lines = zlib.compress(bytes((width + 7) // 8 + 1) * height, 9)
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", lines) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [13_000, 40_000])
+def test_an_image_of_many_pixels(refused, artifact, tmp_path, side):
+    pytest.importorskip("PIL")
+    (tmp_path / "images" / "0").mkdir(parents=True)
+    path = tmp_path / "images" / "0" / "bomb.png"
+    path.write_bytes(png(side, side))
+    assert path.stat().st_size < 2**20
+    message = refused(
+        "run", artifact, "--simulator", "reference", "--data", tmp_path / "images",
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert "bomb.png" in message
+
+
+def test_a_recording_whose_packets_unpack_to_gigabytes(refused, artifact, tmp_path):
+    zstandard = pytest.importorskip("zstandard")
+    packet = zstandard.compress(bytes(MUCH), 1)
+    header = struct.pack("<I", 32) + b"IOHE" + struct.pack("<HHHHi", 8, 8, 4, 0, 8)
+    header += struct.pack("<i", 3)
+    header = struct.pack("<I", len(header)) + header
+    content = b"#!AER-DAT4.0\r\n" + header
+    for number in range(8):
+        content += struct.pack("<ii", number, len(packet)) + packet
+    path = tmp_path / "bomb.aedat4"
+    path.write_bytes(content)
+    assert len(content) < 2**20
+    message = refused(
+        "run", artifact, "--simulator", "reference", "--data", path, "-o", tmp_path / "out"
+    )
+    assert "bomb.aedat4" in message
+
+
+@pytest.mark.parametrize("suffix", ["toml", "ini", "json"])
+def test_settings_nested_deep(refused, artifact, images, tmp_path, suffix):
+    path = tmp_path / f"settings.{suffix}"
+    text = "[" * 200_000
+    path.write_text(
+        {"ini": f"[input]\nlabel_dict = {text}", "toml": f"a = {text}"}.get(suffix, text)
+    )
+    refused(
+        "run", artifact, "--simulator", "reference", "--data", images(), "--settings", path,
+        "-o", tmp_path / "out",
+    )  # fmt: skip
