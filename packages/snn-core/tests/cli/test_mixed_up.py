@@ -91,7 +91,7 @@ def test_options_of_a_command_stand_behind_it(refused):
         ("--preset", "fats", "fast"),
         ("--spike-code", "ttfs_exac", "ttfs_exact"),
         ("--task", "multilable", "multilabel"),
-        ("--check", "eror", "error"),
+        ("--check", "errors", "error"),
     ],
 )
 def test_mistyped_words_get_a_suggestion(refused, images, classifier, option, given, meant):

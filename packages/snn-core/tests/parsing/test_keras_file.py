@@ -19,6 +19,7 @@ from snn_core.errors import ParseError, SNNError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import BatchNormalization, Dense, Network, ReLU
 from snn_core.parsing.keras.model import KerasParser
+from snn_core.reading import hdf5
 
 Writer = Callable[..., Path]
 Rewrite = Callable[..., Path]
@@ -63,6 +64,24 @@ def test_layers_of_one_class_are_numbered_in_archives(write_archive: Writer) -> 
     assert [item.name for item in network] == ["input", "z", "r", "a"]
     np.testing.assert_array_equal(network["z"].weight, np.eye(3) * 2)
     np.testing.assert_array_equal(network["a"].weight, KERNEL)
+
+
+def test_layers_of_one_name_are_looked_up_in_linear_time(
+    write_archive: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+    child = hdf5.child
+    monkeypatch.setattr(hdf5, "child", lambda *given: looked_up.append(given[1]) or child(*given))
+
+    def number_for(layers: int) -> int:
+        shared = [layer("Dense", "same", units=3, use_bias=False) for _ in range(layers)]
+        path = write_archive(sequential(*shared), {"layers/dense": [np.eye(3)]})
+        looked_up.clear()
+        assert len(list(parse(path))) == layers + 1
+        return len(looked_up)
+
+    few, many = number_for(20), number_for(80)
+    assert many < 5 * few
 
 
 def test_batch_normalization_becomes_gain_and_offset(write_archive: Writer) -> None:

@@ -140,7 +140,18 @@ def test_a_conversion_with_its_run_goes_on_after_a_kill_at_any_moment(classifier
 
     def convert_and_run(folder, *more):
         files = ("-o", folder / "net.snn", "--results", folder / "results")
-        options = ("--timesteps", 4, "--batch-size", 8, "--no-trial", "--check", "off", "--json")
+        options = (
+            "--simulator",
+            "reference",
+            "--timesteps",
+            4,
+            "--batch-size",
+            8,
+            "--no-trial",
+            "--check",
+            "off",
+            "--json",
+        )
         command = ("convert", source, "--data", data, "--test", data, *files, *options, *more)
         return CliRunner().invoke(main, [str(part) for part in command])
 

@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from snn_core.compiling import compiled
 from snn_core.phases import phase
+from snn_core.simulation.compiling import compiled
 from snn_core.typing import Array
 
 

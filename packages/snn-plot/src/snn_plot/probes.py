@@ -214,7 +214,7 @@ def plot_execution_time_probe(probe: Probe) -> Figure:
     axes.margins(x=0)
     mean, mean_sign = _prefix(float(np.mean(total)), "s")
     said = f"mean {np.mean(total) / mean:.3g} {mean_sign}"
-    axes.axhline(np.mean(total) / factor, color="black", linestyle=":", label=said)
+    axes.axhline(float(np.mean(total)) / factor, color="black", linestyle=":", label=said)
     style.head(axes, probe.name, said)
     style.legend_below(figure, axes)
     return figure

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.compiling import compiled
+from snn_core.simulation.compiling import compiled
 from snn_inisim.event.kernels import advance_block
 from snn_inisim.event.vector import (
     GATHER,

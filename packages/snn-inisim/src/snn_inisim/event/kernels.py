@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.compiling import compiled
+from snn_core.simulation.compiling import compiled
 from snn_inisim.event.vector import (
     LANES,
     NONE,

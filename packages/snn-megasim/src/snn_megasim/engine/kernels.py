@@ -7,7 +7,7 @@ those that they send at this time.
 
 from __future__ import annotations
 
-from snn_core.compiling import compiled
+from snn_core.simulation.compiling import compiled
 from snn_megasim.engine.columns import At, Clock, Event, Kind, Of, Status
 from snn_megasim.files.attributes import LARGEST as _LARGEST
 

@@ -43,7 +43,8 @@ class Location:
     group
         Path in the weights file of a ``.keras`` archive.
     twins
-        Paths of layers of the same name and class in other models: those may be the same layer.
+        Paths of all layers of the same name and class, its own among them: those in other models may
+        be the same layer.
     """
 
     names: tuple[str, ...]
@@ -121,13 +122,9 @@ def _with_twins(calls: list[Call]) -> list[Call]:
     keys = [(call.location.names[-1] if call.location.names else "", call.kind) for call in calls]
     for key, call in zip(keys, calls, strict=True):
         groups.setdefault(key, set()).add(call.location.group)
+    twins = {key: tuple(sorted(found)) for key, found in groups.items()}
     return [
-        replace(
-            call,
-            location=replace(
-                call.location, twins=tuple(sorted(groups[key] - {call.location.group}))
-            ),
-        )
+        replace(call, location=replace(call.location, twins=twins[key]))
         for key, call in zip(keys, calls, strict=True)
     ]
 

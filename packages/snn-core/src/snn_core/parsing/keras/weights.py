@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import h5py
@@ -57,6 +58,7 @@ class ArchiveWeights:
     def __init__(self, file: h5py.File) -> None:
         self._file = file
         self._named: dict[str, list[h5py.Group]] | None = None
+        self._stored_twins = functools.cache(self._find_twins)
 
     @_reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
@@ -88,9 +90,18 @@ class ArchiveWeights:
 
     def _twin(self, location: Location) -> h5py.Group | None:
         """Return the only group of a layer of the same name and class in another model."""
-        groups = (_descend(self._file, f"{group}/vars") for group in location.twins)
-        found = [group for group in groups if isinstance(group, h5py.Group) and len(group)]
+        stored = self._stored_twins(location.twins)
+        found = [group for path, group in stored.items() if path != location.group]
         return found[0] if len(found) == 1 and "name" not in found[0].attrs else None
+
+    def _find_twins(self, twins: tuple[str, ...]) -> dict[str, h5py.Group]:
+        """Return some of the layers that have weights: of more than three, none is the only other.
+
+        Layers of one name have the same twins, so it is done once for all of them.
+        """
+        groups = ((path, _descend(self._file, f"{path}/vars")) for path in twins)
+        stored = ((path, item) for path, item in groups if isinstance(item, h5py.Group))
+        return dict(islice(((path, item) for path, item in stored if len(item)), 3))
 
     def _by_name(self, name: str, shapes: Shapes) -> h5py.Group | None:
         """Return the only group that says it belongs to a layer of this name, and fits."""
