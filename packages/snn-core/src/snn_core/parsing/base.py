@@ -24,7 +24,7 @@ from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.passes import run_structural
 from snn_core.phases import phase
-from snn_core.reading import while_reading
+from snn_core.reading import limit_memory, while_reading
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -247,7 +247,8 @@ def _require_shape(given: object) -> Shape | None:
 def _parse_with(parser: Parser, source: Any, input_shape: Shape | None) -> Network:
     """Return what a parser reads; what damage in a file leads to becomes a `ParseError`."""
     if not isinstance(source, (str, PathLike)):
-        return parser.parse(source, input_shape=input_shape)
+        with limit_memory("The model", error=ParseError):
+            return parser.parse(source, input_shape=input_shape)
     advice = f"copy it again or save it again; it was read by the parser {parser.name!r}"
     with while_reading(Path(source), error=ParseError, advice=advice):
         return parser.parse(source, input_shape=input_shape)

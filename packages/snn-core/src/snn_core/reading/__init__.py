@@ -6,12 +6,13 @@ before it is unpacked, and zip archives, arrays, JSON and HDF5 files are read he
 """
 
 from snn_core.reading.archives import open_archive, read_member, read_npy, read_npy_member, read_npz
-from snn_core.reading.boundary import while_reading
+from snn_core.reading.boundary import limit_memory, while_reading
 from snn_core.reading.budget import LIMIT_VARIABLE, memory_limit, spend
 from snn_core.reading.texts import parse_json, printable, printable_tree, read_json
 
 __all__ = [
     "LIMIT_VARIABLE",
+    "limit_memory",
     "memory_limit",
     "open_archive",
     "parse_json",

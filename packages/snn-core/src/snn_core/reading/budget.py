@@ -67,7 +67,7 @@ def open_budget(*, enabled: bool = True) -> Iterator[None]:
         _left.reset(token)
 
 
-def spend(size: int, what: str) -> None:
+def spend(size: int, what: str, *, kept: bool = True) -> None:
     """Count memory that a part of a file takes, before it is taken.
 
     Parameters
@@ -76,6 +76,8 @@ def spend(size: int, what: str) -> None:
         Bytes that the part takes.
     what
         The part, for the message.
+    kept
+        Whether it stays; otherwise it has to fit for the moment, and nothing is counted.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def spend(size: int, what: str) -> None:
             f"{_format(memory_limit())} for one file are left. Set the environment variable "
             f"{LIMIT_VARIABLE} (for example 16G) to read more"
         )
-    if _left.get() is not None:
+    if kept and _left.get() is not None:
         _left.set(left - size)
 
 

@@ -6,11 +6,16 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, BatchNormalization, Dense
+from snn_core.ir.shapes import count
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.convolution import LINEAR, fill_bias
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
+from snn_core.reading import spend
 from snn_core.typing import Array
+
+_COPIES = 3
+"""Arrays of float64 that are in use at once where constants are arranged."""
 
 
 def connect(
@@ -43,6 +48,7 @@ def connect(
 
 def _place_rows(weight_io: Array, places: Array, number: int) -> Array:
     """Return weights with each row where its input is stored; rows of one input add up."""
+    spend(4 * number * weight_io.shape[1], "Weights for all places of a layer")
     placed = np.zeros((number, weight_io.shape[1]), np.float32)
     if len(np.unique(places)) == places.size:
         placed[places] = weight_io
@@ -97,6 +103,7 @@ def scale(
         )
     place = rank - 1 if axis is None or x.axes is None else x.axes[axis]
     place = varying[0] if varying else place
+    spend(2 * 4 * x.stored[place], f"The gains and offsets of {name!r}")
     gain_c, offset_c = (
         np.broadcast_to(values.reshape(-1), (x.stored[place],)).astype(np.float32)
         for values in (gain, offset)
@@ -151,6 +158,7 @@ def _arrange(x: View, values: Array) -> Array:
         raise ParseError(f"its constant of shape {values.shape} does not fit to {x.shape}.")
     if x.axes is not None:
         return values.transpose(np.argsort(x.axes))
+    spend(_COPIES * 8 * count(x.stored), "Constants for all places of a layer", kept=False)
     full = np.zeros(x.stored)
     full.reshape(-1)[x.places()] = np.broadcast_to(values, x.shape)
     return _shrink(full)

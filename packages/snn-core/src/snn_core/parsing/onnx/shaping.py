@@ -14,6 +14,7 @@ from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, source_axis
 from snn_core.parsing.onnx.weighted import geometry_of, text
+from snn_core.reading import spend
 from snn_core.typing import Array
 
 
@@ -241,6 +242,10 @@ _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+_CELL = 40
+"""Bytes of a resized cell: five numbers of 8 bytes."""
+
+
 def require_repetition(call: Call, factors: Sequence[int]) -> None:
     """Raise unless nearest-neighbour resizing by whole factors repeats every cell."""
     if call.kind == "Upsample" or call.settings["opset"] < 11:
@@ -248,6 +253,7 @@ def require_repetition(call: Call, factors: Sequence[int]) -> None:
     where = text(call.settings.get("coordinate_transformation_mode", "half_pixel"))
     rounding = text(call.settings.get("nearest_mode", "round_prefer_floor"))
     for factor in factors:
+        spend(_CELL * 2 * factor, f"Resizing by {factor}", kept=False)
         cells = np.arange(2 * factor)
         found = _positions(cells, factor, where=where)
         repeats = rounding in _ROUNDINGS

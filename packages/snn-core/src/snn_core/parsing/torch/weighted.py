@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Value
+from snn_core.reading import spend
 
 
 def per_axis(call: Call, key: str, rank: int, default: Any) -> list[int]:
@@ -109,6 +111,8 @@ def compute(b: Builder, call: Call) -> Value:
         pair = [second, first] if reverse else [first, second]
         return elementwise.combine(b, call.name, kind, pair, factor=float(alpha))
     if not isinstance(first, View) and not isinstance(second, View):
+        shape = np.broadcast_shapes(np.shape(first), np.shape(second))  # type: ignore[arg-type]
+        spend(_COPIES * 8 * math.prod(shape), f"The constant {call.name!r}")
         a, c = np.asarray(first), np.asarray(second) * (alpha if kind in ("add", "sub") else 1)
         found = {"add": a + c, "sub": c - a if reverse else a - c, "mul": a * c}
         return np.asarray(a / c if kind == "div" else found[kind])
@@ -127,6 +131,10 @@ def compute(b: Builder, call: Call) -> Value:
     )
 
 
+_COPIES = 5
+"""Arrays of 8-byte numbers that are in use at once where constants are computed."""
+
+
 def negate(b: Builder, call: Call) -> View:
     """Emit ``-x``."""
     return affine.scale(b, call.name, call.tensor("self"), -1.0, 0.0)
@@ -140,7 +148,20 @@ def fold_weight_norm(b: Builder, call: Call) -> Value:
     direction, length = call.weights("v"), call.weights("g")
     kept = call.settings.get("dim", 0)
     axes = tuple(axis for axis in range(direction.ndim) if kept == -1 or axis != kept)
+    spend(_COPIES * direction.nbytes, f"The constant {call.name!r}")
     norms = np.sqrt(np.square(direction).sum(axis=axes, keepdims=True))
     if not norms.all():
         raise ParseError("it has a direction of length 0.")
     return np.asarray(length * direction / norms)
+
+
+def fold_norm(b: Builder, call: Call) -> Value:
+    """Fold the lengths of a constant's vectors, to which weight normalization is decomposed."""
+    values = call.weights("self")
+    if call.settings.get("ord", 2) != 2:
+        raise UnsupportedError([f"a norm of order {call.settings['ord']} is not supported"])
+    axes = call.settings.get("dim")
+    axes = tuple(range(values.ndim)) if axes in (None, []) else tuple(axes)
+    spend(_COPIES * values.nbytes, f"The constant {call.name!r}")
+    norms = np.sqrt(np.square(values).sum(axis=axes, keepdims=True))
+    return np.asarray(norms if call.settings.get("keepdim") else norms.squeeze(axes))
