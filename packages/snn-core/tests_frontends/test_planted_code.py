@@ -311,3 +311,29 @@ def test_settings_in_a_model_reach_no_engine(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert compared(model, tmp_path).compared
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.parametrize("place", ["inside", "outside", "in a function"])
+def test_no_engine_computes_what_the_output_does_not_need(model, tmp_path, place):
+    size = onnx.numpy_helper.from_array(np.array([10**6, 10**6]), "size")
+    model.graph.initializer.append(size)
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["huge"]),
+        helper.make_node("Exp", ["huge"], ["more"]),
+    ]
+    if place == "in a function":
+        imports = [helper.make_opsetid("", 17)]
+        nodes.append(helper.make_node("Identity", ["more"], ["out"]))
+        function = helper.make_function("own", "Mine", ["size"], ["out"], nodes, imports)
+        model.functions.append(function)
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        nodes = [helper.make_node("Mine", ["size"], ["unused"], domain="own")]
+    model.graph.node.extend(nodes)
+    if place == "outside":
+        path = tmp_path / "net.onnx"
+        onnx.save(model, path, save_as_external_data=True, size_threshold=0)
+        found = compare(read(path), X)
+    else:
+        found = compared(model, tmp_path)
+    assert found.compared, str(found)
+    assert found.is_within(1e-5)

@@ -308,6 +308,33 @@ def test_onnx_images_that_become_large(refused, tmp_path, kind):
     assert "would take" in refused("inspect", path)
 
 
+@pytest.mark.parametrize("form", ["doubling", "calling itself"])
+def test_functions_that_call_each_other(refused, tmp_path, form):
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    functions = []
+    for i in range(40):
+        last = i + 1 if i < 39 or form == "calling itself" else None
+        kind = f"F{(last or 0) % 40}" if last is not None else "Relu"
+        domain = "own" if last is not None else ""
+        body = [
+            helper.make_node(kind, ["a"], ["m"], domain=domain),
+            helper.make_node(kind, ["m"], ["b"], domain=domain),
+        ]
+        functions.append(helper.make_function("own", f"F{i}", ["a"], ["b"], body, imports))
+    graph = helper.make_graph(
+        [helper.make_node("F0", ["x"], ["y"], domain="own")], "net",
+        [helper.make_tensor_value_info("x", 1, [None, 4])],
+        [helper.make_tensor_value_info("y", 1, [None, 4])],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=imports, functions=functions)
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(model.SerializeToString())
+    message = refused("inspect", path)
+    assert (f"have {2**40} nodes" if form == "doubling" else "calls itself") in message
+
+
 def png(width: int, height: int) -> bytes:
     """Return an image of one colour, one bit a pixel."""
 
