@@ -92,6 +92,11 @@ def scale(
         If they differ along several axes.
     """
     gain, offset = np.asarray(gain, np.float64), np.asarray(offset, np.float64)
+    if not (np.isfinite(gain).all() and np.isfinite(offset).all()):
+        raise ParseError(
+            "it computes with numbers that are infinite or not a number; the file is damaged or "
+            "training failed."
+        )
     if x.rank == 1 and max(gain.size, offset.size) > 1:
         x = b.store_as_vector(x, name=name)
     gain, offset = np.broadcast_arrays(_arrange(x, gain), _arrange(x, offset))
@@ -183,7 +188,7 @@ def normalize(
     beta_c: Array | None,
     mean_c: Array,
     variance_c: Array,
-    epsilon: float,
+    epsilon: object,
 ) -> View:
     """Emit batch normalization over a source axis, at inference.
 
@@ -195,6 +200,8 @@ def normalize(
     if any(values.shape != (channels,) for values in given):
         shapes = ", ".join(str(values.shape) for values in given)
         raise ParseError(f"its parameters have the shapes {shapes}; expected ({channels},).")
+    if not isinstance(epsilon, (int, float)) or not np.isfinite(epsilon):
+        raise ParseError(f"its epsilon is {epsilon!r}; expected a small positive number.")
     variance = variance_c.astype(np.float64) + epsilon
     if variance.min() <= 0:
         raise ParseError(

@@ -138,7 +138,7 @@ def emit_call(
         return _stand_ins(b, call), [f"{line}: {problem}" for problem in error.problems]
     except ParseError as error:
         raise ParseError(f"Operator {line}: {error}") from error
-    except (LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ParseError(
             f"Operator {line} does not have the form that is expected ({error!r}); export the "
             f"model again."

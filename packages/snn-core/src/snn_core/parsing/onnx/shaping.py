@@ -10,6 +10,7 @@ import numpy as np
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.emit import elementwise, images, pooling, reductions, walk
 from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.geometry import require_sizes
 from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, source_axis
@@ -33,6 +34,7 @@ def pool(b: Builder, call: Call) -> View:
     kernel = call.settings.get("kernel_shape")
     if not kernel:
         raise ParseError("it has no kernel shape.")
+    kernel = require_sizes(kernel, "kernel_shape", number=x.rank - 1)
     if call.settings["read_outputs"] > 1:
         raise UnsupportedError(["its indices are used; only the maxima are supported"])
     return pooling.pool(

@@ -11,7 +11,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir.shapes import resolve_padding
 from snn_core.parsing.emit import affine, convolution, elementwise
 from snn_core.parsing.emit.builder import Builder
-from snn_core.parsing.emit.geometry import Geometry
+from snn_core.parsing.emit.geometry import Geometry, require_sizes
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Value
 from snn_core.reading import spend
@@ -21,8 +21,9 @@ def per_axis(call: Call, key: str, rank: int, default: Any) -> list[int]:
     """Return one number per image axis; a single one stands for all."""
     found = call.settings.get(key)
     found = default if found is None or found == [] else found
-    found = [found] * rank if isinstance(found, int) else list(found)
-    return found * rank if len(found) == 1 else found
+    if isinstance(found, int) or (isinstance(found, list) and len(found) == 1):
+        found = (found if isinstance(found, list) else [found]) * rank
+    return require_sizes(found, key, number=rank, least=0 if "padding" in key else 1)
 
 
 def geometry_of(call: Call, rank: int, *, stride: Any = 1) -> Geometry:
