@@ -273,7 +273,7 @@ def test_images_that_padding_or_repetition_makes_large(refused, tmp_path, name, 
     assert "would take" in refused("inspect", images_network(tmp_path, name, config))
 
 
-@pytest.mark.parametrize("kind", ["Pad", "Resize", "MaxPool"])
+@pytest.mark.parametrize("kind", ["Pad", "Resize", "MaxPool", "GlobalAveragePool"])
 def test_onnx_images_that_become_large(refused, tmp_path, kind):
     onnx = pytest.importorskip("onnx")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -286,6 +286,11 @@ def test_onnx_images_that_become_large(refused, tmp_path, kind):
         how = {"mode": "nearest", "nearest_mode": "floor"}
         how["coordinate_transformation_mode"] = "asymmetric"
         nodes = [helper.make_node("Resize", ["x", "", "s"], ["large"], **how)]
+    elif kind == "GlobalAveragePool":  # no table of its cells is made
+        constants["p"] = np.array([0, 0, 8000, 8000, 0, 0, 8000, 8000])
+        constants["w"] = np.ones((1, 3), np.float32)
+        nodes = [helper.make_node("Pad", ["x", "p"], ["padded"])]
+        nodes += [helper.make_node(kind, ["padded"], ["large"])]
     else:  # every cell of a large image, then few of them
         constants["p"] = np.array([0, 0, 8000, 8000, 0, 0, 8000, 8000])
         nodes = [helper.make_node("Pad", ["x", "p"], ["padded"])]
