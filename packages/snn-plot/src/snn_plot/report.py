@@ -16,6 +16,7 @@ from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot import report_data, report_words
 from snn_plot.recorded import RunView, view
+from snn_plot.verdict import verdict
 
 LARGEST = 5_000_000
 """Bytes that a report may have."""
@@ -97,7 +98,7 @@ def report_html(run: RunView | RunResult | PathLikeStr, *, unit: str = "steps") 
         "sample": report_words.describe_sample(run),
         "measure": data["accuracy"]["label"].removesuffix(" (%)").capitalize(),
         "decisions": report_words.decisions_title(run),
-        "verdict": report_words.verdict(run),
+        "verdict": verdict(run, subject=report_words.subject(run)),
         "rate_unit": units.firing_rate,
         "number_changed": f"{len(changed)} of {len(settings)}",
     }
