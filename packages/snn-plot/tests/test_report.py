@@ -69,6 +69,51 @@ def test_the_charts_data_are_those_of_the_run(page, run_dir):
         np.testing.assert_array_equal(trains, whole[raster["neurons"]])
 
 
+def test_points_say_of_what_they_are(run_dir, make_run):
+    first, *_ = report_data(view(run_dir), units=Units())["layers"]
+    assert first["points"] == "336 points: 48 neurons in 7 samples"
+    big = replace(view(run_dir).layers[0], neurons=400, points_p=np.ones(5000),
+                  expected_p=np.ones(5000))  # fmt: skip
+    run = replace(view(run_dir), layers=(big,))
+    (shown,) = report_data(run, units=Units())["layers"]
+    assert shown["points"] == "1\u202f200 points: 400 neurons in 7 samples"
+    assert len(shown["rates"]) == len(shown["activations"]) == 1200
+
+
+@pytest.mark.parametrize("steps", [20, 64])
+def test_each_rate_that_there_can_be_has_a_bin_of_its_own(make_run, tmp_path, steps):
+    make_run(tmp_path / "run", steps=steps)
+    run = view(tmp_path / "run")
+    for layer, shown in zip(run.layers, report_data(run, units=Units())["layers"], strict=True):
+        histogram = shown["histogram"]
+        numbers = np.unique(np.rint(layer.points_p * steps))
+        bins = np.searchsorted(histogram["edges"], numbers / steps) - 1
+        assert len(set(bins)) == len(numbers)
+        occupied = np.flatnonzero(histogram["rates"])
+        assert set(bins) == set(occupied)
+        assert sum(histogram["rates"]) == pytest.approx(100, abs=0.01)  # rounded shares
+        # No comb: between neighbouring rates there is no empty bin.
+        np.testing.assert_array_equal(np.diff(bins), np.diff(numbers))
+
+
+def test_an_input_of_three_channels_is_in_colours(run_dir):
+    rgb = np.zeros((2, 3, 3))
+    rgb[0, 0] = (-1, 1, 0)
+    shown = report_data(replace(view(run_dir), input_l=rgb), units=Units())["input"]
+    assert np.shape(shown["colours"]) == (2, 3, 3)
+    assert shown["colours"][0][0] == [0, 255, 128]
+    assert shown["remark"] == "values -1 to 1"
+    assert "z" in report_data(view(run_dir), units=Units())["input"]
+
+
+def test_the_best_k_are_shown_of_more_classes_alone(run_dir):
+    assert report_data(view(run_dir), units=Units())["accuracy"]["top_k"] is None  # 4 classes
+    run = view(run_dir)
+    metadata = {**run.result.metadata, "num_neurons": [36, 48, 40, 6]}
+    run = replace(run, result=replace(run.result, metadata=metadata))
+    assert len(report_data(run, units=Units())["accuracy"]["top_k"]) == run.result.timesteps
+
+
 def test_names_from_files_cannot_become_markup(run_dir):
     run = replace(view(run_dir), name="<script>alert(1)</script>")
     evil = '</script><img src="x">'
