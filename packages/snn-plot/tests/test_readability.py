@@ -18,7 +18,7 @@ from snn_plot import style
 from snn_plot.accuracy import plot_error_vs_time, plot_param_sweep
 from snn_plot.activity import plot_activations, plot_input_image
 from snn_plot.graphs import makers, output_graphs
-from snn_plot.operations import plot_comparison
+from snn_plot.operations import name_differences, plot_comparison
 from snn_plot.recorded import view
 from snn_plot.scene import Scene
 from snn_plot.spikes import (
@@ -329,3 +329,9 @@ def test_odd_runs_have_whole_figures(case):
         assert needed.y1 <= tall + 0.02, name
         texts = " ".join(text.get_text() for text in figure.findobj(Text))
         assert "decided" not in texts, name
+
+
+def test_runs_are_named_with_what_differs(make_run):
+    first, second = (make_run(log_vars=(), steps=steps) for steps in (4, 8))
+    assert list(name_differences({"a": first, "b": second})) == ["a: 4 steps", "b: 8 steps"]
+    assert list(name_differences({"a": first, "b": first})) == ["a", "b"]
