@@ -15,9 +15,8 @@ from snn_plot.correlation import pearson_b
 from snn_plot.measures import measure_of
 from snn_plot.operations import cumulative_operations
 from snn_plot.recorded import LayerView, RunView
-from snn_plot.report_words import thin
 from snn_plot.scene import is_of_classes
-from snn_plot.style import evenly
+from snn_plot.style import count, evenly, thousands
 from snn_plot.units import Units
 from snn_plot.weights import BINS, bins_around, bins_of
 
@@ -167,10 +166,9 @@ def _dots(
         "edges": round_values(edges, 6),
         **{name: round_values(share) for name, share in shares.items()},
     }
-    samples = run.result.samples
     found["points"] = (
-        f"{thin(len(found['rates']))} points: {thin(neurons)} neuron{'s' * (neurons > 1)} in "
-        f"{thin(samples)} sample{'s' * (samples > 1)}"
+        f"{thousands(len(found['rates']))} points: {count(neurons, 'neuron')} in "
+        f"{count(run.result.samples, 'sample')}"
     )
     return found
 

@@ -15,6 +15,7 @@ from snn_plot.graphs import advice
 from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import RunView
 from snn_plot.scene import CLASSES, probe_files
+from snn_plot.style import thousands
 from snn_plot.units import Units
 from snn_plot.verdict import CLOSE, find_close_step, warnings_of
 
@@ -74,8 +75,8 @@ def subtitle(run: RunView) -> list[str]:
     network = [
         model.get("origin", ""),
         f"{len(neurons)} layers with neurons",
-        f"{thin(sum(neurons))} neurons",
-        "" if parameters is None else f"{thin(parameters)} parameters",
+        f"{thousands(sum(neurons))} neurons",
+        "" if parameters is None else f"{thousands(parameters)} parameters",
     ]
     how = [
         f"{result.samples} samples",
@@ -83,11 +84,6 @@ def subtitle(run: RunView) -> list[str]:
         f"{result.timesteps} steps of {run.dt_ms:g} ms",
     ]
     return [", ".join(filter(None, network)), ", ".join(how)]
-
-
-def thin(number: int) -> str:
-    """Return a number with thin spaces between its thousands."""
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def subject(run: RunView) -> str:
