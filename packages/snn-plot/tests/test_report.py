@@ -218,7 +218,9 @@ def test_what_the_run_warned_about_its_samples_is_repeated(plain_dir):
     run = view(plain_dir)
     warned = ["7 samples have values far outside (divided by 255?)"]
     said = said_of(run, [333] * 4, 1000, warnings=warned)
-    assert said.endswith(" Its samples are in doubt: see the warning below.")
+    assert said.endswith(
+        "the analog network for 100.0%. The samples are in doubt: see the warning below."
+    )
     metadata = {**run.result.metadata, "warnings": warned}
     warned_run = replace(run, result=replace(run.result, metadata=metadata))
     assert notes(warned_run)[0] == f"Warning of the run: {warned[0]}"

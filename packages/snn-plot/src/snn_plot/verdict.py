@@ -60,7 +60,7 @@ def warnings_of(result: RunResult) -> list[str]:
 
 
 def _doubt(result: RunResult) -> str:
-    return " Its samples are in doubt: see the warning below." if warnings_of(result) else ""
+    return " The samples are in doubt: see the warning below." if warnings_of(result) else ""
 
 
 def _advise(run: RunView) -> str:
@@ -75,6 +75,8 @@ def _advise(run: RunView) -> str:
     step = find_close_step(result)
     if step is not None:
         return _describe_close(result, step)
+    if warnings_of(result):
+        return "."  # what is said of them comes first
     # Codes with a time of its own for each layer answer at the end, however many steps there are.
     if CODES[run.settings["conversion"]["spike_code"]].steps_setting is None and is_rising(result):
         return "; it is still rising, so that more steps would help."
