@@ -324,3 +324,13 @@ def test_weight_normalization_that_was_decomposed_is_folded(tmp_path, dim):
     found = compare(read(tmp_path / "net.pt2"), np.random.default_rng(0).random((4, 5), np.float32))
     assert found.compared, str(found)
     assert found.is_within(TOLERANCE)
+
+
+def test_normalization_that_was_decomposed_is_compared(tmp_path):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)).eval()
+    program = torch.export.export(module, (torch.rand(2, 5),)).run_decompositions()
+    torch.export.save(program, tmp_path / "net.pt2")
+    found = compare(read(tmp_path / "net.pt2"), np.random.default_rng(0).random((4, 5), np.float32))
+    assert found.compared, str(found)
+    assert found.is_within(TOLERANCE)
