@@ -177,7 +177,6 @@ def _measure(
     types
         Of the values of the program, as its schema has them.
     """
-
     # What nothing reads may differ: normalization gives more at inference than is declared.
     read = {target, *(name for step in steps for name in step.reads)}
 
