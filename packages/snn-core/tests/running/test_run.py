@@ -7,11 +7,18 @@ import pytest
 from snn_core import load, run
 from snn_core.conversion import convert, preset
 from snn_core.data import Dataset
-from snn_core.errors import ArtifactError, DataError, SettingsError, UnknownSimulatorError
+from snn_core.errors import (
+    ArtifactError,
+    DataError,
+    SettingsError,
+    SNNError,
+    UnknownSimulatorError,
+)
 from snn_core.ir import BinaryTanh, Linear
 from snn_core.passes.spiking import set_v_init
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
+from snn_core.settings.section import Options
 from snn_core.simulation import registry
 from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
@@ -322,21 +329,67 @@ def test_stopping_in_the_first_batch_leaves_nothing_to_report(network, tmp_path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"timesteps": 19}, "settings.simulation.duration: there 20.0, now 19.0"),
-        ({"data": (X + 1, Y)}, "data_sha256"),
+        ({"timesteps": 19}, r"simulation.duration \(--timesteps\): there 20.0, now 19.0"),
+        (
+            {"record": "mem"},
+            r"log_vars \(--record\): there nothing, now --record potentials",
+        ),
+        ({"settings": {"simulation": {"top_k": 2}}}, r"simulation.top_k \(--set\): there 5, now 2"),
+        ({"settings": {"reference": {"x": 2}}}, "Unknown simulator option: 'x'"),
+        ({"samples": 3}, "other samples of the data"),
+        ({"data": (X + 1, Y)}, "other data"),
         ({"data": (X[:5], Y[:5])}, "samples: there 11, now 5"),
     ],
 )
 def test_another_run_is_not_continued(network, tmp_path, change, message):
     simulate(network, output_dir=tmp_path / "run")
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(SNNError, match=message):
         simulate(network, output_dir=tmp_path / "run", resume=True, **change)
+
+
+def test_what_is_not_given_goes_on_as_in_the_folder(network, tmp_path):
+    given = {"batch_size": 3, "seed": 7, "samples": 9, "record": "spikes", "timesteps": 18}
+    part = run(network, "reference", data=(X, Y), **given, output_dir=tmp_path, stop=stopper(50))
+    assert part.interrupted
+    whole = run(network, data=(X, Y), output_dir=tmp_path, resume=True)
+    assert_same(whole, run(network, "reference", data=(X, Y), **given))
+    assert whole.metadata["identity"]["simulator"] == "reference"
+    assert_same(run(network, data=(X, Y), batch_size=3, output_dir=tmp_path, resume=True), whole)
+
+
+def test_folders_and_programs_are_not_taken_from_a_result_folder(network, tmp_path, monkeypatch):
+    class Cached(Options):
+        cache: str = ""
+        levels: int = 1
+
+    class Simulator(ReferenceSNN):
+        options_type = Cached
+
+    monkeypatch.setattr(registry, "get", lambda name: Simulator)
+    given = {"reference": {"cache": "there", "levels": 2}}
+    kwargs = {"data": (X, Y), "output_dir": tmp_path}
+    run(network, "reference", settings=given, **kwargs)
+    with pytest.raises(ArtifactError, match=r"reference.cache \(--set\): there 'there', now None"):
+        run(network, resume=True, **kwargs)
+    again = {"reference": {"cache": "there"}}
+    assert not run(network, settings=again, resume=True, **kwargs).interrupted
+
+
+@pytest.mark.parametrize("section", ["simulation", "input", "options"])
+def test_impossible_settings_of_a_result_folder_are_refused(network, tmp_path, section):
+    run(network, "reference", data=(X, Y), output_dir=tmp_path)
+    path = tmp_path / "run.json"
+    description = json.loads(path.read_text())
+    description["identity"]["settings"][section] = {"dt": 1, "batch_size": "many"}
+    path.write_text(json.dumps(description))
+    with pytest.raises(ArtifactError, match="cannot be gone on with"):
+        run(network, data=(X, Y), output_dir=tmp_path, resume=True)
 
 
 def test_another_network_is_not_continued(network, tmp_path):
     simulate(network, output_dir=tmp_path / "run")
     other = network.replace(readout="membrane")
-    with pytest.raises(ArtifactError, match="network_sha256"):
+    with pytest.raises(ArtifactError, match="another network"):
         simulate(other, output_dir=tmp_path / "run", resume=True)
 
 

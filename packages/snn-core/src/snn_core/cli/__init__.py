@@ -103,11 +103,16 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **keywords: Any
+    ) -> click.Context:
         """Read the command line; ``--help`` and ``--version`` write here already."""
         _replace_closed_streams()
+        given = tuple(args)  # click empties the list
         with _error_boundary():
-            return super().make_context(*arguments, **keywords)
+            context = super().make_context(info_name, args, *rest, **keywords)
+        context.obj = given  # for `snn_core.cli.common.command_line`
+        return context
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""

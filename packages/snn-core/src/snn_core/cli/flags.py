@@ -163,7 +163,12 @@ def chosen_settings(
 def result_options(command: Command) -> Command:
     """Add the options that say where a run goes on, and how its figures are printed."""
     options = [
-        click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Go on with a run that was "
+            "stopped; settings that are not given are those of that run.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     ]
     for option in reversed(options):

@@ -25,6 +25,7 @@ from snn_core.operations import ann_operations
 from snn_core.phases import phase
 from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
+from snn_core.running.resuming import open_folder, stored_settings
 from snn_core.running.shorthands import set_shorthands
 from snn_core.settings import Settings
 from snn_core.simulation import registry
@@ -97,7 +98,8 @@ def run(
     output_dir
         Folder for the results; nothing is written if not given.
     resume
-        Go on with a run that was stopped; its finished batches are kept.
+        Go on with a run that was stopped; its finished batches are kept. Simulator and settings
+        that are not given are those of that run.
     progress
         Called after each batch.
     stop
@@ -141,6 +143,9 @@ def run(
         settings = Settings.of(settings, simulators=tuple(registry.names()))
     if settings is not None:
         _require_input_scale(network, settings)
+    stored = stored_settings(output_dir) if resume and output_dir is not None else None
+    if stored is not None:
+        settings = settings.on_top_of(stored) if settings is not None else stored
     settings = set_shorthands(
         network.settings_for(settings),
         timesteps=timesteps,
@@ -160,7 +165,7 @@ def run(
     dataset, task = _dataset(data, network, settings)
     metadata = describe_run(snn, simulator, dataset, task=task, name=name or "")
     is_new = output_dir is not None and RunFolder(output_dir).is_empty
-    folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
+    folder = None if output_dir is None else open_folder(output_dir, metadata, resume=resume)
     try:
         batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
     except SNNError:
@@ -308,38 +313,6 @@ def _add_details(
     elif folder is not None:  # every batch was there already
         metadata = {**metadata, "details": folder.metadata().get("details", {})}
     return metadata
-
-
-def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
-    """Return the result folder: new and empty, or that of the same run."""
-    folder = RunFolder(path)
-    folder.require_usable(resume=resume)
-    if folder.is_empty:
-        folder.start(metadata)
-        return folder
-    stored = folder.metadata()["identity"]
-    folder.remove_leftovers()
-    differences = _differences(stored, metadata["identity"])
-    if differences:
-        lines = "\n".join(f"  - {line}" for line in differences)
-        raise ArtifactError(
-            f"{path} holds another run, which cannot be resumed with this one:\n{lines}\n"
-            f"Choose another folder."
-        )
-    return folder
-
-
-def _differences(stored: Any, wanted: Any, where: str = "") -> list[str]:
-    """Return a line for each value that differs."""
-    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
-        return [
-            line
-            for key in sorted({*stored, *wanted})
-            for line in _differences(
-                stored.get(key), wanted.get(key), f"{where}.{key}" if where else str(key)
-            )
-        ]
-    return [] if stored == wanted else [f"{where}: there {stored!r}, now {wanted!r}"]
 
 
 def _simulate(
