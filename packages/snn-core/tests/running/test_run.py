@@ -589,3 +589,17 @@ def test_a_run_that_is_refused_in_its_first_batch_leaves_no_folder(network, tmp_
         with pytest.raises(DataError, match="no"):
             simulate(network, output_dir=tmp_path / kind.__name__)
         assert (tmp_path / kind.__name__).exists() == is_kept
+
+
+@pytest.mark.parametrize("samples", [X, (X, Y), Dataset.of(X, Y), {"x": X}, 3])
+def test_samples_in_place_of_a_simulator_are_told_where_they_go(network, samples):
+    with pytest.raises(SettingsError, match=r"expected the name of a simulator.*go into data="):
+        run(network, samples)
+    with pytest.raises(SettingsError, match=type(samples).__name__):
+        run(network, samples, data=(X, Y))
+
+
+@pytest.mark.parametrize("given", [(), ("reference",), ("test.npz",)])
+def test_a_run_without_samples_says_where_they_go(network, given):
+    with pytest.raises(DataError, match=r"no samples to simulate; expected data="):
+        run(network, *given)

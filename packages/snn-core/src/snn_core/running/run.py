@@ -7,6 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation
 from snn_core.data.ranges import check_range
-from snn_core.errors import ArtifactError, SettingsError, SNNError, SNNWarning, warn
+from snn_core.errors import ArtifactError, DataError, SettingsError, SNNError, SNNWarning, warn
 from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -50,7 +51,7 @@ def run(
     network_or_path: Network | PathLikeStr,
     simulator: str | None = None,
     *,
-    data: Data,
+    data: Data | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     samples: int | None = None,
@@ -73,11 +74,11 @@ def run(
         Name of a registered simulator; that of the settings (``simulation.simulator``) if not
         given.
     data
-        Samples and labels: arrays, a data set, or the path of one. 8-bit integers are scaled as the
-        network's ``input_data`` says: divided by 255, unless the model rescales by itself. Labels
-        are class numbers, rows of 0 and 1, or numbers; ``simulation.task`` says what they are where
-        that is not clear. Without labels outputs are only compared with those of the analog
-        network.
+        Samples and labels, which every run needs: arrays, a data set, or the path of one. 8-bit
+        integers are scaled as the network's ``input_data`` says: divided by 255, unless the model
+        rescales by itself. Labels are class numbers, rows of 0 and 1, or numbers;
+        ``simulation.task`` says what they are where that is not clear. Without labels outputs are
+        only compared with those of the analog network.
     settings
         Settings of the run, also as nested dictionaries. What they leave open is as the network
         was converted: steps, spike code, read-out and everything else.
@@ -133,6 +134,7 @@ def run(
     for argument, function in (("progress", progress), ("stop", stop)):
         if function is not None and not callable(function):
             raise SettingsError(f"Found {argument} = {function!r}; expected a function.")
+    data = _require_samples(data, simulator)
     require_usable(output_dir, resume=resume)
     if isinstance(network_or_path, Network):
         network = network_or_path
@@ -155,8 +157,6 @@ def run(
         record=record,
     )
     simulator = settings.simulation.simulator if simulator is None else simulator
-    if not isinstance(simulator, str):
-        raise SettingsError(f"Found simulator = {simulator!r}; expected the name of one.")
     simulator = registry.current_name(simulator)
     with phase("starting the simulator"):
         kind = registry.get(simulator)
@@ -193,6 +193,21 @@ def _warn_of_negative_outputs(result: RunResult, network: Network) -> None:
             f"negative, which numbers of spikes cannot be; convert with readout = 'membrane'.",
             OutputWarning,
         )
+
+
+def _require_samples(data: Data | None, simulator: object) -> Data:
+    """Return the samples; raise if they are missing, or in the place of a simulator's name."""
+    if not isinstance(simulator, (str, NoneType)):
+        raise SettingsError(
+            f"Found a simulator of type {type(simulator).__name__}; expected the name of a "
+            f"simulator, such as 'reference'. Samples go into data=: run(network, data=samples)."
+        )
+    if data is None:
+        raise DataError(
+            "Found no samples to simulate; expected data=: run(network, data=samples). What stands "
+            "behind the network is the name of a simulator."
+        )
+    return data
 
 
 def _require_input_scale(network: Network, settings: Settings) -> None:
