@@ -406,10 +406,38 @@ def test_recorded_variables_are_kept(network, tmp_path):
     assert trains.dtype == np.int8
     np.testing.assert_array_equal(trains.sum(axis=(1, 2)), result.spikes_b_n[:, -1])
     assert loaded.logged("input")[""].shape == (11, 6, 20)
-    with pytest.raises(ArtifactError, match=r"no variable 'payloads'. Known: spiketrains, mem"):
+    with pytest.raises(ArtifactError, match=r"no variable 'payloads'. Known: spikes, potentials"):
         loaded.logged("payloads")
     with pytest.raises(ArtifactError, match="'mem' was not recorded; run again with --record pot"):
         simulate(network).logged("mem")
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable"),
+    [
+        ("spikes", "spiketrains"),
+        ("potentials", "mem"),
+        ("input", "input"),
+        ("activations", "activations"),
+    ],
+)
+def test_what_is_recorded_is_found_by_the_name_it_was_asked_for(network, flag, variable):
+    result = simulate(network, record=flag)
+    assert result.recorded == (flag,)
+    assert repr(result).endswith(f"; recorded: .logged({flag!r})>")
+    found, expected = result.logged(flag), result.logged(variable)
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+    loaded = simulate(network, record="all")
+    assert loaded.recorded == ("spikes", "potentials", "input", "activations")
+
+
+@pytest.mark.parametrize("wrong", ["spike", "", 3, None, ["spikes"]])
+def test_no_variable_is_refused(network, wrong):
+    with pytest.raises(ArtifactError, match="There is no variable") as caught:
+        simulate(network).logged(wrong)
+    assert ("Did you mean 'spikes'?" in str(caught.value)) == (wrong in ("spike", ["spikes"]))
 
 
 def test_folders_that_are_no_results_are_refused(tmp_path):
@@ -501,6 +529,8 @@ def test_a_result_shows_itself_in_a_line_and_as_a_table(network):
     )
     assert f"accuracy {result.accuracy:.2%} (analog {result.ann_accuracy:.2%})" in shown
     assert "\n" not in shown
+    assert "recorded" not in shown
+    assert result.recorded == ()
     page = result._repr_html_()
     assert f"<td>accuracy</td><td>{result.accuracy:.2%}</td>" in page
     unlabelled = simulate(network, data=X)
