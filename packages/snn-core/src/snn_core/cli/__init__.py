@@ -41,6 +41,14 @@ ELSEWHERE: Mapping[str, str] = {
 }
 """Packages of this family that bring more commands."""
 
+THEIRS: Mapping[str, str] = {
+    "plot": "Draw the figures of a run, or compare several.",
+    "report": "Write a report of a run as one HTML file.",
+    "megasim": "Check and run directories of MegaSim's files.",
+    "loihi": "Prepare converted networks for Loihi.",
+}
+"""What those commands do, so that a list of all need not import them."""
+
 
 class LazyGroup(click.Group):
     """A command group that imports a command's module only when the command is called."""
@@ -87,7 +95,7 @@ class LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands and options that begin like a word, without importing them."""
         commands = [
-            CompletionItem(name, help=COMMANDS.get(name))
+            CompletionItem(name, help=COMMANDS.get(name) or THEIRS.get(name))
             for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
@@ -97,7 +105,7 @@ class LazyGroup(click.Group):
         """Write the list of commands without importing them."""
         plugins = _plugins()
         rows = [
-            (name, COMMANDS.get(name) or f"(from {_origin(plugins[name])})")
+            (name, COMMANDS.get(name) or _describe(name, plugins[name]))
             for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
@@ -195,6 +203,13 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 def _plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _describe(name: str, entry: EntryPoint) -> str:
+    """Return what a command of another package does, if that is known, and whose it is."""
+    package = entry.dist.name if entry.dist else ""
+    known = f"{THEIRS[name]} " if ELSEWHERE.get(name) == package else ""
+    return f"{known}(from {_origin(entry)})"
 
 
 def _origin(entry: EntryPoint) -> str:

@@ -156,7 +156,9 @@ def chosen_settings(
     simulators = tuple(registry.names())
     if settings_file is not None:
         base = Settings.load(settings_file, base=base, simulators=simulators)
-    settings = base.updated(read_assignments(assignments), simulators=simulators)
+    known = [f"{section}.{key}" for section, items in base.to_tree().items() for key in items]
+    given = read_assignments(assignments, known=known)
+    settings = base.updated(given, simulators=simulators)
     return set_shorthands(settings, stage=stage, **shorthands)
 
 
