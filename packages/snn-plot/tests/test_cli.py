@@ -69,6 +69,8 @@ def test_runs_are_compared_under_names_that_tell_them_apart(snn, run_dir, plain_
         (["plot", "--compare", "{run}", "{tmp}"], "no result folder"),
         (["report", "{tmp}"], "no result folder"),
         (["report"], "RUN_DIR"),
+        (["report", "a", "b"], "a report is of one. To compare them: snn plot --compare a b."),
+        (["report", "a", "b", "--serve", "{tmp}"], "a report is of one"),
         (["report", "{run}", "--serve", "{tmp}"], "either RUN_DIR"),
         (["report", "{run}", "-o", "{tmp}/missing/r.html"], "missing"),
         (["report", "--serve", "{tmp}/missing"], "no folder"),

@@ -130,7 +130,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 
 @click.command()
-@click.argument("run_dir", type=PATH, required=False)
+@click.argument("runs", type=PATH, nargs=-1, metavar="[RUN_DIR]")
 @click.option("-o", "--output", type=PATH, help="The HTML file [RUN_DIR/report.html].")
 @click.option("--force", is_flag=True, help="Replace a report that is there; other files never.")
 @click.option(
@@ -150,7 +150,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 @unit_option
 def report(
     *,
-    run_dir: Path | None,
+    runs: tuple[Path, ...],
     output: Path | None,
     force: bool,
     serve: Path | None,
@@ -159,7 +159,12 @@ def report(
     unit: str,
 ) -> None:
     """Write a report of RUN_DIR as one HTML file that needs no network."""
-    if (run_dir is None) == (serve is None):
+    if len(runs) > 1:
+        raise SNNError(
+            f"Found {len(runs)} runs; a report is of one. To compare them: snn plot --compare "
+            f"{' '.join(map(str, runs))}."
+        )
+    if bool(runs) == (serve is not None):
         raise SNNError(
             "Give either RUN_DIR, a folder that `snn run -o` wrote, or --serve RUNS_DIR."
         )
@@ -172,7 +177,7 @@ def report(
         return
     from snn_plot.report import write_report
 
-    folder = Path(run_dir or "")
+    (folder,) = runs
     RunFolder(folder).metadata()  # which raises if there is no run
     path = output or folder / "report.html"
     with status(f"reading {folder}"):

@@ -41,6 +41,14 @@ ELSEWHERE: Mapping[str, str] = {
 }
 """Packages of this family that bring more commands."""
 
+THEIRS: Mapping[str, str] = {
+    "plot": "Draw the figures of a run, or compare several.",
+    "report": "Write a report of a run as one HTML file.",
+    "megasim": "Check and run directories of MegaSim's files.",
+    "loihi": "Prepare converted networks for Loihi.",
+}
+"""What those commands do, so that a list of all need not import them."""
+
 
 class LazyGroup(click.Group):
     """A command group that imports a command's module only when the command is called."""
@@ -87,7 +95,7 @@ class LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands and options that begin like a word, without importing them."""
         commands = [
-            CompletionItem(name, help=COMMANDS.get(name))
+            CompletionItem(name, help=COMMANDS.get(name) or THEIRS.get(name))
             for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
@@ -97,17 +105,22 @@ class LazyGroup(click.Group):
         """Write the list of commands without importing them."""
         plugins = _plugins()
         rows = [
-            (name, COMMANDS.get(name) or f"(from {_origin(plugins[name])})")
+            (name, COMMANDS.get(name) or _describe(name, plugins[name]))
             for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **keywords: Any
+    ) -> click.Context:
         """Read the command line; ``--help`` and ``--version`` write here already."""
         _replace_closed_streams()
+        given = tuple(args)  # click empties the list
         with _error_boundary():
-            return super().make_context(*arguments, **keywords)
+            context = super().make_context(info_name, args, *rest, **keywords)
+        context.obj = given  # for `snn_core.cli.common.command_line`
+        return context
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
@@ -190,6 +203,13 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 def _plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _describe(name: str, entry: EntryPoint) -> str:
+    """Return what a command of another package does, if that is known, and whose it is."""
+    package = entry.dist.name if entry.dist else ""
+    known = f"{THEIRS[name]} " if ELSEWHERE.get(name) == package else ""
+    return f"{known}(from {_origin(entry)})"
 
 
 def _origin(entry: EntryPoint) -> str:

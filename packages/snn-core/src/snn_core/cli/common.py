@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from rich.table import Table
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
 from snn_core.phases import show_elsewhere, watch
+from snn_core.reading import printable
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
 
@@ -92,6 +94,13 @@ def note(text: str) -> None:
     """Say something beside the results, on standard error; nothing with ``--quiet``."""
     if not verbosity.is_quiet():
         click.echo(text, err=True)
+
+
+def command_line(flag: str) -> str:
+    """Return the command that is running as a shell takes it, with one more flag."""
+    context = click.get_current_context().find_root()
+    words = [context.info_name or "snn", *(context.obj or ())]
+    return printable(shlex.join([*words, *([] if flag in words else [flag])]))
 
 
 @contextmanager

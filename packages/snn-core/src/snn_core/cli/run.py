@@ -12,6 +12,7 @@ from snn_core.cli import common, flags, verbosity
 from snn_core.ir import Network
 from snn_core.running.folder import require_usable
 from snn_core.running.result import RunResult
+from snn_core.running.resuming import stored_settings
 from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
 from snn_core.simulation import registry
@@ -77,7 +78,8 @@ def _run(
 ) -> tuple[RunResult, int]:
     """Simulate an artifact with the settings that flags choose."""
     network = registry.without_free_texts(load(artifact))
-    settings = flags.chosen_settings(network.settings_for(), stage="run", **chosen)
+    stored = stored_settings(output) if resume and output is not None else None
+    settings = flags.chosen_settings(network.settings_for(stored), stage="run", **chosen)
     settings = network.settings_for(settings)
     return run_and_show(
         network,
@@ -137,6 +139,8 @@ def run_and_show(
     for name, value in result.metadata.get("details", {}).items():
         common.note(f"{simulator}: {name}: {value}")
     if result.interrupted:
-        kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
+        kept = f"kept in {output}" if output else "not kept: no -o was given"
         common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
+        if output:
+            click.echo(f"Go on with: {common.command_line('--resume')}", err=True)
     return result, stop.status if result.interrupted else 0

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from snn_core.codes import set_timesteps
 from snn_core.errors import SettingsError
 from snn_core.settings import Settings, Stage
+
+FLAGS: Mapping[str, str] = {
+    "simulator": "--simulator",
+    "simulation.duration": "--timesteps",
+    "simulation.dt": "--dt",
+    "simulation.num_to_test": "--samples",
+    "simulation.sample_idxs_to_test": "--sample-range",
+    "simulation.batch_size": "--batch-size",
+    "simulation.seed": "--seed",
+    "simulation.task": "--task",
+    "output.log_vars": "--record",
+}
+"""Flags of ``snn run`` that are short for settings; ``--set`` takes all others."""
 
 
 def set_shorthands(
