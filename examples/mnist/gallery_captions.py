@@ -53,10 +53,12 @@ CAPTIONS = {
         "look alike after the first; one that still changes at the end has not settled."
     ),
     "plot_potential": (
-        "Membrane potentials of the output: the predicted and the true class, and others that "
-        "differ. **Good**: the predicted class fires, its potential between 0 and 1, while "
-        "all others sink. A potential far above the threshold cannot be fired off: scales are "
-        "too small."
+        "Membrane potentials: of the output, the predicted and the true class and others that "
+        "differ; of a hidden layer, neurons from quiet to busy. **Good**, where spikes are "
+        "counted: the predicted class fires, its potential between 0 and 1, while all others "
+        "sink. One far above the threshold cannot be fired off: scales are too small. An output "
+        'whose potentials are read (`readout = "membrane"`) never fires and has no threshold. '
+        "**Good** there: the predicted class climbs ever higher, and ends above all others."
     ),
     "plot_spikecount_vs_time": (
         "Spikes of each layer up to each step. **Good**: all curves rise early and steadily, "

@@ -154,7 +154,7 @@ def test_a_report_is_written_beside_the_run(snn, make_run, tmp_path):
     make_run(tmp_path / "run", log_vars=())
     done = snn("report", tmp_path / "run", "--unit", "ms")
     assert done.exit_code == 0, done.stderr
-    assert "Not recorded: spiketrains" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "Not recorded: spikes, " in (tmp_path / "run" / "report.html").read_text("utf-8")
     assert done.stdout.startswith(f"{tmp_path / 'run' / 'report.html'} (1.")
 
 

@@ -18,10 +18,15 @@ from snn_plot import style
 from snn_plot.accuracy import plot_error_vs_time, plot_param_sweep
 from snn_plot.activity import plot_activations, plot_input_image
 from snn_plot.graphs import makers, output_graphs
-from snn_plot.operations import plot_comparison
+from snn_plot.operations import name_differences, plot_comparison
 from snn_plot.recorded import view
 from snn_plot.scene import Scene
-from snn_plot.spikes import find_different, plot_potential, plot_spikecount_vs_time
+from snn_plot.spikes import (
+    find_by_activity,
+    find_different,
+    plot_potential,
+    plot_spikecount_vs_time,
+)
 from snn_plot.weights import bins_around, plot_activ_hist, plot_hist
 
 
@@ -134,8 +139,11 @@ def test_potentials_that_are_read_have_no_threshold_and_no_rates():
     for kind in ("hist", "max_activ_hist", "layer_correlation"):
         assert f"{kind}/{scene.run.layers[0].name}" in found
         assert f"{kind}/{output}" not in found
-    names = found[f"potential/{output}"]().axes[0].get_legend_handles_labels()[1]
-    assert "threshold" not in names
+    axes = found[f"potential/{output}"]().axes[0]
+    assert "threshold" not in axes.get_legend_handles_labels()[1]
+    assert axes.get_ylabel() == "membrane potential"
+    hidden = found[f"potential/{scene.run.layers[0].name}"]().axes[0]
+    assert hidden.get_ylabel() == "membrane potential (thresholds)"
 
 
 # Potentials.
@@ -166,6 +174,31 @@ def test_the_predicted_and_the_true_class_are_always_shown(predicted, true):
             np.testing.assert_array_equal(line.get_ydata(), potentials()[number])
     assert len(lines) == 4 + 1
     assert len({line.get_color() for line in lines.values()}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("spikes", "shown"),
+    [
+        ([0] * 50 + [1] * 40 + [5, 10, 15, 20], [0, 1, 5, 10, 15, 20]),
+        ([0] * 3 + [4], [0, 4]),
+        ([2] * 9, [2] * 6),
+    ],
+)
+def test_of_neurons_that_spike_quiet_and_busy_ones_are_shown(spikes, shown):
+    found = find_by_activity(np.array(spikes), 6)
+    assert sorted(spikes[neuron] for neuron in found) == shown
+    assert len(set(found)) == len(found)
+
+
+def test_hidden_neurons_in_a_figure_are_chosen_by_their_spikes():
+    scene = Scene(run=view(run_of(mlp(8, 40, 3), X, np.arange(6) % 3)))
+    layer = scene.run.layers[0]
+    axes = output_graphs(scene, only=["potential"])[f"potential/{layer.name}"].axes[0]
+    numbers = [int(name) for name in axes.get_legend_handles_labels()[1] if name != "threshold"]
+    spikes = np.abs(layer.spiketrains_l_t).sum(axis=-1)
+    assert (spikes == 0).sum() > 1  # so that more could be shown
+    assert (spikes[numbers] == 0).sum() == 1
+    assert spikes[numbers].max() == spikes.max()
 
 
 def test_hidden_neurons_have_colours_of_their_own():
@@ -296,3 +329,9 @@ def test_odd_runs_have_whole_figures(case):
         assert needed.y1 <= tall + 0.02, name
         texts = " ".join(text.get_text() for text in figure.findobj(Text))
         assert "decided" not in texts, name
+
+
+def test_runs_are_named_with_what_differs(make_run):
+    first, second = (make_run(log_vars=(), steps=steps) for steps in (4, 8))
+    assert list(name_differences({"a": first, "b": second})) == ["a: 4 steps", "b: 8 steps"]
+    assert list(name_differences({"a": first, "b": first})) == ["a", "b"]

@@ -11,14 +11,15 @@ from snn_plot.report import LARGEST, asset, report_html, write_report
 from snn_plot.report_data import report_data
 from snn_plot.report_words import (
     GLOSSARY,
-    find_close_step,
     headline,
     list_settings,
+    notes,
     provenance,
+    subject,
     title,
-    verdict,
 )
 from snn_plot.units import Units
+from snn_plot.verdict import find_close_step, verdict
 
 SECTIONS = (
     "headline accuracy operations layers raster confusion settings provenance glossary".split()  # noqa: SIM905
@@ -68,6 +69,51 @@ def test_the_charts_data_are_those_of_the_run(page, run_dir):
         np.testing.assert_array_equal(trains, whole[raster["neurons"]])
 
 
+def test_points_say_of_what_they_are(run_dir, make_run):
+    first, *_ = report_data(view(run_dir), units=Units())["layers"]
+    assert first["points"] == "336 points: 48 neurons in 7 samples"
+    big = replace(view(run_dir).layers[0], neurons=400, points_p=np.ones(5000),
+                  expected_p=np.ones(5000))  # fmt: skip
+    run = replace(view(run_dir), layers=(big,))
+    (shown,) = report_data(run, units=Units())["layers"]
+    assert shown["points"] == "1\u202f200 points: 400 neurons in 7 samples"
+    assert len(shown["rates"]) == len(shown["activations"]) == 1200
+
+
+@pytest.mark.parametrize("steps", [20, 64])
+def test_each_rate_that_there_can_be_has_a_bin_of_its_own(make_run, tmp_path, steps):
+    make_run(tmp_path / "run", steps=steps)
+    run = view(tmp_path / "run")
+    for layer, shown in zip(run.layers, report_data(run, units=Units())["layers"], strict=True):
+        histogram = shown["histogram"]
+        numbers = np.unique(np.rint(layer.points_p * steps))
+        bins = np.searchsorted(histogram["edges"], numbers / steps) - 1
+        assert len(set(bins)) == len(numbers)
+        occupied = np.flatnonzero(histogram["rates"])
+        assert set(bins) == set(occupied)
+        assert sum(histogram["rates"]) == pytest.approx(100, abs=0.01)  # rounded shares
+        # No comb: between neighbouring rates there is no empty bin.
+        np.testing.assert_array_equal(np.diff(bins), np.diff(numbers))
+
+
+def test_an_input_of_three_channels_is_in_colours(run_dir):
+    rgb = np.zeros((2, 3, 3))
+    rgb[0, 0] = (-1, 1, 0)
+    shown = report_data(replace(view(run_dir), input_l=rgb), units=Units())["input"]
+    assert np.shape(shown["colours"]) == (2, 3, 3)
+    assert shown["colours"][0][0] == [0, 255, 128]
+    assert shown["remark"] == "values -1 to 1"
+    assert "z" in report_data(view(run_dir), units=Units())["input"]
+
+
+def test_the_best_k_are_shown_of_more_classes_alone(run_dir):
+    assert report_data(view(run_dir), units=Units())["accuracy"]["top_k"] is None  # 4 classes
+    run = view(run_dir)
+    metadata = {**run.result.metadata, "num_neurons": [36, 48, 40, 6]}
+    run = replace(run, result=replace(run.result, metadata=metadata))
+    assert len(report_data(run, units=Units())["accuracy"]["top_k"]) == run.result.timesteps
+
+
 def test_names_from_files_cannot_become_markup(run_dir):
     run = replace(view(run_dir), name="<script>alert(1)</script>")
     evil = '</script><img src="x">'
@@ -113,28 +159,72 @@ def test_time_until_close_is_the_step_from_which_accuracy_stays(run_dir):
     assert find_close_step(decided(decisions[:, ::-1] + 1)) is None
 
 
+def said_of(run, right_t, ann_right, *, samples=1000, **metadata):
+    """Return the verdict on a run with so many right decisions after each step."""
+    error_b_t = (np.arange(samples)[:, None] >= np.array(right_t)).astype(np.float32)
+    result = replace(
+        run.result,
+        metadata={**run.result.metadata, **metadata},
+        sample_ids_b=np.arange(samples),
+        decision_b_t=error_b_t.astype(int),
+        error_b_t=error_b_t,
+        ann_error_b=(np.arange(samples) >= ann_right).astype(np.float32),
+    )
+    return verdict(replace(run, result=result), subject="net.snn")
+
+
 def test_the_verdict_says_what_was_reached_and_what_to_look_at(plain_dir):
     run = view(plain_dir)
-
-    def said(right_t, ann_right):
-        error_b_t = (np.arange(100)[:, None] >= np.array(right_t)).astype(np.float32)
-        result = replace(
-            run.result,
-            sample_ids_b=np.arange(100),
-            decision_b_t=error_b_t.astype(int),
-            error_b_t=error_b_t,
-            ann_error_b=(np.arange(100) >= ann_right).astype(np.float32),
-        )
-        return verdict(replace(run, result=result))
-
-    assert said([50, 90, 95, 95], 95) == (
-        "The network is right for 95.0% of 100 samples in 4 steps, the analog network for 95.0%: "
-        "as good from step 3 on."
+    assert said_of(run, [500, 900, 945, 945], 950) == (
+        "net.snn is right for 94.5% of 1000 samples in 4 steps, the analog network for 95.0%: "
+        "within 1 point of it from step 3 on."
     )
-    assert said([50, 95, 95, 95], 95).endswith("as good from step 2 on, so that fewer would do.")
-    assert said([10, 30, 60, 80], 95).endswith("it is still rising, so that more steps would help.")
-    assert said([80, 80, 80, 80], 95).endswith("where do rates leave the line?")
-    assert "check the scale and the order" in said([10, 10, 10, 10], 12)
+    assert said_of(run, [500, 950, 950, 950], 950).endswith("step 2 on, so that fewer would do.")
+    assert said_of(run, [100, 300, 600, 800], 950).endswith(
+        "it is still rising, so that more steps would help."
+    )
+    assert said_of(run, [800] * 4, 950).endswith("where do rates leave the line?")
+    assert "check the scale and the order" in said_of(run, [100] * 4, 120)
+
+
+def test_the_verdict_on_few_samples_is_less_firm(plain_dir):
+    run = view(plain_dir)
+    few = said_of(run, [20, 38, 38, 38], 38, samples=40)
+    assert few.endswith("step 2 on, so that fewer may do, as far as 40 samples can tell.")
+    assert said_of(run, [290] * 4, 291, samples=299).endswith("as far as 299 samples can tell.")
+    assert said_of(run, [290] * 4, 291, samples=300).endswith("so that fewer would do.")
+
+
+@pytest.mark.parametrize(
+    ("right_t", "samples"),
+    [
+        ([10, 9, 10, 9, 9, 9, 9, 10], 30),  # a single sample more
+        ([300, 500, 600, 600, 600, 600, 600, 600], 1000),  # long ago
+        ([600] * 7 + [609], 1000),  # not worth more steps
+    ],
+)
+def test_a_curve_that_ends_flat_is_not_called_rising(plain_dir, right_t, samples):
+    assert "rising" not in said_of(view(plain_dir), right_t, samples, samples=samples)
+
+
+def test_codes_that_answer_at_the_end_are_not_called_rising(plain_dir):
+    run = view(plain_dir)
+    identity = json.loads(json.dumps(run.result.metadata["identity"]))
+    identity["settings"]["conversion"]["spike_code"] = "ttfs_exact"
+    assert "rising" not in said_of(run, [100, 100, 100, 800], 950, identity=identity)
+
+
+def test_what_the_run_warned_about_its_samples_is_repeated(plain_dir):
+    run = view(plain_dir)
+    warned = ["7 samples have values far outside (divided by 255?)"]
+    said = said_of(run, [333] * 4, 1000, warnings=warned)
+    assert said.endswith(
+        "the analog network for 100.0%. The samples are in doubt: see the warning below."
+    )
+    metadata = {**run.result.metadata, "warnings": warned}
+    warned_run = replace(run, result=replace(run.result, metadata=metadata))
+    assert notes(warned_run)[0] == f"Warning of the run: {warned[0]}"
+    assert not any("Warning" in note for note in notes(run))
 
 
 def with_model(run, **model):
@@ -148,7 +238,7 @@ def test_the_report_names_the_model_and_where_it_comes_from(run_dir):
     origin = "net.keras: .keras archive of Keras 3.15.1"
     run = with_model(view(run_dir), name="/nets/small.snn", origin=origin, parameters=12345)
     assert title(run) == "everything: small.snn on reference"
-    assert verdict(run).startswith("small.snn is right for ")
+    assert subject(run) == "small.snn"
     page = without_library(report_html(run))
     assert "<title>everything: small.snn on reference</title>" in page
     size = "3 layers with neurons, 92 neurons, 12\u202f345 parameters"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from snn_core import run
 from snn_core.errors import DataError
+from snn_plot.recorded import view
 from snn_plot.serve import RunsServer, index_html
 
 
@@ -68,6 +69,20 @@ def test_the_list_names_the_networks(server, network, data, tmp_path):
     page = get(server, "/")[1]
     assert "<th>network</th>" in page
     assert page.count("<td>small.snn</td>") == 1
+
+
+def test_the_list_tells_how_much_of_a_stopped_run_is_done(server):
+    folder = server.root / "a b" / "run"
+    assert "<td>7</td>" in get(server, "/")[1]
+    (folder / "summary.json").unlink()
+    (folder / "batches" / "00002.npz").unlink()
+    result = view(folder).result
+    page = get(server, "/")[1]
+    assert "<td>6 of 7, stopped or running</td>" in page
+    assert f"<td>{result.accuracy:.2%}</td>" in page
+    for file in (folder / "batches").iterdir():
+        file.unlink()
+    assert "<td>0 of 7, stopped or running</td>" in get(server, "/")[1]
 
 
 def test_a_report_is_made_anew_when_the_run_changes(server):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
@@ -87,8 +89,25 @@ class DataWarning(SNNWarning):
     """Samples, labels or weights are allowed, but can hardly be meant so."""
 
 
+_noted: ContextVar[list[str] | None] = ContextVar("_noted", default=None)
+
+
+@contextmanager
+def noted_warnings() -> Iterator[list[str]]:
+    """Yield a list that gets the text of each warning of `warn`, which is shown all the same."""
+    texts: list[str] = []
+    token = _noted.set(texts)
+    try:
+        yield texts
+    finally:
+        _noted.reset(token)
+
+
 def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
     """Warn at the line outside this package that led here."""
+    noted = _noted.get()
+    if noted is not None:
+        noted.append(message)
     frame, level = sys._getframe(1), 2
     # What decorates functions of this package is part of it.
     ours = ("snn_core", "contextlib")

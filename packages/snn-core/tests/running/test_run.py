@@ -7,7 +7,13 @@ import pytest
 from snn_core import load, run
 from snn_core.conversion import convert, preset
 from snn_core.data import Dataset
-from snn_core.errors import ArtifactError, DataError, SettingsError, UnknownSimulatorError
+from snn_core.errors import (
+    ArtifactError,
+    DataError,
+    DataWarning,
+    SettingsError,
+    UnknownSimulatorError,
+)
 from snn_core.ir import BinaryTanh, Linear
 from snn_core.passes.spiking import set_v_init
 from snn_core.running.result import RunFolder, RunResult
@@ -108,6 +114,14 @@ def test_a_result_names_its_network_and_where_that_comes_from(network, tmp_path)
     assert_same(again, result)
     with pytest.raises(SettingsError, match="Found name = 3; expected a text"):
         simulate(network, name=3)
+
+
+def test_warnings_about_samples_are_kept_with_the_result(network, tmp_path):
+    with pytest.warns(DataWarning, match=r"far outside .*divided by 255") as caught:
+        result = simulate(network, data=(255 * X, Y), output_dir=tmp_path / "run")
+    assert result.metadata["warnings"] == [str(warning.message) for warning in caught]
+    assert RunFolder(tmp_path / "run").metadata()["warnings"] == result.metadata["warnings"]
+    assert simulate(network).metadata["warnings"] == []
 
 
 def test_the_batch_size_changes_nothing(network):

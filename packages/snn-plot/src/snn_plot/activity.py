@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
-from snn_core.typing import Array
+from snn_core.typing import Array, Float64
 from snn_plot import style
 from snn_plot.names import fit, fit_all, letters
 from snn_plot.units import STEPS, Units
@@ -197,10 +197,10 @@ def plot_input_image(
     said = [f"class {label}"] if label is not None else []
     said += [f"predicted {decided}"] if decided is not None else []
     title = ", ".join(said) or "input"
-    figure, axes = _one_picture(x[..., 0] if x.ndim == 3 and x.shape[-1] == 3 else x)
-    if x.ndim == 3 and x.shape[-1] == 3:
+    figure, axes = _one_picture(x[..., 0] if is_coloured(x) else x)
+    if is_coloured(x):
         low, high = float(x.min()), float(x.max())
-        axes.imshow((x - low) / ((high - low) or 1), interpolation="nearest")
+        axes.imshow(as_colours(x), interpolation="nearest")
         _remove_ticks(axes)
         style.head(axes, title, f"values {low:.3g} to {high:.3g}")
         return figure
@@ -208,6 +208,18 @@ def plot_input_image(
     style.head(axes, title)
     _add_bar(figure, image, axes, "input value")
     return figure
+
+
+def is_coloured(x_l: Array) -> bool:
+    """Return whether a sample is an image with three channels, shown as red, green and blue."""
+    return x_l.ndim == 3 and x_l.shape[-1] == 3
+
+
+def as_colours(x_l: Array) -> Float64[Array, "h w 3"]:
+    """Return an image with three channels from 0 to 1: its smallest and its largest value."""
+    low, high = float(x_l.min()), float(x_l.max())
+    scaled: Array = (np.asarray(x_l, np.float64) - low) / ((high - low) or 1)
+    return scaled
 
 
 def draw_scores(

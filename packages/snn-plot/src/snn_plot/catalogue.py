@@ -122,9 +122,12 @@ def _potential(scene: Scene, layer: LayerView) -> Figure:
     if names is not None:
         predicted = int(result.decision_b[scene.run.sample])
         true = int(result.labels_b[scene.run.sample]) if result.has_labels else None
+    trains = layer.spiketrains_l_t if layer.fires else None
+    spikes_l = None if trains is None else (trains != 0).sum(axis=-1)
     return plot_potential(
         np.asarray(layer.mem_l_t), label=layer.name, units=scene.units,
         v_thresh=1.0 if layer.fires else None, predicted=predicted, true=true, names=names,
+        spikes_l=spikes_l,
     )  # fmt: skip
 
 

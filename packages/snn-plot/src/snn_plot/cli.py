@@ -97,7 +97,7 @@ def plot(
 
 
 def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force: bool) -> None:
-    from snn_plot.operations import plot_comparison
+    from snn_plot.operations import name_differences, plot_comparison
     from snn_plot.recorded import view
 
     path = folder / f"comparison.{kind}"
@@ -109,7 +109,8 @@ def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force
             results[name] = view(run).result
             advance(name)
     make_folder(folder)
-    save_figure(plot_comparison(results, units=Units(time=unit)), path, overwrite=force)
+    figure = plot_comparison(name_differences(results), units=Units(time=unit))
+    save_figure(figure, path, overwrite=force)
     click.echo(f"1 figure: {path}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -130,6 +131,28 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
     style.head(lower, "★ analog networks; thin black: best of all runs")
     style.legend_below(figure, upper)
     return figure
+
+
+def name_differences(runs: Mapping[str, RunResult]) -> dict[str, RunResult]:
+    """Return runs by names that tell in what they differ: steps, network, simulator, spike code."""
+    facts = {name: _facts(result) for name, result in runs.items()}
+    columns = list(zip(*facts.values(), strict=True))
+    differing = [i for i, column in enumerate(columns) if len(set(column)) > 1]
+    told = {
+        name: ", ".join(filter(None, (own[i] for i in differing))) for name, own in facts.items()
+    }
+    return {f"{name}: {told[name]}" if told[name] else name: run for name, run in runs.items()}
+
+
+def _facts(result: RunResult) -> list[str]:
+    """Return what a reader may want to know of a run, always in the same order."""
+    identity = result.metadata["identity"]
+    return [
+        style.count(result.timesteps, "step"),
+        PurePath(result.metadata.get("model", {}).get("name", "")).name,
+        identity["simulator"],
+        identity["settings"]["conversion"]["spike_code"],
+    ]
 
 
 def cumulative_operations(result: RunResult) -> Float64[Array, "t"]:

@@ -16,6 +16,8 @@ from snn_core.running.result import RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot import report_data, report_words
 from snn_plot.recorded import RunView, view
+from snn_plot.style import thousands
+from snn_plot.verdict import verdict
 
 LARGEST = 5_000_000
 """Bytes that a report may have."""
@@ -97,7 +99,7 @@ def report_html(run: RunView | RunResult | PathLikeStr, *, unit: str = "steps") 
         "sample": report_words.describe_sample(run),
         "measure": data["accuracy"]["label"].removesuffix(" (%)").capitalize(),
         "decisions": report_words.decisions_title(run),
-        "verdict": report_words.verdict(run),
+        "verdict": verdict(run, subject=report_words.subject(run)),
         "rate_unit": units.firing_rate,
         "number_changed": f"{len(changed)} of {len(settings)}",
     }
@@ -210,7 +212,7 @@ def _layer_row(layer: Mapping[str, Any]) -> str:
         (wide, f"{r[0]:.4f} to {r[2]:.4f}" if r else "–"),
         (wide, f"{saturated:.2%}" if saturated is not None else "–"),
         ("", f"{layer['mean_rate']:.4f}" if "mean_rate" in layer else "–"),
-        (wide, report_words.thin(layer["neurons"])),
+        (wide, thousands(layer["neurons"])),
     ]
     numbers = "".join(f"<td{attribute}>{cell}</td>" for attribute, cell in cells)
     name = str(layer["name"])

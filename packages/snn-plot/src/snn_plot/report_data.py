@@ -10,17 +10,18 @@ import numpy as np
 from snn_core.running.result import RunResult
 from snn_core.typing import Array
 from snn_plot.accuracy import confusion
-from snn_plot.activity import arrange
+from snn_plot.activity import arrange, as_colours, is_coloured
 from snn_plot.correlation import pearson_b
 from snn_plot.measures import measure_of
 from snn_plot.operations import cumulative_operations
 from snn_plot.recorded import LayerView, RunView
 from snn_plot.scene import is_of_classes
-from snn_plot.style import evenly
+from snn_plot.style import count, evenly, thousands
 from snn_plot.units import Units
+from snn_plot.weights import BINS, bins_around, bins_of
 
 MOST_DOTS = 1200
-"""Neurons in one scatter plot."""
+"""Points in one scatter plot: neurons, each in some of the samples."""
 
 MOST_ROWS, MOST_SPIKES = 200, 200_000
 """Neurons in one raster, and spikes in the rasters of all layers together."""
@@ -39,7 +40,6 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
     steps = evenly(result.timesteps, MOST_STEPS)
     return {
         "time": {"label": units.time_label,
-                 "level": float(units.rates(np.array([1 / result.timesteps]))[0]),
                  "t": round_values(units.times(result.timesteps)[steps])},
         "accuracy": _accuracy(result, steps, k=int(run.settings["simulation"]["top_k"])),
         "operations": _operations(result, steps),
@@ -51,8 +51,18 @@ def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
 
 
 def _input(values_l: Array, cells: int) -> dict[str, Any]:
-    """Return the input as a picture, with the range of its values."""
-    return {**_picture(values_l, cells), "range": [float(values_l.min()), float(values_l.max())]}
+    """Return the input as a picture, with the range of its values; in colours as a figure has."""
+    low, high = float(values_l.min()), float(values_l.max())
+    if not is_coloured(values_l):
+        return {**_picture(values_l, cells), "range": [low, high]}
+    colours = np.rint(255 * as_colours(_thin(values_l, cells))).astype(int)
+    return {"colours": colours.tolist(), "remark": f"values {low:.3g} to {high:.3g}"}
+
+
+def _thin(values_l: Array, cells: int) -> Array:
+    """Return an image with so many rows and columns that there are about ``cells`` cells."""
+    stride = max(1, math.ceil(math.sqrt(values_l.shape[0] * values_l.shape[1] / cells)))
+    return values_l[::stride, ::stride]
 
 
 def round_values(values: Array, digits: int = 4) -> list[Any]:
@@ -67,7 +77,9 @@ def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
     measure = measure_of(result)
     digits = 3 if measure.is_share else 6
     top_k_t = 100 * (1 - result.topkerr_b_t.mean(axis=0))
-    has_several = result.task == "classification" and result.has_labels
+    # Among as few classes as that, the right one always is.
+    several = result.metadata["num_neurons"][-1] > k
+    has_best = result.task == "classification" and result.has_labels and several
     return {
         "label": measure.label,
         "interval": measure.interval,
@@ -75,7 +87,7 @@ def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
         "snn": round_values(measure.value_t[steps], digits),
         "low": round_values(measure.low_t[steps], digits),
         "high": round_values(measure.high_t[steps], digits),
-        "top_k": round_values(top_k_t[steps], 3) if has_several else None,
+        "top_k": round_values(top_k_t[steps], 3) if has_best else None,
         "ann": measure.ann,
         "k": k,
         "samples": result.samples,
@@ -130,19 +142,43 @@ def _confusion(result: RunResult) -> dict[str, Any]:
 def _layers(run: RunView, units: Units, steps: Array, *, cells: int) -> list[dict[str, Any]]:
     """Return all layers; an output that does not spike has its values instead of rates."""
     spikes = max(1000, MOST_SPIKES // max(len(run.layers), 1))
-    found = [_layer(layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers]
+    found = [_layer(run, layer, units, steps, cells=cells, spikes=spikes) for layer in run.layers]
     if run.settings["conversion"].get("readout") == "membrane":
         found[-1] |= _values(run)
     return found
 
 
+def _dots(
+    run: RunView, rates: Array | None, wanted: Array | None, *, neurons: int, levels: Array | None
+) -> dict[str, Any]:
+    """Return rates and activations thinned out, of what they are, and their histograms."""
+    pairs = {"rates": rates, "activations": wanted}
+    known = {name: values for name, values in pairs.items() if values is not None}
+    found: dict[str, Any] = {
+        name: round_values(values[evenly(len(values), MOST_DOTS)]) for name, values in known.items()
+    }
+    if len(known) < len(pairs):
+        return found
+    together = np.concatenate(list(known.values()))
+    edges = bins_of(together, BINS) if levels is None else bins_around(levels, together)
+    shares = {name: 100 * np.histogram(a, edges)[0] / len(a) for name, a in known.items()}
+    found["histogram"] = {
+        "edges": round_values(edges, 6),
+        **{name: round_values(share) for name, share in shares.items()},
+    }
+    found["points"] = (
+        f"{thousands(len(found['rates']))} points: {count(neurons, 'neuron')} in "
+        f"{count(run.result.samples, 'sample')}"
+    )
+    return found
+
+
 def _layer(
-    layer: LayerView, units: Units, steps: Array, *, cells: int, spikes: int
+    run: RunView, layer: LayerView, units: Units, steps: Array, *, cells: int, spikes: int
 ) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": layer.name,
         "neurons": layer.neurons,
-        "has_rates": True,
         "labels": {
             "activations": units.named("activation"),
             "rates": units.named("rate"),
@@ -157,10 +193,11 @@ def _layer(
         quartiles = np.nanpercentile(layer.pearson_b, (25, 50, 75))
         found["r"] = round_values(quartiles, 5)
         found["saturated"] = layer.saturated
-    for key, values in (("rates", layer.points_p), ("activations", layer.expected_p)):
-        if values is not None:
-            shown = evenly(len(values), MOST_DOTS)
-            found[key] = round_values(units.rates(values[shown]))
+    rates, wanted, levels = (
+        None if values is None else units.rates(values)
+        for values in (layer.points_p, layer.expected_p, run.levels)
+    )
+    found |= _dots(run, rates, wanted, neurons=layer.neurons, levels=levels)
     for key, picture in (
         ("rate_picture", layer.rates_l),
         ("activation_picture", layer.activations_l),
@@ -180,11 +217,12 @@ def _values(run: RunView) -> dict[str, Any]:
     result = run.result
     pairs = {"rates": result.output_b_o, "activations": result.ann_output_b_o}
     labels = {"activations": "output of the analog network", "rates": "output", "both": "output"}
-    found: dict[str, Any] = {"labels": labels, "has_rates": False}
+    found: dict[str, Any] = {"labels": labels}
     if not result.output_b_o.size:
         return {**found, **dict.fromkeys(("rates", "activations", "activation_picture"))}
+    flat = [values_b_o.reshape(-1) for values_b_o in pairs.values()]
+    found |= _dots(run, *flat, neurons=result.output_b_o.shape[1], levels=None)
     for name, values_b_o in pairs.items():
-        found[name] = round_values(values_b_o.reshape(-1)[evenly(values_b_o.size, MOST_DOTS)])
         found[f"{name[:-1]}_picture"] = _picture(values_b_o[run.sample], MOST_DOTS)
     r_b = pearson_b(*pairs.values(), keep_silent=True)
     if not np.isnan(r_b).all():
@@ -215,8 +253,7 @@ def _picture(activity_l: Array, cells: int) -> dict[str, Any]:
     """Return a layer as one picture of at most about ``cells`` cells, and how it is arranged."""
     array = np.asarray(activity_l, np.float64)
     if array.ndim == 3:
-        stride = max(1, math.ceil(math.sqrt(array.shape[0] * array.shape[1] / cells)))
-        array = array[::stride, ::stride]
+        array = _thin(array, cells)
         maps = max(1, cells // (array.shape[0] * array.shape[1]))
         kept = evenly(array.shape[2], maps)
         picture, remark = arrange(array[..., kept])

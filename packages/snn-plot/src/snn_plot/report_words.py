@@ -1,4 +1,4 @@
-"""What the report says in words: its title, verdict, headline, settings, origin and glossary."""
+"""What the report says in words: its title, headline, notes, settings, origin and glossary."""
 
 from __future__ import annotations
 
@@ -7,29 +7,17 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
-
 from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
-from snn_core.settings import Settings
+from snn_core.settings import Settings, record_flag
 from snn_core.simulation.statistics import wilson_interval
 from snn_plot.graphs import advice
 from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import RunView
 from snn_plot.scene import CLASSES, probe_files
+from snn_plot.style import thousands
 from snn_plot.units import Units
-
-CLOSE = 0.01
-"""How close to the analog network's accuracy counts as reached."""
-
-TRAINED = 0.5
-"""Accuracy below which an analog network is hardly trained, or not on these data."""
-
-RISING = 0.01
-"""Growth of the accuracy in the second half of the steps that says that more would help."""
-
-SATURATED = 0.02
-"""Share of saturated neurons that is worth a look."""
+from snn_plot.verdict import CLOSE, find_close_step, warnings_of
 
 GLOSSARY: Mapping[str, str] = {
     "activation": "What a neuron of the analog network computes, in the unit of the rates that "
@@ -87,8 +75,8 @@ def subtitle(run: RunView) -> list[str]:
     network = [
         model.get("origin", ""),
         f"{len(neurons)} layers with neurons",
-        f"{thin(sum(neurons))} neurons",
-        "" if parameters is None else f"{thin(parameters)} parameters",
+        f"{thousands(sum(neurons))} neurons",
+        "" if parameters is None else f"{thousands(parameters)} parameters",
     ]
     how = [
         f"{result.samples} samples",
@@ -98,48 +86,9 @@ def subtitle(run: RunView) -> list[str]:
     return [", ".join(filter(None, network)), ", ".join(how)]
 
 
-def thin(number: int) -> str:
-    """Return a number with thin spaces between its thousands."""
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def verdict(run: RunView) -> str:
-    """Say in a sentence what was run, what it reached, and what to look at."""
-    result, subject = run.result, model_name(run.result.metadata) or "The network"
-    done = f"{result.samples} samples in {result.timesteps} steps"
-    if result.task == "regression":
-        return (
-            f"{subject} has outputs that differ by {result.difference:.3g} (rms) from those of the "
-            f"analog network, on {done}."
-        )
-    if not result.has_labels:
-        return f"{subject} decides as the analog network for {result.agreement:.1%} of {done}."
-    of = "the labels of " if result.task == "multilabel" else ""
-    return (
-        f"{subject} is right for {result.accuracy:.1%} of {of}{done}, the analog network for "
-        f"{result.ann_accuracy:.1%}{_advise(run)}"
-    )
-
-
-def _advise(run: RunView) -> str:
-    """Return what to look at, as the end of a sentence."""
-    result = run.result
-    if result.ann_accuracy < TRAINED:
-        return (
-            "; as the analog network itself is often wrong, check the scale and the order of the "
-            "data."
-        )
-    half = result.accuracy_t[(result.timesteps - 1) // 2]
-    saturated = [layer.name for layer in run.layers if (layer.saturated or 0) > SATURATED]
-    step = find_close_step(result)
-    if step is not None:
-        fewer = ", so that fewer would do" if 2 * step <= result.timesteps else ""
-        return f": as good from step {step} on{fewer}."
-    if result.accuracy - half > RISING:
-        return "; it is still rising, so that more steps would help."
-    if saturated:
-        return f"; look at {', '.join(saturated)}, where many neurons are saturated."
-    return "; look at the layers below: where do rates leave the line?"
+def subject(run: RunView) -> str:
+    """Return what the network is called in a sentence."""
+    return model_name(run.result.metadata) or "The network"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +170,7 @@ def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
     if not result.has_labels:
         return [agreement]
     close = (
-        f"Within {CLOSE:.0%} of analog",
+        f"Within {100 * CLOSE:g} point of analog",
         _describe_close_step(result, units),
         "first time that it stays so",
     )
@@ -247,19 +196,6 @@ def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
 def _interval(share: float, samples: int) -> str:
     low, high = wilson_interval(share, samples)
     return f"95 % interval {float(low):.2%} to {float(high):.2%}, {samples} samples"
-
-
-def find_close_step(result: RunResult, *, close: float = CLOSE) -> int | None:
-    """Find the step from which on the accuracy is close to the analog one.
-
-    ``None`` if it is not close after the last step.
-    """
-    # Shares of samples: a little more than rounding errors, far less than one sample.
-    near = result.accuracy_t >= result.ann_accuracy - close - 1e-9
-    if not near[-1]:
-        return None
-    far = np.flatnonzero(~near)
-    return 1 if not len(far) else int(far[-1]) + 2
 
 
 def _describe_close_step(result: RunResult, units: Units) -> str:
@@ -305,7 +241,10 @@ def notes(run: RunView) -> list[str]:
     """Return remarks on what the page cannot show, and why."""
     wanted = ("spiketrains", "activations", "input")
     missing = [name for name in wanted if name not in run.recorded]
-    said = [f"Not recorded: {', '.join(missing)}; {advice(missing)}."] if missing else []
+    said = [f"Warning of the run: {text}" for text in warnings_of(run.result)]
+    if missing:
+        names = record_flag(missing).removeprefix("--record ").replace(",", ", ")
+        said.append(f"Not recorded: {names}; {advice(missing)}.")
     if not run.result.has_labels:
         said.append("The data have no labels: outputs are compared with the analog network's.")
     if run.result.interrupted:

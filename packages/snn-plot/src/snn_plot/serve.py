@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from snn_core.errors import DataError, SNNError
-from snn_core.running.result import RunFolder
+from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view
 from snn_plot.report import asset, report_html
@@ -76,9 +76,23 @@ def _list_run(name: str, folder: Path) -> Listed:
             "simulator": identity["simulator"],
             "samples": identity["samples"],
         }
-        return Listed(name=name, path=folder, figures=figures | stored.summary())
+        return Listed(name=name, path=folder, figures=figures | _reached(stored, description))
     except SNNError as error:
         return Listed(name=name, path=folder, figures={}, problem=str(error))
+
+
+def _reached(stored: RunFolder, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of a run; of an unfinished one those so far, and how much is done."""
+    finished = stored.summary()
+    if finished:
+        return finished
+    batches = [BatchArrays(values=batch.values) for batch in stored.batches()]
+    done = sum(len(batch.values["sample_ids_b"]) for batch in batches)
+    samples = f"{done} of {description['identity']['samples']}, stopped or running"
+    if not batches:
+        return {"samples": samples}
+    so_far = RunResult.of(description, batches, interrupted=True)
+    return so_far.summary() | {"samples": samples}
 
 
 def index_html(root: Path, runs: list[Listed]) -> str:

@@ -96,8 +96,12 @@ def plot_potential(
     predicted: int | None = None,
     true: int | None = None,
     names: Sequence[str] | None = None,
+    spikes_l: Array | None = None,
 ) -> Figure:
     """Draw the membrane potentials of a layer, for a large one of neurons that differ.
+
+    Of a hidden layer these are quiet, middling and busy ones, if its spikes are known, and one that
+    is silent; otherwise those whose potentials differ.
 
     Parameters
     ----------
@@ -113,13 +117,18 @@ def plot_potential(
         Neurons of the class that was decided and of the right one, which are always shown.
     names
         What each neuron stands for, such as classes; their numbers if not given.
+    spikes_l
+        How often each neuron spiked.
     """
     flat = np.asarray(mem_l_t, np.float64).reshape(-1, mem_l_t.shape[-1])
     roles: dict[int, list[str]] = {}
     for number, role in ((predicted, "predicted"), (true, "true")):
         if number is not None and number >= 0:
             roles.setdefault(number, []).append(role)
-    shown = find_different(flat, max_neurons, always=list(roles))
+    if roles or spikes_l is None or not np.any(spikes_l):
+        shown = find_different(flat, max_neurons, always=list(roles))
+    else:
+        shown = find_by_activity(np.ravel(spikes_l), max_neurons)
     times = units.times(flat.shape[1])
     figure, axes = style.one_panel()
     looks = _looks(shown, predicted=predicted, true=true, steps=len(times))
@@ -137,7 +146,10 @@ def plot_potential(
         axes.yaxis.set_major_locator(FixedLocator([*steps, *far]))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set(xlabel=units.time_label, ylabel="membrane potential (thresholds)")
+    axes.set(
+        xlabel=units.time_label,
+        ylabel="membrane potential" + (" (thresholds)" if v_thresh is not None else ""),
+    )
     style.show_steps(axes, times)
     remark = f"{len(shown)} of {style.thousands(len(flat))} neurons"
     style.head(axes, label, remark if len(shown) < len(flat) else "")
@@ -179,6 +191,27 @@ def find_different(mem_l_t: Array, most: int, *, always: Sequence[int] = ()) -> 
         apart_l[chosen] = -1
         chosen.append(int(apart_l.argmax()))
         apart_l = np.minimum(apart_l, ((seen_l_t - seen_l_t[chosen[-1]]) ** 2).sum(axis=1))
+    return sorted(chosen)
+
+
+def find_by_activity(spikes_l: Array, most: int) -> list[int]:
+    """Return neurons from the quietest that spikes to the busiest, and a silent one, in order.
+
+    Parameters
+    ----------
+    spikes_l
+        How often each neuron spiked; at least one did.
+    most
+        Largest number of neurons.
+    """
+    silent, active = np.flatnonzero(spikes_l == 0), np.flatnonzero(spikes_l)
+    chosen = [int(silent[len(silent) // 2])] if len(silent) and most > 1 else []
+    counts = spikes_l[active]
+    # Evenly over numbers of spikes, not over neurons, most of which are often alike.
+    for target in np.linspace(counts.max(), counts.min(), min(most - len(chosen), len(active))):
+        nearest = int(np.abs(spikes_l[active] - target).argmin())
+        chosen.append(int(active[nearest]))
+        active = np.delete(active, nearest)
     return sorted(chosen)
 
 

@@ -17,7 +17,7 @@ from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation
 from snn_core.data.ranges import check_range
-from snn_core.errors import ArtifactError, SettingsError, SNNError, SNNWarning, warn
+from snn_core.errors import ArtifactError, SettingsError, SNNError, SNNWarning, noted_warnings, warn
 from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -157,8 +157,10 @@ def run(
         kind = registry.get(simulator)
         options = kind.options_type.of_section(settings.options, simulator)
         snn = kind(network, settings, options, stop=stop)
-    dataset, task = _dataset(data, network, settings)
+    with noted_warnings() as warned:
+        dataset, task = _dataset(data, network, settings)
     metadata = describe_run(snn, simulator, dataset, task=task, name=name or "")
+    metadata["warnings"] = warned
     is_new = output_dir is not None and RunFolder(output_dir).is_empty
     folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
     try:

@@ -75,6 +75,7 @@ class _Description(_Stored):
     has_labels: bool = True
     input: str = ""
     classes: list[str] = []
+    warnings: list[str] = []
     versions: dict[str, str] = {}
     hardware: str | None = None
     details: dict[str, Any] = {}

@@ -40,7 +40,7 @@
     const common = { x: t, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
     return [
       { ...common, y: low },
-      { ...common, y: high, fill: "tonexty", fillcolor: "rgba(0,114,178,0.18)", name,
+      { ...common, y: high, fill: "tonexty", fillcolor: color("band"), name,
         showlegend: true, line: { width: 0, color: SPIKING } },
     ];
   }
@@ -97,24 +97,29 @@
     const names = layer.labels;
     const top = 1.05 * Math.max(...both.flat(), 1e-6), low = Math.min(...both.flat(), 0);
     draw("chart-correlation", [
-      { x: layer.activations, y: layer.rates, mode: "markers", name: `${layer.rates.length} neurons`,
+      { x: layer.activations, y: layer.rates, mode: "markers", name: layer.points,
         marker: { color: SPIKING, size: 4, opacity: 0.5 },
         hovertemplate: `${names.activations}: %{x}<br>${names.rates}: %{y}<extra></extra>` },
       { x: [low, top], y: [low, top], mode: "lines", name: "equal", hoverinfo: "skip",
         line: { color: GREY, dash: "dash", width: 1 } },
     ], { xaxis: { title: { text: names.activations }, rangemode: "tozero" },
          yaxis: { title: { text: names.rates }, rangemode: "tozero" } });
-    // A rate is a multiple of one spike in the whole run: bins lie around some of these multiples.
-    // Outputs that are read by potentials have no such level.
-    const level = layer.has_rates ? data.time.level : (top - low) / 40;
-    const size = level * Math.max(1, Math.ceil((top - low) / level / 40));
-    const bins = { start: size * Math.floor(low / size) - size / 2, end: top + size, size };
-    const bars = (x, name, color) => ({ x, name, type: "histogram", histnorm: "percent", xbins: bins,
-                                        marker: { color }, opacity: 0.55 });
+    // Bins are made where the spike code is known: one for each rate there can be.
+    const h = layer.histogram;
+    const width = h.edges.slice(1).map((edge, i) => edge - h.edges[i]);
+    const middle = width.map((w, i) => h.edges[i] + w / 2);
+    const bars = (y, name, color) => ({ x: middle, y, width, name, type: "bar", marker: { color }, opacity: 0.55,
+      hovertemplate: "%{y:.3g} % at about %{x:.3g}<extra>%{fullData.name}</extra>" });
     const short = (name) => name.replace(/ \(.*/, "");
-    draw("chart-histogram", [bars(layer.activations, short(names.activations), ANALOG), bars(layer.rates, short(names.rates), SPIKING)],
-      { barmode: "overlay", xaxis: { title: { text: names.both } },
-        yaxis: { title: { text: "share of neurons (%)" }, type: "log" } });
+    draw("chart-histogram", [bars(h.activations, short(names.activations), ANALOG), bars(h.rates, short(names.rates), SPIKING)],
+      { barmode: "overlay", bargap: 0, xaxis: { title: { text: names.both } },
+        yaxis: { title: { text: "share of neurons (%)" }, type: "log", ...powers([...h.activations, ...h.rates]) } });
+  }
+
+  // Ticks of a logarithmic axis with all their digits: powers of ten, or 1, 2, 5 where it is short.
+  function powers(values) {
+    const known = values.filter((value) => value > 0);
+    return { dtick: Math.max(...known) > 30 * Math.min(...known) ? 1 : "D2", tickformat: "~g" };
   }
 
   function picture(id, image, name, scale, colors = "Viridis") {
@@ -122,6 +127,14 @@
     draw(id, [{ z: image.z, type: "heatmap", colorscale: colors, zmin: scale[0], zmax: scale[1],
                 hoverongaps: false, hovertemplate: "%{z}<extra></extra>",
                 colorbar: { thickness: 10, len: 0.9 } }],
+      { title: { text: `${name}<br><sub>${image.remark}</sub>`, font: { size: 13 } },
+        margin: { l: 14, r: 14, t: 50, b: 14 },
+        xaxis: { visible: false },
+        yaxis: { visible: false, autorange: "reversed", scaleanchor: "x", constrain: "domain" } });
+  }
+
+  function coloured(id, image, name) {
+    draw(id, [{ z: image.colours, type: "image", hovertemplate: "%{z}<extra></extra>" }],
       { title: { text: `${name}<br><sub>${image.remark}</sub>`, font: { size: 13 } },
         margin: { l: 14, r: 14, t: 50, b: 14 },
         xaxis: { visible: false },
@@ -163,8 +176,8 @@
     const few = counts.length <= 15;
     draw("chart-confusion", [{ z: share, x: columns, y: names, text: counts.map((line) => line.map((n) => n || "")), type: "heatmap", 
       colorscale: [[0, color("empty")], [1, color("full")]], zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } }, customdata: counts,
-      hovertemplate: "class %{y} decided as %{x}: %{customdata} (%{z:.1f} %)<extra></extra>" }],
-      { xaxis: { title: { text: "decided class" }, type: "category" },
+      hovertemplate: "class %{y} predicted as %{x}: %{customdata} (%{z:.1f} %)<extra></extra>" }],
+      { xaxis: { title: { text: "predicted class" }, type: "category" },
         yaxis: { title: { text: "true class" }, type: "category", autorange: "reversed" } });
     const place = document.getElementById("wrong");
     const title = document.createElement("p");
@@ -239,7 +252,8 @@
     operations();
     spikes();
     choose(Number(select.value) || 0);
-    if (data.input) picture("chart-input", data.input, "input", data.input.range, "Greys");
+    if (data.input && data.input.colours) coloured("chart-input", data.input, "input");
+    else if (data.input) picture("chart-input", data.input, "input", data.input.range, "Greys");
     else clear("chart-input");
     document.getElementById("wrong").replaceChildren();
     decisions();
