@@ -18,7 +18,15 @@ from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation
 from snn_core.data.ranges import check_range
-from snn_core.errors import DataError, SettingsError, SNNError, SNNWarning, noted_warnings, warn
+from snn_core.errors import (
+    ArtifactError,
+    DataError,
+    SettingsError,
+    SNNError,
+    SNNWarning,
+    noted_warnings,
+    warn,
+)
 from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
