@@ -208,9 +208,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.FORBIDDEN, "This server answers this machine alone.")
             return
         try:
-            self._send(*self._answer(unquote(urlsplit(self.path).path, errors=_ERRORS)))
+            self._send(*self._answer_target(self.path))
         except ConnectionError:  # the browser went away
             self.close_connection = True
+
+    def _answer_target(self, target: str) -> tuple[HTTPStatus, str]:
+        """Return status and page for what a request asks for, which need not be an address."""
+        try:
+            path = unquote(urlsplit(target).path, errors=_ERRORS)
+        except ValueError:
+            return HTTPStatus.BAD_REQUEST, _page("This is no address", _BACK)
+        return self._answer(path)
 
     def _answer(self, path: str) -> tuple[HTTPStatus, str]:
         """Return status and page, whatever the runs hold."""
