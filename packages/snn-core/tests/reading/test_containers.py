@@ -9,12 +9,22 @@ import sys
 import time
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from snn_core.errors import DataError
+from snn_core.errors import (
+    DataError,
+    DataWarning,
+    OutOfMemoryError,
+    SNNError,
+    UnsupportedError,
+    warn,
+)
+from snn_core.ir.network import UnknownLayerError
+from snn_core.printing import printable_line
 from snn_core.reading import (
     child,
     hdf5,
@@ -168,6 +178,15 @@ def test_texts_hold_nothing_that_a_terminal_obeys():
         "\\x1b[31mred\\x07\\ud800\\x9b \n\tü[/bold]"
     )
     assert printable_tree({"\x1b": ["\x07", 1, None]}) == {"\\x1b": ["\\x07", 1, None]}
+    assert printable_line(Path("a\n\x1b[2J\tb")) == "a\\n\\x1b[2J\\tb"
+
+
+@pytest.mark.parametrize("kind", [SNNError, DataError, UnknownLayerError, OutOfMemoryError])
+def test_errors_hold_nothing_that_a_terminal_obeys(kind):
+    assert str(kind("there is no \x1b[31m layer\n'\x9b'")) == "there is no \\x1b[31m layer\n'\\x9b'"
+    assert str(UnsupportedError(["a \x07"])).endswith("- a \\x07")
+    with pytest.warns(DataWarning, match=r"^\\x1b$"):
+        warn("\x1b")
 
 
 # HDF5.

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from snn_core.errors import DataError, SNNError
+from snn_core.printing import printable_line
 from snn_core.running.result import RunFolder
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view
@@ -253,9 +254,9 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_runs(root: Path, *, port: int, unit: str, announce: Announce) -> None:
     """Serve until Ctrl-C."""
     with RunsServer(root, port=port, unit=unit) as server:
-        number = len(find_runs(root))
+        number, where = len(find_runs(root)), printable_line(root)
         try:
-            announce(f"{root} at {server.address}, number of runs: {number} (Ctrl-C ends)")
+            announce(f"{where} at {server.address}, number of runs: {number} (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:
             announce("Stopped.")

@@ -5,10 +5,11 @@ whatever goes wrong into an error that names the file, `spend` counts what a fil
 before it is unpacked, and zip archives, arrays, JSON and HDF5 files are read here alone.
 """
 
+from snn_core.printing import printable
 from snn_core.reading.archives import open_archive, read_member, read_npy, read_npy_member, read_npz
 from snn_core.reading.boundary import while_reading
 from snn_core.reading.budget import LIMIT_VARIABLE, memory_limit, spend
-from snn_core.reading.texts import parse_json, printable, printable_tree, read_json
+from snn_core.reading.texts import parse_json, printable_tree, read_json
 
 __all__ = [
     "LIMIT_VARIABLE",
