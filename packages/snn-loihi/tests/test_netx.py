@@ -331,7 +331,7 @@ def test_foreign_and_newer_files_are_refused(tmp_path):
 
 def changed(path, change):
     """Export a network, change the file and read it."""
-    exported(TEN["dense"](), path)
+    exported(LAID_OUT["dense"](), path)
     with h5py.File(path, "r+") as file:
         parent = file["layer" if file.attrs["netx"] else "population"]
         group = next(parent[name] for name in sorted(parent, key=int) if "neuron" in parent[name])

@@ -52,7 +52,7 @@ def open_hdf5(file: Path | bytes) -> Iterator[h5py.File]:
 
 _PATIENCE_S = 5
 _SLOWEST = 1_000_000
-"""Bytes per second of the slowest file: of small arrays, each a kilobyte, and some 0.2 ms here."""
+"""Bytes per second of the slowest file: each of its small arrays takes a kilobyte and 0.2 ms."""
 
 
 def _open(file: Path | bytes) -> h5py.File:

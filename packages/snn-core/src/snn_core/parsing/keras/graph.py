@@ -43,8 +43,8 @@ class Location:
     group
         Path in the weights file of a ``.keras`` archive.
     twins
-        Paths of all layers of the same name and class, its own among them: those in other models may
-        be the same layer.
+        Paths of all layers of the same name and class, its own among them: those in other models
+        may be the same layer.
     """
 
     names: tuple[str, ...]
