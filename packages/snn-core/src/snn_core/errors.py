@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from snn_core.printing import printable
+
 
 def suggest(name: object, known: Iterable[str]) -> str:
     """Return `` Did you mean 'run'?`` for a name that is nearly one of those known, or nothing."""
@@ -21,7 +23,14 @@ def suggest(name: object, known: Iterable[str]) -> str:
 
 
 class SNNError(Exception):
-    """Base class of all errors that this family of packages raises on purpose."""
+    """Base class of all errors that this family of packages raises on purpose.
+
+    Its text may repeat names out of files; a terminal finds nothing to obey in them.
+    """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return printable(Exception.__str__(self))
 
 
 class ParseError(SNNError):
@@ -113,4 +122,4 @@ def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
     ours = ("snn_core", "contextlib")
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(ours):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(printable(message), category, stacklevel=level)

@@ -15,6 +15,7 @@ from snn_core.cli import verbosity
 from snn_core.errors import SNNError
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
+from snn_core.printing import printable_line
 from snn_core.running.result import RunFolder
 from snn_plot.saving import FILE, file_name, save_figure
 from snn_plot.units import CHOICES, Units
@@ -77,7 +78,7 @@ def plot(
     RunFolder(runs[0]).metadata()  # which raises if there is no run
     folder = output or runs[0] / "figures"
     list_folder(folder)  # which raises if it is none
-    with status(f"reading {runs[0]}"):
+    with status(f"reading {printable_line(runs[0])}"):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
         scene = Scene(run=run, units=run.units(unit), network=network)
@@ -90,10 +91,10 @@ def plot(
         for name, make in makers.items():
             save_figure(make(), paths[name], overwrite=force)
             advance(name)
-    click.echo(f"{len(makers)} figures in {folder}")
+    click.echo(f"{len(makers)} figures in {printable_line(folder)}")
     if not (only or verbosity.is_quiet()):
         for line in graphs.left_out(scene):
-            click.echo(f"  {line}", err=True)
+            click.echo(f"  {printable_line(line)}", err=True)
 
 
 def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force: bool) -> None:
@@ -111,7 +112,7 @@ def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force
     make_folder(folder)
     figure = plot_comparison(name_differences(results), units=Units(time=unit))
     save_figure(figure, path, overwrite=force)
-    click.echo(f"1 figure: {path}")
+    click.echo(f"1 figure: {printable_line(path)}")
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
@@ -180,9 +181,9 @@ def report(
     (folder,) = runs
     RunFolder(folder).metadata()  # which raises if there is no run
     path = output or folder / "report.html"
-    with status(f"reading {folder}"):
+    with status(f"reading {printable_line(folder)}"):
         size = write_report(folder, path, sample_id=sample, unit=unit, overwrite=force)
-    click.echo(f"{path} ({size / 1e6:.1f} MB)")
+    click.echo(f"{printable_line(path)} ({size / 1e6:.1f} MB)")
 
 
 def _network(path: Path) -> Network:

@@ -18,7 +18,7 @@ from rich.table import Table
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
 from snn_core.phases import show_elsewhere, watch
-from snn_core.reading import printable
+from snn_core.printing import printable
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
 
@@ -93,7 +93,7 @@ def tell_phases(show: Callable[[str], object] = lambda what: None) -> Iterator[N
 def note(text: str) -> None:
     """Say something beside the results, on standard error; nothing with ``--quiet``."""
     if not verbosity.is_quiet():
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def command_line(flag: str) -> str:
@@ -153,7 +153,7 @@ def print_result(result: RunResult, *, as_json: bool, as_csv: bool = False) -> N
         csv.writer(text, lineterminator="\n").writerows([table, *zip(*columns, strict=True)])
         click.echo(text.getvalue(), nl=False)
     else:
-        click.echo(headline(result))
+        click.echo(printable(headline(result)))
         stdout_console().print(_figures_table(result))
 
 

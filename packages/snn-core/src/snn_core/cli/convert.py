@@ -28,6 +28,7 @@ from snn_core.ir import Network
 from snn_core.parsing import Parsed
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, compare_cheaply, require_exact
+from snn_core.printing import printable, printable_line
 from snn_core.running.folder import require_usable
 from snn_core.settings import SPIKE_CODES, Settings
 from snn_core.simulation import registry
@@ -161,7 +162,7 @@ def convert(
         else:
             common.print_result(result, as_json=False)
     if done.skipped and not as_json:
-        click.echo(f"Left out: {'; '.join(done.skipped)}.")
+        click.echo(printable(f"Left out: {'; '.join(done.skipped)}."))
     if status:
         raise SystemExit(status)
 
@@ -234,8 +235,8 @@ def _convert(
 def _show(done: _Conversion, output: Path, preset_name: str) -> None:
     """Print what a conversion did, except for what was left out."""
     click.echo(
-        f"{output}: {len(done.network.spiking_layers)} layers with neurons, preset {preset_name}, "
-        f"{done.network.settings_for().num_steps} steps"
+        f"{printable_line(output)}: {len(done.network.spiking_layers)} layers with neurons, "
+        f"preset {preset_name}, {done.network.settings_for().num_steps} steps"
     )
     input_data = done.network.input_data
     entry = describe_entry(input_data, done.network.settings_for().input)

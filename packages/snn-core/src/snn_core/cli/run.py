@@ -10,7 +10,8 @@ import click
 from snn_core.artifact import load
 from snn_core.cli import common, flags, verbosity
 from snn_core.ir import Network
-from snn_core.running.folder import require_usable
+from snn_core.printing import printable_line
+from snn_core.running.folder import RunFolder, require_usable
 from snn_core.running.result import RunResult
 from snn_core.running.resuming import stored_settings
 from snn_core.running.run import run as simulate
@@ -120,6 +121,8 @@ def run_and_show(
     if verbosity.is_verbose():
         for line in settings.changes():
             common.note(f"setting: {line}")
+    if resume and output is not None and RunFolder(output).is_empty:
+        common.note(f"{printable_line(output)}: nothing to resume; starts a new run")
     with common.interruptible() as stop, common.progress_bar(simulator) as progress:
         try:
             result = simulate(
@@ -139,7 +142,7 @@ def run_and_show(
     for name, value in result.metadata.get("details", {}).items():
         common.note(f"{simulator}: {name}: {value}")
     if result.interrupted:
-        kept = f"kept in {output}" if output else "not kept: no -o was given"
+        kept = f"kept in {printable_line(output)}" if output else "not kept: no -o was given"
         common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
         if output:
             click.echo(f"Go on with: {common.command_line('--resume')}", err=True)

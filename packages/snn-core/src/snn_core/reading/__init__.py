@@ -5,6 +5,7 @@ whatever goes wrong into an error that names the file, `spend` counts what a fil
 before it is unpacked, and zip archives, arrays, JSON and HDF5 files are read here alone.
 """
 
+from snn_core.printing import printable
 from snn_core.reading.archives import (
     ArchivedArrays,
     open_archive,
@@ -15,7 +16,7 @@ from snn_core.reading.archives import (
 )
 from snn_core.reading.boundary import while_reading
 from snn_core.reading.budget import LIMIT_VARIABLE, memory_limit, spend
-from snn_core.reading.texts import parse_json, printable, printable_tree, read_json
+from snn_core.reading.texts import parse_json, printable_tree, read_json
 
 __all__ = [
     "ArchivedArrays",

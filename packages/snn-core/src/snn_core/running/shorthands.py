@@ -64,6 +64,11 @@ def set_shorthands(
         raise SettingsError(
             "Found a number of samples (--samples) and a range (--sample-range); expected one."
         )
+    if isinstance(record, str) and not record.strip(", "):
+        raise SettingsError(
+            f"Found record = {record!r} (--record); expected some of spikes, potentials, input and "
+            f"activations, or all. Leave it out to record nothing."
+        )
     if spike_code is not None:
         settings = settings.updated({"conversion": {"spike_code": spike_code}})
     if timesteps is not None:
