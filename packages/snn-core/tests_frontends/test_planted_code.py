@@ -134,8 +134,92 @@ def test_a_function_that_is_no_known_operator_is_not_called(program, tmp_path, t
     with zipfile.ZipFile(path, "w") as archive:
         for name, member in program.items():
             archive.writestr(name, member)
-    assert not compare(read(path), X).compared
+    found = compare(read(path), X)
+    assert not found.compared
+    assert f"holds the operator {target!r}, which is not run" in found.reason
     assert not (tmp_path / "executed").exists()
+
+
+def node(kind, name, **arguments):
+    """Return a call of an operator in PyTorch's schema."""
+    inputs = [{"name": key, "arg": value, "kind": 1} for key, value in arguments.items()]
+    return {
+        "target": f"torch.ops.aten.{kind}", "inputs": inputs,
+        "outputs": [{"as_tensor": {"name": name}}], "metadata": {},
+        "is_hop_single_tensor_return": None,
+    }  # fmt: skip
+
+
+def filled(kind, name, size):
+    more = {"fill_value": {"as_float": 0.0}} if kind == "full" else {}
+    return node(f"{kind}.default", name, size={"as_ints": size}, **more)
+
+
+def with_nodes(program, path, nodes, *, sizes, change=None):
+    """Write a program with more nodes at its start; ``sizes`` are those of their results."""
+    content = json.loads(program[graph_of(program)])
+    graph = content["graph_module"]["graph"]
+    types = graph["tensor_values"]
+    for name, own in sizes.items():
+        types[name] = {**types["p_0_bias"], "sizes": [{"as_int": size} for size in own]}
+    graph["nodes"][:0] = nodes
+    if change is not None:
+        change(graph)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, member in program.items():
+            content_of = json.dumps(content).encode() if name == graph_of(program) else member
+            archive.writestr(name, content_of)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["zeros", "ones", "full"])
+def test_what_an_output_does_not_need_is_not_computed(program, tmp_path, kind):
+    much = [10**6, 10**6]
+    nodes = [
+        filled(kind, "huge", much),
+        node("exp.default", "more", self={"as_tensor": {"name": "huge"}}),
+        node("sum.default", "total", self={"as_tensor": {"name": "more"}}),
+    ]
+    sizes = {"huge": much, "more": much, "total": []}
+    found = compare(read(with_nodes(program, tmp_path / "dead.pt2", nodes, sizes=sizes)), X)
+    assert found.compared, str(found)
+    assert found.is_within(1e-5)
+
+
+@pytest.mark.parametrize("kind", ["zeros", "ones", "full"])
+@pytest.mark.parametrize(
+    ("declared", "reason"), [([1], "the program declares"), ([10**6, 10**6], "would take")]
+)
+def test_a_constant_larger_than_memory_is_not_made(program, tmp_path, kind, declared, reason):
+    def read_it(graph):
+        relu = next(n for n in graph["nodes"] if "relu" in n["target"])
+        (given,) = relu["inputs"]
+        graph["nodes"].insert(
+            graph["nodes"].index(relu),
+            node("add.Tensor", "sum", self=given["arg"], other={"as_tensor": {"name": "huge"}}),
+        )
+        graph["tensor_values"]["sum"] = graph["tensor_values"][given["arg"]["as_tensor"]["name"]]
+        relu["inputs"] = [{**given, "arg": {"as_tensor": {"name": "sum"}}}]
+
+    nodes = [filled(kind, "huge", [10**6, 10**6])]
+    path = with_nodes(
+        program, tmp_path / "live.pt2", nodes, sizes={"huge": declared}, change=read_it
+    )
+    found = compare(read(path), X)
+    assert found.failed
+    assert reason in found.reason
+
+
+@pytest.mark.parametrize("size", [0, -1, 10**12, 2**70])
+def test_a_number_of_samples_that_no_program_is_made_for_is_refused(program, tmp_path, size):
+    def change(graph):
+        name = graph["inputs"][-1]["as_tensor"]["name"]
+        graph["tensor_values"][name]["sizes"][0] = {"as_int": size}
+
+    path = with_nodes(program, tmp_path / "net.pt2", [], sizes={}, change=change)
+    found = compare(read(path), X)
+    assert found.failed
+    assert ("at least one" if size < 1 else "would take") in found.reason
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt"])
@@ -227,3 +311,29 @@ def test_settings_in_a_model_reach_no_engine(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert compared(model, tmp_path).compared
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.parametrize("place", ["inside", "outside", "in a function"])
+def test_no_engine_computes_what_the_output_does_not_need(model, tmp_path, place):
+    size = onnx.numpy_helper.from_array(np.array([10**6, 10**6]), "size")
+    model.graph.initializer.append(size)
+    nodes = [
+        helper.make_node("ConstantOfShape", ["size"], ["huge"]),
+        helper.make_node("Exp", ["huge"], ["more"]),
+    ]
+    if place == "in a function":
+        imports = [helper.make_opsetid("", 17)]
+        nodes.append(helper.make_node("Identity", ["more"], ["out"]))
+        function = helper.make_function("own", "Mine", ["size"], ["out"], nodes, imports)
+        model.functions.append(function)
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        nodes = [helper.make_node("Mine", ["size"], ["unused"], domain="own")]
+    model.graph.node.extend(nodes)
+    if place == "outside":
+        path = tmp_path / "net.onnx"
+        onnx.save(model, path, save_as_external_data=True, size_threshold=0)
+        found = compare(read(path), X)
+    else:
+        found = compared(model, tmp_path)
+    assert found.compared, str(found)
+    assert found.is_within(1e-5)

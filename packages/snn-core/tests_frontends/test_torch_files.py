@@ -312,3 +312,15 @@ def test_a_squeeze_that_also_removes_the_samples_is_refused_with_advice(tmp_path
 class Squeeze(nn.Module):
     def forward(self, x):
         return x.squeeze()
+
+
+@pytest.mark.parametrize("dim", [0, 1, None])
+def test_weight_normalization_that_was_decomposed_is_folded(tmp_path, dim):
+    torch.manual_seed(0)
+    first = nn.utils.weight_norm(nn.Linear(5, 4), dim=dim)
+    module = nn.Sequential(first, nn.ReLU(), nn.Linear(4, 3)).eval()
+    program = torch.export.export(module, (torch.rand(2, 5),)).run_decompositions()
+    torch.export.save(program, tmp_path / "net.pt2")
+    found = compare(read(tmp_path / "net.pt2"), np.random.default_rng(0).random((4, 5), np.float32))
+    assert found.compared, str(found)
+    assert found.is_within(TOLERANCE)

@@ -218,6 +218,141 @@ def test_constants_that_double(refused, tmp_path, kind):
     assert "would take" in message or "cannot be converted" in message
 
 
+PROGRAM = Path(__file__).parents[1] / "files" / "torch-2.9.pt2"
+
+
+def edited_program(folder: Path, ending: str, change) -> Path:
+    """Write the program of the tests with one of its JSON members changed."""
+    with zipfile.ZipFile(PROGRAM) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    (name,) = (name for name in members if name.endswith(ending))
+    content = json.loads(members[name])
+    change(content)
+    members[name] = json.dumps(content).encode()
+    path = folder / "bomb.pt2"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, data in members.items():
+            archive.writestr(member, data)
+    assert path.stat().st_size < 2**20
+    return path
+
+
+@pytest.mark.parametrize("size", [16_000, 10**6, 2**40], ids=["1 GiB", "4 TB", "2^82 bytes"])
+@pytest.mark.parametrize("kind", [7, 13], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("strides", [(0, 0), (0, 1)], ids=["one value", "one row"])
+def test_a_tensor_that_repeats_its_values(refused, tmp_path, size, kind, strides):
+    columns = size if strides[1] == 0 else 3
+
+    def change(config):
+        meta = config["config"]["conv.bias"]["tensor_meta"]
+        meta["sizes"] = [{"as_int": size * size // columns}, {"as_int": columns}]
+        meta["strides"] = [{"as_int": stride} for stride in strides]
+        meta["dtype"] = kind
+
+    path = edited_program(tmp_path, "weights_config.json", change)
+    message = refused("inspect", path)
+    assert "The tensor 'conv.bias' would take" in message or "needs" in message
+
+
+def images_network(folder: Path, name: str, config: dict) -> Path:
+    """Write a Keras model of a flattened image after one layer, without its weights."""
+    image = {"name": "x", "batch_shape": [None, 4, 4, 1]}
+    layers = [
+        {"class_name": "InputLayer", "config": image},
+        {"class_name": name, "config": {"name": "large", **config}},
+        {"class_name": "Flatten", "config": {"name": "f"}},
+        {"class_name": "Dense", "config": {"name": "d", "units": 1, "activation": "relu"}},
+    ]
+    path = folder / "bomb.keras"
+    weights = io.BytesIO()
+    h5py.File(weights, "w").close()
+    with zipfile.ZipFile(path, "w") as archive:
+        config = {"class_name": "Sequential", "config": {"name": "m", "layers": layers}}
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.12.0"}))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("ZeroPadding2D", {"padding": [[8000, 8000], [8000, 8000]]}),
+        ("ZeroPadding2D", {"padding": [[10**9, 10**9], [0, 0]]}),
+        ("UpSampling2D", {"size": [4000, 4000], "interpolation": "nearest"}),
+    ],
+)
+def test_images_that_padding_or_repetition_makes_large(refused, tmp_path, name, config):
+    assert "would take" in refused("inspect", images_network(tmp_path, name, config))
+
+
+@pytest.mark.parametrize("kind", ["Pad", "Resize", "MaxPool", "GlobalAveragePool"])
+def test_onnx_images_that_become_large(refused, tmp_path, kind):
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    constants = {"w": np.ones((3, 3), np.float32)}
+    if kind == "Pad":
+        constants["p"] = np.array([0, 0, 8000, 8000, 0, 0, 8000, 8000])
+        nodes = [helper.make_node("Pad", ["x", "p"], ["large"])]
+    elif kind == "Resize":
+        constants["s"] = np.array([1, 1, 2**30, 1], np.float32)
+        how = {"mode": "nearest", "nearest_mode": "floor"}
+        how["coordinate_transformation_mode"] = "asymmetric"
+        nodes = [helper.make_node("Resize", ["x", "", "s"], ["large"], **how)]
+    elif kind == "GlobalAveragePool":  # no table of its cells is made
+        constants["p"] = np.array([0, 0, 8000, 8000, 0, 0, 8000, 8000])
+        constants["w"] = np.ones((1, 3), np.float32)
+        nodes = [helper.make_node("Pad", ["x", "p"], ["padded"])]
+        nodes += [helper.make_node(kind, ["padded"], ["large"])]
+    else:  # every cell of a large image, then few of them
+        constants["p"] = np.array([0, 0, 8000, 8000, 0, 0, 8000, 8000])
+        nodes = [helper.make_node("Pad", ["x", "p"], ["padded"])]
+        more = {"kernel_shape": [1, 1], "strides": [15_000, 15_000]}
+        nodes += [helper.make_node("MaxPool", ["padded"], ["few"], **more)]
+        nodes += [helper.make_node("Pad", ["few", "p"], ["large"])]
+    nodes += [
+        helper.make_node("Flatten", ["large"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "net",
+        [helper.make_tensor_value_info("x", 1, [None, 1, 4, 4])],
+        [helper.make_tensor_value_info("y", 1, [None, 3])],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert "would take" in refused("inspect", path)
+
+
+@pytest.mark.parametrize("form", ["doubling", "calling itself"])
+def test_functions_that_call_each_other(refused, tmp_path, form):
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    functions = []
+    for i in range(40):
+        last = i + 1 if i < 39 or form == "calling itself" else None
+        kind = f"F{(last or 0) % 40}" if last is not None else "Relu"
+        domain = "own" if last is not None else ""
+        body = [
+            helper.make_node(kind, ["a"], ["m"], domain=domain),
+            helper.make_node(kind, ["m"], ["b"], domain=domain),
+        ]
+        functions.append(helper.make_function("own", f"F{i}", ["a"], ["b"], body, imports))
+    graph = helper.make_graph(
+        [helper.make_node("F0", ["x"], ["y"], domain="own")], "net",
+        [helper.make_tensor_value_info("x", 1, [None, 4])],
+        [helper.make_tensor_value_info("y", 1, [None, 4])],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=imports, functions=functions)
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(model.SerializeToString())
+    message = refused("inspect", path)
+    assert (f"have {2**40} nodes" if form == "doubling" else "calls itself") in message
+
+
 def png(width: int, height: int) -> bytes:
     """Return an image of one colour, one bit a pixel."""
 

@@ -148,6 +148,19 @@ def test_what_cannot_be_compared_says_why(model: Path, parser: Any, reason: str)
     assert not found.compared
     assert str(found) == f"not compared with its source: {reason}"
     require_exact(found)
+    if not isinstance(parser, Failing):
+        require_exact(found, demanded=True)
+
+
+def test_a_comparison_that_fails_is_an_error_where_it_is_demanded(model: Path) -> None:
+    parsed = read(model, parsers=[Failing()])
+    found = compare(parsed, DATA)
+    with pytest.raises(ParseError, match=r"not compared .*no kernel for this\)\. --check auto"):
+        require_exact(found, demanded=True)
+    with pytest.raises(ParseError, match="no kernel for this"):
+        convert(parsed, DATA, check="error")
+    for check in ("auto", "warn"):
+        assert convert(parsed, DATA, check=check).layers
 
 
 def test_only_a_few_samples_are_run(model: Path) -> None:

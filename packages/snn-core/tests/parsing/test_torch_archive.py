@@ -137,3 +137,34 @@ def test_a_given_input_shape_must_fit(program):
     with pytest.raises(ParseError, match=r"\(1, 6, 6\) was given; the model expects \(2, 6, 6\)"):
         parse(program, input_shape=(1, 6, 6))
     assert parse(program, input_shape=(2, 6, 6)).input.output_shape == (6, 6, 2)
+
+
+def setting(index, name, value):
+    """Return a function that changes an argument of a node."""
+
+    def change(program):
+        node = program["graph_module"]["graph"]["nodes"][index]
+        kept = [item for item in node["inputs"] if item["name"] != name]
+        node["inputs"] = [*kept, {"name": name, "arg": value, "kind": 1}]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (setting(3, "kernel_size", {"as_ints": [0, 0]}), r"kernel_size is \[0, 0\]; expected 2 "),
+        (setting(3, "kernel_size", {"as_ints": [2, 2, 2]}), r"kernel_size is \[2, 2, 2\]"),
+        (setting(3, "stride", {"as_ints": [0, 1]}), r"stride is \[0, 1\]; .* of at least 1"),
+        (setting(0, "stride", {"as_string": "x"}), "stride is 'x'; expected 2 whole"),
+        (setting(0, "stride", {"as_ints": ["1", None]}), r"stride is \['1', None\]; expected"),
+        (setting(0, "padding", {"as_ints": [-1, 0]}), r"padding is \[-1, 0\]; .* at least 0"),
+        (setting(0, "dilation", {"as_float": 1.5}), r"dilation is 1\.5; expected"),
+        (setting(1, "eps", {"as_float": "NaN"}), "epsilon is nan; expected a small"),
+        (setting(1, "eps", {"as_float": "Infinity"}), "epsilon is inf; expected a small"),
+        (setting(1, "eps", {"as_string": "x"}), "epsilon is 'x'; expected a small"),
+    ],
+)
+def test_settings_of_another_form_say_what_is_expected(program, rewritten, change, message):
+    with pytest.raises(ParseError, match=message):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))

@@ -258,7 +258,7 @@ def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness
         return Exactness(reason="--check off")
     how = compare_cheaply if check == "auto" else compare
     exactness = how(parsed, calibration.x_b_l)
-    require_exact(exactness, warn=check == "warn")
+    require_exact(exactness, warn=check == "warn", demanded=check == "error")
     return exactness
 
 

@@ -151,7 +151,7 @@ def convert(
     exactness = Exactness(reason="not asked for")
     if isinstance(source, Parsed) and check != "off":
         exactness = compare_cheaply(source, x_b_l) if check == "auto" else compare(source, x_b_l)
-        require_exact(exactness, warn=check == "warn")
+        require_exact(exactness, warn=check == "warn", demanded=check == "error")
     analog = network
     network = _apply_lossy_passes(source, x_b_l, settings).replace(
         readout=settings.conversion.readout, input_data=input_data

@@ -22,9 +22,10 @@ from snn_core.errors import ParseError
 from snn_core.files import ARRAY_SUFFIXES, describe_path, require_file
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
+from snn_core.ir.shapes import count
 from snn_core.passes import run_structural
 from snn_core.phases import phase
-from snn_core.reading import while_reading
+from snn_core.reading import limit_memory, spend, while_reading
 from snn_core.typing import Array, Shape
 
 GROUP = "snn.parsers"
@@ -247,10 +248,18 @@ def _require_shape(given: object) -> Shape | None:
 def _parse_with(parser: Parser, source: Any, input_shape: Shape | None) -> Network:
     """Return what a parser reads; what damage in a file leads to becomes a `ParseError`."""
     if not isinstance(source, (str, PathLike)):
-        return parser.parse(source, input_shape=input_shape)
+        with limit_memory("The model", error=ParseError):
+            return _require_small(parser.parse(source, input_shape=input_shape))
     advice = f"copy it again or save it again; it was read by the parser {parser.name!r}"
     with while_reading(Path(source), error=ParseError, advice=advice):
-        return parser.parse(source, input_shape=input_shape)
+        return _require_small(parser.parse(source, input_shape=input_shape))
+
+
+def _require_small(network: Network) -> Network:
+    """Return a network of which a sample fits into memory, as its artifact has to be read again."""
+    values = sum(count(layer.output_shape) for layer in network)
+    spend(4 * values, "A sample in all layers", kept=False)
+    return network
 
 
 def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, Parser]:

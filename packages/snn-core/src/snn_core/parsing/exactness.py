@@ -16,7 +16,7 @@ import numpy as np
 
 from snn_core import errors
 from snn_core.data.lazy import LazySamples
-from snn_core.errors import ParseError, SNNWarning
+from snn_core.errors import ParseError, SNNError, SNNWarning
 from snn_core.evaluation.forward import predict
 from snn_core.parsing.base import Parsed, RunningParser
 from snn_core.phases import phase
@@ -37,6 +37,10 @@ by less than 2 times 2^-8.
 
 _IN_WORDS = {"float16": "half precision", "bfloat16": "bfloat16"}
 
+_WIDTH = 120
+_OWN_WIDTH = 400
+"""Letters of a reason that are shown; those of this family of packages say what to do."""
+
 SAMPLES = 8
 """How many samples tell enough."""
 
@@ -55,6 +59,8 @@ class Exactness:
         Name and version of the framework; empty if nothing was compared.
     reason
         Why nothing was compared.
+    failed
+        Whether that is because the framework is there and cannot run the source.
     samples
         Number of samples.
     difference
@@ -69,6 +75,7 @@ class Exactness:
 
     engine: str = ""
     reason: str = ""
+    failed: bool = False
     samples: int = 0
     difference: float = math.nan
     relative: float = math.nan
@@ -138,8 +145,9 @@ def compare(parsed: Parsed, x_b_l: Shaped[Array | LazySamples, "b *l"]) -> Exact
     try:
         found = parser.run(parsed.source, x_b_l, input_shape=parsed.input_shape)
     except Exception as error:  # noqa: BLE001 - frameworks raise anything; none of it stops parsing
-        first = textwrap.shorten((str(error).strip().splitlines() or [""])[0], 120)
-        return Exactness(reason=f"running it failed ({type(error).__name__}: {first})")
+        width = _OWN_WIDTH if isinstance(error, SNNError) else _WIDTH
+        first = textwrap.shorten((str(error).strip().splitlines() or [""])[0], width)
+        return Exactness(reason=f"running it failed ({type(error).__name__}: {first})", failed=True)
     if found is None:
         advice = getattr(parser, "framework", f"the framework of {parser.reads}")
         return Exactness(reason=f"for that, install {advice}")
@@ -183,15 +191,30 @@ def difference(
 
 
 def require_exact(
-    exactness: Exactness, *, tolerance: float = TOLERANCE, warn: bool = False
+    exactness: Exactness,
+    *,
+    tolerance: float = TOLERANCE,
+    warn: bool = False,
+    demanded: bool = False,
 ) -> None:
     """Make sure that a network does not differ from its source by more than rounding.
+
+    Parameters
+    ----------
+    demanded
+        Whether a comparison that failed is an error, too: a file could switch it off otherwise. One
+        that lacks its framework is none.
 
     Raises
     ------
     ParseError
         If it does; with ``warn`` that is an `ExactnessWarning`.
     """
+    if demanded and exactness.failed:
+        raise ParseError(
+            f"The parsed network was {exactness}. --check auto (check='auto') converts the model "
+            f"without that; otherwise repair the model or the samples, or export it again."
+        )
     if not exactness.compared or exactness.is_within(tolerance):
         return
     message = (

@@ -14,13 +14,14 @@ from snn_core.reading.archives import (
     read_npy_member,
     read_npz,
 )
-from snn_core.reading.boundary import while_reading
+from snn_core.reading.boundary import limit_memory, while_reading
 from snn_core.reading.budget import LIMIT_VARIABLE, memory_limit, spend
 from snn_core.reading.texts import parse_json, printable_tree, read_json
 
 __all__ = [
     "ArchivedArrays",
     "LIMIT_VARIABLE",
+    "limit_memory",
     "memory_limit",
     "open_archive",
     "parse_json",

@@ -17,6 +17,18 @@ _SHOWN = 300
 
 
 @contextmanager
+def limit_memory(
+    what: str | Path, *, error: type[SNNError], enabled: bool = True
+) -> Iterator[None]:
+    """Give the block the memory of one file; an ``error`` names what would take more of it."""
+    try:
+        with open_budget(enabled=enabled):
+            yield
+    except BudgetExceededError as problem:
+        raise error(f"{what}: {problem}") from problem
+
+
+@contextmanager
 def while_reading(
     what: str | Path,
     *,
@@ -53,10 +65,8 @@ def while_reading(
         say themselves what is wrong, pass as they are; so does a lack of memory.
     """
     try:
-        with open_budget(enabled=memory):
+        with limit_memory(what, error=error, enabled=memory):
             yield
-    except BudgetExceededError as problem:
-        raise error(f"{what}: {problem}") from problem
     except (SNNError, MemoryError, *_BUGS):
         raise
     except Exception as problem:

@@ -81,7 +81,7 @@ def describe_rest() -> str:
     )
 
 
-def spend(size: int, what: str) -> None:
+def spend(size: int, what: str, *, kept: bool = True) -> None:
     """Count memory that a part of a file takes, before it is taken.
 
     Parameters
@@ -90,6 +90,8 @@ def spend(size: int, what: str) -> None:
         Bytes that the part takes.
     what
         The part, for the message.
+    kept
+        Whether it stays; otherwise it has to fit for the moment, and nothing is counted.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def spend(size: int, what: str) -> None:
     left = bytes_left()
     if not 0 <= size <= left:
         raise BudgetExceededError(f"{what} would take {_format(size)} in memory; {describe_rest()}")
-    if _left.get() is not None:
+    if kept and _left.get() is not None:
         _left.set(left - size)
 
 

@@ -6,11 +6,16 @@ import numpy as np
 
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Activation, BatchNormalization, Dense
+from snn_core.ir.shapes import count
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.convolution import LINEAR, fill_bias
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
+from snn_core.reading import spend
 from snn_core.typing import Array
+
+_COPIES = 3
+"""Arrays of float64 that are in use at once where constants are arranged."""
 
 
 def connect(
@@ -43,6 +48,7 @@ def connect(
 
 def _place_rows(weight_io: Array, places: Array, number: int) -> Array:
     """Return weights with each row where its input is stored; rows of one input add up."""
+    spend(4 * number * weight_io.shape[1], "Weights for all places of a layer")
     placed = np.zeros((number, weight_io.shape[1]), np.float32)
     if len(np.unique(places)) == places.size:
         placed[places] = weight_io
@@ -86,6 +92,11 @@ def scale(
         If they differ along several axes.
     """
     gain, offset = np.asarray(gain, np.float64), np.asarray(offset, np.float64)
+    if not (np.isfinite(gain).all() and np.isfinite(offset).all()):
+        raise ParseError(
+            "it computes with numbers that are infinite or not a number; the file is damaged or "
+            "training failed."
+        )
     if x.rank == 1 and max(gain.size, offset.size) > 1:
         x = b.store_as_vector(x, name=name)
     gain, offset = np.broadcast_arrays(_arrange(x, gain), _arrange(x, offset))
@@ -97,6 +108,7 @@ def scale(
         )
     place = rank - 1 if axis is None or x.axes is None else x.axes[axis]
     place = varying[0] if varying else place
+    spend(2 * 4 * x.stored[place], f"The gains and offsets of {name!r}")
     gain_c, offset_c = (
         np.broadcast_to(values.reshape(-1), (x.stored[place],)).astype(np.float32)
         for values in (gain, offset)
@@ -151,6 +163,7 @@ def _arrange(x: View, values: Array) -> Array:
         raise ParseError(f"its constant of shape {values.shape} does not fit to {x.shape}.")
     if x.axes is not None:
         return values.transpose(np.argsort(x.axes))
+    spend(_COPIES * 8 * count(x.stored), "Constants for all places of a layer", kept=False)
     full = np.zeros(x.stored)
     full.reshape(-1)[x.places()] = np.broadcast_to(values, x.shape)
     return _shrink(full)
@@ -175,7 +188,7 @@ def normalize(
     beta_c: Array | None,
     mean_c: Array,
     variance_c: Array,
-    epsilon: float,
+    epsilon: object,
 ) -> View:
     """Emit batch normalization over a source axis, at inference.
 
@@ -187,6 +200,8 @@ def normalize(
     if any(values.shape != (channels,) for values in given):
         shapes = ", ".join(str(values.shape) for values in given)
         raise ParseError(f"its parameters have the shapes {shapes}; expected ({channels},).")
+    if not isinstance(epsilon, (int, float)) or not np.isfinite(epsilon):
+        raise ParseError(f"its epsilon is {epsilon!r}; expected a small positive number.")
     variance = variance_c.astype(np.float64) + epsilon
     if variance.min() <= 0:
         raise ParseError(

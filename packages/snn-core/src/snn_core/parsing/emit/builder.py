@@ -21,6 +21,7 @@ from snn_core.ir import (
 )
 from snn_core.ir.shapes import count
 from snn_core.parsing.emit.views import CHANNELS_LAST, Selection, View
+from snn_core.reading import spend
 from snn_core.typing import Array, Shape
 
 MAX_PICKS = 2**28
@@ -226,6 +227,7 @@ class Builder:
                 found.starts, found.steps, (height, width), wanted, strict=False
             )
         )
+        spend(4 * count((*kernel, channels, len(found.channels))), f"The weights of {name!r}")
         picks = np.zeros((*kernel, channels, len(found.channels)), np.float32)
         picks[found.starts][found.channels, np.arange(len(found.channels))] = 1
         settings: dict[str, Any] = {"strides": found.steps, "activation": Linear()}

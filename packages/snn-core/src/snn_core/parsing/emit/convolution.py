@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from snn_core.ir.shapes import transposed_output_size
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
 from snn_core.parsing.emit.views import View
+from snn_core.reading import spend
 from snn_core.typing import Array
 
 LINEAR = Linear()
@@ -160,7 +162,9 @@ def _ungroup(weight_hwoi: Array, groups: int) -> Array:
     if groups == 1:
         return weight_hwoi
     *kernel, per_group, inputs = weight_hwoi.shape
-    full = np.zeros((*kernel, per_group * groups, inputs), weight_hwoi.dtype)
+    shape = (*kernel, per_group * groups, inputs)
+    spend(weight_hwoi.itemsize * math.prod(shape), "The weights of all groups")
+    full = np.zeros(shape, weight_hwoi.dtype)
     for group in range(groups):
         i = slice(group * inputs // groups, (group + 1) * inputs // groups)
         o = slice(group * per_group, (group + 1) * per_group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,6 +78,35 @@ def arrange_image(b: Builder, name: str, x: View, rank: int) -> View:
             f"its input has the shape {x.shape}; expected {rank + 1} axes (without samples)."
         )
     return b.arrange(x, name=name)
+
+
+def require_sizes(values: Any, what: str, *, number: int, least: int = 1) -> list[int]:
+    """Return whole numbers, one per image axis.
+
+    Parameters
+    ----------
+    what
+        What they are, for the message.
+    number
+        How many there are.
+    least
+        The smallest that is allowed.
+
+    Raises
+    ------
+    ParseError
+        If there are others.
+    """
+    found = list(values) if isinstance(values, (list, tuple)) else [values]
+    try:
+        sizes = [operator.index(size) for size in found]
+    except TypeError:
+        sizes = []
+    if len(sizes) != number or min(sizes, default=least) < least:
+        raise ParseError(
+            f"its {what} is {values!r}; expected {number} whole number(s) of at least {least}."
+        )
+    return sizes
 
 
 def _to_pairs(pads: Sequence[Pair]) -> tuple[Pair, ...]:

@@ -11,6 +11,7 @@ from snn_core.ir import Conv2D, Linear, UpSampling2D, ZeroPadding2D
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import arrange_image
 from snn_core.parsing.emit.views import Selection, View
+from snn_core.reading import spend
 from snn_core.typing import Array, Pair
 
 
@@ -96,6 +97,7 @@ def zero_pad(
 def _pad_channels(b: Builder, name: str, x: View, pads: Pair) -> View:
     """Emit a relay that puts channels of zeros around those of an image."""
     (before, after), (height, width, channels) = pads, x.stored
+    spend(4 * channels * (before + channels + after), f"The weights of {name!r}")
     weight_hwio = np.zeros((1, 1, channels, before + channels + after), np.float32)
     weight_hwio[0, 0, :, before : before + channels] = np.eye(channels)
     return b.add(

@@ -17,6 +17,7 @@ from snn_core.parsing.emit.elementwise import concatenate, pass_on
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
 from snn_core.parsing.emit.images import crop, upsample, zero_pad
 from snn_core.parsing.emit.views import Selection, View
+from snn_core.reading import spend
 from snn_core.typing import Pair
 
 
@@ -194,8 +195,13 @@ def pool_adaptively(b: Builder, name: str, x: View, *, sizes: Sequence[int], max
     return upsample(b, f"{name}/repeat", x, factors) if max(factors) > 1 else x
 
 
+_WINDOW = 200
+"""Bytes of a window, a pair of Python's numbers in a list."""
+
+
 def _windows(size: int, number: int) -> list[tuple[int, int]]:
     """Return where the windows of adaptive pooling start and end."""
+    spend(_WINDOW * number, f"{number} windows of adaptive pooling", kept=False)
     return [(i * size // number, -(-(i + 1) * size // number)) for i in range(number)]
 
 

@@ -17,6 +17,7 @@ from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.pooling import pool
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.windows import WINDOWS, reduce_windows
+from snn_core.reading import spend
 
 Reduction: TypeAlias = Literal["mean", "sum", "max"]
 
@@ -77,6 +78,7 @@ def _reduce(b: Builder, name: str, x: View, axes: Sequence[int], *, maximum: boo
         )
     # The mean over channels is a dense layer at every place.
     features = x.stored[-1]
+    spend(4 * features, f"The weights of {name!r}")
     stored = View(x.name, x.stored, tuple(range(len(x.stored))))
     y = connect(b, name, stored, np.full((features, 1), 1 / features, np.float32), None)
     return replace(y, axes=x.axes)

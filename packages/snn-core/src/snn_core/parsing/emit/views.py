@@ -15,7 +15,14 @@ import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.ir.shapes import count
+from snn_core.reading import spend
 from snn_core.typing import Array, Shape
+
+_ITEMSIZE = 8
+"""Bytes of a place, an int64."""
+
+_COPIES = 6
+"""Arrays of places that are in use at once: rows, columns, channels and their comparisons."""
 
 CHANNELS_LAST: dict[int, tuple[int, ...]] = {1: (0,), 2: (1, 0), 3: (2, 0, 1)}
 """Number of axes of a sample to the stored axis of each source axis, for channels-first sources."""
@@ -61,6 +68,7 @@ class View:
             return self.order
         if self.axes is None:
             raise ParseError(f"The view of {self.name!r} has neither axes nor an order.")
+        spend(_COPIES * _ITEMSIZE * count(self.stored), f"The places of {self.name!r}", kept=False)
         return np.arange(count(self.stored)).reshape(self.stored).transpose(self.axes)
 
     def on(self, name: str) -> View:
@@ -79,6 +87,7 @@ class View:
         """Return the tensor with another shape; one size may be -1."""
         if shape == self.shape:
             return self
+        self._keep(count(self.shape))
         try:
             order = self.places().reshape(shape)
         except ValueError:
@@ -90,6 +99,7 @@ class View:
     def index(self, index: Any) -> View:
         """Return a part of the tensor, as NumPy indexes it."""
         order = self.places()[index]
+        self._keep(order.size)
         if not order.size:
             raise ParseError("it selects no values at all.")
         return _simplify(View(self.name, self.stored, None, order))
@@ -105,6 +115,10 @@ class View:
             self.along(axis, slice(start, end))
             for start, end in zip([0, *ends[:-1]], ends, strict=True)
         ]
+
+    def _keep(self, size: int) -> None:
+        """Count the order of a view that is made of this one."""
+        spend(_ITEMSIZE * size, f"The order of {size} values of {self.name!r}")
 
     def same_as(self, other: View) -> bool:
         """Return whether two tensors lie in the same way in the outputs of their layers."""

@@ -138,7 +138,7 @@ def emit_call(
         return _stand_ins(b, call), [f"{line}: {problem}" for problem in error.problems]
     except ParseError as error:
         raise ParseError(f"Operator {line}: {error}") from error
-    except (LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ParseError(
             f"Operator {line} does not have the form that is expected ({error!r}); export the "
             f"model again."
@@ -165,6 +165,8 @@ def start(b: Builder, shape: Shape, *, channels_first: bool, problems: list[str]
 
 def _stand_ins(b: Builder, call: Call) -> list[Value]:
     views = [value for value in call.inputs.values() if isinstance(value, View)]
+    if not views:  # what is computed from constants is no layer's output
+        return [None] * len(call.shapes)
     return [stand_in(b, f"{call.name}/refused", shape, views) for shape in call.shapes]
 
 

@@ -65,7 +65,7 @@ class Constants:
         what = f"The constant {name!r}"
         with while_reading(what, error=ParseError, advice="export the model again"):
             if tensor.data_location == tensor.EXTERNAL:
-                tensor = _with_external_data(tensor, self._folder)
+                tensor = with_external_data(tensor, self._folder)
             spend(_ITEMSIZE * math.prod(tensor.dims), what)
             return np.asarray(helper.to_array(tensor))
 
@@ -74,7 +74,7 @@ class Constants:
         self._folded[name] = values
 
 
-def _with_external_data(tensor: Any, folder: Path | None) -> Any:
+def with_external_data(tensor: Any, folder: Path | None) -> Any:
     """Return a tensor with its data, which must lie in the model's own folder."""
     path = external_file(tensor, folder)
     entries = {item.key: item.value for item in tensor.external_data}

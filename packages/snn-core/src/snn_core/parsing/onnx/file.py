@@ -14,7 +14,7 @@ from snn_core.parsing.base import require
 from snn_core.parsing.emit.walk import Reading
 from snn_core.parsing.onnx.graph import read
 from snn_core.parsing.onnx.run import evaluate
-from snn_core.reading import spend, while_reading
+from snn_core.reading import limit_memory, spend, while_reading
 from snn_core.typing import Array, Shape
 
 SUFFIXES = (".onnx",)
@@ -64,7 +64,8 @@ class OnnxFileParser:
         reading = _read(source, input_shape)
         x = reading.to_source(x_b_l)
         stored = reading.network.output.output_shape
-        y, engine = evaluate(source, x, tuple(stored[axis] for axis in reading.output_axes))
+        with limit_memory("The model", error=ParseError):
+            y, engine = evaluate(source, x, tuple(stored[axis] for axis in reading.output_axes))
         return reading.from_source(y), engine
 
 

@@ -25,6 +25,7 @@ from snn_core.parsing.emit.walk import (
     trace_back,
 )
 from snn_core.parsing.onnx.constants import HEADLINE, Constants, fold, infer_shapes, shape_of
+from snn_core.parsing.onnx.functions import inline_functions
 from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.parsing.problems import refuse_several
@@ -62,9 +63,7 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
         With all nodes that cannot be converted.
     """
     opset = _opset(model)
-    if model.functions:
-        model = require("onnx.inliner", extra="onnx").inline_local_functions(model)
-    graph = model.graph
+    graph = inline_functions(model).graph
     constants = Constants(graph, folder)
     sources = [item for item in graph.input if item.name not in constants]
     targets = [item.name for item in graph.output]

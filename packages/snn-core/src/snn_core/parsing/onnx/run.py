@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError
-from snn_core.parsing.onnx.constants import external_file
+from snn_core.parsing.emit.walk import trace_back
+from snn_core.parsing.onnx.constants import external_file, with_external_data
+from snn_core.parsing.onnx.functions import inline_functions
 from snn_core.parsing.onnx.graph import DOMAINS
 from snn_core.parsing.sources import to_type
 from snn_core.typing import Array, Shape
@@ -83,7 +85,49 @@ def _harmless(source: Any) -> str | bytes:
     for name in _UNUSED:
         if hasattr(model, name):  # new versions of onnx have more parts
             model.ClearField(name)
-    return str(path) if lies_outside else model.SerializeToString()
+    model, is_whole = _needed_part(model)
+    if lies_outside and is_whole:
+        return str(path)
+    for place, tensor in enumerate(model.graph.initializer):
+        if tensor.data_location == tensor.EXTERNAL:
+            model.graph.initializer[place].CopyFrom(with_external_data(tensor, folder))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _needed_part(model: Any) -> tuple[Any, bool]:
+    """Return a model with the nodes alone that its output needs, and whether that is all of it.
+
+    Engines compute the others as well, whatever memory that takes, when constants are folded.
+    """
+    inlined = inline_functions(model)
+    graph = inlined.graph
+    reads = [_names_in(node) for node in graph.node]
+    targets = [item.name for item in graph.output]
+    needed = trace_back(reads, [node.output for node in graph.node], targets)
+    if inlined is model and len(needed) == len(graph.node):
+        return model, True
+    kept = [node for i, node in enumerate(graph.node) if i in needed]
+    read = {name for i in needed for name in reads[i]} | set(targets)
+    unread = {item.name for item in graph.initializer} - read
+    made = read | {name for node in kept for name in node.output}
+    for items, keep in (
+        (graph.node, kept),
+        (graph.initializer, [item for item in graph.initializer if item.name not in unread]),
+        (graph.input, [item for item in graph.input if item.name not in unread]),
+        (graph.value_info, [item for item in graph.value_info if item.name in made]),
+    ):
+        copies = [type(item).FromString(item.SerializeToString()) for item in keep]
+        del items[:]
+        items.extend(copies)
+    return inlined, False
+
+
+def _names_in(node: Any) -> list[str]:
+    """Return the names that a node reads, in its subgraphs, too."""
+    return [
+        name for part in _parts(node) if type(part).__name__ == "NodeProto" for name in part.input
+    ]
 
 
 def _parts(message: Any) -> Iterator[Any]:

@@ -10,10 +10,12 @@ import numpy as np
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.emit import elementwise, images, pooling, reductions, walk
 from snn_core.parsing.emit.builder import Builder
+from snn_core.parsing.emit.geometry import require_sizes
 from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, source_axis
 from snn_core.parsing.onnx.weighted import geometry_of, text
+from snn_core.reading import spend
 from snn_core.typing import Array
 
 
@@ -32,6 +34,7 @@ def pool(b: Builder, call: Call) -> View:
     kernel = call.settings.get("kernel_shape")
     if not kernel:
         raise ParseError("it has no kernel shape.")
+    kernel = require_sizes(kernel, "kernel_shape", number=x.rank - 1)
     if call.settings["read_outputs"] > 1:
         raise UnsupportedError(["its indices are used; only the maxima are supported"])
     return pooling.pool(
@@ -241,6 +244,10 @@ _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+_CELL = 40
+"""Bytes of a resized cell: five numbers of 8 bytes."""
+
+
 def require_repetition(call: Call, factors: Sequence[int]) -> None:
     """Raise unless nearest-neighbour resizing by whole factors repeats every cell."""
     if call.kind == "Upsample" or call.settings["opset"] < 11:
@@ -248,6 +255,7 @@ def require_repetition(call: Call, factors: Sequence[int]) -> None:
     where = text(call.settings.get("coordinate_transformation_mode", "half_pixel"))
     rounding = text(call.settings.get("nearest_mode", "round_prefer_floor"))
     for factor in factors:
+        spend(_CELL * 2 * factor, f"Resizing by {factor}", kept=False)
         cells = np.arange(2 * factor)
         found = _positions(cells, factor, where=where)
         repeats = rounding in _ROUNDINGS

@@ -11,17 +11,21 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir.shapes import resolve_padding, window
 from snn_core.parsing.emit import affine, convolution, elementwise
 from snn_core.parsing.emit.builder import Builder
-from snn_core.parsing.emit.geometry import Geometry
+from snn_core.parsing.emit.geometry import Geometry, require_sizes
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call
 from snn_core.typing import Array, Pair
 
 
+def per_axis(call: Call, key: str, rank: int, *, least: int = 1) -> list[int]:
+    """Return an attribute with one number per image axis, ``least`` where it is not given."""
+    return require_sizes(call.settings.get(key) or [least] * rank, key, number=rank, least=least)
+
+
 def geometry_of(call: Call, x: View, kernel: Sequence[int]) -> Geometry:
     """Return strides, padding per image axis and dilations."""
     rank = len(kernel)
-    strides = call.settings.get("strides") or [1] * rank
-    dilations = call.settings.get("dilations") or [1] * rank
+    strides, dilations = (per_axis(call, key, rank) for key in ("strides", "dilations"))
     mode = text(call.settings.get("auto_pad", "NOTSET"))
     pads = [(0, 0)] * rank
     if mode == "NOTSET":
@@ -60,9 +64,8 @@ def convolve_transposed(b: Builder, call: Call) -> View:
     """Emit ``ConvTranspose``."""
     x, weight = _tensor_and_kernel(call)
     *kernel, _, _ = weight.shape
-    strides = call.settings.get("strides") or [1] * len(kernel)
-    dilations = call.settings.get("dilations") or [1] * len(kernel)
-    extra = call.settings.get("output_padding") or [0] * len(kernel)
+    strides, dilations = (per_axis(call, key, len(kernel)) for key in ("strides", "dilations"))
+    extra = per_axis(call, "output_padding", len(kernel), least=0)
     full = [
         (size - 1) * stride + window(k, dilation) + more
         for size, stride, k, dilation, more in zip(

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from snn_core.errors import ParseError
-from snn_core.reading import open_archive, parse_json, read_member, while_reading
+from snn_core.reading import open_archive, parse_json, read_member, spend, while_reading
 from snn_core.typing import Array, Shape
 
 _DEPTH = 200
@@ -32,6 +32,9 @@ _TYPES: Mapping[int, str] = {
     BYTE: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
     _BFLOAT16: "<u2",
 }  # fmt: skip
+_ITEMSIZE = 4
+"""Bytes of a value as float32, which all weights become."""
+
 _ADVICE = "Export the model again: torch.export.save(torch.export.export(model, (x,)), 'model.pt2')"
 
 
@@ -125,21 +128,25 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
     if shape is None or strides is None or len(shape) != len(strides):
         raise ParseError(f"{name!r} has no fixed shape.")
     start = int(meta["storage_offset"]["as_int"])
+    if min(shape, default=1) < 0 or min(strides, default=0) < 0 or start < 0:
+        raise ParseError(f"{name!r} has negative sizes.")
+    # Strides of 0 repeat values: a tensor may be larger than its storage, and is when it is copied.
+    spend(max(kind.itemsize, _ITEMSIZE) * math.prod(shape), f"The tensor {name!r}")
     storage = np.frombuffer(read_member(archive, path), kind)
     if not math.prod(shape):
         return np.zeros(shape, kind)
     last = start + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if min(shape, default=1) < 0 or min(strides, default=0) < 0 or start < 0:
-        raise ParseError(f"{name!r} has negative sizes.")
     if last >= storage.size:
         raise ParseError(f"{name!r} needs {last + 1} values; its storage holds {storage.size}.")
-    values = np.lib.stride_tricks.as_strided(
-        storage[start:], shape, [stride * kind.itemsize for stride in strides], writeable=False
-    )
     if meta["dtype"] == _BFLOAT16:
         # The upper half of a float32.
-        return (values.astype(np.uint32) << 16).view(np.float32)
-    return values
+        spend(_ITEMSIZE * storage.size, f"The storage of {name!r} as float32")
+        storage = storage.astype(np.uint32)
+        storage <<= 16
+        storage = storage.view(np.float32)
+    return np.lib.stride_tricks.as_strided(
+        storage[start:], shape, [stride * storage.itemsize for stride in strides], writeable=False
+    )
 
 
 def read_sizes(sizes: Any) -> Shape | None:

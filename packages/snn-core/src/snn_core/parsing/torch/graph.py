@@ -221,15 +221,21 @@ def _swap_axes(node: _Node, rank: int) -> list[int]:
     return perm
 
 
+_PLAIN = ("as_int", "as_float", "as_bool")
+"""Forms of a number that is not left open."""
+
+
 def _to_plain(argument: Mapping[str, Any]) -> Any:
     """Return a setting as a plain value; sizes that are left open become ``None``."""
     (kind, value), *_ = argument.items()
     if kind == "as_none":
         return None
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
-        return next((value[key] for key in ("as_int", "as_float", "as_bool") if key in value), None)
+        return next((_to_plain({key: item}) for key, item in value.items() if key in _PLAIN), None)
     if kind == "as_sym_ints":
         return [item.get("as_int") for item in value]
+    if kind == "as_float":
+        return float(value)  # infinity and what is no number are texts
     return value
 
 

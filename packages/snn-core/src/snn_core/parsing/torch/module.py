@@ -96,8 +96,6 @@ class TorchParser:
             with _evaluation_mode(torch, module) as like, torch.no_grad():
                 values = module(torch.from_numpy(x).to(like))
                 found = to_array(torch, values), name_type(values)
-        if found is None:
-            return None
         y, computed_in = found
         return reading.from_source(y), f"torch {torch.__version__}", computed_in
 

@@ -17,6 +17,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Emit, Value
 from snn_core.parsing.torch import shaping, weighted
+from snn_core.reading import spend
 from snn_core.typing import Array
 
 DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
@@ -111,7 +112,9 @@ def _fold_with(function: Callable[[Array], Array]) -> Emit:
         value = call.inputs["self"]
         if isinstance(value, View):
             raise UnsupportedError([DEFAULT_ADVICE])
-        return np.asarray(function(np.asarray(value)))
+        values = np.asarray(value)
+        spend(2 * 8 * values.size, f"The constant {call.name!r}")
+        return np.asarray(function(values))
 
     return emit
 
@@ -137,6 +140,7 @@ EMITTERS: dict[str, Emit] = {
                      "conv_transpose2d"), weighted.convolve),
     "linear": weighted.connect,
     "_weight_norm": weighted.fold_weight_norm,
+    "linalg_vector_norm": weighted.fold_norm,
     "addmm": weighted.addmm,
     **dict.fromkeys(("mm", "matmul", "bmm"), weighted.multiply),
     **dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training", "native_batch_norm"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,19 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir.shapes import resolve_padding
 from snn_core.parsing.emit import affine, convolution, elementwise
 from snn_core.parsing.emit.builder import Builder
-from snn_core.parsing.emit.geometry import Geometry
+from snn_core.parsing.emit.geometry import Geometry, require_sizes
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Value
+from snn_core.reading import spend
 
 
 def per_axis(call: Call, key: str, rank: int, default: Any) -> list[int]:
     """Return one number per image axis; a single one stands for all."""
     found = call.settings.get(key)
     found = default if found is None or found == [] else found
-    found = [found] * rank if isinstance(found, int) else list(found)
-    return found * rank if len(found) == 1 else found
+    if isinstance(found, int) or (isinstance(found, list) and len(found) == 1):
+        found = (found if isinstance(found, list) else [found]) * rank
+    return require_sizes(found, key, number=rank, least=0 if "padding" in key else 1)
 
 
 def geometry_of(call: Call, rank: int, *, stride: Any = 1) -> Geometry:
@@ -109,6 +112,8 @@ def compute(b: Builder, call: Call) -> Value:
         pair = [second, first] if reverse else [first, second]
         return elementwise.combine(b, call.name, kind, pair, factor=float(alpha))
     if not isinstance(first, View) and not isinstance(second, View):
+        shape = np.broadcast_shapes(np.shape(first), np.shape(second))  # type: ignore[arg-type]
+        spend(_COPIES * 8 * math.prod(shape), f"The constant {call.name!r}")
         a, c = np.asarray(first), np.asarray(second) * (alpha if kind in ("add", "sub") else 1)
         found = {"add": a + c, "sub": c - a if reverse else a - c, "mul": a * c}
         return np.asarray(a / c if kind == "div" else found[kind])
@@ -127,6 +132,10 @@ def compute(b: Builder, call: Call) -> Value:
     )
 
 
+_COPIES = 5
+"""Arrays of 8-byte numbers that are in use at once where constants are computed."""
+
+
 def negate(b: Builder, call: Call) -> View:
     """Emit ``-x``."""
     return affine.scale(b, call.name, call.tensor("self"), -1.0, 0.0)
@@ -140,7 +149,20 @@ def fold_weight_norm(b: Builder, call: Call) -> Value:
     direction, length = call.weights("v"), call.weights("g")
     kept = call.settings.get("dim", 0)
     axes = tuple(axis for axis in range(direction.ndim) if kept == -1 or axis != kept)
+    spend(_COPIES * direction.nbytes, f"The constant {call.name!r}")
     norms = np.sqrt(np.square(direction).sum(axis=axes, keepdims=True))
     if not norms.all():
         raise ParseError("it has a direction of length 0.")
     return np.asarray(length * direction / norms)
+
+
+def fold_norm(b: Builder, call: Call) -> Value:
+    """Fold the lengths of a constant's vectors, to which weight normalization is decomposed."""
+    values = call.weights("self")
+    if call.settings.get("ord", 2) != 2:
+        raise UnsupportedError([f"a norm of order {call.settings['ord']} is not supported"])
+    axes = call.settings.get("dim")
+    axes = tuple(range(values.ndim)) if axes in (None, []) else tuple(axes)
+    spend(_COPIES * values.nbytes, f"The constant {call.name!r}")
+    norms = np.sqrt(np.square(values).sum(axis=axes, keepdims=True))
+    return np.asarray(norms if call.settings.get("keepdim") else norms.squeeze(axes))
