@@ -1,4 +1,4 @@
-"""Errors that a user can do something about, all derived from `SNNError`.
+"""Errors that a user can do something about, all derived from `SNNError`, and texts for terminals.
 
 Each message states what was found, what was expected and what to do. The command line prints an
 :class:`SNNError` as a short message and ends with status 2; any other exception is a bug.
@@ -13,7 +13,28 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from snn_core.printing import printable
+
+def printable(text: str) -> str:
+    r"""Return a text in which a terminal finds nothing to obey.
+
+    Control characters other than line ends and tabs, and halves of characters, which cannot be
+    written at all, are shown as ``\x1b`` and ``\ud800``.
+    """
+    return _escape(text, allowed="\n\t")
+
+
+def printable_line(value: object) -> str:
+    r"""Return the text of a value, such as a path, `printable` and in one line (``\n``)."""
+    return _escape(str(value), allowed="")
+
+
+def _escape(text: str, *, allowed: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in allowed else ascii(letter)[1:-1]
+        for letter in text
+    )
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

@@ -21,10 +21,10 @@ from snn_core.errors import (
     OutOfMemoryError,
     SNNError,
     UnsupportedError,
+    printable_line,
     warn,
 )
 from snn_core.ir.network import UnknownLayerError
-from snn_core.printing import printable_line
 from snn_core.reading import (
     child,
     hdf5,

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from snn_core.artifact import load
+from snn_core.errors import printable_line
 from snn_core.files import require_writable
-from snn_core.printing import printable_line
 from snn_core.settings import Settings, read_assignments
 from snn_core.simulation import registry
 

@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from snn_core.errors import DataError
+from snn_core.errors import DataError, printable_line
 from snn_core.files import make_folder, require_writable
-from snn_core.printing import printable_line
 from snn_megasim.files import Netlist, event_file, read_netlist
 from snn_megasim.files.attributes import LARGEST
 from snn_megasim.files.netlist import FILE, module_size, write_text

@@ -12,10 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from snn_core import artifact
 from snn_core.cli import verbosity
-from snn_core.errors import SNNError
+from snn_core.errors import SNNError, printable_line
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
-from snn_core.printing import printable_line
 from snn_core.running.result import RunFolder
 from snn_plot.saving import FILE, file_name, save_figure
 from snn_plot.units import CHOICES, Units

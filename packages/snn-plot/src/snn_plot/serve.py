@@ -18,8 +18,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from snn_core.errors import DataError, SNNError
-from snn_core.printing import printable_line
+from snn_core.errors import DataError, SNNError, printable_line
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view

@@ -19,10 +19,9 @@ from click.shell_completion import CompletionItem
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import ended_by_signals
-from snn_core.errors import SNNError, SNNWarning, suggest
+from snn_core.errors import SNNError, SNNWarning, printable, suggest
 from snn_core.files import explain_failures
 from snn_core.installing import how_to_install
-from snn_core.printing import printable
 
 GROUP = "snn.commands"
 """Entry points under which other packages add commands."""

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
+from snn_core.errors import printable
 from snn_core.phases import show_elsewhere, watch
-from snn_core.printing import printable
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
 

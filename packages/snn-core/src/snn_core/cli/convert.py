@@ -22,13 +22,12 @@ from snn_core.conversion.presets import MEANING
 from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.data.preparation import describe_entry
-from snn_core.errors import DataError
+from snn_core.errors import DataError, printable, printable_line
 from snn_core.files import find_leftovers, hash_file, remove_leftovers, require_writable
 from snn_core.ir import Network
 from snn_core.parsing import Parsed
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, compare_cheaply, require_exact
-from snn_core.printing import printable, printable_line
 from snn_core.running.folder import require_usable
 from snn_core.settings import SPIKE_CODES, Settings
 from snn_core.simulation import registry

@@ -9,8 +9,8 @@ import click
 
 from snn_core.artifact import load
 from snn_core.cli import common, flags, verbosity
+from snn_core.errors import printable_line
 from snn_core.ir import Network
-from snn_core.printing import printable_line
 from snn_core.running.folder import RunFolder, require_usable
 from snn_core.running.result import RunResult
 from snn_core.running.resuming import stored_settings

@@ -5,7 +5,7 @@ whatever goes wrong into an error that names the file, `spend` counts what a fil
 before it is unpacked, and zip archives, arrays, JSON and HDF5 files are read here alone.
 """
 
-from snn_core.printing import printable
+from snn_core.errors import printable
 from snn_core.reading.archives import (
     ArchivedArrays,
     open_archive,

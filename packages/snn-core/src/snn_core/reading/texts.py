@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snn_core.printing import printable
+from snn_core.errors import printable
 from snn_core.reading.budget import spend
 
 MAX_TEXT_BYTES = 2**28
