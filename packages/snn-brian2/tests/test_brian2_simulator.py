@@ -239,3 +239,13 @@ def test_layers_without_synapses_are_driven_by_their_bias(weights):
     assert expected.output_b_l_t.any()
     found = SNN(network, settings, Brian2Options(target="numpy")).run_batch(x_b_l)
     np.testing.assert_array_equal(found.output_b_l_t, expected.output_b_l_t)
+
+
+@pytest.mark.parametrize("method", ["fir_max", "pre_spike_max"])
+@pytest.mark.parametrize("copies", [1, 2])
+def test_max_pooling_passes_nothing_on_where_a_window_lies_in_the_padding(method, copies):
+    builder = NetworkBuilder((1, 2, 1)).conv2d(np.ones((1, 1, 1, 1)))
+    builder.max_pooling((1, 1), padding=((0, 0), (1, 2)), method=method).flatten()
+    network = builder.dense(np.full((5, 2), 0.25)).build()
+    options = Brian2Options(target="numpy", copies=copies)
+    assert_equal_to_reference(network, settings_of(), options)

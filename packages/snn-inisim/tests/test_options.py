@@ -11,10 +11,10 @@ from snn_inisim.startup import gpu_bytes
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"chunk_steps": -1}, "chunk_steps: found -1; Input should be greater than or equal to 0"),
-        ({"chunk_steps": True}, "chunk_steps: found True; Input should be a valid integer"),
+        ({"chunk_steps": -1}, "chunk_steps: found -1; expected at least 0"),
+        ({"chunk_steps": True}, "chunk_steps: found True; expected a whole number"),
         ({"chunk_bytes": -1}, "chunk_bytes: found -1"),
-        ({"jit": "yes"}, "jit: found 'yes'; Input should be a valid boolean"),
+        ({"jit": "yes"}, "jit: found 'yes'; expected true or false"),
         ({"chunks": 3}, "Unknown simulator option: 'chunks'"),
     ],
 )

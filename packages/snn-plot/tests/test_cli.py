@@ -69,6 +69,8 @@ def test_runs_are_compared_under_names_that_tell_them_apart(snn, run_dir, plain_
         (["plot", "--compare", "{run}", "{tmp}"], "no result folder"),
         (["report", "{tmp}"], "no result folder"),
         (["report"], "RUN_DIR"),
+        (["report", "a", "b"], "a report is of one. To compare them: snn plot --compare a b."),
+        (["report", "a", "b", "--serve", "{tmp}"], "a report is of one"),
         (["report", "{run}", "--serve", "{tmp}"], "either RUN_DIR"),
         (["report", "{run}", "-o", "{tmp}/missing/r.html"], "missing"),
         (["report", "--serve", "{tmp}/missing"], "no folder"),
@@ -172,3 +174,20 @@ def test_what_is_no_run_is_called_what_it_is(snn, network, run_dir, tmp_path):
             assert done.exit_code == 2
             assert found in " ".join(done.stderr.split())
             assert "expected the folder of a run, which `snn run" in " ".join(done.stderr.split())
+
+
+def test_paths_are_printed_in_one_line_that_no_terminal_obeys(snn, make_run, tmp_path):
+    folder = tmp_path / "a\n\x1b[2J"
+    make_run(folder, log_vars=())
+    shown = f"{tmp_path}/a\\n\\x1b[2J"
+    assert snn("report", folder).stdout.startswith(f"{shown}/report.html (")
+    assert (
+        snn("plot", folder, "--only", "error_vs_time").stdout == f"1 figures in {shown}/figures\n"
+    )
+
+
+def test_empty_paths_are_refused(snn):
+    for arguments in (["report", ""], ["report", "--serve", ""], ["plot", "a", "-o", ""]):
+        done = snn(*arguments)
+        assert done.exit_code == 2
+        assert "Found an empty text for" in done.stderr

@@ -1,7 +1,9 @@
 import http.client
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +152,55 @@ def test_folders_whose_names_are_not_utf8_are_served(server, make_run):
 )
 def test_any_request_gets_an_answer(server, path):
     assert get(server, f"/{path}")[0] in (200, 404, 500)
+
+
+def ask(server, request):
+    """Return the answer to the bytes of a request, which need not be one."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
+@pytest.mark.parametrize("target", ["http://[x", "http://]/", "http://[1]2/["])
+def test_a_target_that_is_no_address_is_answered(server, target, capfd):
+    answer = ask(server, f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:1\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert b"<title>This is no address</title>" in answer
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\xff\xfe\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/x\r\n\r\n",
+        b"POST / HTTP/1.0\r\nHost: 127.0.0.1:1\r\n\r\n",
+        b"GET / HTTP/1.0\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: [\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: \x1b]\xff\r\n\r\n",
+        b"GET / HTTP/1.0\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused_without_a_word_on_the_terminal(server, request_bytes, capfd):
+    assert re.search(rb"\b(4\d\d|50[15]) ", ask(server, request_bytes))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_run_with_an_endless_name_is_a_message_in_the_list(server):
+    path = server.root / "a b" / "run" / "run.json"
+    found = json.loads(path.read_text())
+    found["model"]["name"] = "a" * 10**8
+    path.write_text(json.dumps(found))
+    status, page = get(server, "/")
+    assert status == 200
+    assert "run.json has 1000" in page
+    assert len(page) < 10_000
+    status, page = get(server, "/run/a%20b/run")
+    assert status != 200
+    assert len(page) < 10_000
 
 
 def test_only_this_machine_is_answered(server):

@@ -355,13 +355,14 @@ def _add_constants(synapses: Any, name: str, values: Array, *, index: str | None
 def _within(population: Population, size: int) -> Array:
     """Return the cells of windows; cells outside the image are exchanged for the first inside.
 
-    The same cell twice makes no difference to which is the first of the largest or smallest.
+    The same cell twice makes no difference to which is the first of the largest or smallest. A
+    window without a cell inside reads any: its neuron has the scale 0.
     """
     window_l_k: Any = population.window_l_k
     inside_l_k = window_l_k < size
     first_l = inside_l_k.argmax(axis=1)[:, None]
     cells: Array = np.where(inside_l_k, window_l_k, np.take_along_axis(window_l_k, first_l, axis=1))
-    return cells
+    return np.minimum(cells, size - 1)
 
 
 def _in_copies(cells: Array, size: int, copies: int) -> Array:

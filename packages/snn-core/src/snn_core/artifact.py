@@ -41,16 +41,17 @@ from snn_core.ir.layer import Layer
 from snn_core.ir.network import Network, require_network
 from snn_core.phases import phase
 from snn_core.reading import (
+    ArchivedArrays,
     open_archive,
     parse_json,
     printable,
     printable_tree,
     read_member,
-    read_npy_member,
     spend,
     while_reading,
 )
 from snn_core.settings import Settings
+from snn_core.settings.section import describe_errors
 from snn_core.typing import Array, PathLikeStr
 
 FORMAT = "snn-artifact"
@@ -242,7 +243,7 @@ def _load(path: Path) -> Artifact:
         raise ArtifactError(f"There is no file {path}; `snn convert` makes one.")
     with open_archive(path) as archive:
         manifest = _manifest(archive, path)
-        arrays = _Arrays(archive, path)
+        arrays = ArchivedArrays(archive, apart_from=(_MANIFEST,))
         try:
             network = _network(manifest, arrays, path)
         except ParseError as error:
@@ -252,12 +253,13 @@ def _load(path: Path) -> Artifact:
         return Artifact(network=network, provenance=_provenance(manifest))
 
 
-def _network(manifest: Mapping[str, Any], arrays: _Arrays, path: Path) -> Network:
+def _network(manifest: Mapping[str, Any], arrays: ArchivedArrays, path: Path) -> Network:
     network = Network(
         layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
         history=tuple(printable(str(line)) for line in manifest["history"]),
         scale_facs={
-            str(name): arrays.read(entry) for name, entry in manifest["scale_facs"].items()
+            str(name): arrays.read(str(entry["array"]))
+            for name, entry in manifest["scale_facs"].items()
         },
         readout=manifest["readout"],
         settings=_settings(manifest, path),
@@ -352,10 +354,12 @@ def _settings(manifest: Mapping[str, Any], path: Path) -> Settings | None:
     try:
         return Settings.model_validate(stored)
     except ValidationError as error:
-        raise ArtifactError(f"The settings in {path} are not valid: {error}") from error
+        raise ArtifactError(
+            f"The settings in {path} are not valid. {describe_errors(error)}"
+        ) from error
 
 
-def _layer(entry: Mapping[str, Any], arrays: _Arrays) -> Layer:
+def _layer(entry: Mapping[str, Any], arrays: ArchivedArrays) -> Layer:
     """Return the layer that an entry describes."""
     values = dict(entry)
     kind = layers.KINDS.get(values.pop("kind"))
@@ -373,39 +377,12 @@ def _layer(entry: Mapping[str, Any], arrays: _Arrays) -> Layer:
     return kind(**{name: _value(value, arrays) for name, value in values.items()})
 
 
-def _value(value: Any, arrays: _Arrays) -> Any:
+def _value(value: Any, arrays: ArchivedArrays) -> Any:
     if isinstance(value, Mapping):
         if "array" in value:
-            return arrays.read(value)
+            return arrays.read(str(value["array"]))
         own = {name: _value(item, arrays) for name, item in value.items()}
         return activations.KINDS[own.pop("activation")](**own)
     if isinstance(value, list):
         return tuple(_value(item, arrays) for item in value)
     return value
-
-
-class _Arrays:
-    """The arrays of an archive; each is read once, by the name that the manifest gives."""
-
-    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
-        self._archive = archive
-        self._path = path
-        self._unused = set(archive.namelist()) - {_MANIFEST}
-
-    def read(self, entry: Mapping[str, Any]) -> Array:
-        """Return the array of a manifest entry."""
-        name = str(entry["array"])
-        if name not in self._unused:
-            raise ArtifactError(f"{self._path} lacks the array {name!r}, or names it twice.")
-        self._unused.remove(name)
-        array = read_npy_member(self._archive, name)
-        if array.dtype != np.float32:
-            raise ArtifactError(f"{name} in {self._path} is no float32 array; convert again.")
-        array.setflags(write=False)  # or the layer would copy it
-        return array
-
-    def require_all_used(self) -> None:
-        """Raise if the archive holds anything that the manifest does not name."""
-        if self._unused:
-            names = ", ".join(sorted(self._unused))
-            raise ArtifactError(f"{self._path} holds members outside its manifest: {names}.")

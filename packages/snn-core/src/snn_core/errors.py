@@ -1,4 +1,4 @@
-"""Errors that a user can do something about, all derived from `SNNError`.
+"""Errors that a user can do something about, all derived from `SNNError`, and texts for terminals.
 
 Each message states what was found, what was expected and what to do. The command line prints an
 :class:`SNNError` as a short message and ends with status 2; any other exception is a bug.
@@ -14,6 +14,29 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 
+def printable(text: str) -> str:
+    r"""Return a text in which a terminal finds nothing to obey.
+
+    Control characters other than line ends and tabs, and halves of characters, which cannot be
+    written at all, are shown as ``\x1b`` and ``\ud800``.
+    """
+    return _escape(text, allowed="\n\t")
+
+
+def printable_line(value: object) -> str:
+    r"""Return the text of a value, such as a path, `printable` and in one line (``\n``)."""
+    return _escape(str(value), allowed="")
+
+
+def _escape(text: str, *, allowed: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in allowed else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
 def suggest(name: object, known: Iterable[str]) -> str:
     """Return `` Did you mean 'run'?`` for a name that is nearly one of those known, or nothing."""
     near = difflib.get_close_matches(str(name), list(known), n=1)
@@ -21,7 +44,14 @@ def suggest(name: object, known: Iterable[str]) -> str:
 
 
 class SNNError(Exception):
-    """Base class of all errors that this family of packages raises on purpose."""
+    """Base class of all errors that this family of packages raises on purpose.
+
+    Its text may repeat names out of files; a terminal finds nothing to obey in them.
+    """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return printable(Exception.__str__(self))
 
 
 class ParseError(SNNError):
@@ -113,4 +143,4 @@ def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
     ours = ("snn_core", "contextlib")
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(ours):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(printable(message), category, stacklevel=level)

@@ -38,6 +38,8 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
 
 def as_path(value: Any, *, error: type[SNNError] = DataError) -> Path:
     """Return a path, or raise an ``error`` that says what was found in its place."""
+    if value == "":  # which Python takes for the folder at hand
+        raise error("Found an empty text in place of a path.")
     try:
         return Path(value)
     except TypeError:

@@ -7,7 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
+from snn_core import run as simulate
 from snn_core.artifact import VERSION
+from snn_core.errors import ArtifactError, SettingsError
 
 
 def layer(kind, **config):
@@ -353,3 +355,34 @@ def test_lossy_format_that_is_none(convert, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text('[cell]\nquantize_weights = "8 bits"\n')
     assert "cell.quantize_weights: found '8 bits'" in convert("--settings", path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run", ""], "an argument"),
+        (["run", "m.snn", "--data", ""], "--data"),
+        (["run", "m.snn", "--data="], "--data"),
+        (["run", "m.snn", "--data", "d", "-o", ""], "-o"),
+        (["run", "m.snn", "--data", "d", "--record", ""], "--record"),
+        (["run", "m.snn", "--data", "d", "--simulator", ""], "--simulator"),
+        (["convert", "", "-o", "m.snn", "--data", "d"], "an argument"),
+        (["inspect", ""], "an argument"),
+    ],
+)
+def test_empty_paths_and_names(refused, arguments, named):
+    assert f"Found an empty text for {named}; expected" in refused(*arguments)
+
+
+@pytest.mark.parametrize("record", [",", " ", " , "])
+def test_a_record_of_nothing(run, record):
+    assert "expected some of spikes, potentials" in run("--record", record)
+
+
+def test_empty_paths_in_python(artifact, images):
+    with pytest.raises(ArtifactError, match="Found an empty text in place of a path"):
+        simulate("", "reference", data=images())
+    with pytest.raises(ArtifactError, match="Found an empty text in place of a path"):
+        simulate(artifact, "reference", data=images(), output_dir="")
+    with pytest.raises(SettingsError, match="Found record = ''"):
+        simulate(artifact, "reference", data=images(), record="")

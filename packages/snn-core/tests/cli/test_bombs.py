@@ -159,6 +159,19 @@ def test_groups_that_fan_out(refused, tmp_path):
     assert "'d' (Dense)" in refused("inspect", keras(tmp_path, fill, units=3))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="texts are not limited elsewhere")
+def test_a_text_that_declares_gigabytes(refused, tmp_path):
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = "x" * 1237
+        file.create_group("model_weights")
+    content = path.read_bytes().replace(struct.pack("<I", 1237), struct.pack("<I", 2**30))
+    path.write_bytes(content)
+    message = refused("inspect", path)
+    assert "bomb.h5: its texts are damaged or would take too much memory" in message
+    assert "SNN_MEMORY_LIMIT" in message
+
+
 @pytest.mark.parametrize(
     "kind", ["Concat", "Mul", "Tile", "Expand", "ConstantOfShape", "Gather", "Range"]
 )

@@ -79,6 +79,7 @@ def test_set_reaches_options_of_simulators(refused):
         ("conversion.spike_code=ttfs", "have their effect in a conversion, none in a run"),
         ("simulation.seed", "expected section.key=value, such as simulation.batch_size=10"),
         ("seed=3", "expected section.key=value, such as simulation.batch_size=10"),
+        ("duration=3", "such as simulation.batch_size=10. Did you mean simulation.duration?"),
         (".seed=3", "expected section.key=value, such as simulation.batch_size=10"),
     ],
 )  # fmt: skip

@@ -243,6 +243,30 @@ def test_a_full_disk_behind_standard_output_is_a_short_message(start, artifact):
         assert messages.count("\n") == 1
 
 
+def test_what_an_encoding_lacks_is_written_as_an_escape(start, artifact, images):
+    process = start("run", artifact, "--simulator", "reference", "--data", images(),
+                    env={**os.environ, "PYTHONIOENCODING": "ascii"})  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "\\xb5s" in out
+
+
+def test_paths_are_printed_in_one_line_that_no_terminal_obeys(convert, tmp_path):
+    done = convert(tmp_path / "a\n\x1b[2J.snn", "--timesteps", "16")
+    assert done.stdout.startswith(f"{tmp_path}/a\\n\\x1b[2J.snn: ")
+
+
+def test_a_run_that_finds_nothing_to_resume_says_so(snn, artifact, images, tmp_path):
+    def call(*more):
+        done = snn("run", artifact, "--simulator", "reference", "--data", images(), "--json",
+                   "-o", tmp_path / "run", *more)  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+        return done.stderr
+
+    assert call("--resume") == f"{tmp_path / 'run'}: nothing to resume; starts a new run\n"
+    assert call("--resume") == ""
+
+
 def test_where_nothing_can_be_said_the_status_remains(start, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)

@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import signal
 import time
 
@@ -136,7 +137,7 @@ def test_another_run_is_not_resumed(snn, artifact, images, tmp_path):
     done = snn(*common, "--resume", "--timesteps", 9)
     assert done.exit_code == 2
     assert "cannot be resumed" in done.stderr
-    assert "settings.simulation.duration: there 16.0, now 9.0" in done.stderr
+    assert "simulation.duration (--timesteps): there 16.0, now 9.0" in done.stderr
 
 
 BATCHES, BATCH = 12, 5
@@ -181,7 +182,10 @@ def test_a_stopped_run_keeps_its_batches_and_resumes(snn, start, long_run, name)
         assert running.returncode == 128 + getattr(signal, name)
         assert "Stopping after the current step" in messages
         assert f"Stopped after {BATCH * len(kept)} samples" in messages
-    resumed = snn(*arguments, "-o", folder, "--resume", "--json")
+        command = shlex.join(["snn", *map(str, arguments), "-o", str(folder), "--json", "--resume"])
+        assert f"Go on with: {command}\n" in messages
+    # What the flags chose is taken from the folder.
+    resumed = snn("run", arguments[1], "--data", arguments[5], "-o", folder, "--resume", "--json")
     assert figures(resumed)["samples"] == BATCHES * BATCH
     assert {path: path.read_bytes() for path in kept} == kept
     assert not list(folder.rglob(".*")), "temporary files are left"

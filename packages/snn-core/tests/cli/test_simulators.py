@@ -76,6 +76,18 @@ def test_a_command_of_a_package_that_is_not_installed_names_it(snn, monkeypatch,
     assert f"'{command}' comes with {package}. Install it with `python -m pip install" in said
 
 
+def test_the_list_of_commands_says_what_those_of_other_packages_do(snn, monkeypatch):
+    def entry(package):
+        return SimpleNamespace(dist=SimpleNamespace(name=package, version="0.1"))
+
+    commands = {"plot": entry("snn-plot"), "report": entry("other"), "more": entry("snn-plot")}
+    monkeypatch.setattr("snn_core.cli._plugins", lambda: commands)
+    shown = [" ".join(line.split()) for line in snn("--help").stdout.splitlines()]
+    assert "plot Draw the figures of a run, or compare several. (from snn-plot 0.1)" in shown
+    assert "report (from other 0.1)" in shown  # whatever that does
+    assert "more (from snn-plot 0.1)" in shown
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"), [("comvert", "convert"), ("rn", "run"), ("plott", "plot"), ("Run", "run")]
 )

@@ -129,6 +129,28 @@ def test_unusable_data_are_refused(network, bad: np.ndarray, message: str) -> No
         convert(network, bad)
 
 
+def test_a_preset_is_named_where_a_network_is_converted(network, data) -> None:
+    seed = preset("seed")
+    assert convert(network, data, preset="seed", trial=False).settings == (
+        convert(network, data, settings=seed, trial=False).settings
+    )
+    given = {"normalization": {"percentile": 99.0}, "cell": {"v_init": 0.25}}
+    expected = convert(network, data, settings=seed.updated(given), trial=False).settings
+    for settings in (given, Settings.of(given)):
+        found = convert(network, data, preset="seed", settings=settings, trial=False)
+        assert found.settings == expected
+    assert convert(network, data, preset="fast", trial=False).settings == (
+        convert(network, data, trial=False).settings
+    )
+
+
+@pytest.mark.parametrize("wrong", ["sead", 3, ["seed"]])
+def test_no_preset_is_refused_where_a_network_is_converted(network, data, wrong) -> None:
+    with pytest.raises(SettingsError, match="Unknown preset") as caught:
+        convert(network, data, preset=wrong)
+    assert ("Did you mean 'seed'?" in str(caught.value)) == (wrong != 3)
+
+
 def test_unknown_preset_is_named() -> None:
     with pytest.raises(SettingsError, match=r"Unknown preset 'slow'. Known: fast, seed"):
         preset("slow")

@@ -100,6 +100,13 @@ def test_a_maximum_over_negative_values_is_negative_at_the_border_too():
     assert found.ravel().tolist() == [-1, -2.5]
 
 
+@pytest.mark.parametrize("pool", ["average_pooling", "max_pooling"])
+def test_a_window_without_cells_of_the_image_has_the_value_zero(pool):
+    builder = getattr(NetworkBuilder((1, 2, 1)), pool)((1, 1), padding=((0, 0), (1, 2)))
+    found = drive(builder.build().output, [np.array([[[[-2], [4]]]], np.float32)])
+    assert found.ravel().tolist() == [0, -2, 4, 0, 0]
+
+
 def test_windows_are_listed_row_by_row():
     layer = NetworkBuilder((2, 2, 1)).average_pooling((2, 2)).build().output
     x = np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)

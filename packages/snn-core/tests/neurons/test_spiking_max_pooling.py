@@ -66,6 +66,13 @@ def test_the_cell_with_the_smaller_rate_is_passed_on_where_minima_are_taken():
 
 
 @pytest.mark.parametrize("method", ["avg_max", "pre_spike_max"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_window_without_cells_of_the_image_passes_on_nothing(method, sign):
+    state = pool(method, size=(1, 1), padding=((0, 0), (2, 1)), sign_c=f4([sign]))
+    assert drives(state, [[1, 1], [1, 1]]) == [[0, 1, 0]] * 2
+
+
+@pytest.mark.parametrize("method", ["avg_max", "pre_spike_max"])
 def test_cells_outside_the_image_are_no_minima(method):
     state = pool(method, size=(1, 2), strides=(1, 2), width=3, padding="same", sign_c=f4([-1]))
     assert drives(state, [[1, 1, 1], [1, 1, 1]]) == [[1, 1], [1, 1]]

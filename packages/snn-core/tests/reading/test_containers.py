@@ -5,15 +5,26 @@ import json
 import os
 import signal
 import struct
+import sys
 import time
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from snn_core.errors import DataError
+from snn_core.errors import (
+    DataError,
+    DataWarning,
+    OutOfMemoryError,
+    SNNError,
+    UnsupportedError,
+    printable_line,
+    warn,
+)
+from snn_core.ir.network import UnknownLayerError
 from snn_core.reading import (
     child,
     hdf5,
@@ -38,6 +49,8 @@ ARRAYS = {
     "texts": np.array(["a", "bc"]),
     "big": np.arange(4, dtype=">i4"),
 }
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is not limited elsewhere")
 
 
 def reading():
@@ -165,6 +178,15 @@ def test_texts_hold_nothing_that_a_terminal_obeys():
         "\\x1b[31mred\\x07\\ud800\\x9b \n\tü[/bold]"
     )
     assert printable_tree({"\x1b": ["\x07", 1, None]}) == {"\\x1b": ["\\x07", 1, None]}
+    assert printable_line(Path("a\n\x1b[2J\tb")) == "a\\n\\x1b[2J\\tb"
+
+
+@pytest.mark.parametrize("kind", [SNNError, DataError, UnknownLayerError, OutOfMemoryError])
+def test_errors_hold_nothing_that_a_terminal_obeys(kind):
+    assert str(kind("there is no \x1b[31m layer\n'\x9b'")) == "there is no \\x1b[31m layer\n'\\x9b'"
+    assert str(UnsupportedError(["a \x07"])).endswith("- a \\x07")
+    with pytest.warns(DataWarning, match=r"^\\x1b$"):
+        warn("\x1b")
 
 
 # HDF5.
@@ -221,7 +243,71 @@ def test_arrays_that_are_there_are_read(file, options):
     assert hdf5.read_dataset(file["unwritten"]).sum() == 0
 
 
+def share_text(path, length, times):
+    """Let the elements of texts of variable length all be the first one, which is long."""
+    content = bytearray(path.read_bytes())
+    at = content.find(struct.pack("<I", length))
+    while content[at + 16 : at + 20] != struct.pack("<I", 1):
+        at = content.find(struct.pack("<I", length), at + 1)
+    content[at : at + 16 * times] = content[at : at + 16] * times
+    path.write_bytes(content)
+
+
+def open_limited(path):
+    with reading(), hdf5.open_hdf5(path) as opened:
+        return list(opened.attrs)
+
+
+@linux
+def test_texts_that_share_their_letters_count_as_often_as_they_are_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.create("texts", ["q" * 2**20, *["r"] * 999], dtype=h5py.string_dtype())
+    assert open_limited(path) == ["texts"]
+    share_text(path, 2**20, 1000)
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "128M")
+    with pytest.raises(DataError, match=r"its texts .* too much memory; 128 MiB of the 128 MiB"):
+        open_limited(path)
+
+
+@linux
+@pytest.mark.parametrize("place", ["file", "group", "array"])
+def test_a_text_that_declares_gigabytes_is_refused(tmp_path, monkeypatch, place):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["group/array"] = np.arange(3)
+        item = {"file": file, "group": file["group"], "array": file["group/array"]}[place]
+        item.attrs["text"] = "x" * 1237
+    content = path.read_bytes()
+    length = struct.pack("<I", 1237)
+    assert length in content
+    path.write_bytes(content.replace(length, struct.pack("<I", 2**30)))
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "128M")
+    with pytest.raises(DataError, match="too much memory"):
+        open_limited(path)
+
+
+def test_arrays_of_texts_are_not_read_and_not_copied(file, tmp_path):
+    file["words"] = ["a", "bc"]
+    file["numbers"] = np.arange(3)
+    file.attrs["text"] = "kept"
+    with pytest.raises(DataError, match="/words holds texts of any length"), reading():
+        hdf5.read_dataset(file["words"])
+    with h5py.File(tmp_path / "copy.h5", "w") as copy:
+        hdf5.copy_plain(file, copy)
+        assert list(copy) == ["numbers"]
+        assert copy.attrs["text"] == "kept"
+
+
 # Work that does not come to an end.
+
+
+@linux
+def test_work_takes_no_more_memory_than_a_file_may(monkeypatch):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "128M")
+    end_in_child(lambda: bytes(2**27), limit_s=5)
+    with pytest.raises(DataError, match="would take too much memory"), reading():
+        end_in_child(lambda: bytes(2**28), limit_s=5)
 
 
 def test_work_that_ends_or_fails_is_no_matter():

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from snn_core import run
 from snn_core.conversion import convert, preset
-from snn_core.errors import ArtifactError
+from snn_core.errors import ArtifactError, DataError
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
@@ -80,6 +81,9 @@ def with_value(value, *keys):
         with_value(5, "classes"),
         with_value("2", "format_version"),
         with_value(True, "format_version"),
+        with_value("a" * 20_000, "model", "name"),
+        with_value(["a", "b", "a" * 20_000], "classes"),
+        with_value({"a" * 20_000: "b"}, "versions"),
     ],
 )
 def test_descriptions_that_do_not_fit_are_refused_by_all_who_read_them(network, folder, change):
@@ -177,6 +181,8 @@ def test_files_of_others_are_left_alone(network, folder, whole):
         ('{"accuracy": {"a": 1}}', "cannot be read"),
         ("[]", "expected an object"),
         ("{", "is no JSON"),
+        (json.dumps({"simulator": "a" * 20_000}), "simulator is a text of 20000 letters"),
+        (" " * 2**26 + "{}", "summary.json has 67108866 bytes; at most 67108864 are read"),
     ],
 )
 def test_summaries_that_hold_no_figures_are_refused(folder, content, message):
@@ -193,3 +199,23 @@ def test_texts_from_a_folder_are_harmless(folder):
     result = RunResult.load(folder)
     assert result.metadata["data"] == "\\x1b]0;title\\x07"
     assert result.class_name(0) == "a\\x1b[31m"
+
+
+def test_a_long_name_is_refused_before_much_is_read_of_it(folder):
+    found = json.loads((folder / "run.json").read_text())
+    found["model"]["name"] = "a" * 10**8
+    (folder / "run.json").write_text(json.dumps(found))
+    tracemalloc.start()
+    with pytest.raises(ArtifactError, match=r"run\.json has 1000\d{5} bytes"):
+        RunFolder(folder).metadata()
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_nothing_is_written_that_could_not_be_read_again(network, tmp_path):
+    name = "a" * 20_000
+    with pytest.raises(DataError, match=r"model\.name is a text of 20000 letters"):
+        run(network, "reference", data=(X, Y), settings=SETTINGS, name=name, output_dir=tmp_path)
+    assert not (tmp_path / "run.json").exists()
+    with pytest.raises(DataError, match=r"run\.json: it would have .* shorten the names"):
+        RunFolder(tmp_path).describe({"classes": ["a" * 10_000] * 7000})

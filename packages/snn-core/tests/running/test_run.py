@@ -12,12 +12,14 @@ from snn_core.errors import (
     DataError,
     DataWarning,
     SettingsError,
+    SNNError,
     UnknownSimulatorError,
 )
 from snn_core.ir import BinaryTanh, Linear
 from snn_core.passes.spiking import set_v_init
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
+from snn_core.settings.section import Options
 from snn_core.simulation import registry
 from snn_core.simulation.contract import StopSimulation
 from snn_core.simulation.reference import ReferenceSNN
@@ -336,21 +338,67 @@ def test_stopping_in_the_first_batch_leaves_nothing_to_report(network, tmp_path)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"timesteps": 19}, "settings.simulation.duration: there 20.0, now 19.0"),
-        ({"data": (X + 1, Y)}, "data_sha256"),
+        ({"timesteps": 19}, r"simulation.duration \(--timesteps\): there 20.0, now 19.0"),
+        (
+            {"record": "mem"},
+            r"log_vars \(--record\): there nothing, now --record potentials",
+        ),
+        ({"settings": {"simulation": {"top_k": 2}}}, r"simulation.top_k \(--set\): there 5, now 2"),
+        ({"settings": {"reference": {"x": 2}}}, "Unknown simulator option: 'x'"),
+        ({"samples": 3}, "other samples of the data"),
+        ({"data": (X + 1, Y)}, "other data"),
         ({"data": (X[:5], Y[:5])}, "samples: there 11, now 5"),
     ],
 )
 def test_another_run_is_not_continued(network, tmp_path, change, message):
     simulate(network, output_dir=tmp_path / "run")
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(SNNError, match=message):
         simulate(network, output_dir=tmp_path / "run", resume=True, **change)
+
+
+def test_what_is_not_given_goes_on_as_in_the_folder(network, tmp_path):
+    given = {"batch_size": 3, "seed": 7, "samples": 9, "record": "spikes", "timesteps": 18}
+    part = run(network, "reference", data=(X, Y), **given, output_dir=tmp_path, stop=stopper(50))
+    assert part.interrupted
+    whole = run(network, data=(X, Y), output_dir=tmp_path, resume=True)
+    assert_same(whole, run(network, "reference", data=(X, Y), **given))
+    assert whole.metadata["identity"]["simulator"] == "reference"
+    assert_same(run(network, data=(X, Y), batch_size=3, output_dir=tmp_path, resume=True), whole)
+
+
+def test_folders_and_programs_are_not_taken_from_a_result_folder(network, tmp_path, monkeypatch):
+    class Cached(Options):
+        cache: str = ""
+        levels: int = 1
+
+    class Simulator(ReferenceSNN):
+        options_type = Cached
+
+    monkeypatch.setattr(registry, "get", lambda name: Simulator)
+    given = {"reference": {"cache": "there", "levels": 2}}
+    kwargs = {"data": (X, Y), "output_dir": tmp_path}
+    run(network, "reference", settings=given, **kwargs)
+    with pytest.raises(ArtifactError, match=r"reference.cache \(--set\): there 'there', now None"):
+        run(network, resume=True, **kwargs)
+    again = {"reference": {"cache": "there"}}
+    assert not run(network, settings=again, resume=True, **kwargs).interrupted
+
+
+@pytest.mark.parametrize("section", ["simulation", "input", "options"])
+def test_impossible_settings_of_a_result_folder_are_refused(network, tmp_path, section):
+    run(network, "reference", data=(X, Y), output_dir=tmp_path)
+    path = tmp_path / "run.json"
+    description = json.loads(path.read_text())
+    description["identity"]["settings"][section] = {"dt": 1, "batch_size": "many"}
+    path.write_text(json.dumps(description))
+    with pytest.raises(ArtifactError, match="cannot be gone on with"):
+        run(network, data=(X, Y), output_dir=tmp_path, resume=True)
 
 
 def test_another_network_is_not_continued(network, tmp_path):
     simulate(network, output_dir=tmp_path / "run")
     other = network.replace(readout="membrane")
-    with pytest.raises(ArtifactError, match="network_sha256"):
+    with pytest.raises(ArtifactError, match="another network"):
         simulate(other, output_dir=tmp_path / "run", resume=True)
 
 
@@ -367,10 +415,38 @@ def test_recorded_variables_are_kept(network, tmp_path):
     assert trains.dtype == np.int8
     np.testing.assert_array_equal(trains.sum(axis=(1, 2)), result.spikes_b_n[:, -1])
     assert loaded.logged("input")[""].shape == (11, 6, 20)
-    with pytest.raises(ArtifactError, match=r"no variable 'payloads'. Known: spiketrains, mem"):
+    with pytest.raises(ArtifactError, match=r"no variable 'payloads'. Known: spikes, potentials"):
         loaded.logged("payloads")
     with pytest.raises(ArtifactError, match="'mem' was not recorded; run again with --record pot"):
         simulate(network).logged("mem")
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable"),
+    [
+        ("spikes", "spiketrains"),
+        ("potentials", "mem"),
+        ("input", "input"),
+        ("activations", "activations"),
+    ],
+)
+def test_what_is_recorded_is_found_by_the_name_it_was_asked_for(network, flag, variable):
+    result = simulate(network, record=flag)
+    assert result.recorded == (flag,)
+    assert repr(result).endswith(f"; recorded: .logged({flag!r})>")
+    found, expected = result.logged(flag), result.logged(variable)
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+    loaded = simulate(network, record="all")
+    assert loaded.recorded == ("spikes", "potentials", "input", "activations")
+
+
+@pytest.mark.parametrize("wrong", ["spike", "", 3, None, ["spikes"]])
+def test_no_variable_is_refused(network, wrong):
+    with pytest.raises(ArtifactError, match="There is no variable") as caught:
+        simulate(network).logged(wrong)
+    assert ("Did you mean 'spikes'?" in str(caught.value)) == (wrong in ("spike", ["spikes"]))
 
 
 def test_folders_that_are_no_results_are_refused(tmp_path):
@@ -462,6 +538,8 @@ def test_a_result_shows_itself_in_a_line_and_as_a_table(network):
     )
     assert f"accuracy {result.accuracy:.2%} (analog {result.ann_accuracy:.2%})" in shown
     assert "\n" not in shown
+    assert "recorded" not in shown
+    assert result.recorded == ()
     page = result._repr_html_()
     assert f"<td>accuracy</td><td>{result.accuracy:.2%}</td>" in page
     unlabelled = simulate(network, data=X)
@@ -550,3 +628,17 @@ def test_a_run_that_is_refused_in_its_first_batch_leaves_no_folder(network, tmp_
         with pytest.raises(DataError, match="no"):
             simulate(network, output_dir=tmp_path / kind.__name__)
         assert (tmp_path / kind.__name__).exists() == is_kept
+
+
+@pytest.mark.parametrize("samples", [X, (X, Y), Dataset.of(X, Y), {"x": X}, 3])
+def test_samples_in_place_of_a_simulator_are_told_where_they_go(network, samples):
+    with pytest.raises(SettingsError, match=r"expected the name of a simulator.*go into data="):
+        run(network, samples)
+    with pytest.raises(SettingsError, match=type(samples).__name__):
+        run(network, samples, data=(X, Y))
+
+
+@pytest.mark.parametrize("given", [(), ("reference",), ("test.npz",)])
+def test_a_run_without_samples_says_where_they_go(network, given):
+    with pytest.raises(DataError, match=r"no samples to simulate; expected data="):
+        run(network, *given)

@@ -81,6 +81,34 @@ def test_what_is_unknown_or_impossible_is_named(tmp_path, text, message):
         load(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("section", "given", "expected"),
+    [
+        (
+            "simulation",
+            {"duration": "long"},
+            "duration: found 'long'; expected a number",
+        ),
+        ("simulation", {"duration": [3]}, "simulation.duration: found [3]; expected a number"),
+        ("simulation", {"duration": float("nan")}, "duration: found nan; expected a number"),
+        ("simulation", {"batch_size": 1.5}, "batch_size: found 1.5; expected a whole number"),
+        ("simulation", {"batch_size": "many"}, "found 'many'; expected a whole number"),
+        ("simulation", {"batch_size": 0}, "batch_size: found 0; expected at least 1"),
+        ("simulation", {"dt": 0}, "simulation.dt: found 0; expected more than 0"),
+        ("simulation", {"early_stopping": "perhaps"}, "found 'perhaps'; expected true or false"),
+        ("simulation", {"sample_idxs_to_test": 3}, "found 3; expected a list"),
+        ("simulation", {"simulator": 3}, "simulation.simulator: found 3; expected a text"),
+        ("normalization", {"percentile": 101}, "found 101; expected at most 100"),
+        ("cell", {"reset": "none"}, "found 'none'; expected 'subtraction', 'zero' or 'modulo'"),
+    ],
+)
+def test_what_was_expected_is_said_in_the_same_words_everywhere(section, given, expected):
+    with pytest.raises(SettingsError) as caught:
+        Settings.of({section: given})
+    assert expected in str(caught.value)
+    assert "Input should" not in str(caught.value)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"Cannot read .*gone\.toml"):
         Settings.load(tmp_path / "gone.toml")

@@ -12,6 +12,7 @@ from snn_core.settings import Options, Settings
 from snn_core.simulation.capabilities import Capabilities
 from snn_core.simulation.reference import ReferenceSNN
 from snn_core.simulation.signal import InputSignal
+from snn_core.simulation.synapses.build import pooling_neurons
 from snn_core.simulation.synapses.currents import constant_drive, parts
 from snn_core.simulation.synapses.handover import Found
 from snn_core.simulation.synapses.memory import Footprint
@@ -104,6 +105,14 @@ def test_a_network_becomes_populations_and_connections(network):
     assert pool.current_l.tolist() == [2] * 8
     # The last window lies over the border: places without a cell are one behind the last.
     assert pool.window_l_k[-1].tolist() == [21, 23, 32, 29, 31, 32, 32, 32, 32]
+
+
+def test_max_pooling_scales_windows_in_the_padding_by_zero():
+    builder = NetworkBuilder((1, 2, 2))
+    builder.max_pooling((1, 1), padding=((0, 0), (1, 0)), weight_c=[2, 4], name="pool")
+    network = builder.flatten().dense(np.ones((6, 1))).build()
+    pool = pooling_neurons(network, network["pool"])
+    assert pool.current_l.tolist() == [0, 0, 2, 4, 2, 4]
 
 
 def test_minima_of_max_pooling_have_a_sign_for_each_neuron(network, tmp_path):

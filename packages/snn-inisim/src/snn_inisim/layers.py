@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from snn_core import ir
-from snn_core.evaluation.operators import image_paddings, pool_windows
+from snn_core.evaluation.operators import image_paddings, pool_shares
 from snn_core.ir.shapes import axis_padding, transposed_crop
 from snn_core.typing import Array, Float32, Pair
 from snn_inisim.geometry import NO_PADDING, dilate, fit, pad, window_sums
@@ -174,11 +173,9 @@ class SpikeAveragePooling2D(SpikeLayer, keras.layers.AveragePooling2D):
     def weighted_sum(self, inputs: Tensor) -> Tensor:
         """Add up each window, then divide: whole numbers of spikes add up exactly."""
         layer = self.source
-        image = np.ones((1, *inputs.shape[1:]), np.float32)
-        share = layer.weight_c / pool_windows(image, layer, fill=0.0).sum(axis=-1)
         border = image_paddings(layer, layer.pool_size, (1, 1), inputs.shape[1:3])
         sums = window_sums(pad(inputs, border), layer.pool_size, layer.strides)
-        return sums * share.astype(np.float32)
+        return sums * pool_shares(layer, inputs.shape[1:])
 
 
 class SpikeAdd(SpikeLayer, keras.layers.Add):

@@ -57,7 +57,11 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         )
         for cell in rest:
             first = tf.maximum(first, cell)
-        return self.source.upright(first) * self.source.weight_c
+        return self._turn_back(first) * self.source.weight_c
+
+    def _turn_back(self, highest: Tensor) -> Tensor:
+        """Return maxima of upright values as values of the input; 0 for windows in the padding."""
+        return self.source.upright(tf.where(highest == -np.inf, 0.0, highest))
 
     def gate(
         self, state: tuple[Tensor, Tensor], x_t_b_hwc: Tensor, first: Tensor
@@ -108,7 +112,7 @@ class SpikeMaxPooling2D(SpikeLayer, keras.layers.MaxPooling2D):
         for rate, value in candidates:
             chosen = tf.where(rate > highest, value, chosen)
             highest = tf.maximum(rate, highest)
-        return layer.upright(highest), chosen
+        return self._turn_back(highest), chosen
 
     def build_state(self, batch_size: int) -> None:
         """Create potentials, running rates and the clock."""

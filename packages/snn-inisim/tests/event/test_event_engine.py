@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from event_networks import NETWORKS, samples
+from unreached_networks import UNREACHED, unreached
 
 from snn_core.passes.spiking import relay_pools
 from snn_core.settings import Settings
@@ -109,6 +110,27 @@ def test_weights_in_groups_and_positions_in_tiles(name, busy, monkeypatch):
     monkeypatch.setattr("snn_inisim.event.reads.BLOCK_BYTES", 0)
     monkeypatch.setattr("snn_inisim.event.reads.TILE", 3)
     compare(NETWORKS[name]())
+
+
+@pytest.mark.parametrize("name", UNREACHED)
+@pytest.mark.parametrize("relays", [False, True])
+@pytest.mark.parametrize("busy", [0, 1e9])
+@pytest.mark.parametrize("record", [("spiketrains",), ("spiketrains", "mem")])
+def test_where_no_synapse_reaches_only_the_bias_arrives(name, relays, busy, record, monkeypatch):
+    def unwritten(shape):
+        return np.full(shape, np.nan, np.float32)
+
+    monkeypatch.setattr("snn_inisim.event.frame.BUSY", busy)
+    monkeypatch.setattr("snn_inisim.event.reads.GROUP_ROWS", 5)
+    # New memory mostly holds zeros, which would hide sums that nobody writes.
+    monkeypatch.setattr("snn_inisim.event.frame.aligned", unwritten)
+    monkeypatch.setattr("snn_inisim.event.largest.aligned", unwritten)
+    compare(unreached(name, relays=relays), record=record)
+
+
+@pytest.mark.parametrize("name", UNREACHED)
+def test_where_no_synapse_reaches_the_dense_engine_has_the_bias_alone_too(name):
+    compare(unreached(name), {"engine": "dense"}, steps=5)
 
 
 @pytest.mark.parametrize("window", [(2, 2), (3, 3), (1, 3), (4, 4)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from snn_core.artifact import load
+from snn_core.errors import printable_line
 from snn_core.files import require_writable
 from snn_core.settings import Settings, read_assignments
 from snn_core.simulation import registry
@@ -61,6 +62,6 @@ def export(
     snn = SNN(network, settings, LoihiOptions.of_section(settings.options, "loihi"))
     found = write(snn.chip, snn.timing, output, overwrite=force)
     reader = "lava-dl's NetX reads it" if found.netx else "lava-dl's NetX cannot read it"
-    click.echo(f"{output}: {len(snn.chip.populations)} layers of neurons; {reader}")
+    click.echo(f"{printable_line(output)}: {len(snn.chip.populations)} layers of neurons; {reader}")
     for remark in found.remarks:
-        click.echo(f"  {remark}")
+        click.echo(f"  {printable_line(remark)}")

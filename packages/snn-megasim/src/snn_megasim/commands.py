@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from snn_core.errors import DataError
+from snn_core.errors import DataError, printable_line
 from snn_core.files import make_folder, require_writable
 from snn_megasim.files import Netlist, event_file, read_netlist
 from snn_megasim.files.attributes import LARGEST
@@ -37,7 +37,7 @@ def check(*, folder: Path) -> None:
     neurons = sum(module_size(netlist.module_of(item)) for item in schematic.instances)
     events = sum(len(netlist.stimuli[source.file]) for source in schematic.sources)
     click.echo(
-        f"{folder}: {len(schematic.sources)} sources with {events} events, "
+        f"{printable_line(folder)}: {len(schematic.sources)} sources with {events} events, "
         f"{len(schematic.instances)} modules with {neurons} neurons; nothing is wrong"
     )
 
@@ -93,7 +93,9 @@ def run(
         ends = (str(times[0]), str(times[-1])) if len(times) else ("", "")
         table.add_row(node, str(len(times)), *ends)
     Console(highlight=False, markup=False).print(table)  # names of nodes are text
-    click.echo(f"{len(paths)} files in {target}; {engine.synaptic_events} synaptic events")
+    click.echo(
+        f"{len(paths)} files in {printable_line(target)}; {engine.synaptic_events} synaptic events"
+    )
 
 
 def _read(folder: Path) -> Netlist:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from snn_core import artifact
 from snn_core.cli import verbosity
-from snn_core.errors import SNNError
+from snn_core.errors import SNNError, printable_line
 from snn_core.files import list_folder, make_folder, require_writable
 from snn_core.ir import Network
 from snn_core.running.result import RunFolder
@@ -77,7 +77,7 @@ def plot(
     RunFolder(runs[0]).metadata()  # which raises if there is no run
     folder = output or runs[0] / "figures"
     list_folder(folder)  # which raises if it is none
-    with status(f"reading {runs[0]}"):
+    with status(f"reading {printable_line(runs[0])}"):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
         scene = Scene(run=run, units=run.units(unit), network=network)
@@ -90,10 +90,10 @@ def plot(
         for name, make in makers.items():
             save_figure(make(), paths[name], overwrite=force)
             advance(name)
-    click.echo(f"{len(makers)} figures in {folder}")
+    click.echo(f"{len(makers)} figures in {printable_line(folder)}")
     if not (only or verbosity.is_quiet()):
         for line in graphs.left_out(scene):
-            click.echo(f"  {line}", err=True)
+            click.echo(f"  {printable_line(line)}", err=True)
 
 
 def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force: bool) -> None:
@@ -111,7 +111,7 @@ def _compare(paths: Sequence[Path], folder: Path, *, kind: str, unit: str, force
     make_folder(folder)
     figure = plot_comparison(name_differences(results), units=Units(time=unit))
     save_figure(figure, path, overwrite=force)
-    click.echo(f"1 figure: {path}")
+    click.echo(f"1 figure: {printable_line(path)}")
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
@@ -130,7 +130,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 
 @click.command()
-@click.argument("run_dir", type=PATH, required=False)
+@click.argument("runs", type=PATH, nargs=-1, metavar="[RUN_DIR]")
 @click.option("-o", "--output", type=PATH, help="The HTML file [RUN_DIR/report.html].")
 @click.option("--force", is_flag=True, help="Replace a report that is there; other files never.")
 @click.option(
@@ -150,7 +150,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 @unit_option
 def report(
     *,
-    run_dir: Path | None,
+    runs: tuple[Path, ...],
     output: Path | None,
     force: bool,
     serve: Path | None,
@@ -159,7 +159,12 @@ def report(
     unit: str,
 ) -> None:
     """Write a report of RUN_DIR as one HTML file that needs no network."""
-    if (run_dir is None) == (serve is None):
+    if len(runs) > 1:
+        raise SNNError(
+            f"Found {len(runs)} runs; a report is of one. To compare them: snn plot --compare "
+            f"{' '.join(map(str, runs))}."
+        )
+    if bool(runs) == (serve is not None):
         raise SNNError(
             "Give either RUN_DIR, a folder that `snn run -o` wrote, or --serve RUNS_DIR."
         )
@@ -172,12 +177,12 @@ def report(
         return
     from snn_plot.report import write_report
 
-    folder = Path(run_dir or "")
+    (folder,) = runs
     RunFolder(folder).metadata()  # which raises if there is no run
     path = output or folder / "report.html"
-    with status(f"reading {folder}"):
+    with status(f"reading {printable_line(folder)}"):
         size = write_report(folder, path, sample_id=sample, unit=unit, overwrite=force)
-    click.echo(f"{path} ({size / 1e6:.1f} MB)")
+    click.echo(f"{printable_line(path)} ({size / 1e6:.1f} MB)")
 
 
 def _network(path: Path) -> Network:

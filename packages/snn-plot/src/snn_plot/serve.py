@@ -18,7 +18,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from snn_core.errors import DataError, SNNError
+from snn_core.errors import DataError, SNNError, printable_line
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view
@@ -222,9 +222,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.FORBIDDEN, "This server answers this machine alone.")
             return
         try:
-            self._send(*self._answer(unquote(urlsplit(self.path).path, errors=_ERRORS)))
+            self._send(*self._answer_target(self.path))
         except ConnectionError:  # the browser went away
             self.close_connection = True
+
+    def _answer_target(self, target: str) -> tuple[HTTPStatus, str]:
+        """Return status and page for what a request asks for, which need not be an address."""
+        try:
+            path = unquote(urlsplit(target).path, errors=_ERRORS)
+        except ValueError:
+            return HTTPStatus.BAD_REQUEST, _page("This is no address", _BACK)
+        return self._answer(path)
 
     def _answer(self, path: str) -> tuple[HTTPStatus, str]:
         """Return status and page, whatever the runs hold."""
@@ -259,9 +267,9 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_runs(root: Path, *, port: int, unit: str, announce: Announce) -> None:
     """Serve until Ctrl-C."""
     with RunsServer(root, port=port, unit=unit) as server:
-        number = len(find_runs(root))
+        number, where = len(find_runs(root)), printable_line(root)
         try:
-            announce(f"{root} at {server.address}, number of runs: {number} (Ctrl-C ends)")
+            announce(f"{where} at {server.address}, number of runs: {number} (Ctrl-C ends)")
             server.serve_forever()
         except KeyboardInterrupt:
             announce("Stopped.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -18,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import ended_by_signals
-from snn_core.errors import SNNError, SNNWarning, suggest
+from snn_core.errors import SNNError, SNNWarning, printable, suggest
 from snn_core.files import explain_failures
 from snn_core.installing import how_to_install
 
@@ -40,6 +41,14 @@ ELSEWHERE: Mapping[str, str] = {
     "loihi": "snn-loihi",
 }
 """Packages of this family that bring more commands."""
+
+THEIRS: Mapping[str, str] = {
+    "plot": "Draw the figures of a run, or compare several.",
+    "report": "Write a report of a run as one HTML file.",
+    "megasim": "Check and run directories of MegaSim's files.",
+    "loihi": "Prepare converted networks for Loihi.",
+}
+"""What those commands do, so that a list of all need not import them."""
 
 
 class LazyGroup(click.Group):
@@ -77,6 +86,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that was asked for, or say what is like it or brings it."""
         name, known = args[0], self.list_commands(ctx)
+        if not ctx.resilient_parsing:
+            _refuse_empty(args, ctx)
         if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
             if name in ELSEWHERE:
                 package = ELSEWHERE[name]
@@ -87,7 +98,7 @@ class LazyGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands and options that begin like a word, without importing them."""
         commands = [
-            CompletionItem(name, help=COMMANDS.get(name))
+            CompletionItem(name, help=COMMANDS.get(name) or THEIRS.get(name))
             for name in self.list_commands(ctx)
             if name.startswith(incomplete)
         ]
@@ -97,17 +108,22 @@ class LazyGroup(click.Group):
         """Write the list of commands without importing them."""
         plugins = _plugins()
         rows = [
-            (name, COMMANDS.get(name) or f"(from {_origin(plugins[name])})")
+            (name, COMMANDS.get(name) or _describe(name, plugins[name]))
             for name in self.list_commands(ctx)
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **keywords: Any
+    ) -> click.Context:
         """Read the command line; ``--help`` and ``--version`` write here already."""
-        _replace_closed_streams()
+        _prepare_streams()
+        given = tuple(args)  # click empties the list
         with _error_boundary():
-            return super().make_context(*arguments, **keywords)
+            context = super().make_context(info_name, args, *rest, **keywords)
+        context.obj = given  # for `snn_core.cli.common.command_line`
+        return context
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
@@ -115,21 +131,35 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
 
 
-def _replace_closed_streams() -> None:
-    """Send output nowhere where the caller closed it (``>&-``), as to ``/dev/null``.
+def _refuse_empty(arguments: Sequence[str], ctx: click.Context) -> None:
+    """Refuse empty arguments, which stand for the folder at hand where a path is expected."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.partition("=")
+        if not argument or (option.startswith("--") and equals and not value):
+            named = option or (before if before.startswith("-") else "an argument")
+            ctx.fail(
+                f"Found an empty text for {named}; expected a path, a name or a value. A variable "
+                f"of the shell may be unset."
+            )
 
-    Otherwise the next file that is opened would get its number, and what libraries print.
+
+def _prepare_streams() -> None:
+    r"""Send output nowhere where the caller closed it (``>&-``), as to ``/dev/null``.
+
+    Otherwise the next file that is opened would get its number, and what libraries print. What a
+    stream's encoding lacks is written as an escape: ``\xb5`` for µ in ASCII.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the process
             setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _say(text: str) -> None:
     """Write on standard error; names of files and layers in the text are not obeyed."""
-    from snn_core.reading import printable  # which `snn --help` does without
-
     click.echo(printable(text), err=True)
 
 
@@ -190,6 +220,13 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 def _plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _describe(name: str, entry: EntryPoint) -> str:
+    """Return what a command of another package does, if that is known, and whose it is."""
+    package = entry.dist.name if entry.dist else ""
+    known = f"{THEIRS[name]} " if ELSEWHERE.get(name) == package else ""
+    return f"{known}(from {_origin(entry)})"
 
 
 def _origin(entry: EntryPoint) -> str:

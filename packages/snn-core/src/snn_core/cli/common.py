@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
+from snn_core.errors import printable
 from snn_core.phases import show_elsewhere, watch
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
@@ -91,7 +93,14 @@ def tell_phases(show: Callable[[str], object] = lambda what: None) -> Iterator[N
 def note(text: str) -> None:
     """Say something beside the results, on standard error; nothing with ``--quiet``."""
     if not verbosity.is_quiet():
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
+
+
+def command_line(flag: str) -> str:
+    """Return the command that is running as a shell takes it, with one more flag."""
+    context = click.get_current_context().find_root()
+    words = [context.info_name or "snn", *(context.obj or ())]
+    return printable(shlex.join([*words, *([] if flag in words else [flag])]))
 
 
 @contextmanager
@@ -144,7 +153,7 @@ def print_result(result: RunResult, *, as_json: bool, as_csv: bool = False) -> N
         csv.writer(text, lineterminator="\n").writerows([table, *zip(*columns, strict=True)])
         click.echo(text.getvalue(), nl=False)
     else:
-        click.echo(headline(result))
+        click.echo(printable(headline(result)))
         stdout_console().print(_figures_table(result))
 
 

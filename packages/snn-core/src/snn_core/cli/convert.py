@@ -22,7 +22,7 @@ from snn_core.conversion.presets import MEANING
 from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.data.preparation import describe_entry
-from snn_core.errors import DataError
+from snn_core.errors import DataError, printable, printable_line
 from snn_core.files import find_leftovers, hash_file, remove_leftovers, require_writable
 from snn_core.ir import Network
 from snn_core.parsing import Parsed
@@ -161,7 +161,7 @@ def convert(
         else:
             common.print_result(result, as_json=False)
     if done.skipped and not as_json:
-        click.echo(f"Left out: {'; '.join(done.skipped)}.")
+        click.echo(printable(f"Left out: {'; '.join(done.skipped)}."))
     if status:
         raise SystemExit(status)
 
@@ -234,8 +234,8 @@ def _convert(
 def _show(done: _Conversion, output: Path, preset_name: str) -> None:
     """Print what a conversion did, except for what was left out."""
     click.echo(
-        f"{output}: {len(done.network.spiking_layers)} layers with neurons, preset {preset_name}, "
-        f"{done.network.settings_for().num_steps} steps"
+        f"{printable_line(output)}: {len(done.network.spiking_layers)} layers with neurons, "
+        f"preset {preset_name}, {done.network.settings_for().num_steps} steps"
     )
     input_data = done.network.input_data
     entry = describe_entry(input_data, done.network.settings_for().input)

@@ -156,14 +156,21 @@ def chosen_settings(
     simulators = tuple(registry.names())
     if settings_file is not None:
         base = Settings.load(settings_file, base=base, simulators=simulators)
-    settings = base.updated(read_assignments(assignments), simulators=simulators)
+    known = [f"{section}.{key}" for section, items in base.to_tree().items() for key in items]
+    given = read_assignments(assignments, known=known)
+    settings = base.updated(given, simulators=simulators)
     return set_shorthands(settings, stage=stage, **shorthands)
 
 
 def result_options(command: Command) -> Command:
     """Add the options that say where a run goes on, and how its figures are printed."""
     options = [
-        click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Go on with a run that was "
+            "stopped; settings that are not given are those of that run.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON."),
     ]
     for option in reversed(options):

@@ -9,9 +9,11 @@ import click
 
 from snn_core.artifact import load
 from snn_core.cli import common, flags, verbosity
+from snn_core.errors import printable_line
 from snn_core.ir import Network
-from snn_core.running.folder import require_usable
+from snn_core.running.folder import RunFolder, require_usable
 from snn_core.running.result import RunResult
+from snn_core.running.resuming import stored_settings
 from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
 from snn_core.simulation import registry
@@ -77,7 +79,8 @@ def _run(
 ) -> tuple[RunResult, int]:
     """Simulate an artifact with the settings that flags choose."""
     network = registry.without_free_texts(load(artifact))
-    settings = flags.chosen_settings(network.settings_for(), stage="run", **chosen)
+    stored = stored_settings(output) if resume and output is not None else None
+    settings = flags.chosen_settings(network.settings_for(stored), stage="run", **chosen)
     settings = network.settings_for(settings)
     return run_and_show(
         network,
@@ -118,6 +121,8 @@ def run_and_show(
     if verbosity.is_verbose():
         for line in settings.changes():
             common.note(f"setting: {line}")
+    if resume and output is not None and RunFolder(output).is_empty:
+        common.note(f"{printable_line(output)}: nothing to resume; starts a new run")
     with common.interruptible() as stop, common.progress_bar(simulator) as progress:
         try:
             result = simulate(
@@ -137,6 +142,8 @@ def run_and_show(
     for name, value in result.metadata.get("details", {}).items():
         common.note(f"{simulator}: {name}: {value}")
     if result.interrupted:
-        kept = f"kept in {output}; go on with --resume" if output else "not kept: no -o was given"
+        kept = f"kept in {printable_line(output)}" if output else "not kept: no -o was given"
         common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
+        if output:
+            click.echo(f"Go on with: {common.command_line('--resume')}", err=True)
     return result, stop.status if result.interrupted else 0

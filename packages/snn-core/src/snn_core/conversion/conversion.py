@@ -62,6 +62,7 @@ def convert(
     source: Any,
     data: Data,
     *,
+    preset: str | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     input_shape: Shape | None = None,
@@ -81,8 +82,11 @@ def convert(
         typical ones do. 8-bit integers (``uint8``) are divided by 255, unless the model rescales
         by itself; all other numbers enter as they are, scaled as the model expects them. Samples
         in files are read several times, some at a time.
+    preset
+        Name of a set of settings (`snn_core.conversion.PRESETS`): ``seed`` converts as snn_toolbox
+        does, ``fast`` for few steps. ``fast`` if not given, unless ``settings`` are `Settings`.
     settings
-        How to convert; the preset ``fast`` if not given. Nested dictionaries change that preset.
+        How to convert; what they leave open is as in the preset. May be nested dictionaries.
     timesteps
         Number of steps to convert for, instead of the one in the settings.
     input_shape
@@ -125,7 +129,9 @@ def convert(
     """
     if check not in CHECKS:
         raise SettingsError(f"Found check = {check!r}; expected one of {', '.join(CHECKS)}.")
-    settings = _chosen_settings(settings, timesteps=timesteps, uint8_scale=uint8_scale)
+    settings = _chosen_settings(
+        settings, preset_name=preset, timesteps=timesteps, uint8_scale=uint8_scale
+    )
     if isinstance(data, Iterator):
         data = list(data)  # it may be looked at twice
     if not isinstance(source, (Network, Parsed)):
@@ -171,13 +177,17 @@ def convert(
 def _chosen_settings(
     settings: Settings | Mapping[str, Any] | None,
     *,
+    preset_name: str | None,
     timesteps: int | None,
     uint8_scale: float | None,
 ) -> Settings:
     """Return the settings of a conversion, with the arguments that are short for some of them."""
     if not isinstance(settings, Settings):
         given = {} if settings is None else settings
-        settings = preset("fast").updated(given, simulators=tuple(registry.names()))
+        base = preset("fast" if preset_name is None else preset_name)
+        settings = base.updated(given, simulators=tuple(registry.names()))
+    elif preset_name is not None:
+        settings = settings.on_top_of(preset(preset_name))
     if timesteps is not None:
         settings = set_timesteps(settings, timesteps, stage="convert")
     if uint8_scale is not None:

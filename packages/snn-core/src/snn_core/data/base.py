@@ -145,7 +145,7 @@ class Dataset:
             x = x[..., None]
         if x.shape[1:] != input_shape:
             raise DataError(
-                f"{self.name} has samples of shape {x.shape[1:]}; the network expects "
+                f"{self.name}: samples of shape {x.shape[1:]}; the network expects "
                 f"{input_shape} (channels last). "
                 f"{self.advice or advise_on_shape(x.shape[1:], input_shape)}"
             )
@@ -234,12 +234,12 @@ class Dataset:
 
 def _check_samples(x: Array, name: str) -> Shaped[Array, "b *l"]:
     if x.dtype.kind not in "fiub":
-        raise DataError(f"{name} has samples of type {x.dtype}; expected numbers.")
+        raise DataError(f"{name}: samples of type {x.dtype}; expected numbers.")
     if x.ndim and not len(x):
-        raise DataError(f"{name} has no samples (shape {x.shape}); expected at least one.")
+        raise DataError(f"{name}: no samples (shape {x.shape}); expected at least one.")
     if x.ndim < 2 or 0 in x.shape:
         raise DataError(
-            f"{name} has samples of shape {x.shape}; expected (samples, ...) with at least one."
+            f"{name}: samples of shape {x.shape}; expected (samples, ...) with at least one."
         )
     if x.dtype == np.uint8:
         return x
@@ -248,7 +248,7 @@ def _check_samples(x: Array, name: str) -> Shaped[Array, "b *l"]:
     bad = ~np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if bad.any():
         raise DataError(
-            f"{name} has NaN or infinite values in {int(bad.sum())} samples, the first is sample "
+            f"{name}: NaN or infinite values in {int(bad.sum())} samples, the first is sample "
             f"{int(bad.argmax())}; remove or repair them."
         )
     return x

@@ -22,14 +22,14 @@ def read_truth(
         If they are no finite numbers, or there is none for a sample.
     """
     if y.dtype.kind not in "fiub":
-        raise DataError(f"{name} has labels of type {y.dtype}; expected numbers.")
+        raise DataError(f"{name}: labels of type {y.dtype}; expected numbers.")
     if y.ndim == 0 or 0 in y.shape:
-        raise DataError(f"{name} has labels of shape {y.shape}; expected one for each sample.")
+        raise DataError(f"{name}: labels of shape {y.shape}; expected one for each sample.")
     values_b_o = y.reshape(len(y), -1)
     bad_b = ~np.isfinite(values_b_o).all(axis=1)
     if bad_b.any():
         raise DataError(
-            f"{name} has NaN or infinite labels in {int(bad_b.sum())} samples, the first is sample "
+            f"{name}: NaN or infinite labels in {int(bad_b.sum())} samples, the first is sample "
             f"{int(bad_b.argmax())}; remove or repair them."
         )
     labels_b = _as_classes(values_b_o)

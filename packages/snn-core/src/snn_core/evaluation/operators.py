@@ -18,7 +18,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.ir import layers as ir
 from snn_core.ir.layer import Layer
 from snn_core.ir.shapes import axis_padding, output_size, resolve_padding, transposed_crop, window
-from snn_core.typing import Array, Float, Pair
+from snn_core.typing import Array, Float, Float32, Pair, Shape
 
 Inputs: TypeAlias = Sequence[Array]
 
@@ -66,6 +66,33 @@ def pool_windows(
     view = _windows(x, layer.pool_size, layer.strides, (1, 1))
     b, y, x_, kh, kw, c = view.shape
     return view.transpose(0, 1, 2, 5, 3, 4).reshape(b, y, x_, c, kh * kw)
+
+
+def pool_shares(layer: ir.AveragePooling2D, image: Shape) -> Float32[Array, "y x #c"]:
+    """Return the factor of a cell in each window: the weight over the number of cells that count.
+
+    A window wholly in the padding has none; its mean is 0, as no synapse reaches the neuron.
+
+    Parameters
+    ----------
+    image
+        Shape of the input.
+    """
+    cells = pool_windows(np.ones((1, *image[:2], 1), np.float32), layer, fill=0.0).sum(axis=-1)
+    share: Array = (layer.weight_c / np.maximum(cells[0], 1)).astype(np.float32)
+    return share
+
+
+def largest_of_windows(
+    x_b_hwc: Float[Array, "b h w c"], layer: ir.MaxPooling2D
+) -> Float[Array, "b y x c"]:
+    """Return the maximum of every pooling window, the minimum in channels that take it.
+
+    A window wholly in the padding has neither; 0 stands for it, as no synapse reaches the neuron.
+    """
+    highest = pool_windows(layer.upright(x_b_hwc), layer, fill=-np.inf).max(axis=-1)
+    largest: Array = layer.upright(np.where(highest == -np.inf, np.zeros_like(highest), highest))
+    return largest
 
 
 def image_paddings(
@@ -231,17 +258,14 @@ def _up_sampling(layer: ir.UpSampling2D, inputs: Inputs) -> Array:
 @_operator(ir.AveragePooling2D)
 def _average_pooling(layer: ir.AveragePooling2D, inputs: Inputs) -> Array:
     cells = pool_windows(inputs[0], layer, fill=0.0)
-    inside = pool_windows(np.ones((1, *inputs[0].shape[1:]), np.float32), layer, fill=0.0)
     # Whole numbers of spikes add up exactly, so only the product rounds, the same everywhere.
-    share = (layer.weight_c / inside.sum(axis=-1)).astype(np.float32)
-    y: Array = cells.sum(axis=-1) * share
+    y: Array = cells.sum(axis=-1) * pool_shares(layer, inputs[0].shape[1:])
     return y
 
 
 @_operator(ir.MaxPooling2D)
 def _max_pooling(layer: ir.MaxPooling2D, inputs: Inputs) -> Array:
-    highest: Array = pool_windows(layer.upright(inputs[0]), layer, fill=-np.inf).max(axis=-1)
-    y: Array = layer.upright(highest) * layer.weight_c
+    y: Array = largest_of_windows(inputs[0], layer) * layer.weight_c
     return y
 
 

@@ -231,7 +231,7 @@ class UpSampling2D(Spiking):
 class AveragePooling2D(Spiking):
     """Mean over windows; cells outside the image do not count.
 
-    ``weight_c`` scales each channel (1 before normalization).
+    ``weight_c`` scales each channel (1 before normalization). A window without cells inside has 0.
     """
 
     pool_size: Pair
@@ -243,6 +243,8 @@ class AveragePooling2D(Spiking):
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class MaxPooling2D(Spiking):
     """Maximum over windows, or minimum in some channels; cells outside the image do not count.
+
+    A window without cells inside has 0.
 
     Parameters
     ----------

@@ -22,8 +22,6 @@ READOUTS = ("counts", "membrane")
 class UnknownLayerError(ParseError, KeyError):
     """A network has no layer of a name."""
 
-    __str__ = Exception.__str__  # that of KeyError puts the text in quotation marks
-
 
 def require_network(value: object) -> None:
     """Raise a `ParseError` unless a value is a network."""

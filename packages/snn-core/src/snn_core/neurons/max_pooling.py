@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_core.evaluation.operators import pool_windows
+from snn_core.evaluation.operators import largest_of_windows, pool_windows
 from snn_core.ir import MaxPooling2D
 from snn_core.typing import Array, Float32
 
@@ -60,12 +60,12 @@ class MaxPool:
         """
         layer = self._layer
         self._running = self._running + pool_coefficient(layer.method, t) * x_b_hwc
-        rates = pool_windows(layer.upright(self._running), layer, fill=-np.inf)
         if layer.method == "pre_spike_max":
-            highest: Array = layer.upright(rates.max(axis=-1))
+            highest = largest_of_windows(self._running, layer)
             drive: Array = np.asarray(highest - self._passed_on)
             self._passed_on = highest
         else:
+            rates = pool_windows(layer.upright(self._running), layer, fill=-np.inf)
             winner = rates.argmax(axis=-1)[..., None]
             cells = pool_windows(x_b_hwc, layer, fill=0.0)
             drive = np.take_along_axis(cells, winner, axis=-1)[..., 0]

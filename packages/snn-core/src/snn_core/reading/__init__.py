@@ -5,12 +5,21 @@ whatever goes wrong into an error that names the file, `spend` counts what a fil
 before it is unpacked, and zip archives, arrays, JSON and HDF5 files are read here alone.
 """
 
-from snn_core.reading.archives import open_archive, read_member, read_npy, read_npy_member, read_npz
+from snn_core.errors import printable
+from snn_core.reading.archives import (
+    ArchivedArrays,
+    open_archive,
+    read_member,
+    read_npy,
+    read_npy_member,
+    read_npz,
+)
 from snn_core.reading.boundary import limit_memory, while_reading
 from snn_core.reading.budget import LIMIT_VARIABLE, memory_limit, spend
-from snn_core.reading.texts import parse_json, printable, printable_tree, read_json
+from snn_core.reading.texts import parse_json, printable_tree, read_json
 
 __all__ = [
+    "ArchivedArrays",
     "LIMIT_VARIABLE",
     "limit_memory",
     "memory_limit",

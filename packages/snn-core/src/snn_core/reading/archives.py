@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -90,6 +90,45 @@ def read_npy_member(archive: zipfile.ZipFile, name: str) -> Array:
     info = archive.getinfo(name)
     with archive.open(info) as member:
         return _read_array(member, info.file_size, name)
+
+
+class ArchivedArrays:
+    """The float32 arrays of an archive that a manifest in it names: each is read once.
+
+    Parameters
+    ----------
+    archive
+        The open archive.
+    apart_from
+        Members that are no arrays.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, *, apart_from: Iterable[str] = ()) -> None:
+        self._archive = archive
+        self._unused = set(archive.namelist()) - set(apart_from)
+
+    def read(self, name: str) -> Array:
+        """Return an array, which cannot be written to.
+
+        Raises
+        ------
+        ValueError
+            If it is missing, was read before, or is of another type.
+        """
+        if name not in self._unused:
+            raise ValueError(f"it lacks the array {name!r}, or names it twice")
+        self._unused.remove(name)
+        array = read_npy_member(self._archive, name)
+        if array.dtype != np.float32:
+            raise ValueError(f"{name} is no float32 array")
+        array.setflags(write=False)  # or whoever holds it had to copy it
+        return array
+
+    def require_all_used(self) -> None:
+        """Raise `ValueError` if the archive holds anything that was not asked for."""
+        if self._unused:
+            names = ", ".join(sorted(self._unused))
+            raise ValueError(f"it holds members outside its manifest: {names}")
 
 
 def read_npy(file: Path | bytes) -> Array:

@@ -67,6 +67,20 @@ def open_budget(*, enabled: bool = True) -> Iterator[None]:
         _left.reset(token)
 
 
+def bytes_left() -> int:
+    """Return how many bytes the file that is being read may still take."""
+    left = _left.get()
+    return memory_limit() if left is None else left
+
+
+def describe_rest() -> str:
+    """Return how much memory is left for the file that is being read, and how to get more."""
+    return (
+        f"{_format(bytes_left())} of the {_format(memory_limit())} for one file are left. Set the "
+        f"environment variable {LIMIT_VARIABLE} (for example 16G) to read more"
+    )
+
+
 def spend(size: int, what: str, *, kept: bool = True) -> None:
     """Count memory that a part of a file takes, before it is taken.
 
@@ -84,14 +98,9 @@ def spend(size: int, what: str, *, kept: bool = True) -> None:
     BudgetExceededError
         If the file takes more than the limit with it.
     """
-    left = _left.get()
-    left = memory_limit() if left is None else left
+    left = bytes_left()
     if not 0 <= size <= left:
-        raise BudgetExceededError(
-            f"{what} would take {_format(size)} in memory; {_format(left)} of the "
-            f"{_format(memory_limit())} for one file are left. Set the environment variable "
-            f"{LIMIT_VARIABLE} (for example 16G) to read more"
-        )
+        raise BudgetExceededError(f"{what} would take {_format(size)} in memory; {describe_rest()}")
     if kept and _left.get() is not None:
         _left.set(left - size)
 

@@ -1,14 +1,18 @@
 """HDF5 files: plain links and plain numbers only, of sizes that the file really holds.
 
 An HDF5 file may link into other files, let a group contain itself, or declare gigabytes that it
-does not hold. None of that is followed.
+does not hold. None of that is followed. For a text of variable length the library takes whatever
+four bytes of the file say, so all of a file is read in a child first, which has no more memory
+than the file may take.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +41,8 @@ def open_hdf5(file: Path | bytes) -> Iterator[h5py.File]:
     ------
     ValueError
         If the HDF5 library does not get to an end with it.
+    BudgetExceededError
+        If it takes more memory than the file may.
     """
     size = len(file) if isinstance(file, bytes) else file.stat().st_size
     end_in_child(lambda: _read_all(file), limit_s=_PATIENCE_S + size // _SLOWEST)
@@ -54,15 +60,22 @@ def _open(file: Path | bytes) -> h5py.File:
 
 
 def _read_all(file: Path | bytes) -> None:
-    """Touch all that a reader may, each part for its own: behind one that fails is a next one."""
+    """Touch all that a reader may, each part for its own: behind one that fails is a next one.
+
+    Raises
+    ------
+    MemoryError
+        If a part lacks memory.
+    """
     with _open(file) as opened:
         seen: set[int] = set()
         waiting: list[h5py.HLObject] = [opened]
         while waiting:
             item = waiting.pop()
-            _attempt(partial(_read_attributes, item))
+            _read_attributes(item)
             if isinstance(item, h5py.Dataset):
-                _attempt(partial(read_dataset, item))
+                # Each with the budget of all: which of them will be read is not known.
+                _attempt(partial(copy_context().run, read_dataset, item))
                 continue
             with suppress(Exception):
                 if _address(item) in seen:
@@ -82,7 +95,15 @@ def _read_attributes(item: h5py.HLObject) -> None:
             for index in range(_attempt(partial(h5py.h5a.get_num_attrs, item.id)) or 0)
         ]
     for name in names:
-        _attempt(partial(item.attrs.__getitem__, name))
+        found = _attempt(partial(item.attrs.__getitem__, name))
+        if found is None and _attempt(partial(_has_texts, item, name)):
+            # The library says in many ways that it lacks memory.
+            raise MemoryError(f"the attribute {name} of {item.name}")
+
+
+def _has_texts(item: h5py.HLObject, name: str) -> bool:
+    """Return whether an attribute has parts whose lengths its type does not tell."""
+    return bool(item.attrs.get_id(name).dtype.hasobject)
 
 
 def _attribute_name(item: h5py.HLObject, index: int) -> str:
@@ -90,9 +111,11 @@ def _attribute_name(item: h5py.HLObject, index: int) -> str:
 
 
 def _attempt(work: Callable[[], Any]) -> Any:
-    """Return what some work gives; that it fails is found by who needs it."""
+    """Return what some work gives; that it fails is found by who needs it, unless memory lacks."""
     try:
         return work()
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - what cannot be caught is looked for here
         return None
 
@@ -145,21 +168,26 @@ def read_dataset(data: h5py.Dataset) -> Array:
     Raises
     ------
     ValueError
-        If its values lie in another file, or it declares more than the file holds.
+        If its values lie in another file or are texts of any length, or it declares more than the
+        file holds.
     """
     name = str(data.name)
+    if data.dtype.hasobject:
+        raise ValueError(f"{name} holds texts of any length; arrays of numbers are read")
     if data.external or data.is_virtual:
         raise ValueError(f"{name} lies in another file, which is not read")
     declared, held = int(data.nbytes), data.id.get_storage_size()
     if declared > _MOST_SHRUNK * held + _SLACK:
         raise ValueError(f"{name} declares {declared} bytes and holds {held}")
-    spend(declared, name)
+    spend(max(declared, math.prod(data.chunks or ()) * data.dtype.itemsize), name)
     values: Array = data[()]
     return values
 
 
 def copy_plain(source: h5py.Group, target: h5py.Group) -> None:
     """Copy what plain links of a group lead to, for a library that follows others as well.
+
+    Arrays of texts are left out; no weights are among them.
 
     Raises
     ------
@@ -169,6 +197,8 @@ def copy_plain(source: h5py.Group, target: h5py.Group) -> None:
     _copy_attributes(source, target)
     for name, item in walk(source):
         if isinstance(item, h5py.Dataset):
+            if item.dtype.hasobject:
+                continue
             copy = target.create_dataset(name, data=read_dataset(item), dtype=item.dtype)
         else:
             copy = target.require_group(name)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from snn_core.errors import printable
 from snn_core.reading.budget import spend
 
 MAX_TEXT_BYTES = 2**28
@@ -18,22 +19,21 @@ _PER_BYTE = 8
 """Memory that the objects of a JSON text take for each of its bytes, in the worst case about."""
 
 
-def read_json(path: Path, *, depth: int = DEPTH) -> dict[str, Any]:
-    """Return the JSON object in a file; call it in a `while_reading`."""
-    spend(path.stat().st_size, path.name)
-    return parse_json(path.read_bytes(), path.name, depth=depth)
+def read_json(path: Path, *, depth: int = DEPTH, most: int = MAX_TEXT_BYTES) -> dict[str, Any]:
+    """Return the JSON object in a file; call it in a `while_reading`.
 
-
-def printable(text: str) -> str:
-    r"""Return a text in which a terminal finds nothing to obey.
-
-    Control characters other than line ends and tabs, and halves of characters, which cannot be
-    written at all, are shown as ``\x1b`` and ``\ud800``.
+    Parameters
+    ----------
+    depth
+        See `parse_json`.
+    most
+        Bytes that the file may have.
     """
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
-        for letter in text
-    )
+    size = path.stat().st_size
+    if size > most:
+        raise ValueError(f"{path.name} has {size} bytes; at most {most} are read")
+    spend(size, path.name)
+    return parse_json(path.read_bytes(), path.name, depth=depth)
 
 
 def parse_json(content: bytes | str, what: str, *, depth: int = DEPTH) -> dict[str, Any]:

@@ -68,7 +68,9 @@ def describe_result(result: RunResult) -> str:
         f"{title} {spiking}{f' (analog {analog})' if analog else ''}"
         for title, spiking, analog in _scores(result)
     ]
-    return f"RunResult: {headline(result)}; {', '.join(scores)}"
+    recorded = [f".logged({name!r})" for name in result.recorded]
+    more = f"; recorded: {', '.join(recorded)}" if recorded else ""
+    return f"RunResult: {headline(result)}; {', '.join(scores)}{more}"
 
 
 def result_html(result: RunResult) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ArtifactError
+from snn_core.errors import ArtifactError, DataError
 from snn_core.files import (
     as_path,
     atomic_write,
@@ -30,7 +30,14 @@ from snn_core.installing import how_to_update
 from snn_core.reading import printable_tree, read_json, read_npz, while_reading
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
-from snn_core.running.stored import ARRAYS, check_batch, check_description, check_summary
+from snn_core.running.stored import (
+    ARRAYS,
+    MOST_BYTES,
+    check_batch,
+    check_description,
+    check_summary,
+    require_short_texts,
+)
 from snn_core.simulation.batches import BatchResult
 from snn_core.typing import Array, PathLikeStr
 
@@ -177,7 +184,7 @@ class RunFolder:
         Raises
         ------
         DataError
-            If the folder cannot be written.
+            If the folder cannot be written, or a text is too long to be read again.
         """
         self._write_json("run.json", {"format_version": VERSION, **metadata})
 
@@ -194,7 +201,7 @@ class RunFolder:
             require_file(path, error=ArtifactError)
             if not path.exists():
                 raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
-            found = read_json(path)
+            found = read_json(path, most=MOST_BYTES)
             version = found.get("format_version")
             if type(version) is not int:
                 raise ArtifactError(f"{path} does not describe a run.")
@@ -242,7 +249,7 @@ class RunFolder:
             return {}
         with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
             require_file(path, error=ArtifactError)
-            return check_summary(printable_tree(read_json(path)))
+            return check_summary(printable_tree(read_json(path, most=MOST_BYTES)))
 
     def batch(self, index: int) -> BatchArrays | None:
         """Return a finished batch, or ``None`` if it is missing.
@@ -287,8 +294,19 @@ class RunFolder:
             return batch
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        with atomic_write(self.path / name, overwrite=True) as file:
-            file.write(json.dumps(value, indent=1).encode())
+        """Write what can be read again."""
+        path, content = self.path / name, json.dumps(value, indent=1).encode()
+        try:
+            require_short_texts(value)
+        except ValueError as error:
+            raise DataError(f"Cannot write {path}: {error}. Shorten it.") from error
+        if len(content) > MOST_BYTES:
+            raise DataError(
+                f"Cannot write {path}: it would have {len(content)} bytes; expected at most "
+                f"{MOST_BYTES}. Choose fewer samples, or shorten the names of classes and layers."
+            )
+        with atomic_write(path, overwrite=True) as file:
+            file.write(content)
 
 
 def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:

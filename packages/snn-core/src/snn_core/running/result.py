@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ArtifactError, DataError, suggest
+from snn_core.errors import ArtifactError, DataError
 from snn_core.running.display import describe_result, result_html, samples_table
 from snn_core.running.folder import BatchArrays, RunFolder
 from snn_core.running.stored import ARRAYS
-from snn_core.settings import RECORDABLE, record_flag
+from snn_core.settings import record_flag, recorded_variable, short_names
 from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
 
@@ -156,18 +156,25 @@ class RunResult:
         return {name: np.concatenate([log[name] for log in self.logs]) for name in names}
 
     def logged(self, variable: str) -> dict[str, Array]:
-        """Return a recorded variable of all samples by layer (``input`` has one entry, ``""``).
+        """Return a recorded variable of all samples by layer: spikes, potentials, activations.
+
+        Parameters
+        ----------
+        variable
+            ``"spikes"``, ``"potentials"``, ``"input"`` or ``"activations"``, as ``--record`` and
+            ``record=`` name them; ``"spiketrains"`` and ``"mem"`` mean the first two as well.
+
+        Returns
+        -------
+        An array of each layer, by its name: samples first, then the layer's axes, and the steps
+        last; activations of the analog network have no steps. ``input`` has one entry, ``""``.
 
         Raises
         ------
         ArtifactError
             If it was not recorded, or there is no such variable.
         """
-        if variable not in RECORDABLE:
-            raise ArtifactError(
-                f"There is no variable {variable!r}.{suggest(variable, RECORDABLE)} Known: "
-                f"{', '.join(RECORDABLE)}."
-            )
+        variable = recorded_variable(variable)
         found = {
             name.removeprefix(variable).removeprefix("/"): array
             for name, array in self._join_logs().items()
@@ -179,6 +186,11 @@ class RunResult:
                 f"(record=, output.log_vars)."
             )
         return found
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Names of the recorded variables, as `logged` takes them: ``spikes``, ``potentials``."""
+        return tuple(short_names(name.partition("/")[0] for log in self.logs for name in log))
 
     @property
     def classes(self) -> tuple[str, ...]:

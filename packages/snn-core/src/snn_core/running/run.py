@@ -7,6 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +18,15 @@ from snn_core.data import Dataset
 from snn_core.data.loading import Data, as_dataset
 from snn_core.data.preparation import check_preparation
 from snn_core.data.ranges import check_range
-from snn_core.errors import ArtifactError, SettingsError, SNNError, SNNWarning, noted_warnings, warn
+from snn_core.errors import (
+    ArtifactError,
+    DataError,
+    SettingsError,
+    SNNError,
+    SNNWarning,
+    noted_warnings,
+    warn,
+)
 from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -25,6 +34,7 @@ from snn_core.operations import ann_operations
 from snn_core.phases import phase
 from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
+from snn_core.running.resuming import open_folder, stored_settings
 from snn_core.running.shorthands import set_shorthands
 from snn_core.settings import Settings
 from snn_core.simulation import registry
@@ -49,7 +59,7 @@ def run(
     network_or_path: Network | PathLikeStr,
     simulator: str | None = None,
     *,
-    data: Data,
+    data: Data | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
     timesteps: int | None = None,
     samples: int | None = None,
@@ -72,11 +82,11 @@ def run(
         Name of a registered simulator; that of the settings (``simulation.simulator``) if not
         given.
     data
-        Samples and labels: arrays, a data set, or the path of one. 8-bit integers are scaled as the
-        network's ``input_data`` says: divided by 255, unless the model rescales by itself. Labels
-        are class numbers, rows of 0 and 1, or numbers; ``simulation.task`` says what they are where
-        that is not clear. Without labels outputs are only compared with those of the analog
-        network.
+        Samples and labels, which every run needs: arrays, a data set, or the path of one. 8-bit
+        integers are scaled as the network's ``input_data`` says: divided by 255, unless the model
+        rescales by itself. Labels are class numbers, rows of 0 and 1, or numbers;
+        ``simulation.task`` says what they are where that is not clear. Without labels outputs are
+        only compared with those of the analog network.
     settings
         Settings of the run, also as nested dictionaries. What they leave open is as the network
         was converted: steps, spike code, read-out and everything else.
@@ -97,7 +107,8 @@ def run(
     output_dir
         Folder for the results; nothing is written if not given.
     resume
-        Go on with a run that was stopped; its finished batches are kept.
+        Go on with a run that was stopped; its finished batches are kept. Simulator and settings
+        that are not given are those of that run.
     progress
         Called after each batch.
     stop
@@ -131,6 +142,7 @@ def run(
     for argument, function in (("progress", progress), ("stop", stop)):
         if function is not None and not callable(function):
             raise SettingsError(f"Found {argument} = {function!r}; expected a function.")
+    data = _require_samples(data, simulator)
     require_usable(output_dir, resume=resume)
     if isinstance(network_or_path, Network):
         network = network_or_path
@@ -141,6 +153,9 @@ def run(
         settings = Settings.of(settings, simulators=tuple(registry.names()))
     if settings is not None:
         _require_input_scale(network, settings)
+    stored = stored_settings(output_dir) if resume and output_dir is not None else None
+    if stored is not None:
+        settings = settings.on_top_of(stored) if settings is not None else stored
     settings = set_shorthands(
         network.settings_for(settings),
         timesteps=timesteps,
@@ -150,8 +165,6 @@ def run(
         record=record,
     )
     simulator = settings.simulation.simulator if simulator is None else simulator
-    if not isinstance(simulator, str):
-        raise SettingsError(f"Found simulator = {simulator!r}; expected the name of one.")
     simulator = registry.current_name(simulator)
     with phase("starting the simulator"):
         kind = registry.get(simulator)
@@ -162,7 +175,7 @@ def run(
     metadata = describe_run(snn, simulator, dataset, task=task, name=name or "")
     metadata["warnings"] = warned
     is_new = output_dir is not None and RunFolder(output_dir).is_empty
-    folder = None if output_dir is None else _folder(output_dir, metadata, resume=resume)
+    folder = None if output_dir is None else open_folder(output_dir, metadata, resume=resume)
     try:
         batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
     except SNNError:
@@ -190,6 +203,21 @@ def _warn_of_negative_outputs(result: RunResult, network: Network) -> None:
             f"negative, which numbers of spikes cannot be; convert with readout = 'membrane'.",
             OutputWarning,
         )
+
+
+def _require_samples(data: Data | None, simulator: object) -> Data:
+    """Return the samples; raise if they are missing, or in the place of a simulator's name."""
+    if not isinstance(simulator, (str, NoneType)):
+        raise SettingsError(
+            f"Found a simulator of type {type(simulator).__name__}; expected the name of a "
+            f"simulator, such as 'reference'. Samples go into data=: run(network, data=samples)."
+        )
+    if data is None:
+        raise DataError(
+            "Found no samples to simulate; expected data=: run(network, data=samples). What stands "
+            "behind the network is the name of a simulator."
+        )
+    return data
 
 
 def _require_input_scale(network: Network, settings: Settings) -> None:
@@ -310,38 +338,6 @@ def _add_details(
     elif folder is not None:  # every batch was there already
         metadata = {**metadata, "details": folder.metadata().get("details", {})}
     return metadata
-
-
-def _folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
-    """Return the result folder: new and empty, or that of the same run."""
-    folder = RunFolder(path)
-    folder.require_usable(resume=resume)
-    if folder.is_empty:
-        folder.start(metadata)
-        return folder
-    stored = folder.metadata()["identity"]
-    folder.remove_leftovers()
-    differences = _differences(stored, metadata["identity"])
-    if differences:
-        lines = "\n".join(f"  - {line}" for line in differences)
-        raise ArtifactError(
-            f"{path} holds another run, which cannot be resumed with this one:\n{lines}\n"
-            f"Choose another folder."
-        )
-    return folder
-
-
-def _differences(stored: Any, wanted: Any, where: str = "") -> list[str]:
-    """Return a line for each value that differs."""
-    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
-        return [
-            line
-            for key in sorted({*stored, *wanted})
-            for line in _differences(
-                stored.get(key), wanted.get(key), f"{where}.{key}" if where else str(key)
-            )
-        ]
-    return [] if stored == wanted else [f"{where}: there {stored!r}, now {wanted!r}"]
 
 
 def _simulate(

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from snn_core.codes import set_timesteps
 from snn_core.errors import SettingsError
 from snn_core.settings import Settings, Stage
+
+FLAGS: Mapping[str, str] = {
+    "simulator": "--simulator",
+    "simulation.duration": "--timesteps",
+    "simulation.dt": "--dt",
+    "simulation.num_to_test": "--samples",
+    "simulation.sample_idxs_to_test": "--sample-range",
+    "simulation.batch_size": "--batch-size",
+    "simulation.seed": "--seed",
+    "simulation.task": "--task",
+    "output.log_vars": "--record",
+}
+"""Flags of ``snn run`` that are short for settings; ``--set`` takes all others."""
 
 
 def set_shorthands(
@@ -50,6 +63,11 @@ def set_shorthands(
     if samples is not None and sample_range is not None:
         raise SettingsError(
             "Found a number of samples (--samples) and a range (--sample-range); expected one."
+        )
+    if isinstance(record, str) and not record.strip(", "):
+        raise SettingsError(
+            f"Found record = {record!r} (--record); expected some of spikes, potentials, input and "
+            f"activations, or all. Leave it out to record nothing."
         )
     if spike_code is not None:
         settings = settings.updated({"conversion": {"spike_code": spike_code}})

@@ -24,6 +24,39 @@ Number = Annotated[int, Field(ge=0, lt=2**62)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
+MOST_BYTES = 2**26
+"""Size of ``run.json`` and of ``summary.json``; the numbers of a million samples take a third."""
+
+LONGEST_TEXT = 2**14
+"""Letters of a text in them; a path has 4096."""
+
+
+def require_short_texts(found: Mapping[str, Any]) -> None:
+    """Make sure that no text is longer than what a page, a table or a terminal can show.
+
+    Raises
+    ------
+    ValueError
+        Names the text.
+    """
+    waiting: list[tuple[str, Any]] = [("", found)]
+    while waiting:
+        where, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += ((f"a name in {where or 'it'}", name) for name in value)
+            waiting += ((f"{where}.{name}".strip(".")[:_SHOWN], x) for name, x in value.items())
+        elif isinstance(value, (list, tuple)):
+            waiting += ((where, item) for item in value)
+        elif isinstance(value, str) and len(value) > LONGEST_TEXT:
+            raise ValueError(
+                f"{where} is a text of {len(value)} letters; expected at most {LONGEST_TEXT}"
+            )
+
+
+_SHOWN = 200
+"""Letters of a text's place in a message."""
+
+
 class _Stored(BaseModel):
     """An object whose known entries are checked; others are kept."""
 
@@ -95,8 +128,9 @@ def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If anything is missing or impossible.
+        If anything is missing or impossible, or a text is too long.
     """
+    require_short_texts(found)
     return _Description.model_validate(found).model_dump(mode="python")
 
 
@@ -110,8 +144,9 @@ def check_summary(found: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a figure is no number.
+        If a figure is no number, or a text is too long.
     """
+    require_short_texts(found)
     figures = _SUMMARY.validate_python(found, strict=True)
     wrong = [
         name

@@ -3,7 +3,7 @@
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.files import read_assignments
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
-from snn_core.settings.output import record_flag
+from snn_core.settings.output import record_flag, recorded_variable, short_names
 from snn_core.settings.section import Options, Section, Stage
 from snn_core.settings.tree import (
     RECORDABLE,
@@ -32,4 +32,6 @@ __all__ = [
     "Stage",
     "read_assignments",
     "record_flag",
+    "recorded_variable",
+    "short_names",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,16 @@ def read_tree(path: Path) -> dict[str, Any]:
         return _parse_toml(text) if path.suffix == ".toml" else _parse_ini(text)
 
 
-def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
+def read_assignments(texts: Sequence[str], *, known: Iterable[str] = ()) -> dict[str, Any]:
     """Return the settings that texts such as ``cell.leak=0.1`` set, unchecked.
 
     Values are written as in INI files. A longer name sets one key of a setting that has keys of its
     own: ``input.dataflow_kwargs.color_mode=rgb``.
+
+    Parameters
+    ----------
+    known
+        Names of settings, one of which is suggested for a key without its section.
 
     Raises
     ------
@@ -58,6 +63,7 @@ def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
         if not (equals and sections and all((*sections, key))):
             raise SettingsError(
                 f"Found {text!r}; expected section.key=value, such as simulation.batch_size=10."
+                f"{_suggest_section(name.strip(), known)}"
             )
         place = tree
         for section in sections:
@@ -66,6 +72,11 @@ def read_assignments(texts: Sequence[str]) -> dict[str, Any]:
                 raise SettingsError(f"Found {text!r}, but {section} was given a value before.")
         place[key] = _parse_literal(value.strip())
     return tree
+
+
+def _suggest_section(key: str, known: Iterable[str]) -> str:
+    found = [name for name in known if name.endswith(f".{key}")]
+    return f" Did you mean {' or '.join(found)}?" if found else ""
 
 
 def _parse_toml(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from snn_core.errors import suggest
+from snn_core.errors import ArtifactError, suggest
 from snn_core.settings.section import Section
 
 RECORDABLE = ("spiketrains", "mem", "input", "activations")
@@ -28,11 +28,32 @@ _LOG_VARS = {
 
 def record_flag(names: Iterable[str]) -> str:
     """Return the flag that records variables: ``--record spikes,input``."""
-    wanted = set(names)
-    if wanted >= set(RECORDABLE):
-        return "--record all"
-    short = {variable: name for name, variable in _SHORT.items()}
-    return f"--record {','.join(short.get(name, name) for name in RECORDABLE if name in wanted)}"
+    short = short_names(names)
+    return f"--record {'all' if len(short) == len(RECORDABLE) else ','.join(short)}"
+
+
+def short_names(variables: Iterable[str]) -> list[str]:
+    """Return the names that ``--record`` has for variables: ``spikes`` for ``spiketrains``."""
+    wanted, short = set(variables), {variable: name for name, variable in _SHORT.items()}
+    return [short.get(name, name) for name in RECORDABLE if name in wanted]
+
+
+def recorded_variable(name: object) -> str:
+    """Return the variable that a name of ``--record`` stands for.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none of that name.
+    """
+    found = _SHORT.get(name, name) if isinstance(name, str) else ""
+    if found not in RECORDABLE:
+        known = short_names(RECORDABLE)
+        raise ArtifactError(
+            f"There is no variable {name!r}.{suggest(name, (*known, *RECORDABLE))} Known: "
+            f"{', '.join(known)} (spiketrains and mem name the first two, too)."
+        )
+    return found
 
 
 class OutputSettings(Section):

@@ -29,8 +29,8 @@ def document(presets: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         "run refuses another value than the network was converted with. `run`: in each run. A",
         "network keeps all settings of its conversion, and a run replaces those it is given. Those",
         "`claimed` are for simulators that claim them; others accept no more than the default.",
-        "Presets (`snn convert --preset`) have other defaults for some settings, which stand below",
-        "the default.",
+        'Presets (`snn convert --preset seed`, `convert(..., preset="seed")`) have other defaults',
+        "for some settings, which stand below the default.",
         "A section named after a simulator holds its own options.",
     ]
     for section, info in Settings.model_fields.items():

@@ -141,9 +141,29 @@ def describe_errors(error: ValidationError) -> str:
     return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
 
 
+_EXPECTED: Mapping[str, str] = {
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "a list"),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "keys and values"),
+    "string_type": "a text",
+    "none_required": "nothing",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+}
+"""What is expected, by pydantic's kinds of errors."""
+
+
 def _describe_error(item: ErrorDetails) -> str:
     """Return what was expected, with the nearest of the words that a setting takes."""
+    expected, limits = _EXPECTED.get(item["type"]), item.get("ctx", {})
     message = item["msg"].removeprefix("Value error, ")
+    if expected is not None:
+        message = f"expected {expected.format(**limits)}"
     if item["type"] != "literal_error":
         return message
     hint = suggest(str(item["input"]), re.findall(r"'([^']*)'", message))

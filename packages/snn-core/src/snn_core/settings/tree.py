@@ -115,6 +115,23 @@ class Settings(Section):
     def _starts_by_number(self) -> bool:
         return not isinstance(self.cell.v_init, str)
 
+    @property
+    def of_run(self) -> Settings:
+        """The settings that have their effect in a run alone; all of them count as given."""
+        elsewhere = set(self.of_conversion)
+        if not self._starts_by_number:
+            elsewhere.discard("cell.v_init")
+        return Settings.of(
+            {
+                section: {k: v for k, v in items.items() if f"{section}.{k}" not in elsewhere}
+                for section, items in self.to_tree().items()
+            }
+        )
+
+    def on_top_of(self, base: Settings) -> Settings:
+        """Return other settings in which those that were given here replace the present ones."""
+        return base.updated(self.model_dump(exclude_unset=True))
+
     def with_conversion(self, converted: Settings) -> Settings:
         """Return settings for running a network that was converted with other ones.
 
@@ -127,7 +144,7 @@ class Settings(Section):
             If a setting that has its effect in a conversion is given with another value than the
             network was converted with, or steps are longer than the network allows.
         """
-        found = converted.updated(self.model_dump(exclude_unset=True))
+        found = self.on_top_of(converted)
         _require_same_conversion(found, converted)
         _require_short_steps(found, converted)
         return found

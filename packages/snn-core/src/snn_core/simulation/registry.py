@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -109,13 +109,7 @@ def without_free_texts(network: Network) -> Network:
     """
     if network.settings is None or not network.settings.options:
         return network
-    kept: dict[str, dict[str, Any]] = {}
-    dropped: list[str] = []
-    for name, options in network.settings.options.items():
-        installed = current_name(name) in names()  # others cannot run, so theirs do nothing
-        texts = get(name).options_type.free_texts() if installed else frozenset()
-        kept[name] = {key: value for key, value in options.items() if key not in texts}
-        dropped += [f"{name}.{key}" for key in sorted(texts & set(options)) if options[key]]
+    kept, dropped = split_free_texts(network.settings.options)
     if dropped:
         warn(
             f"The network's own settings name {', '.join(dropped)}, which only who runs it may "
@@ -123,6 +117,20 @@ def without_free_texts(network: Network) -> Network:
             OptionWarning,
         )
     return network.replace(settings=network.settings.model_copy(update={"options": kept}))
+
+
+def split_free_texts(
+    sections: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return options of simulators without those that are any text, and the names of the latter."""
+    kept: dict[str, dict[str, Any]] = {}
+    dropped: list[str] = []
+    for name, options in sections.items():
+        installed = current_name(name) in names()  # others cannot run, so theirs do nothing
+        texts = get(name).options_type.free_texts() if installed else frozenset()
+        kept[name] = {key: value for key, value in options.items() if key not in texts}
+        dropped += [f"{name}.{key}" for key in sorted(texts & set(options)) if options[key]]
+    return kept, dropped
 
 
 class OptionWarning(SNNWarning):

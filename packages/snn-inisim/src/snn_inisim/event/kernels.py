@@ -225,6 +225,17 @@ def count_operations(begin_b_t_p, index_b_e, first, fanout_l, positions, operati
 
 
 @compiled
+def accumulate(sums_i_t_c, running_i_c):
+    """Turn sums of each step into sums of all steps so far."""
+    cells, steps, channels = sums_i_t_c.shape
+    for i in range(cells):
+        for t in range(steps):
+            for c in range(channels):
+                running_i_c[i, c] += sums_i_t_c[i, t, c]
+                sums_i_t_c[i, t, c] = running_i_c[i, c]
+
+
+@compiled
 def find_largest(
     sums_b_i_t_c,
     first_o,
@@ -235,16 +246,18 @@ def find_largest(
     highest_b_o_c,
     grown_b_o_t_c,
 ):
-    """Write how much the largest accumulated sum of each window grows, the lowest for sign -1."""
-    number, cells, steps, channels = sums_b_i_t_c.shape
+    """Write how much the largest accumulated sum of each window grows, the lowest for sign -1.
+
+    The one of a window without cells stays 0.
+    """
+    number, _, steps, channels = sums_b_i_t_c.shape
     best_c = np.empty(channels, np.float32)
     for b in range(number):
-        for i in range(cells):
-            for t in range(steps):
-                for c in range(channels):
-                    running_b_i_c[b, i, c] += sums_b_i_t_c[b, i, t, c]
-                    sums_b_i_t_c[b, i, t, c] = running_b_i_c[b, i, c]
+        accumulate(sums_b_i_t_c[b], running_b_i_c[b])
         for o in range(len(first_o) - 1):
+            if first_o[o] == first_o[o + 1]:
+                grown_b_o_t_c[b, o] = 0
+                continue
             for t in range(steps):
                 for c in range(channels):
                     best_c[c] = sums_b_i_t_c[b, cell_e[first_o[o]], t, c] * sign_c[c]

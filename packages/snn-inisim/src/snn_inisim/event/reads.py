@@ -57,7 +57,7 @@ class Selector:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Groups:
-    """Groups of entries.
+    """Groups of entries; a position without entries has an empty group, which writes its bias.
 
     Parameters
     ----------
@@ -157,19 +157,17 @@ def _gatherer(
     order = np.lexsort((sums.row_e, sums.position_e, sums.output_e))
     output_e, position_e = sums.output_e[order], sums.position_e[order]
     width_e, base_e = sums.width_e[order], sums.row_e[order] - sums.index_e[order]
-    group_e = _groups(sums.first_o, output_e, width_e)
+    first_group_o, group_e = _groups(sums.first_o, output_e, width_e)
     # Numbers of positions of different populations are never neighbours.
     goes_on_e = (np.diff(group_e) == 0) & (np.diff(position_e) == 1) & (np.diff(base_e) == 0)
     (first_k,) = np.nonzero(np.concatenate([np.ones(min(len(order), 1), bool), ~goes_on_e]))
     last_k = np.append(first_k[1:], len(order))[: len(first_k)] - 1
     entries_k_3 = np.stack([position_e[first_k], position_e[last_k] + 1, base_e[first_k]], axis=1)
-    (first_of_group_e,) = np.nonzero(np.diff(group_e, prepend=-1))
     size = min(BLOCK, sums.rows.shape[1] // LANES)
     rows_r_n_c = sums.rows.reshape(len(sums.rows), -1, size * LANES)
     positions = len(sums.first_o) - 1
     groups = Groups(
-        first_o=_starts(output_e[first_of_group_e], positions),
-        first_g=_starts(group_e[first_k], len(first_of_group_e)),
+        first_o=first_group_o, first_g=_starts(group_e[first_k], int(first_group_o[-1]))
     )
     return Gatherer(
         groups=groups,
@@ -192,13 +190,18 @@ def _sources(sums: Sums, populations: Sequence[Population]) -> list[tuple[Popula
     return [(to, float(inputs)) for to, inputs in pairs if inputs]
 
 
-def _groups(first_o: Array, output_e: Array, width_e: Array) -> Int64[Array, "e"]:
-    """Return the group of each entry: as many of a position as have `GROUP_ROWS` rows, or one."""
+def _groups(
+    first_o: Array, output_e: Array, width_e: Array
+) -> tuple[Int64[Array, "o"], Int64[Array, "e"]]:
+    """Return the first group of each position, and the group of each entry.
+
+    A group has as many entries of a position as have `GROUP_ROWS` rows, or one.
+    """
     entries = max(1, GROUP_ROWS // int(width_e.max(initial=1)))
-    within_e = (np.arange(len(output_e)) - first_o[output_e]) // entries
-    starts_e = (np.diff(output_e, prepend=-1) != 0) | (np.diff(within_e, prepend=0) != 0)
-    found: Int64[Array, "e"] = np.cumsum(starts_e) - 1
-    return found
+    groups_o = np.maximum(1, -(-np.diff(first_o) // entries))
+    first_group_o = np.concatenate([[0], np.cumsum(groups_o)])
+    within_e = np.arange(len(output_e)) - first_o[output_e]
+    return first_group_o, first_group_o[output_e] + within_e // entries
 
 
 def _starts(of_x: Array, number: int) -> Int64[Array, "x"]:

@@ -167,7 +167,9 @@ def add_sums(parts: Sequence[Sums], weights: Sequence[Array], shape: Shape) -> S
 def sums_of(x: Copies) -> Sums:
     """Return copies as sums: each channel reads from the same channel, if all are filled."""
     if x.is_plain:
-        rows = np.stack([np.broadcast_to(scale, x.channels) for scale in x.scales])
+        rows = np.zeros((len(x.scales), x.channels), np.float32)  # none if nothing is copied
+        for row_c, factor in zip(rows, x.scales, strict=True):
+            row_c[:] = factor
         return list_sums(x, x.scale_e, rows, np.zeros(x.channels, np.float32), selects=True)
     pairs, block_e = unique_rows(x.scale_e, x.offset_e, x.width_e)
     size_b = pairs[:, 2]

@@ -67,9 +67,13 @@ def _read_hdf5(path: Path) -> dict[str, Array]:
         return {
             name: hdf5.read_dataset(item)
             for name, item in hdf5.walk(file)
-            # Strings and references are not read.
-            if getattr(item, "dtype", np.dtype("O")).kind in "fiubV"
+            if _holds_numbers(getattr(item, "dtype", np.dtype("O")))
         }
+
+
+def _holds_numbers(dtype: np.dtype[Any]) -> bool:
+    """Return whether a type is of numbers; strings and references are not read."""
+    return dtype.kind in "fiubV" and not dtype.hasobject
 
 
 def find_columns(arrays: Mapping[str, Any], prefix: str = "") -> tuple[Any, ...] | None:

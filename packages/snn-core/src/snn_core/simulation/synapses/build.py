@@ -52,12 +52,16 @@ def pooling_cells(network: Network, layer: MaxPooling2D) -> tuple[Population, li
 
 
 def pooling_neurons(network: Network, layer: MaxPooling2D) -> Population:
-    """Return the neurons of max pooling, with the cells in the window of each."""
+    """Return the neurons of max pooling, with the cells in the window of each.
+
+    A neuron whose window lies wholly in the padding has the scale 0: nothing reaches it.
+    """
     (shape,) = network.input_shapes(layer.name)
     size = count(shape)
     cells_b_hwc = np.arange(size, dtype=np.float64).reshape(1, *shape)
     window = pool_windows(cells_b_hwc, layer, fill=float(size))[0]
-    scale = np.broadcast_to(layer.weight_c, layer.output_shape).reshape(-1)
+    is_reached = (window < size).any(axis=-1)
+    scale = np.where(is_reached, layer.weight_c, np.float32(0)).reshape(-1)
     sign_l = None
     if layer.sign_c is not None:
         sign_l = np.broadcast_to(layer.sign_c, layer.output_shape).reshape(-1)

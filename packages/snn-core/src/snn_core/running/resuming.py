@@ -1,0 +1,100 @@
+"""Going on with a run that was stopped: its settings, and whether this is the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from snn_core.errors import ArtifactError, SettingsError
+from snn_core.running.folder import RunFolder
+from snn_core.running.shorthands import FLAGS
+from snn_core.settings import Settings, record_flag
+from snn_core.simulation import registry
+from snn_core.typing import PathLikeStr
+
+_WORDS: Mapping[str, str] = {
+    "network_sha256": "it is a run of another network",
+    "data_sha256": "it is a run on other data",
+    "sample_ids_sha256": "it is a run of other samples of the data (--samples, --sample-range)",
+}
+"""What it means that a hash differs."""
+
+
+def stored_settings(path: PathLikeStr) -> Settings | None:
+    """Return the settings that a stopped run goes on with, or ``None`` if there is no run.
+
+    They are those that have their effect in a run, and its simulator. Options that are any text are
+    left out: folders, programs and hosts are chosen by who goes on with a run.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds something else than a run, or settings that there are not.
+    """
+    folder = RunFolder(path)
+    if folder.is_empty:
+        return None
+    identity = folder.metadata()["identity"]
+    try:
+        run = Settings.of(identity["settings"]).of_run
+        run = run.updated({"simulation": {"simulator": identity["simulator"]}})
+    except SettingsError as error:
+        raise ArtifactError(
+            f"The settings in {folder.path / 'run.json'} cannot be gone on with. {error}\nCopy the "
+            f"folder again, or choose another one."
+        ) from error
+    options, _ = registry.split_free_texts(run.options)
+    return run.model_copy(update={"options": options})
+
+
+def open_folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
+    """Return the result folder: new and empty, or that of the same run.
+
+    Raises
+    ------
+    ArtifactError
+        If it holds another run, or one that is not to be resumed.
+    """
+    folder = RunFolder(path)
+    folder.require_usable(resume=resume)
+    if folder.is_empty:
+        folder.start(metadata)
+        return folder
+    stored = folder.metadata()["identity"]
+    folder.remove_leftovers()
+    differences = list(_differences(stored, metadata["identity"]))
+    if differences:
+        lines = "\n".join(f"  - {line}" for line in differences)
+        raise ArtifactError(
+            f"{path} holds another run, which cannot be resumed with this one:\n{lines}\n"
+            f"Give what is there, or leave it out to go on with that run; or choose another folder."
+        )
+    return folder
+
+
+def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each fact that two runs do not share."""
+    before, now = dict(_leaves(stored)), dict(_leaves(wanted))
+    for place in sorted({*before, *now} - {"settings.simulation.simulator"}):  # see `simulator`
+        if before.get(place) != now.get(place):
+            yield _WORDS.get(place) or _describe(place, before.get(place), now.get(place))
+
+
+def _leaves(tree: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested mappings, each with its place as ``settings.section.key``."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{where}{key}.")
+        else:
+            yield f"{where}{key}", value
+
+
+def _describe(place: str, before: Any, now: Any) -> str:
+    """Return what differs, with the flag that chooses it."""
+    name = place.removeprefix("settings.").removeprefix("options.")
+    flag = FLAGS.get(name) or ("--set" if place != name else "")
+    if name == "output.log_vars":
+        shown = [record_flag(names) if names else "nothing" for names in (before, now)]
+    else:
+        shown = [repr(before), repr(now)]
+    return f"{name}{f' ({flag})' if flag else ''}: there {shown[0]}, now {shown[1]}"
