@@ -337,7 +337,7 @@ def test_no_work_is_lost_by_a_damaged_batch(snn, artifact, images, tmp_path):
     assert snn(*common, "-o", tmp_path / "part", "--resume").exit_code == 0
 
 
-@pytest.mark.parametrize("shape", ["3,a", "", "0,3", "3;32", "-1,3"])
+@pytest.mark.parametrize("shape", ["3,a", " ", "0,3", "3;32", "-1,3"])
 def test_input_shape_that_is_none(convert, shape):
     assert "expected sizes such as 3,32,32" in convert("--input-shape", shape)
 
