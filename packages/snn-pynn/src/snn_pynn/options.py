@@ -68,9 +68,9 @@ class NestOptions(PyNNOptions):
     """Options of NEST."""
 
     threads: int = Field(
-        0, ge=0, description="threads that NEST uses; 0 takes one for every quarter of a "
-        "million synapses, as far as there are processors. With other numbers, sums that round may "
-        "do so differently",
+        0, ge=0, description="threads that NEST uses; 0 takes one for every hundred "
+        "thousand synapses, as far as there are processors. With other numbers, sums that round "
+        "may do so differently",
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 ASIDE = -1e9
 """What puts a potential where no neuron spikes, whatever arrives."""
 
-SYNAPSES_PER_THREAD = 250_000
+SYNAPSES_PER_THREAD = 100_000
 """Fewest synapses for which a further thread is used; threads wait for each other in each step."""
 
 
