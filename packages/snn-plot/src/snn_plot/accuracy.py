@@ -13,15 +13,12 @@ from snn_core.errors import DataError
 from snn_core.simulation.statistics import wilson_interval
 from snn_core.typing import Array
 from snn_plot import style
-from snn_plot.names import fit_all, letters
+from snn_plot.names import fit_classes, letters
 from snn_plot.scales import number_powers, show_errors, show_shares
 from snn_plot.units import STEPS, Units
 
 MOST_NUMBERS, MOST_CLASSES = 15, 30
 """Classes up to which a confusion matrix has numbers in its cells, and a tick for each class."""
-
-ROOM_CLASS = 14
-"""Letters of a class at an axis."""
 
 
 @style.styled
@@ -97,7 +94,7 @@ def plot_confusion_matrix(
     if class_labels is not None and len(class_labels) < classes:
         raise DataError(f"Found {len(class_labels)} names for {classes} classes.")
     names = list(class_labels or map(str, range(classes)))[:classes]
-    names = fit_all([*names, "none"] if undecided else names, ROOM_CLASS)
+    names = fit_classes([*names, "none"] if undecided else names, classes)
     totals = counts.sum(axis=1, keepdims=True)
     share = np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
     figure, axes = style.one_panel(height=3.2)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from snn_core.errors import DataError
 from snn_core.typing import Array, Float64
 from snn_plot import style
-from snn_plot.names import fit, fit_all, letters
+from snn_plot.names import fit, fit_all, fit_classes, letters
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ MOST_MAPS = 64
 
 MOST_NAMED = 20
 """Outputs of which each has its tick."""
-
-ROOM_CLASS = 14
-"""Letters of a class at an axis."""
 
 MOST_IN_A_LINE = 32
 """Neurons of a layer without axes that are drawn in one line; more are wrapped."""
@@ -235,7 +232,7 @@ def draw_scores(
     shades = np.where(places == np.argmax(scores_o), style.SPIKING, "#9A9A9A")
     axes.bar(places, scores_o, color=list(shades), width=0.8)
     axes.axhline(0, color=style.NEUTRAL, linewidth=0.6)
-    known = fit_all(names or map(str, places), ROOM_CLASS)
+    known = fit_classes(names, len(scores_o))
     shown = style.evenly(len(scores_o), MOST_NAMED)
     turned = sum(letters(known[i]) + 1 for i in shown) > style.ROOM
     axes.set_xticks(shown, [known[i] for i in shown], rotation=90 if turned else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -114,6 +114,19 @@ def _spiketrains(scene: Scene, layer: LayerView) -> Figure:
         np.asarray(layer.spiketrains_l_t), label=layer.name, units=scene.units,
         names=scene.classes_of(layer),
     )  # fmt: skip
+
+
+def _of_trains(name: str, plot: Callable[..., Figure]) -> Kind:
+    """Return a kind of figure that is drawn from the spikes of each layer alone."""
+    return Kind(
+        makers=per_layer(
+            name,
+            lambda s, n: plot(np.asarray(n.spiketrains_l_t), label=n.name, units=s.units),
+            has="spiketrains_l_t",
+            of_sample=True,
+        ),
+        needs=(TRAINS,),
+    )
 
 
 def _potential(scene: Scene, layer: LayerView) -> Figure:
@@ -246,26 +259,8 @@ KINDS: Mapping[str, Kind] = {
         makers=per_layer("spiketrains", _spiketrains, has="spiketrains_l_t", of_sample=True),
         needs=(TRAINS,),
     ),
-    "events": Kind(
-        makers=per_layer(
-            "events",
-            lambda s, n: plot_events(np.asarray(n.spiketrains_l_t), label=n.name, units=s.units),
-            has="spiketrains_l_t",
-            of_sample=True,
-        ),
-        needs=(TRAINS,),
-    ),
-    "activity_frames": Kind(
-        makers=per_layer(
-            "activity_frames",
-            lambda s, n: plot_activity_frames(
-                np.asarray(n.spiketrains_l_t), label=n.name, units=s.units
-            ),
-            has="spiketrains_l_t",
-            of_sample=True,
-        ),
-        needs=(TRAINS,),
-    ),
+    "events": _of_trains("events", plot_events),
+    "activity_frames": _of_trains("activity_frames", plot_activity_frames),
     "potential": Kind(
         makers=per_layer("potential", _potential, has="mem_l_t", of_sample=True), needs=("mem",)
     ),

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 WIDE = ("W", "F")
 """Classes of letters that take the room of two (East Asian width, Unicode annex 11)."""
 
+ROOM_CLASS = 14
+"""Letters of a class at an axis or in a legend."""
+
 
 def letters(text: str) -> int:
     """Return how much room a text takes, in letters of average width."""
@@ -45,3 +48,8 @@ def fit_all(names: Iterable[str], room: int) -> list[str]:
         text if text == name or cut.count(text) == 1 else fit(f"{index}: {name}", room)
         for index, (text, name) in enumerate(zip(cut, whole, strict=True))
     ]
+
+
+def fit_classes(names: Iterable[str] | None, number: int) -> list[str]:
+    """Return the names of so many outputs, or their numbers if they have none."""
+    return fit_all(names or map(str, range(number)), ROOM_CLASS)

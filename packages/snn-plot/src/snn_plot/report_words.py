@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
-from snn_core.settings import Settings, record_flag
+from snn_core.settings import Settings, leaves, record_flag
 from snn_core.simulation.statistics import wilson_interval
 from snn_plot.graphs import advice
 from snn_plot.probes import read_probe, total_energy_j, unit
@@ -115,7 +115,7 @@ def list_settings(run: RunView) -> list[Setting]:
     """Return all settings of a run; those of simulators are named after their section."""
     tree = dict(run.settings)
     options = tree.pop("options", {})
-    defaults = dict(_leaves(Settings().to_tree()))
+    defaults = dict(leaves(Settings().to_tree()))
     return [
         Setting(
             name=name,
@@ -123,18 +123,8 @@ def list_settings(run: RunView) -> list[Setting]:
             default=defaults.get(name),
             is_changed=name not in defaults or defaults[name] != value,
         )
-        for name, value in _leaves({**tree, **options})
+        for name, value in leaves({**tree, **options})
     ]
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested settings with dotted names."""
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{name}.")
-        else:
-            yield name, value
 
 
 def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ from matplotlib.ticker import (
 
 from snn_core.typing import Array, Int64
 from snn_plot import style
-from snn_plot.names import fit_all
+from snn_plot.names import fit_classes
 from snn_plot.units import STEPS, Units
 
 if TYPE_CHECKING:
@@ -46,9 +46,6 @@ MOST_POTENTIALS = 6
 
 MANY_STEPS = 150
 """Steps from which on potentials are drawn with thinner lines."""
-
-ROOM_CLASS = 14
-"""Letters of a class at an axis."""
 
 
 @style.styled
@@ -79,7 +76,7 @@ def plot_spiketrains(
     draw_raster(axes, spiketrains_l_t, label=label, units=units, max_neurons=max_neurons)
     neurons = int(np.prod(np.shape(spiketrains_l_t)[:-1]))
     if names is not None and neurons <= MOST_NAMED:
-        axes.set_yticks(np.arange(neurons), fit_all(names, ROOM_CLASS))
+        axes.set_yticks(np.arange(neurons), fit_classes(names, neurons))
         axes.set_ylabel("class")
     return figure
 
@@ -132,7 +129,7 @@ def plot_potential(
     times = units.times(flat.shape[1])
     figure, axes = style.one_panel()
     looks = _looks(shown, predicted=predicted, true=true, steps=len(times))
-    known = fit_all(names or map(str, range(len(flat))), ROOM_CLASS)
+    known = fit_classes(names, len(flat))
     for neuron in shown:
         role = f" ({', '.join(roles[neuron])})" if neuron in roles else ""
         axes.plot(times, flat[neuron], label=known[neuron] + role, **looks[neuron])

@@ -8,7 +8,7 @@ from typing import Any
 from snn_core.errors import ArtifactError, SettingsError
 from snn_core.running.folder import RunFolder
 from snn_core.running.shorthands import FLAGS
-from snn_core.settings import Settings, record_flag
+from snn_core.settings import Settings, leaves, record_flag
 from snn_core.simulation import registry
 from snn_core.typing import PathLikeStr
 
@@ -74,19 +74,13 @@ def open_folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool)
 
 def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each fact that two runs do not share."""
-    before, now = dict(_leaves(stored)), dict(_leaves(wanted))
+    # A section without a setting says nothing.
+    before, now = (
+        {place: value for place, value in leaves(tree) if value != {}} for tree in (stored, wanted)
+    )
     for place in sorted({*before, *now} - {"settings.simulation.simulator"}):  # see `simulator`
         if before.get(place) != now.get(place):
             yield _WORDS.get(place) or _describe(place, before.get(place), now.get(place))
-
-
-def _leaves(tree: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested mappings, each with its place as ``settings.section.key``."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{where}{key}.")
-        else:
-            yield f"{where}{key}", value
 
 
 def _describe(place: str, before: Any, now: Any) -> str:

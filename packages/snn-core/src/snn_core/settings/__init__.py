@@ -13,6 +13,7 @@ from snn_core.settings.tree import (
     OutputSettings,
     Settings,
     SimulationSettings,
+    leaves,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Settings",
     "SimulationSettings",
     "Stage",
+    "leaves",
     "read_assignments",
     "record_flag",
     "recorded_variable",

@@ -7,7 +7,7 @@ after a simulator hold that simulator's own options and are checked by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -247,6 +247,16 @@ class Settings(Section):
 
 
 _SECTIONS = tuple(Settings.model_fields)
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested settings, each with its dotted name; an empty section is one."""
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name, value
 
 
 def _merge(present: object, given: object) -> object:
