@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import resource
-import signal
 import sys
 import tempfile
 import time
@@ -105,10 +104,7 @@ def _in_child(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: in
         return Tally(**json.loads(text))
     if code > 0:
         raise SystemExit("The fuzzing itself fails; see above.")
-    name = signal.Signals(-code).name
-    last = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    kept = {f"{name}{last.suffix}": base64.b64encode(last.read_bytes()).decode()}
-    return Tally(crashes={name: f"the process ended with {name}, seed {seed}"}, kept=kept)
+    return Tally.of_signal(-code, folder, seed=seed)
 
 
 def _read_some(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: int) -> Tally:

@@ -6,11 +6,9 @@ in a process of its own.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import tempfile
@@ -43,10 +41,7 @@ def fuzz_guided(name: str, *, seconds: float, seed: int) -> Tally:
             return Tally(**json.loads(found.read_text()))
         if done.returncode >= 0:
             raise SystemExit(f"The fuzzing itself fails:\n{done.stderr[-3000:]}")
-        kind = signal.Signals(-done.returncode).name
-        last = max(inputs.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        kept = {f"{kind}{last.suffix}": base64.b64encode(last.read_bytes()).decode()}
-        return Tally(crashes={kind: f"the process ended with {kind}, seed {seed}"}, kept=kept)
+        return Tally.of_signal(-done.returncode, inputs, seed=seed)
 
 
 def _main() -> None:

@@ -40,6 +40,14 @@ class Tally:
         """Number of inputs."""
         return self.read + self.refused + len(self.crashes)
 
+    @classmethod
+    def of_signal(cls, number: int, inputs: Path, *, seed: int) -> Tally:
+        """Return that a process ended with a signal while it read the newest file of a folder."""
+        name = signal.Signals(number).name
+        last = max(inputs.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        kept = {f"{name}{last.suffix}": base64.b64encode(last.read_bytes()).decode()}
+        return cls(crashes={name: f"the process ended with {name}, seed {seed}"}, kept=kept)
+
     def add(self, other: Tally) -> None:
         """Add what became of others."""
         self.read, self.refused = self.read + other.read, self.refused + other.refused
