@@ -1,8 +1,11 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from snn_core.errors import SettingsError
+from snn_core.settings import Settings
+from snn_core.testing.builder import NetworkBuilder
 from snn_inisim import SNN, INIsimOptions
 from snn_inisim.options import chunk_size
 from snn_inisim.startup import gpu_bytes
@@ -67,3 +70,26 @@ def test_the_memory_of_the_largest_gpu_counts(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda _kind: devices[1:])
     monkeypatch.setattr(device_lib, "list_local_devices", lambda: devices)
     assert gpu_bytes() == 2**33
+
+
+@pytest.mark.parametrize("code", ["temporal_mean_rate", "ttfs"])
+def test_sums_on_a_gpu_are_not_rounded_to_tensorfloat(monkeypatch, code):
+    import tensorflow as tf
+
+    from snn_inisim.layers import SpikeDense
+
+    seen = []
+    is_rounded = tf.config.experimental.tensor_float_32_execution_enabled
+    weighted_sum = SpikeDense.weighted_sum
+
+    def watched(layer, *inputs):
+        seen.append(is_rounded())
+        return weighted_sum(layer, *inputs)
+
+    monkeypatch.setattr(SpikeDense, "weighted_sum", watched)
+    network = NetworkBuilder((1,)).dense([[1]]).build()
+    settings = Settings.of({"conversion": {"spike_code": code}})
+    SNN(network, settings, INIsimOptions(engine="dense")).run_batch(np.ones((1, 1), np.float32))
+    assert seen
+    assert not any(seen)
+    assert is_rounded()  # as before

@@ -16,7 +16,7 @@ from snn_core.simulation.capabilities import only_integrates
 from snn_core.simulation.signal import InputSignal
 from snn_core.typing import Array, Int
 from snn_inisim.options import INIsimOptions, chunk_size
-from snn_inisim.startup import gpu_bytes, import_tensorflow
+from snn_inisim.startup import full_precision, gpu_bytes, import_tensorflow
 
 if TYPE_CHECKING:
     from snn_inisim.folded import FoldedNetwork
@@ -87,6 +87,7 @@ class DenseEngine:
             layer.build(inbound(shapes, self._network[name]))
             layer.built = True
 
+    @full_precision()
     def simulate(
         self,
         signal: InputSignal,

@@ -87,6 +87,25 @@ def gpu_bytes() -> int:
     return max(int(each.memory_limit) for each in devices if each.device_type == "GPU")
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Have TensorFlow multiply 32-bit floats as they are.
+
+    Otherwise it rounds factors to TensorFloat-32 on GPUs that have it. That leaves 10 bits of the
+    fraction: a weight of 1 + 2⁻¹¹ would count as 1, and spikes would differ from the reference.
+    The setting is the process's, so it is put back.
+    """
+    import tensorflow as tf
+
+    config = tf.config.experimental
+    before = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        config.enable_tensor_float_32_execution(before)
+
+
 _TRACED = ("snn_inisim.", "SpikeLayer.")
 """What the representations of traced functions of this package contain: a module or a class."""
 

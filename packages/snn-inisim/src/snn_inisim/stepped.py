@@ -21,6 +21,7 @@ from snn_core.typing import Array
 from snn_inisim.layers import LAYERS
 from snn_inisim.max_pooling import SpikeMaxPooling2D
 from snn_inisim.spike_layer import SpikeLayer, inbound
+from snn_inisim.startup import full_precision
 
 
 class SteppedNetwork(ReferenceSNN):
@@ -101,6 +102,7 @@ def _compile(layer: SpikeLayer) -> Callable[[Any], Any]:
     return compiled
 
 
+@full_precision()
 def _call(sums: Callable[[Any], Any], layer: Layer, inputs_n_b_l: list[Array]) -> Array:
     tensors = map(tf.constant, inputs_n_b_l)
     y: Array = sums(inbound(dict(zip(layer.inputs, tensors, strict=True)), layer)).numpy()
