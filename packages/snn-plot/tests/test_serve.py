@@ -162,7 +162,7 @@ def ask(server, request):
         return b"".join(iter(lambda: connection.recv(2**16), b""))
 
 
-@pytest.mark.parametrize("target", ["http://[x", "http://]/", "http://[1]2/["])
+@pytest.mark.parametrize("target", ["http://[x", "http://]/", "x://[y/"])
 def test_a_target_that_is_no_address_is_answered(server, target, capfd):
     answer = ask(server, f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:1\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.0 400 ")
@@ -185,7 +185,8 @@ def test_a_target_that_is_no_address_is_answered(server, target, capfd):
     ],
 )
 def test_what_is_no_request_is_refused_without_a_word_on_the_terminal(server, request_bytes, capfd):
-    assert re.search(rb"\b(4\d\d|50[15]) ", ask(server, request_bytes))
+    # Without a version that can be read, Python may answer with a page alone, as HTTP 0.9 did.
+    assert re.search(rb"\A\S+ (4\d\d|50[15]) |>Error code:", ask(server, request_bytes))
     assert capfd.readouterr().err == ""
 
 
