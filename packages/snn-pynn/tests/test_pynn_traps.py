@@ -249,10 +249,10 @@ class TestNest:
         from snn_pynn.nest import SNN
 
         monkeypatch.setattr(nest, "processors", lambda: 4)
-        network = networks.chain((np.ones((700, 750), np.float32),))  # 525 000 synapses
+        network = networks.chain((np.ones((500, 700), np.float32),))  # 350 000 synapses
         snn = SNN(network, helpers.settings_of(encoding="regular"))
         snn.build()
-        assert nest.sim.simulator.state.threads == 2
+        assert nest.sim.simulator.state.threads == 3  # one for every hundred thousand
 
     def test_a_missing_simulator_is_a_clear_error(self, nest, monkeypatch):
         from snn_pynn.nest import start
