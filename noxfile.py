@@ -178,7 +178,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tools(session: nox.Session) -> None:
     """Test the scripts under tools/."""
-    session.install(*group("tools"))
+    session.install("-e", str(FOLDERS["snn-core"]), *group("tools"))  # whose errors fuzzing knows
     session.run("pytest", *session.posargs)
 
 

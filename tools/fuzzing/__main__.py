@@ -28,7 +28,7 @@ from fuzzing.guided import fuzz_guided, is_installed
 from fuzzing.mutations import changes, mutate
 from fuzzing.packages import READERS
 from fuzzing.readers import Reader
-from fuzzing.tally import Tally, read_once
+from fuzzing.tally import Tally, read_once, spent_s
 
 MEMORY = 3 * 2**30
 """Bytes of address space that the process may take, libraries included."""
@@ -73,9 +73,9 @@ def main() -> int:
 def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
     """Read changed files for some time."""
     tally, seeds = Tally(), reader.seeds()
-    end = _spent_s() + seconds
+    end = spent_s() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        while _spent_s() < end:
+        while spent_s() < end:
             seed += 1
             tally.add(_in_child(reader, seeds, Path(folder), seed))
     return tally
@@ -124,11 +124,6 @@ def _read_some(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: i
     run()
     tally.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return tally
-
-
-def _spent_s() -> float:
-    """Return processor time, of children too: hours mean the same on a busy machine."""
-    return sum(os.times()[:4])
 
 
 def _save(tally: Tally, folder: Path) -> None:

@@ -59,13 +59,13 @@ def _fuzz(atheris: object, name: str, seconds: float, seed: str, inputs: Path, f
 
     from fuzzing.mutations import changes, mutate
     from fuzzing.packages import READERS
-    from fuzzing.tally import read_once
+    from fuzzing.tally import read_once, spent_s
 
     reader, tally = READERS[name], Tally()
     seeds = reader.seeds()
 
     def check(name: str, applied: list[object]) -> None:
-        if sum(os.times()[:4]) > seconds:
+        if spent_s() > seconds:
             tally.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
             found.write_text(json.dumps(asdict(tally)))
             os._exit(0)  # libFuzzer does not end otherwise
