@@ -1,10 +1,10 @@
 """Draw what the benchmarks of INIsim's engines measured.
 
-    python benchmarks/engines_figure.py ENGINES.json PEERS.json RATES.json docs/gallery/engines.png
+    python benchmarks/engines_figure.py ENGINES.json PEERS.json RATES.json benchmarks/engines.png
 
 The files are what ``engines.py --json`` and ``peers.py --json`` wrote, the third with several
-rates. Left: how much longer others take than the event engine. Right: time of both engines over the
-rate of spikes.
+rates. Left: how much longer others take than the event engine, all with networks made for the same
+rate of spikes. Right: time of both engines over the rate.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ OTHERS = {
 }
 NETWORKS = ("mlp", "lenet", "residual", "vgg")
 BATCHES = (1, 32, 128)
+ASKED_RATE = 0.08
+"""Rate that the networks of the bars were made for: `engines.py`'s own, and one of `peers.py`."""
+
 RATES_BATCH = 32
 """Batch of the lines over the rate."""
 
@@ -37,11 +40,11 @@ def main() -> None:
     """Draw the figure."""
     *sources, target = map(Path, sys.argv[1:])
     engines, peers, rates = map(parts.read, sources)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.6), width_ratios=(3, 2))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4), width_ratios=(3, 2))
     draw_ratios(left, [*engines, *peers])
     draw_rates(right, rates)
     figure.tight_layout()
-    figure.savefig(target, dpi=120)
+    figure.savefig(target, dpi=120, bbox_inches="tight")
 
 
 def draw_ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
@@ -53,14 +56,20 @@ def draw_ratios(axes: Any, rows: list[dict[str, Any]]) -> None:
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_yscale("log")
     axes.set_ylabel("time / time of the event engine")
-    axes.set_xticks(range(len(groups)), [f"{name}\n{batch}" for name, batch in groups])
-    axes.set_xlabel("network, samples in a batch")
-    axes.legend(fontsize=7, ncols=2)
+    middle = BATCHES[len(BATCHES) // 2]  # names the network below its batches
+    labels = [f"{batch}\n{name if batch == middle else ''}" for name, batch in groups]
+    axes.set_xticks(range(len(groups)), labels)
+    for first in range(len(BATCHES), len(groups), len(BATCHES)):
+        axes.axvline(first - 0.5, color="0.8", linewidth=0.8)
+    axes.set_xlabel("samples in a batch, network")
+    axes.set_title(f"networks made for a rate of {ASKED_RATE:.0%}", fontsize=10)
+    axes.legend(fontsize=8, ncols=len(OTHERS), loc="upper center", bbox_to_anchor=(0.5, -0.25))
 
 
 def _ratio(rows: list[dict[str, Any]], group: tuple[str, int], key: str) -> float:
     for row in rows:
-        if (row["network"], row["batch"]) == group and key in row["seconds"]:
+        is_of_group = (row["network"], row["batch"], row["asked_rate"]) == (*group, ASKED_RATE)
+        if is_of_group and key in row["seconds"]:
             return float(row["seconds"][key] / row["seconds"]["event"])
     return float("nan")
 
@@ -72,14 +81,14 @@ def draw_rates(axes: Any, rows: list[dict[str, Any]]) -> None:
         of_network = sorted(chosen, key=_rate)
         if of_network:
             ratios = [row["seconds"]["event"] / row["seconds"]["dense"] for row in of_network]
-            label = f"{name}, batch {RATES_BATCH}"
-            axes.plot([100 * _rate(row) for row in of_network], ratios, "o-", label=label)
+            axes.plot([100 * _rate(row) for row in of_network], ratios, "o-", label=name)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xlim(0)
     axes.set_ylim(0, 1.2)
     axes.set_xlabel("neurons that spike in a step / %")
     axes.set_ylabel("event engine / dense engine")
-    axes.legend(fontsize=7)
+    axes.set_title(f"batches of {RATES_BATCH}", fontsize=10)
+    axes.legend(fontsize=8, ncols=len(NETWORKS), loc="upper center", bbox_to_anchor=(0.5, -0.25))
 
 
 def _rate(row: dict[str, Any]) -> float:
