@@ -350,12 +350,15 @@ class Recorder:
         fanout_l = self._fanout_n_l.get(name)
         if fanout_l is None:
             return
+        total = self._operations_of(name)
+        if not fanout_l.any():  # as of the output
+            return
         steps = len(spikes_t_b_l)
         # float64 sums are exact up to 2**53 operations per step.
         number_n_l = spikes_t_b_l.reshape(steps * self.batch_size, -1).astype(np.float64)
         operations = np.abs(number_n_l, out=number_n_l) @ fanout_l.reshape(-1).astype(np.float64)
-        total = self._operations_of(name)[:, start : start + steps]
-        total += operations.reshape(steps, self.batch_size).T.astype(np.int64)
+        operations_t_b = operations.reshape(steps, self.batch_size).astype(np.int64)
+        total[:, start : start + steps] += operations_t_b.T
 
     def _count_event_operations(self, name: str, events: Events) -> None:
         fanout_l = self._fanout_n_l.get(name)
