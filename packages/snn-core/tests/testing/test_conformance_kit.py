@@ -298,6 +298,9 @@ class TestWhole(SimulatorConformance):
             "test_spike_code",
             "test_bounds_and_minima",
             "test_graded_pooling",
+            "test_positions_that_no_synapse_reaches[Conv2D]",
+            "test_positions_that_no_synapse_reaches[DepthwiseConv2D]",
+            "test_positions_that_no_synapse_reaches[Conv2DTranspose]",
         )
     }
 
@@ -314,7 +317,7 @@ class TestMended(SimulatorConformance):
     assert "XFAIL test_conformance.py::TestWhole::test_bias - the chip has no bias" in report
     assert "TestCase::test_strides_and_padding[same] - pads like Caffe" in report
     assert "2 failed" in report
-    assert "20 xfailed" in report  # five codes and nine cases of bounds and pools among them
+    assert "23 xfailed" in report  # five codes and nine cases of bounds and pools among them
     assert "FAILED test_conformance.py::TestMended::test_bias" in report
     assert "FAILED test_conformance.py::TestMended::test_reset[zero]" in report
     assert "[XPASS(strict)] mended long ago" in report

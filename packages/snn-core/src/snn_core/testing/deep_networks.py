@@ -170,6 +170,31 @@ def relayed_bias() -> Network:
     return builder.dense(dyadic((3, 4), generator(19), low=0.08, high=0.14)).build()
 
 
+def unreached(kind: str) -> Network:
+    """Return clocks and a layer of which synapses reach some positions alone, and what reads it.
+
+    Parameters
+    ----------
+    kind
+        ``"Conv2D"``, ``"DepthwiseConv2D"`` and ``"AveragePooling2D"`` look at padding around an
+        image cell by cell, ``"Conv2DTranspose"`` has kernels with holes, ``"relay"`` no neurons.
+    """
+    builder, rng = clocks((3, 2, 2)), generator(130)
+    around: dict[str, Any] = {"padding": ((1, 2), (2, 1))}
+    bias: dict[str, Any] = {"bias_o": [0.25, 0.375]}
+    if kind == "AveragePooling2D":
+        builder.average_pooling((1, 1), **around)
+    elif kind == "DepthwiseConv2D":
+        builder.depthwise_conv2d(dyadic((1, 1, 2, 1), rng, low=0.3, high=0.7), **around, **bias)
+    elif kind == "Conv2DTranspose":
+        kernel_hwoi = dyadic((2, 2, 2, 2), rng, low=0.1, high=0.3)
+        builder.conv2d_transpose(kernel_hwoi, strides=(2, 3), dilation=(2, 2), **bias)
+    else:
+        relay = {"activation": Linear()} if kind == "relay" else {}
+        builder.conv2d(dyadic((1, 1, 2, 2), rng, low=0.3, high=0.7), **around, **bias, **relay)
+    return builder.conv2d(dyadic((1, 1, 2, 3), rng, low=0.3, high=0.7)).build()
+
+
 READOUTS_OF_CODES: Mapping[str, tuple[str, ...]] = {
     "temporal_pattern": ("membrane",),
     "ttfs": ("counts", "membrane"),

@@ -75,6 +75,17 @@ class Layers(Suite):
         """
         self.check(networks.pooling_at_borders(), networks.samples((5, 5, 2)))
 
+    @cases("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "AveragePooling2D", "relay")
+    def test_positions_that_no_synapse_reaches(self, case: str) -> None:
+        """Neurons that no synapse reaches get their bias, and nothing else.
+
+        If this fails: a window that lies wholly in the padding, or between the cells of a kernel
+        with holes, has an empty list of synapses. Such neurons exist, spike as often as their bias
+        makes them, and others read them.
+        """
+        network = deep_networks.unreached(case)
+        self.check(network, networks.clock_samples(network.input.output_shape))
+
     @cases(*MAX_POOL_METHODS)
     def test_max_pooling(self, case: str) -> None:
         """Max pooling passes on the winner of each window, also where windows overlap.

@@ -75,6 +75,19 @@ class AveragesOverTheBorder(ReferenceSNN):
         return super()._drive(layer, inputs, index)
 
 
+@fails("test_positions_that_no_synapse_reaches")
+class ForgetsWhatNoSynapseReaches(ReferenceSNN):
+    """Goes through lists of synapses, so that a neuron without any does not get its bias either."""
+
+    def _drive(self, layer: Layer, inputs: list[Array], index: int) -> Array:
+        y = super()._drive(layer, inputs, index)
+        if isinstance(layer, Conv2D):
+            ones: dict[str, Any] = {layer.weight_name: np.ones_like(layer.weight)}
+            number = weighted_sum(replace(layer, **ones), [np.ones_like(x) for x in inputs])
+            y = np.where(number > 0, y, np.float32(0))
+        return y
+
+
 @fails("test_max_pooling")
 class PassesEverySpike(ReferenceSNN):
     """Lets max pooling spike whenever any neuron of the window does."""
