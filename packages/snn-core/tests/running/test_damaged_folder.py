@@ -150,6 +150,37 @@ def test_batches_that_do_not_fit_are_refused_by_all_who_read_them(network, folde
             read(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda arrays: arrays.pop("log/mem/02Dense_3"),
+            r"mem/02Dense_3 is missing; in the batches before it is of the shape \(3, 8\)",
+        ),
+        (
+            arrays_with(**{"log/mem/01Dense_8": lambda a: a.reshape(len(a), 2, 4, -1)}),
+            r"mem/01Dense_8 is of the shape \(2, 4, 8\)",
+        ),
+        (arrays_with(output_b_o=lambda a: a[:, :0]), r"output_b_o is of the shape \(0,\)"),
+        (arrays_with(targets_b_o=lambda a: np.zeros((len(a), 3))), "targets_b_o"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_batches_that_do_not_go_together_are_refused(network, folder, change, message, is_first):
+    first, second, third = sorted((folder / "batches").iterdir())
+    with np.load(first if is_first else second) as archive:
+        arrays = dict(archive)
+    change(arrays)
+    np.savez(first if is_first else second, **arrays)
+    with pytest.raises(ArtifactError, match=r"00001\.npz cannot be read" if is_first else message):
+        RunResult.load(folder)
+    if is_first:  # the run that goes on is the other one
+        second.unlink()
+    third.unlink()
+    with pytest.raises(ArtifactError, match="not of this run" if is_first else message):
+        resume(network, folder)
+
+
 def test_a_batch_that_is_there_twice_is_not_counted_twice(folder):
     shutil.copy(folder / "batches" / "00000.npz", folder / "batches" / "00009.npz")
     with pytest.raises(ArtifactError, match=r"00009\.npz holds samples a second time; delete it"):

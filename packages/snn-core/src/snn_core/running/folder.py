@@ -35,11 +35,13 @@ from snn_core.running.stored import (
     MOST_BYTES,
     check_batch,
     check_description,
+    check_form,
     check_summary,
+    form_of,
     require_short_texts,
 )
 from snn_core.simulation.batches import BatchResult
-from snn_core.typing import Array, PathLikeStr
+from snn_core.typing import Array, PathLikeStr, Shape
 
 VERSION = 2
 """Version of the folder's format."""
@@ -117,6 +119,7 @@ class RunFolder:
     def __init__(self, path: PathLikeStr) -> None:
         self.path = as_path(path, error=ArtifactError)
         self._description: dict[str, Any] | None = None
+        self._form: dict[str, Shape] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -224,7 +227,22 @@ class RunFolder:
         return f"{self.path} holds no run.json, so it is no result folder{there}"
 
     def append(self, index: int, batch: BatchArrays) -> None:
-        """Write a finished batch."""
+        """Write a finished batch.
+
+        Raises
+        ------
+        ArtifactError
+            If batches that are there are of another run.
+        DataError
+            If it cannot be written.
+        """
+        try:
+            self._require_form(batch)
+        except ValueError as error:
+            raise ArtifactError(
+                f"The batches in {self.path} are not of this run ({error}). Run again into another "
+                f"folder."
+            ) from error
         buffer = io.BytesIO()
         arrays: dict[str, Any] = dict(batch.values)
         arrays |= {f"log/{name}": array for name, array in Log.of(batch.log).arrays().items()}
@@ -268,19 +286,16 @@ class RunFolder:
         Raises
         ------
         ArtifactError
-            If one is damaged or not of this run, or two hold the same sample.
+            If one is damaged or not of this run, two hold the same sample, or they do not go
+            together.
         """
         found = [path for path in list_folder(self.path / "batches") if _BATCH.fullmatch(path.name)]
         seen: set[int] = set()
-        steps: int | None = None
         for path in sorted(found, key=lambda path: int(path.stem)):
             batch = self._read_batch(path)
             ids = set(batch.values["sample_ids_b"].tolist())
-            steps = steps or batch.values["decision_b_t"].shape[1]
             if len(ids) < len(batch.values["sample_ids_b"]) or ids & seen:
                 raise ArtifactError(f"{path} holds samples a second time; delete it.")
-            if batch.values["decision_b_t"].shape[1] != steps:
-                raise ArtifactError(f"{path} has other steps than the batches before; delete it.")
             seen |= ids
             yield batch
 
@@ -291,7 +306,14 @@ class RunFolder:
             require_file(path, error=ArtifactError)
             batch = _batch_of(read_npz(path), version=description.get("format_version", VERSION))
             check_batch(batch.values, Log.of(batch.log), description)
+            self._require_form(batch)
             return batch
+
+    def _require_form(self, batch: BatchArrays) -> None:
+        """Make sure that a batch goes with those before, as all are put together in the end."""
+        form = form_of(batch.values, Log.of(batch.log))
+        self._form = self._form or form
+        check_form(form, self._form)
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write what can be read again."""

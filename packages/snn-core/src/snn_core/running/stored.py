@@ -224,6 +224,44 @@ def check_batch(values: Mapping[str, Array], log: Log, description: Mapping[str,
     _check_log(log, sizes["b"], sizes["t"], dict(zip(description["layers"], neurons, strict=True)))
 
 
+def form_of(values: Mapping[str, Array], log: Log) -> dict[str, Shape]:
+    """Return what all batches of a run have alike: their arrays' names, and shapes but for samples.
+
+    Parameters
+    ----------
+    values, log
+        As for `check_batch`.
+    """
+    form: dict[str, Shape] = {
+        name: values[name].shape[1:] for name, (_, axes) in ARRAYS.items() if axes.startswith("b")
+    }
+    for name in log:
+        entry = log.kept(name)
+        if isinstance(entry, CompactSpikes):
+            steps, _, *shape = entry.shape_t_b_l
+            form[name] = (*shape, steps)
+        else:
+            form[name] = entry.shape[1:]
+    return form
+
+
+def check_form(found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
+    """Make sure that a batch has the form of another one.
+
+    Raises
+    ------
+    ValueError
+        Names the first array that differs.
+    """
+    for name in sorted({*found, *expected}):
+        if found.get(name) != expected.get(name):
+            held, there = (
+                f"of the shape {form[name]} for each sample" if name in form else "missing"
+                for form in (found, expected)
+            )
+            raise ValueError(f"{name} is {held}; in the batches before it is {there}")
+
+
 def _check_array(name: str, array: Array, kinds: str, expected: Shape, axes: str) -> None:
     if array.dtype.kind not in kinds:
         raise ValueError(f"{name} holds {array.dtype}")

@@ -190,7 +190,7 @@ def unreached(kind: str) -> Network:
         kernel_hwoi = dyadic((2, 2, 2, 2), rng, low=0.1, high=0.3)
         builder.conv2d_transpose(kernel_hwoi, strides=(2, 3), dilation=(2, 2), **bias)
     else:
-        relay = {"activation": Linear()} if kind == "relay" else {}
+        relay: dict[str, Any] = {"activation": Linear()} if kind == "relay" else {}
         builder.conv2d(dyadic((1, 1, 2, 2), rng, low=0.3, high=0.7), **around, **bias, **relay)
     return builder.conv2d(dyadic((1, 1, 2, 3), rng, low=0.3, high=0.7)).build()
 
