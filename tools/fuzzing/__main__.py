@@ -1,7 +1,8 @@
 """Fuzz readers: `python -m fuzzing --seconds 60 --output found [reader ...]`, in tools/.
 
 Every input is read, or refused with one of our errors, within seconds and within memory. Whatever
-else happens is written to the output folder with its traceback, and the exit status is 1.
+else happens is written to the output folder with its traceback, and the exit status is 1. Ctrl-C
+ends it with the figures so far, and the status 130.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import base64
 import json
 import os
 import resource
+import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
@@ -53,29 +56,36 @@ def main() -> int:
     os.environ.setdefault("SNN_MEMORY_LIMIT", "256M")
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    found = {}
+    found, stop = {}, threading.Event()
+    if not arguments.guided:  # Atheris is a process of its own, which Ctrl-C ends
+        signal.signal(signal.SIGINT, lambda *_: stop.set())
     for name in arguments.readers or READERS:
+        if stop.is_set():
+            break
+        start_s = spent_s()
         if arguments.guided:
             tally = fuzz_guided(name, seconds=arguments.seconds, seed=seed)
         else:
-            tally = fuzz(READERS[name], seconds=arguments.seconds, seed=seed)
+            tally = fuzz(READERS[name], seconds=arguments.seconds, seed=seed, stop=stop)
         found[name] = {
             "inputs": tally.inputs, "read": tally.read, "refused": tally.refused,
             "crashes": len(tally.crashes), "slowest_s": round(tally.slowest_s, 2),
-            "peak_mb": tally.peak_mb, "seed": seed, "seconds": arguments.seconds,
+            "peak_mb": tally.peak_mb, "seed": seed, "seconds": round(spent_s() - start_s),
         }  # fmt: skip
         sys.stdout.write(f"{name}: {json.dumps(found[name])}\n")
         sys.stdout.flush()
         _save(tally, arguments.output / name)
+    if stop.is_set():
+        return 128 + signal.SIGINT
     return int(any(tally["crashes"] for tally in found.values()))
 
 
-def fuzz(reader: Reader, *, seconds: float, seed: int) -> Tally:
-    """Read changed files for some time."""
+def fuzz(reader: Reader, *, seconds: float, seed: int, stop: threading.Event) -> Tally:
+    """Read changed files for some time, or until it is to stop."""
     tally, seeds = Tally(), reader.seeds()
     end = spent_s() + seconds
     with tempfile.TemporaryDirectory() as folder:
-        while spent_s() < end:
+        while spent_s() < end and not stop.is_set():
             seed += 1
             tally.add(_in_child(reader, seeds, Path(folder), seed))
     return tally
@@ -88,6 +98,7 @@ def _in_child(reader: Reader, seeds: Mapping[str, bytes], folder: Path, seed: in
     if child == 0:
         os.close(receiver)
         status = 1
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was begun is counted
         try:
             with os.fdopen(sender, "w") as pipe:
                 json.dump(asdict(_read_some(reader, seeds, folder, seed)), pipe)
