@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from snn_core.artifact import load
+from snn_core.running.result import RunResult
 
 DEV_FULL = Path("/dev/full")
 needs_dev_full = pytest.mark.skipif(not DEV_FULL.exists(), reason="this system has no full device")
@@ -263,8 +264,17 @@ def test_a_run_that_finds_nothing_to_resume_says_so(snn, artifact, images, tmp_p
         assert done.exit_code == 0, done.stderr
         return done.stderr
 
-    assert call("--resume") == f"{tmp_path / 'run'}: nothing to resume; starts a new run\n"
+    chosen = "--samples", "3", "--batch-size", "2"
+    assert call("--resume", *chosen) == (
+        f"{tmp_path / 'run'}: nothing to resume; starts a new run\n"
+    )
     assert call("--resume") == ""
+    # As if it was stopped before its first batch: what was chosen stays.
+    for path in [*(tmp_path / "run" / "batches").iterdir(), tmp_path / "run" / "summary.json"]:
+        path.unlink()
+    assert call("--resume") == f"{tmp_path / 'run'}: no batch was finished; starts a new run\n"
+    result = RunResult.load(tmp_path / "run")
+    assert (result.samples, len(list((tmp_path / "run" / "batches").iterdir()))) == (3, 2)
 
 
 def test_where_nothing_can_be_said_the_status_remains(start, tmp_path):

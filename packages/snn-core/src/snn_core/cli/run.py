@@ -122,7 +122,9 @@ def run_and_show(
         for line in settings.changes():
             common.note(f"setting: {line}")
     if resume and output is not None and RunFolder(output).is_empty:
-        common.note(f"{printable_line(output)}: nothing to resume; starts a new run")
+        is_begun = RunFolder(output).is_described
+        found = "no batch was finished" if is_begun else "nothing to resume"
+        common.note(f"{printable_line(output)}: {found}; starts a new run")
     with common.interruptible() as stop, common.progress_bar(simulator) as progress:
         try:
             result = simulate(

@@ -136,6 +136,11 @@ class RunFolder:
         except ArtifactError:  # it is somebody else's
             return False
 
+    @property
+    def is_described(self) -> bool:
+        """Whether a run has begun here, if only by its description."""
+        return (self.path / "run.json").exists()
+
     def require_usable(self, *, resume: bool) -> None:
         """Make sure that a run can be kept here, before any work.
 

@@ -23,8 +23,9 @@ _WORDS: Mapping[str, str] = {
 def stored_settings(path: PathLikeStr) -> Settings | None:
     """Return the settings that a stopped run goes on with, or ``None`` if there is no run.
 
-    They are those that have their effect in a run, and its simulator. Options that are any text are
-    left out: folders, programs and hosts are chosen by who goes on with a run.
+    They are those that have their effect in a run, and its simulator; a run that was stopped before
+    its first batch has them, too. Options that are any text are left out: folders, programs and
+    hosts are chosen by who goes on with a run.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def stored_settings(path: PathLikeStr) -> Settings | None:
         If the folder holds something else than a run, or settings that there are not.
     """
     folder = RunFolder(path)
-    if folder.is_empty:
+    if folder.is_empty and not folder.is_described:
         return None
     identity = folder.metadata()["identity"]
     try:
