@@ -79,6 +79,18 @@ def test_convolution_in_one_dimension(strides, dilation, padding):
     assert_drives_like_numpy(NetworkBuilder((9, 3)).conv1d(weight(3, 3, 4), **geometry))
 
 
+@pytest.mark.parametrize("padding", ["valid", "same", ((1, 1), (0, 1))])
+@pytest.mark.parametrize("strides", [(1, 2), (1, 4), (4, 1), (9, 9)])
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("shape", [(6, 2, 1), (6, 3, 1), (6, 3, 3), (3, 6, 1), (1, 2, 1)])
+def test_strides_that_find_a_single_row_or_column(shape, dilation, strides, padding):
+    """TensorFlow itself is wrong for a single column of one channel."""
+    kernel = (1 if shape[0] == 1 else 2, 2)
+    geometry = {"strides": strides, "dilation": dilation, "padding": padding}
+    builder = NetworkBuilder(shape).conv2d(weight(*kernel, shape[2], 3), **geometry)
+    assert_drives_like_numpy(builder)
+
+
 def test_layers_that_rearrange_or_join():
     image = NetworkBuilder((3, 4, 2))
     assert_drives_like_numpy(image.up_sampling((2, 3), weight_c=[0.5, 0.25]))

@@ -37,7 +37,8 @@ class _SpikeConvolution(SpikeLayer):
 
     def __init__(self, layer: Any, *, axes: int, **common: Any) -> None:
         self._dilation = _tuple(layer.dilation)
-        strides = _tuple(layer.strides)
+        strides = _tuple(common.pop("strides", layer.strides))
+        padding = common.pop("padding", layer.padding)
         # TensorFlow does not dilate and stride at once.
         self._spreads = max(strides) > 1 and max(self._dilation) > 1
         super().__init__(
@@ -45,7 +46,7 @@ class _SpikeConvolution(SpikeLayer):
             kernel_size=self._spread(layer.weight).shape[:axes],
             strides=strides,
             dilation_rate=1 if self._spreads else self._dilation,
-            padding=layer.padding if isinstance(layer.padding, str) else "valid",
+            padding=padding if isinstance(padding, str) else "valid",
             use_bias=False,
             **common,
         )
@@ -78,12 +79,26 @@ class SpikeConv2D(_SpikeConvolution, keras.layers.Conv2D):
 
     def __init__(self, layer: ir.Conv2D, **common: Any) -> None:
         filters = layer.weight_hwio.shape[3]
+        # TensorFlow's convolutions on processors are wrong for images of one channel where a stride
+        # of more than 1 finds a single column. Such a stride is none.
+        sizes = layer.output_shape[:2]
+        strides = tuple(s if n > 1 else 1 for s, n in zip(layer.strides, sizes, strict=True))
+        self._is_cut = strides != layer.strides
+        padding = "valid" if self._is_cut else layer.padding
+        taps = zip(layer.strides, sizes, layer.weight_hwio.shape[:2], layer.dilation, strict=True)
+        self._read = tuple((n - 1) * s + (k - 1) * d + 1 for s, n, k, d in taps)
+        common |= {"strides": strides, "padding": padding}
         super().__init__(layer, axes=2, filters=filters, groups=layer.groups, **common)
 
     def weighted_sum(self, inputs: Tensor) -> Tensor:
-        """Pad as the layer says, then convolve."""
-        padding = self.source.padding
-        return super().weighted_sum(pad(inputs, _explicit(padding)))
+        """Pad as the layer says, then convolve what the windows find."""
+        layer = self.source
+        if not self._is_cut:
+            return super().weighted_sum(pad(inputs, _explicit(layer.padding)))
+        border = image_paddings(
+            layer, layer.weight_hwio.shape[:2], layer.dilation, inputs.shape[1:3]
+        )
+        return super().weighted_sum(fit(pad(inputs, border), (0, 0), self._read))
 
 
 class SpikeDepthwiseConv2D(SpikeLayer, keras.layers.DepthwiseConv2D):

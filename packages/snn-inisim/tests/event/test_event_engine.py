@@ -7,6 +7,7 @@ import pytest
 from event_networks import NETWORKS, samples
 from unreached_networks import UNREACHED, unreached
 
+from snn_core.data.events import CellEvents, scaled_frame
 from snn_core.passes.spiking import relay_pools
 from snn_core.settings import Settings
 from snn_core.simulation.contract import StopSimulation
@@ -71,6 +72,55 @@ def test_potentials_equal_the_reference(name):
 @pytest.mark.parametrize("name", ["plain", "grouped", "pre_spike_max", "relayed"])
 def test_spiking_input(name, encoding):
     compare(NETWORKS[name](), input={"encoding": encoding})
+
+
+@pytest.mark.parametrize("engine", ["event", "dense"])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"input": {"encoding": "constant"}},
+        {"input": {"encoding": "regular"}},
+        {"input": {"encoding": "poisson", "input_rate": 500}},
+    ],
+    ids=["constant", "binary", "graded"],
+)
+def test_sums_of_the_input_reach_a_pool(sections, engine):
+    builder = NetworkBuilder((4, 4, 2)).max_pooling((2, 2), method="pre_spike_max")
+    weight_io = np.full((8, 3), 0.125, np.float32)
+    compare(builder.flatten().dense(weight_io).build(), {"engine": engine}, **sections)
+
+
+@pytest.mark.parametrize("engine", ["event", "dense"])
+@pytest.mark.parametrize(
+    ("cell_e", "sign_e"),
+    [([0, 0, 0, 0, 0], [1, 1, -1, -1, 1]), ([0, 1, 0, 1, 0], [1, -1, 1, 1, 1])],
+    ids=["two cancel out", "a cell cancels out"],
+)
+def test_events_of_both_signs_that_cancel_out_in_the_frame(cell_e, sign_e, engine):
+    events = CellEvents(
+        cell_e=np.array(cell_e),
+        sign_e=np.array(sign_e, np.int8),
+        t_us_e=1000 * np.arange(len(cell_e)),
+        shape=(2,),
+    )
+    network = NetworkBuilder((2,)).dense(np.full((2, 1), 0.25, np.float32)).build()
+    settings = Settings.of(
+        {
+            "simulation": {"duration": 8.0},
+            "input": {"encoding": "events", "eventframe_width": 1000, "event_amplitude": 1.0},
+            "output": {"log_vars": ["spiketrains", "mem"]},
+        }
+    )
+    batch = scaled_frame(events)[None]
+    assert (batch >= 0).all()
+    found, expected = (
+        snn.run_batch(batch, events_b=[events])
+        for snn in (
+            SNN(network, settings, INIsimOptions(engine=engine)),
+            ReferenceSNN(network, settings),
+        )
+    )
+    assert_same(found, expected)
 
 
 def test_input_spikes_that_carry_more_than_one():

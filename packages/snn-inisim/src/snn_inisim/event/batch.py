@@ -278,7 +278,7 @@ class EventBatch:
     def _find_largest(self, layer: MaxPooling2D) -> Float32[Array, "b o t c"]:
         """Return how much the largest accumulated sum of each window grows."""
         (source,) = self._plan.network.inbound(layer.name)
-        if source.name in self._plan.populations:
+        if source.name in self._plan.populations or source.name in self._values:
             x_b_i_t_c = positions_first(self._sent(source.name))
         else:
             x_b_i_t_c = np.array(self._sums_in_memory(source))

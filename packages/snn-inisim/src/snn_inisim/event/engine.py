@@ -164,8 +164,11 @@ def _parts(plan: EventNetwork, number: int, num_steps: int, *, threads: int) -> 
 def _is_binary(signal: InputSignal) -> bool:
     """Return whether each step of the input holds nothing but 0 and 1."""
     is_spiking = signal.settings.input.encoding != "constant"
-    is_one = is_spiking and bool((signal.amplitude_b == 1).all())
-    return is_one and bool((signal.x_b_l >= 0).all())
+    if not is_spiking or (signal.amplitude_b != 1).any():
+        return False
+    # The frame of a sample is the sum of its events, in which those of both signs cancel out.
+    signs = [events.sign_e for events in signal.events_b or ()]
+    return bool((signal.x_b_l >= 0).all()) and all(bool((sign_e > 0).all()) for sign_e in signs)
 
 
 def _cores() -> int:
