@@ -268,18 +268,34 @@ network = NETWORKS["plain"]()
 SNN(network, Settings.of({"simulation": {"duration": 2.0}})).run_batch(samples(network, 1))
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    kept = []
-    for _ in range(2):
+
+    def simulate():
         command = [sys.executable, "-c", code]
         subprocess.run(command, cwd=__file__.rpartition("/")[0], env=environment, check=True)
-        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")})
-    assert kept[0]
-    assert kept[1] == kept[0]
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")}
+
+    kept = simulate()
+    assert kept
+    assert simulate() == kept
+    for number, path in enumerate(kept):  # indices and what they list
+        path.write_bytes(b"" if number % 2 else path.read_bytes()[:100])
+    again = simulate()
+    assert again.keys() >= kept.keys()
+    assert simulate() == again
+
+
+def test_kernels_are_compiled_where_the_disk_is_full(monkeypatch, tmp_path):
+    def is_full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", is_full)
+    assert kernels.compiled(lambda x: x + 1)(2) == 3
 
 
 def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):
     def nowhere(*_arguments):
         raise RuntimeError("cannot cache function: no locator available")
 
-    monkeypatch.setattr("numba.core.dispatcher.FunctionCache", nowhere)
+    monkeypatch.setattr("numba.core.caching.FunctionCache.__init__", nowhere)
     assert kernels.compiled(lambda x: x + 1)(2) == 3
