@@ -57,3 +57,28 @@ def test_the_first_signal_asks_and_the_second_ends(number):
     with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
         work()
     assert said == ["Stopping."]
+
+
+@pytest.fixture
+def failing(snn, artifact, monkeypatch):
+    """Return a function that inspects an artifact of which reading raises an error."""
+
+    def call(error):
+        def fail(*_arguments):
+            raise error
+
+        monkeypatch.setattr("snn_core.artifact.load_artifact", fail)
+        monkeypatch.setattr("snn_core.cli.inspect.load_artifact", fail)
+        return snn("inspect", artifact)
+
+    return call
+
+
+def test_ctrl_c_ends_any_command_with_its_status(failing):
+    done = failing(KeyboardInterrupt())
+    assert (done.exit_code, done.stderr) == (130, "Stopped.\n")
+
+
+def test_a_bug_that_reads_beyond_an_end_is_shown_as_one(failing):
+    with pytest.raises(RuntimeError, match="read beyond its end"):
+        failing(EOFError())

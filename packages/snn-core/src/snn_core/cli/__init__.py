@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -165,7 +166,7 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _error_boundary() -> Iterator[None]:
-    """Turn errors that users can cause into a short message and exit status 2.
+    """Turn errors that users can cause into a short message and exit status 2; Ctrl-C into 130.
 
     What waits to be written is written here: the interpreter could only complain about it.
     """
@@ -180,6 +181,14 @@ def _error_boundary() -> Iterator[None]:
             _say(f"Error: {error}")
         _close_broken_output()
         raise click.exceptions.Exit(2) from None
+    except KeyboardInterrupt:  # of what has nothing to keep
+        with suppress(OSError):
+            _say("Stopped.")
+        _close_broken_output()
+        raise click.exceptions.Exit(128 + signal.SIGINT) from None
+    except EOFError as error:
+        # A bug, as readers foresee it; click would say "Aborted!", as for Ctrl-D, and nothing more.
+        raise RuntimeError("something was read beyond its end") from error
 
 
 LESS_MEMORY = (
