@@ -234,3 +234,10 @@ def test_parsing_takes_at_most_three_times_the_size_of_the_file(tmp_path):
     assert size > 35e6  # whole layers only, so not quite 40 MB
     assert more > size / 2, "the network is not in memory; the measurement is wrong"
     assert more <= 3 * size, f"{more / size:.2f} times its size"
+
+
+def test_a_node_with_millions_of_inputs_is_refused_before_they_are_read(model):
+    proto = onnx.load(model)
+    proto.graph.node[0].input.extend(["w"] * 1_000_000)
+    with pytest.raises(ParseError, match="inputs; at most 1000000 are read"):
+        parse(proto)

@@ -18,7 +18,7 @@ from snn_core.data.numbers import as_array
 from snn_core.data.shapes import advise_on_shape
 from snn_core.errors import DataError, ParseError
 from snn_core.evaluation.operators import drive
-from snn_core.ir import ActivationLayer, Network, Spiking
+from snn_core.ir import ActivationLayer, Layer, Network, Spiking
 from snn_core.ir.network import require_network
 from snn_core.phases import advance
 from snn_core.typing import Array, Float, Float32, Float64, Int, Shaped
@@ -226,14 +226,31 @@ def check_consistent(network: Network) -> None:
         network.input.name: np.zeros((1, *network.input.output_shape), np.float32)
     }
     for layer in network.layers[1:]:
+        for name in ("threshold", "v_init", "bias_o"):
+            _require_spread(getattr(layer, name, 0), layer, name)
+        _require_spread(network.scale_facs.get(layer.name, 0), layer, "scale_facs")
         try:
             y = drive(layer, [values[name] for name in layer.inputs])
             if isinstance(layer, Spiking):
                 y = layer.activation(y) / layer.threshold + layer.v_init
         except _MISFITS as error:
             raise ParseError(f"Layer {layer.name!r} does not fit its input: {error}.") from error
-        if y.shape[1:] != layer.output_shape:
+        if y.shape != (1, *layer.output_shape):
             raise ParseError(
                 f"Layer {layer.name!r} gives the shape {y.shape[1:]}; it says {layer.output_shape}."
             )
         values[layer.name] = y
+
+
+def _require_spread(values: Any, layer: Layer, name: str) -> None:
+    """Make sure that values are one for all cells of a layer, or for each channel, or each cell."""
+    shape = np.shape(values)
+    fits = len(shape) <= len(layer.output_shape) and all(
+        size in (1, expected)
+        for size, expected in zip(shape[::-1], layer.output_shape[::-1], strict=False)
+    )
+    if not fits:
+        raise ParseError(
+            f"Layer {layer.name!r}: {name} has the shape {shape}, which does not fit "
+            f"{layer.output_shape}."
+        )

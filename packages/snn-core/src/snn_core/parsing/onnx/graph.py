@@ -32,6 +32,9 @@ from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
 from snn_core.typing import Array, Shape
 
+MAX_INPUTS = 1_000_000
+"""Inputs of all nodes that are read; nodes of real models have a few each."""
+
 OLDEST_OPSET = 7
 """Before it, broadcasting and batch normalization had other meanings."""
 
@@ -64,6 +67,12 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     """
     opset = _opset(model)
     graph = inline_functions(model).graph
+    inputs = sum(len(node.input) for node in graph.node)
+    if inputs > MAX_INPUTS:
+        raise ParseError(
+            f"The nodes of the model have {inputs} inputs; at most {MAX_INPUTS} are read. The file "
+            f"is damaged, or no model."
+        )
     constants = Constants(graph, folder)
     sources = [item for item in graph.input if item.name not in constants]
     targets = [item.name for item in graph.output]
