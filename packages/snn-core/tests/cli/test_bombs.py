@@ -172,12 +172,27 @@ def test_a_text_that_declares_gigabytes(refused, tmp_path):
     assert "SNN_MEMORY_LIMIT" in message
 
 
+def write_onnx(folder: Path, onnx, nodes, constants, shape: list[int | None]) -> Path:
+    """Write a model from x, of a shape, to y with three outputs; return its path."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        nodes, "net",
+        [helper.make_tensor_value_info("x", 1, shape)],
+        [helper.make_tensor_value_info("y", 1, [None, 3])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    path = folder / "bomb.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 @pytest.mark.parametrize(
     "kind", ["Concat", "Mul", "Tile", "Expand", "ConstantOfShape", "Gather", "Range"]
 )
 def test_constants_that_double(refused, tmp_path, kind):
     onnx = pytest.importorskip("onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    helper = onnx.helper
     constants = {"c0": np.ones((2, 1, 1024), np.float32), "w": np.ones((4, 3), np.float32)}
     nodes = []
     for i in range(40):
@@ -204,15 +219,7 @@ def test_constants_that_double(refused, tmp_path, kind):
         helper.make_node("Mul", ["w", "s"], ["v"]),
         helper.make_node("MatMul", ["x", "v"], ["y"]),
     ]
-    graph = helper.make_graph(
-        nodes, "net",
-        [helper.make_tensor_value_info("x", 1, [None, 4])],
-        [helper.make_tensor_value_info("y", 1, [None, 3])],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    path = tmp_path / "bomb.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = write_onnx(tmp_path, onnx, nodes, constants, [None, 4])
     assert path.stat().st_size < 2**17
     message = refused("inspect", path)
     assert "would take" in message or "cannot be converted" in message
@@ -289,7 +296,7 @@ def test_images_that_padding_or_repetition_makes_large(refused, tmp_path, name, 
 @pytest.mark.parametrize("kind", ["Pad", "Resize", "MaxPool", "GlobalAveragePool"])
 def test_onnx_images_that_become_large(refused, tmp_path, kind):
     onnx = pytest.importorskip("onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    helper = onnx.helper
     constants = {"w": np.ones((3, 3), np.float32)}
     if kind == "Pad":
         constants["p"] = np.array([0, 0, 8000, 8000, 0, 0, 8000, 8000])
@@ -314,15 +321,7 @@ def test_onnx_images_that_become_large(refused, tmp_path, kind):
         helper.make_node("Flatten", ["large"], ["flat"]),
         helper.make_node("MatMul", ["flat", "w"], ["y"]),
     ]
-    graph = helper.make_graph(
-        nodes, "net",
-        [helper.make_tensor_value_info("x", 1, [None, 1, 4, 4])],
-        [helper.make_tensor_value_info("y", 1, [None, 3])],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    path = tmp_path / "bomb.onnx"
-    path.write_bytes(model.SerializeToString())
+    path = write_onnx(tmp_path, onnx, nodes, constants, [None, 1, 4, 4])
     assert "would take" in refused("inspect", path)
 
 

@@ -19,7 +19,7 @@ def compiled(function: Callable[..., Any]) -> Any:
 
     dispatcher = njit(nogil=True)(function)
     with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
-        dispatcher._cache = _cache_type()(function)
+        dispatcher._cache = _cache_type()(function)  # as numba's `cache=True` does, with its own
     return dispatcher
 
 

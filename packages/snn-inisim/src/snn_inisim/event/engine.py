@@ -163,8 +163,7 @@ def _parts(plan: EventNetwork, number: int, num_steps: int, *, threads: int) -> 
 
 def _is_binary(signal: InputSignal) -> bool:
     """Return whether each step of the input holds nothing but 0 and 1."""
-    is_spiking = signal.settings.input.encoding != "constant"
-    if not is_spiking or (signal.amplitude_b != 1).any():
+    if signal.settings.input.encoding == "constant" or (signal.amplitude_b != 1).any():
         return False
     # The frame of a sample is the sum of its events, in which those of both signs cancel out.
     signs = [events.sign_e for events in signal.events_b or ()]
