@@ -56,6 +56,8 @@ def test_asking_for_what_was_not_recorded_says_what_to_do(plain_dir):
 def test_an_unknown_figure_is_refused_with_the_known_ones(scene):
     with pytest.raises(DataError, match=r"No figure nonsense; expected some of error_vs_time"):
         makers(scene, only=["nonsense"])
+    with pytest.raises(DataError, match=r"Did you mean 'spiketrains'\?$"):
+        makers(scene, only=["spiketrain"])
 
 
 def test_curves_show_the_results_of_all_samples(scene):

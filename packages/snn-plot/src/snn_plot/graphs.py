@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from matplotlib.figure import Figure
 
-from snn_core.errors import DataError
+from snn_core.errors import DataError, suggest
 from snn_core.settings import RECORDABLE, record_flag
 from snn_plot.catalogue import KINDS
 from snn_plot.kinds import Maker
@@ -33,7 +33,10 @@ def makers(scene: Scene, *, only: Sequence[str] = ()) -> dict[str, Maker]:
     """Return functions that draw the figures of a run, by name; see `output_graphs`."""
     unknown = [name for name in only if name not in KINDS]
     if unknown:
-        raise DataError(f"No figure {', '.join(unknown)}; expected some of {', '.join(KINDS)}.")
+        raise DataError(
+            f"No figure {', '.join(unknown)}; expected some of {', '.join(KINDS)}."
+            f"{suggest(unknown[0], KINDS)}"
+        )
     found: dict[str, Maker] = {}
     for name, kind in KINDS.items():
         if only and name not in only:
