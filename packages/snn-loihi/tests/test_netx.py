@@ -394,3 +394,8 @@ def test_no_other_file_is_read(tmp_path):
         changed(tmp_path / "a.h5", link)
     with pytest.raises(ArtifactError, match="lies in another file"):
         changed(tmp_path / "b.h5", virtual)
+
+
+def test_a_path_that_no_file_can_have_is_refused():
+    with pytest.raises(ArtifactError, match="too long for this system"):
+        read("a" * 300)

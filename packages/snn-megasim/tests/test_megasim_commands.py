@@ -43,7 +43,7 @@ def test_a_folder_that_is_none_is_refused(command, tmp_path):
     assert "Found no folder" in result.output
     result = call(command, tmp_path)
     assert result.exit_code == 2
-    assert "megasim.sch: cannot be read" in result.output
+    assert "Cannot read megasim.sch: " in result.output
 
 
 def test_run_writes_the_events_of_every_node(folder):

@@ -331,6 +331,14 @@ def test_a_missing_file_is_told_with_the_line_that_names_it(tmp_path, name, line
     assert refused(tmp_path) == (f"megasim.sch:{line}: names {name}, which is not in {tmp_path}",)
 
 
+def test_a_name_that_is_too_long_for_a_file_is_one_that_is_missing(tmp_path):
+    write_netlist(alone(array(), []), tmp_path)
+    schematic = tmp_path / "megasim.sch"
+    schematic.write_text(schematic.read_text().replace("out.stt", "a" * 300))
+    (problem,) = refused(tmp_path)
+    assert problem.endswith(f"names {'a' * 300}, which is not in {tmp_path}")
+
+
 @pytest.mark.parametrize(
     ("modules", "said"),
     [

@@ -448,7 +448,7 @@ def test_a_damaged_list_of_files_removes_nothing_elsewhere(tmp_path):
     (tmp_path / "mine.evs").write_text("1 2 3\n")
     (folder / "mine").mkdir()
     with (folder / "snn-files.txt").open("ab") as file:
-        file.write(b"../mine.evs\nmine\n\xff\x00\n")
+        file.write(b"../mine.evs\nmine\n" + b"a" * 300 + b"\n\xff\x00\n")
     run(networks.dense(), samples((4,)), folder=str(folder))
     assert (tmp_path / "mine.evs").exists()
     assert (folder / "mine").exists()

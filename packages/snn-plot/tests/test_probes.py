@@ -117,3 +117,8 @@ def test_a_table_that_would_take_too_much_memory_is_refused_before(tmp_path, mon
     path.write_text("time_ms,total_mw\n" + "".join(f"{i},1\n" for i in range(10_000)))
     with pytest.raises(DataError, match="the table would take"):
         read_probe(path)
+
+
+def test_a_path_that_no_file_can_have_is_refused():
+    with pytest.raises(DataError, match="too long for this system"):
+        read_probe("a" * 300)

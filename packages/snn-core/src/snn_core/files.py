@@ -37,13 +37,28 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
 
 
 def as_path(value: Any, *, error: type[SNNError] = DataError) -> Path:
-    """Return a path, or raise an ``error`` that says what was found in its place."""
+    """Return a path, or raise an ``error`` that says what was found in its place.
+
+    What the system can have no file at is refused here: asking for it later would fail in ways of
+    its own.
+    """
     if value == "":  # which Python takes for the folder at hand
         raise error("Found an empty text in place of a path.")
     try:
-        return Path(value)
+        path = Path(value)
     except TypeError:
         raise error(f"Found {value!r} in place of a path; expected a text or a Path.") from None
+    try:
+        path.lstat()
+    except ValueError:
+        raise error(f"Found {str(path)!r} in place of a path; no path has a zero in it.") from None
+    except OSError as problem:
+        if problem.errno == errno.ENAMETOOLONG:
+            raise error(
+                f"Found a path of {len(str(path))} letters that begins with {str(path)[:60]!r}; it "
+                f"or a name in it is too long for this system."
+            ) from problem
+    return path
 
 
 NETWORK_SUFFIX = ".snn"
@@ -206,7 +221,7 @@ def _require_replaceable(path: Path, kind: FileKind | None, *, overwrite: bool) 
         form = stat.S_IFMT(path.lstat().st_mode)
     except FileNotFoundError:
         return
-    except OSError as error:
+    except (OSError, ValueError) as error:  # such as a name that no file can have
         raise _not_writable(path, error) from error
     if form == stat.S_IFDIR:
         raise DataError(f"Cannot write {path}: it is a folder. Choose a file name in it.")
@@ -227,11 +242,15 @@ def _require_replaceable(path: Path, kind: FileKind | None, *, overwrite: bool) 
         )
 
 
-def _not_writable(path: Path, error: OSError) -> DataError:
+def _not_writable(path: Path, error: OSError | ValueError) -> DataError:
     return DataError(
-        f"Cannot write {path}: {error.strerror or error}. Choose a folder that exists, has "
+        f"Cannot write {path}: {_reason(error)}. Choose a folder that exists, has "
         f"room and that you may write."
     )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def make_folder(path: Path) -> None:
@@ -246,7 +265,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _no_folder(path, error) from error
 
 
@@ -267,13 +286,13 @@ def list_folder(path: Path) -> list[Path]:
                 f"output folder."
             ) from None
         return []
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _no_folder(path, error) from error
 
 
-def _no_folder(path: Path, error: OSError) -> DataError:
-    reason = error.strerror or error
-    with suppress(OSError):
+def _no_folder(path: Path, error: OSError | ValueError) -> DataError:
+    reason = _reason(error)
+    with suppress(OSError, ValueError):
         form = stat.S_IFMT(path.lstat().st_mode)
         if form not in (stat.S_IFDIR, stat.S_IFLNK):
             reason = f"it is {_SPECIAL.get(form, 'something else')}"

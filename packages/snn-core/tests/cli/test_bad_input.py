@@ -3,13 +3,22 @@
 import json
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from snn_core import convert as convert_model
+from snn_core import load
 from snn_core import run as simulate
-from snn_core.artifact import VERSION
-from snn_core.errors import ArtifactError, SettingsError
+from snn_core.artifact import VERSION, save
+from snn_core.data import load_dataset
+from snn_core.data.events import read_events
+from snn_core.errors import ArtifactError, DataError, SettingsError, SNNError
+from snn_core.files import list_folder, make_folder, require_writable
+from snn_core.running.folder import RunFolder
+from snn_core.settings import Settings
+from snn_core.testing import networks
 
 
 def layer(kind, **config):
@@ -386,3 +395,33 @@ def test_empty_paths_in_python(artifact, images):
         simulate(artifact, "reference", data=images(), output_dir="")
     with pytest.raises(SettingsError, match="Found record = ''"):
         simulate(artifact, "reference", data=images(), record="")
+
+
+NOWHERE = {"name": "a" * 300, "folders": "d/" * 3000 + "x", "zero": "zero\0"}
+"""Texts that no system has a file at."""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        load,
+        lambda path: save(networks.dense(), path),
+        lambda path: convert_model(path, data=np.zeros((2, 4), np.float32)),
+        load_dataset,
+        read_events,
+        Settings.load,
+        lambda path: RunFolder(path).metadata(),
+    ],
+    ids=["load", "save", "convert", "data", "events", "settings", "run"],
+)
+@pytest.mark.parametrize("path", NOWHERE.values(), ids=NOWHERE)
+def test_paths_that_no_file_can_have(use, path):
+    with pytest.raises(SNNError, match=r"^Found .*(too long for this system|has a zero in it)\.$"):
+        use(path)
+
+
+@pytest.mark.parametrize("use", [list_folder, make_folder, require_writable])
+@pytest.mark.parametrize("path", NOWHERE.values(), ids=NOWHERE)
+def test_paths_that_nothing_can_be_written_to(use, path):
+    with pytest.raises(DataError, match=r"Cannot write .*(too long|null)"):
+        use(Path(path))

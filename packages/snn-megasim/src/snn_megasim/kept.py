@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from snn_core.errors import DataError
-from snn_core.files import FileKind, atomic_write, make_folder, require_file, require_writable
+from snn_core.files import (
+    FileKind,
+    atomic_write,
+    list_folder,
+    make_folder,
+    require_file,
+    require_writable,
+)
+from snn_core.reading import spend, while_reading
 from snn_megasim.files import Netlist, write_netlist
 from snn_megasim.files.netlist import FILE
 
@@ -20,6 +28,10 @@ LIST = "snn-files.txt"
 HEAD = "# Files that a run of snn-megasim wrote; the next run replaces them."
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+_PER_BYTE = 60
+"""Memory for a letter of the list, where lines are short."""
 
 
 def _is_list(path: Path) -> bool:
@@ -73,16 +85,16 @@ def keep_netlist(netlist: Netlist, folder: Path, *, others: Iterable[str] = ()) 
 
 
 def _listed(folder: Path) -> set[str]:
-    """Return the names that the list holds; none if there is no list."""
-    path = folder / LIST
-    if not path.exists():
+    """Return the files in a folder that its list names; none if there is no list."""
+    there = {path.name for path in list_folder(folder)}
+    if LIST not in there:
         return set()
-    require_file(path)
-    try:
+    path = folder / LIST
+    with while_reading(path, error=DataError, advice="remove it"):
+        require_file(path)
+        spend(_PER_BYTE * path.stat().st_size, "the list")
         lines = path.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}.") from error
-    return {line for line in lines if _NAME.fullmatch(line)}
+    return {line for line in lines if _NAME.fullmatch(line)} & there
 
 
 def _write_list(folder: Path, names: Iterable[str]) -> None:

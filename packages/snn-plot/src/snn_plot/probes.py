@@ -19,6 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
+from snn_core.files import as_path
 from snn_core.reading import read_npz, spend, while_reading
 from snn_core.typing import Array, Float64, PathLikeStr
 from snn_plot import style
@@ -121,7 +122,7 @@ def read_probe(path: PathLikeStr) -> Probe:
     DataError
         If it is missing or does not hold what the module describes.
     """
-    file = Path(path)
+    file = as_path(path)
     said = "cannot be read as a probe"
     with while_reading(file, error=DataError, advice=_ADVICE, said=said):
         columns = _columns_npz(file) if file.suffix == ".npz" else _read_csv(file)

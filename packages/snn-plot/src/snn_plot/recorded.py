@@ -182,10 +182,8 @@ def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> Ru
     if isinstance(source, RunResult):
         return _collect(source.metadata, _batches_of(source), "run", sample_id)
     folder = RunFolder(source)
-    path = Path(source)
-    return _collect(
-        folder.metadata(), folder.batches(), printable(path.resolve().name), sample_id, path
-    )
+    name = printable(folder.path.resolve().name)
+    return _collect(folder.metadata(), folder.batches(), name, sample_id, folder.path)
 
 
 def _batches_of(result: RunResult) -> Iterator[BatchArrays]:

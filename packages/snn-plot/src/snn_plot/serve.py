@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from snn_core.errors import DataError, SNNError, printable_line
+from snn_core.files import as_path
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import PathLikeStr
 from snn_plot.recorded import view
@@ -179,7 +180,7 @@ class RunsServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, root: PathLikeStr, *, port: int = 0, unit: str = "steps") -> None:
-        self.root, self.unit = Path(root), unit
+        self.root, self.unit = as_path(root), unit
         find_runs(self.root)
         self._reports: dict[str, tuple[str, str]] = {}
         self._drawing = Lock()

@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 
 from snn_core.errors import ArtifactError, DataError, SimulationError
-from snn_core.files import atomic_write, make_folder
+from snn_core.files import as_path, atomic_write, make_folder
 from snn_core.reading import read_json, spend, while_reading
 from snn_core.simulation.synapses.tables import INTEGRATORS, Population, Tables
 from snn_core.typing import PathLikeStr
@@ -171,7 +171,7 @@ class AssemblySNN(PyNNSNN):
         ArtifactError
             If there is no such assembly, or it was saved from another simulator.
         """
-        file = Path(path) / f"{filename}.json"
+        file = as_path(as_path(path) / f"{filename}.json", error=ArtifactError)
         said, advice = "does not hold an assembly", "save one with save_assembly"
         if not file.is_file():
             raise ArtifactError(f"There is no file {file}; {advice}.")
@@ -191,7 +191,7 @@ class AssemblySNN(PyNNSNN):
                 f"Networks of {self.options.cell} are not saved for plain PyNN; choose cell = "
                 f"'exact'."
             )
-        folder = Path(path)
+        folder = as_path(path)
         make_folder(folder)
         return folder
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from snn_core.errors import DataError
-from snn_core.files import atomic_write, make_folder
+from snn_core.files import as_path, atomic_write, make_folder
 from snn_core.simulation.synapses.tables import Tables
 from snn_core.typing import Array, PathLikeStr
 from snn_spinnaker.isolated import write_configuration
@@ -53,7 +53,7 @@ def save_connections(
     DataError
         If a file cannot be written, or is there already; then none is written.
     """
-    folder = Path(path)
+    folder = as_path(path)
     make_folder(folder)
     named = list(_named(network, tables))
     written = [folder / f"{name}.{kind}" for name, *_ in named]
@@ -91,7 +91,7 @@ def save_assembly(
     DataError
         If a file cannot be written, or is there already; then none is written.
     """
-    folder = Path(path).expanduser()
+    folder = as_path(path).expanduser()
     if not overwrite:
         require_new([folder / name for name in (*FILES, "connections")], advice)
     write_job(folder, job, overwrite=overwrite)

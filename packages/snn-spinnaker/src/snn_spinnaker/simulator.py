@@ -12,7 +12,7 @@ import numpy as np
 
 from snn_core.data import load_dataset
 from snn_core.errors import DataError, SimulationError, UnsupportedError
-from snn_core.files import make_folder
+from snn_core.files import as_path, make_folder
 from snn_core.ir import Network
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.spike_trains import Events
@@ -355,7 +355,7 @@ class SNN(OriginalNames, SynapseTableSNN):
 
     def save(self, path: PathLikeStr, filename: str, *, overwrite: bool = False) -> None:
         """Write the network and its tables into a folder, which is made if it is missing."""
-        make_folder(Path(path))
+        make_folder(as_path(path))
         super().save(path, filename, overwrite=overwrite)
 
     def save_connections(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from snn_core.errors import ParseError
-from snn_core.files import ARRAY_SUFFIXES, describe_path, require_file
+from snn_core.files import ARRAY_SUFFIXES, as_path, describe_path, require_file
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
@@ -276,7 +276,7 @@ def choose(source: Any, parsers: Sequence[Parser] | None = None) -> tuple[Any, P
     parsers = installed_parsers() if parsers is None else parsers
     if isinstance(source, (str, PathLike)):
         name = ModelName.of(source)
-        source = _existing_file(Path(source)) if name is None else name
+        source = _existing_file(as_path(source, error=ParseError)) if name is None else name
     if isinstance(source, ModelName):
         return _choose_named(source, parsers)
     for parser in parsers:

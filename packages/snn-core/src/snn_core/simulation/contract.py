@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar, final
 
 from snn_core import artifact
@@ -17,6 +16,7 @@ from snn_core.codes import code_of, set_duration
 from snn_core.data.events import CellEvents
 from snn_core.errors import DataError, UnsupportedError
 from snn_core.evaluation.forward import check_shape
+from snn_core.files import as_path
 from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
 from snn_core.ir.timing import Timing, timing
@@ -359,7 +359,7 @@ class AbstractSNN(ABC):
 
     def save(self, path: PathLikeStr, filename: str, *, overwrite: bool = False) -> None:
         """Write the network to ``path/filename.snn``; simulators may add files of their own."""
-        artifact.save(self.network, Path(path) / f"{filename}.snn", overwrite=overwrite)
+        artifact.save(self.network, as_path(path) / f"{filename}.snn", overwrite=overwrite)
 
     def load(self, path: PathLikeStr, filename: str) -> None:
         """Take the network from ``path/filename.snn``; it is built anew when needed.
@@ -369,4 +369,4 @@ class AbstractSNN(ABC):
         UnsupportedError
             As for a new simulator.
         """
-        self._take(artifact.load(Path(path) / f"{filename}.snn"))
+        self._take(artifact.load(as_path(path) / f"{filename}.snn"))

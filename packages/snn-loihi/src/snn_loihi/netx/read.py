@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from snn_core.errors import ArtifactError
+from snn_core.files import as_path
 from snn_core.reading import hdf5, spend, while_reading
 from snn_core.typing import Array, PathLikeStr, Shape
 from snn_loihi.netx.layout import FORMAT, Stored, inside, inside_order, outside_cells
@@ -58,7 +58,7 @@ def read(path: PathLikeStr) -> tuple[StoredLayer, ...]:
         If it is none, damaged, or newer than this version.
     """
     advice, said = "export it again", "does not hold a network that snn-loihi exported"
-    path = Path(path)
+    path = as_path(path, error=ArtifactError)
     with (
         while_reading(path, error=ArtifactError, advice=advice, said=said),
         hdf5.open_hdf5(path) as file,

@@ -12,7 +12,7 @@ import numpy as np
 
 from snn_core.errors import ArtifactError
 from snn_core.evaluation.operators import image_paddings
-from snn_core.files import FileKind, atomic_write
+from snn_core.files import FileKind, as_path, atomic_write
 from snn_core.ir import Conv2D
 from snn_core.ir.timing import Timing
 from snn_core.reading import hdf5, while_reading
@@ -109,7 +109,7 @@ def export(
         file["simulation/Ts"], file["simulation/tSample"] = 1, chip.num_steps
         writer = _Writer(file, chip, timing, is_netx=found.netx)
         writer.write()
-    with atomic_write(Path(path), kind=FILE, overwrite=overwrite) as target:
+    with atomic_write(as_path(path), kind=FILE, overwrite=overwrite) as target:
         target.write(buffer.getbuffer())
     return found
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from snn_core.errors import DataError
-from snn_core.files import require_file
-from snn_core.reading import spend
-from snn_core.reading.budget import BudgetExceededError
+from snn_core.errors import DataError, SNNError
+from snn_core.files import as_path, require_file
+from snn_core.reading import spend, while_reading
 from snn_megasim.files.attributes import LARGEST, range_problem
 
 MOST_PROBLEMS = 20
@@ -67,19 +66,18 @@ class Lines:
         MegaSimFileError
             If it cannot be read or is no text.
         """
-        require_file(path)
         try:
-            spend(BYTES_PER_LETTER * path.stat().st_size, "the file")
-            text = path.read_bytes().decode("ascii")
-        except BudgetExceededError as error:
-            raise MegaSimFileError([f"{path.name}: {error}"]) from error
-        except OSError as error:
-            reason = error.strerror or error
-            raise MegaSimFileError([f"{path.name}: cannot be read: {reason}"]) from error
+            with while_reading(path.name, error=DataError, advice="copy it again"):
+                require_file(as_path(path))
+                spend(BYTES_PER_LETTER * path.stat().st_size, "the file")
+                content = path.read_bytes()
+            text = content.decode("ascii")
         except UnicodeDecodeError as error:
             raise MegaSimFileError(
                 [f"{path.name}: byte {error.start} is no letter of a text; expected ASCII"]
             ) from error
+        except SNNError as error:
+            raise MegaSimFileError([str(error)]) from error
         return cls(path.name, text)
 
     @property

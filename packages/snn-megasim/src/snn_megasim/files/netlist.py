@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from snn_core.files import FileKind, atomic_write, make_folder, require_writable
+from snn_core.files import FileKind, atomic_write, list_folder, make_folder, require_writable
 from snn_megasim.files.lines import Lines, MegaSimFileError
 from snn_megasim.files.modules import (
     RESETTABLE,
@@ -159,6 +159,7 @@ def read_netlist(folder: Path) -> Netlist:
         the line.
     """
     schematic = parse_schematic(Lines.of(folder / SCHEMATIC))
+    there = {path.name for path in list_folder(folder)}  # a name may be too long to ask for
     problems: list[str] = []
 
     def read(
@@ -166,7 +167,7 @@ def read_netlist(folder: Path) -> Netlist:
     ) -> None:
         if name in into or len(problems) >= MOST_TOLD:
             return
-        if not (folder / name).exists():
+        if name not in there:
             problems.append(f"{SCHEMATIC}:{line}: names {name}, which is not in {folder}")
             return
         try:

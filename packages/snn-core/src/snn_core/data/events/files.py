@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from snn_core.data.events.aedat import read_aedat
 from snn_core.data.events.aedat4 import read_aedat4
 from snn_core.data.events.arrays import columns_of, read_arrays, stream_of
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
-from snn_core.files import require_file
+from snn_core.files import as_path, require_file
 from snn_core.reading import spend, while_reading
 from snn_core.typing import PathLikeStr
 
@@ -32,7 +30,7 @@ def read_events(path: PathLikeStr) -> EventStream:
     DataError
         If it is missing, damaged, or holds no events.
     """
-    path = Path(path)
+    path = as_path(path)
     suffix = path.suffix.lower()
     if suffix in ARRAY_SUFFIXES:
         return stream_of(columns_of(read_arrays(path), path), path)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from snn_core import artifact
 from snn_core.errors import ContractError
-from snn_core.files import require_writable
+from snn_core.files import as_path, require_writable
 from snn_core.ir import Layer, MaxPooling2D, Network, Spiking, Weighted
 from snn_core.ir.connectivity import Synapses, fanout
 from snn_core.ir.shapes import count
@@ -211,7 +211,7 @@ class SynapseTableSNN(SynapseListSNN):
         network = self.network.replace(settings=settings)
         tables = self._file(path, filename)
         require_writable(tables, kind=FILE, overwrite=overwrite)
-        artifact.save(network, Path(path) / f"{filename}.snn", overwrite=overwrite)
+        artifact.save(network, as_path(path) / f"{filename}.snn", overwrite=overwrite)
         self.tables.save(
             tables, network_sha256=artifact.fingerprint(self.network), overwrite=overwrite
         )
@@ -236,11 +236,11 @@ class SynapseTableSNN(SynapseListSNN):
         cls: type[Tabled], path: PathLikeStr, filename: str, *, seed: int | None = None
     ) -> Tabled:
         """Return a saved network with the settings and options it was saved with."""
-        network = artifact.load(Path(path) / f"{filename}.snn")
+        network = artifact.load(as_path(path) / f"{filename}.snn")
         options = cls.options_type.of_section(network.settings_for().options, cls.name)
         snn = cls(network, options=options, seed=seed)
         snn.load(path, filename)
         return snn
 
     def _file(self, path: PathLikeStr, filename: str) -> Path:
-        return Path(path) / f"{filename}.{self.name}.npz"
+        return as_path(path) / f"{filename}.{self.name}.npz"
