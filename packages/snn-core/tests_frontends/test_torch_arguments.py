@@ -295,6 +295,17 @@ def test_a_change_in_place_that_is_read_under_another_name_is_refused(function):
     require_refused(function, IMAGE, "in place, which may lie in the same memory as")
 
 
+def test_an_operator_that_is_refused_anyway_is_named_once():
+    """Its activation changes in place what is read again."""
+    function = in_place(lambda y: y.view(-1, 72).tanh_().relu())
+    with pytest.raises(UnsupportedError) as caught:
+        parse(model(lambda x: F.leaky_relu_(function(x)), IMAGE), input_shape=IMAGE)
+    kinds = ["(tanh_): it changes", "(leaky_relu_): spike rates"]
+    lines = caught.value.problems
+    assert len(lines) == len(kinds)
+    assert all(kind in line for kind, line in zip(kinds, lines, strict=True))
+
+
 def test_a_buffer_that_changes_from_call_to_call_is_refused():
     with pytest.raises(UnsupportedError, match="keeps numbers from call to call"):
         parse(Counting(), input_shape=(4,))

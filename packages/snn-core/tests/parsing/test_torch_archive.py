@@ -219,7 +219,7 @@ def with_a_change_in_place(target, name="max_pool2d"):
         (retargeted(2, "aten.relu"), "its form '' is not supported"),
         (retargeted(2, "mine.relu.default"), r"\(mine.relu\): this operator is not supported"),
         (with_a_change_in_place("aten.relu_.default"),
-         r"changed \(relu_\): it changes 'view' in place, which .* 'max_pool2d' is read later; write"),
+         r"changed \(relu_\): it changes 'view' in place, .* 'max_pool2d' is read later; write it"),
         (with_a_change_in_place("aten.unheard_of_.default"), "changes 'view' in place"),
         (with_a_change_in_place("aten.add.out"), "changes 'view' in place"),
         (with_a_change_in_place("mine.filter.default"), "changes 'view' in place"),

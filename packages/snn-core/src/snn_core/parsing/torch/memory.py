@@ -90,7 +90,9 @@ def find_shared_changes(
     memories = _Memories(last, own)
     problems: list[str] = []
     for i, node in enumerate(nodes):
-        for name in dict.fromkeys(_changed(node)):
+        # Where an operator is refused anyway, what it changes is of no interest.
+        refused = i in needed and (node.kind not in EMITTERS or node.kind.endswith("batch_norm"))
+        for name in [] if refused else dict.fromkeys(_changed(node)):
             memory = memories.of(name)
             beside = [
                 other
@@ -99,8 +101,11 @@ def find_shared_changes(
             ]
             place, reader = memory.last
             line = f"{node.name} ({node.kind}): it changes {name!r} in place"
-            if memory.own and place >= 0:
-                problems.append(f"{line}, in which the model keeps numbers from call to call")
+            if memory.own:
+                problems.append(
+                    f"{line}, in which the model keeps numbers from call to call; make a copy, or "
+                    f"call model.eval() if it is made for training"
+                )
             elif place > i or beside:
                 reader = beside[0] if beside else reader
                 same = "" if reader == name else f", which may lie in the same memory as {reader!r}"
