@@ -204,7 +204,7 @@ def draw_histogram(
     """
     whole = {name: np.ravel(values).astype(np.float64) for name, values in data.items()}
     flat = {name: values[is_shown(values)] for name, values in whole.items()}
-    if not any(len(values) for values in flat.values()):
+    if not any(len(values) for values in whole.values()):
         raise DataError(f"Found no numbers in {list(data)}; expected at least one.")
     together = np.concatenate(list(flat.values()))
     edges = bins_of(together, bins) if levels is None else bins_around(levels, together)
@@ -219,7 +219,8 @@ def draw_histogram(
                     linewidth=look["linewidth"] * 0.8, linestyle=look["linestyle"])  # fmt: skip
         shares.append(share[share > 0])
     axes.set(xlabel=quantity, ylabel="share of the values (%)")
-    occupied = edges[np.flatnonzero(np.histogram(together, edges)[0])]
+    # Where nothing can be shown, the panel says so.
+    occupied = edges[np.flatnonzero(np.histogram(together, edges)[0])] if len(together) else edges
     width = edges[1] - edges[0]
     axes.set_xlim(occupied[0] - width, occupied[-1] + 2 * width)
     if levels is not None and len(levels) <= MOST_NUMBERED:
