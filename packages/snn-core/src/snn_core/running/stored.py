@@ -155,12 +155,23 @@ def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
         If anything is missing or impossible, or a text is too long.
     """
     require_short_texts(found)
-    description = _Description.model_validate(found).model_dump(mode="python")
+    try:
+        description = _Description.model_validate(found).model_dump(mode="python")
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from error
     try:
         Settings.model_validate(_known(found["identity"]["settings"], Settings))
     except ValidationError as error:
         raise ValueError(describe_errors(error)) from error
     return description
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Return the first of pydantic's problems: its place, and what is wrong."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    said = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}"[:_SHOWN] if where else said
 
 
 def _known(found: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
@@ -191,7 +202,11 @@ def check_summary(found: Mapping[str, Any]) -> dict[str, Any]:
         If a figure is no number or out of its range, or a text is too long.
     """
     require_short_texts(found)
-    figures = _SUMMARY.validate_python(found, strict=True)
+    try:
+        figures = _SUMMARY.validate_python(found, strict=True)
+    except ValidationError as error:
+        name = str(error.errors(include_url=False)[0]["loc"][0])[:_SHOWN]
+        raise ValueError(f"{name} is no number, text or list of texts") from error
     for name, value in figures.items():
         expected = _expected_instead(name, value)
         if expected:
