@@ -70,11 +70,22 @@ def artifacts() -> dict[str, bytes]:
 
 
 def read_artifact(path: Path) -> None:
-    """Read an artifact and show it."""
+    """Read an artifact, show it, and simulate it for two steps."""
     from snn_core.artifact import load_artifact
     from snn_core.cli.inspect import describe
+    from snn_core.simulation.reference import ReferenceSNN
 
-    json.dumps(describe(load_artifact(path)))
+    found = load_artifact(path)
+    json.dumps(describe(found))
+    if (x_b_l := sample_of(found.network)) is not None:
+        dt = found.network.settings_for().simulation.dt
+        ReferenceSNN(found.network, {"simulation": {"duration": 2 * dt}}).run_batch(x_b_l)
+
+
+def sample_of(network: Any) -> Any:
+    """Return a sample for a network that is quick to compute; ``None`` for others."""
+    cells = sum(int(np.prod(layer.output_shape)) for layer in network)
+    return np.full((1, *network.input.output_shape), 0.5, np.float32) if cells < 10_000 else None
 
 
 def keras_models() -> dict[str, bytes]:
@@ -145,10 +156,14 @@ def torch_models() -> dict[str, bytes]:
 
 
 def read_model(path: Path) -> None:
-    """Read a model of any framework."""
+    """Read a model of any framework, and compute with it."""
+    from snn_core.evaluation.forward import predict
     from snn_core.parsing import parse
+    from snn_core.passes import run_structural
 
-    parse(path)
+    found = parse(path)
+    if (x_b_l := sample_of(found)) is not None:
+        predict(run_structural(found), x_b_l)
 
 
 def data_sets() -> dict[str, bytes]:
@@ -196,15 +211,25 @@ def recordings() -> dict[str, bytes]:
 def read_data(path: Path) -> None:
     """Read samples, all of them."""
     from snn_core.data import load_dataset
+
+    np.asarray(load_dataset(path).x_b_l)
+
+
+def read_recording(path: Path) -> None:
+    """Read a folder with one recording, and make a frame of it."""
     from snn_core.settings import InputSettings
 
-    settings = InputSettings(chip_size=(128, 128)) if _is_recording(path) else InputSettings()
-    found = load_dataset(path, settings=settings)
-    np.asarray(found.x_b_l)
+    _read_folder_with(path, InputSettings(chip_size=(128, 128)))
 
 
-def _is_recording(path: Path) -> bool:
-    return path.suffix.startswith(".aedat") or path.name.startswith("events")
+def _read_folder_with(path: Path, settings: Any = None) -> None:
+    from snn_core.data import load_dataset
+
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / "a"
+        inner.mkdir()
+        (inner / path.name).write_bytes(path.read_bytes())
+        np.asarray(load_dataset(folder, settings=settings).x_b_l)
 
 
 def images() -> dict[str, bytes]:
@@ -223,13 +248,7 @@ def images() -> dict[str, bytes]:
 
 def read_image(path: Path) -> None:
     """Read a folder with one image."""
-    from snn_core.data import load_dataset
-
-    with tempfile.TemporaryDirectory() as folder:
-        inner = Path(folder) / "a"
-        inner.mkdir()
-        (inner / path.name).write_bytes(path.read_bytes())
-        np.asarray(load_dataset(folder).x_b_l)
+    _read_folder_with(path)
 
 
 def settings_files() -> dict[str, bytes]:
@@ -343,7 +362,7 @@ CORE: Mapping[str, Reader] = {
     "onnx": Reader(onnx_models, read_model),
     "torch": Reader(torch_models, read_model),
     "arrays": Reader(data_sets, read_data),
-    "recordings": Reader(recordings, read_data),
+    "recordings": Reader(recordings, read_recording),
     "images": Reader(images, read_image),
     "settings": Reader(settings_files, read_settings),
     "results": Reader(results, read_result),
