@@ -84,6 +84,8 @@ def with_value(value, *keys):
         with_value(5, "classes"),
         with_value("2", "format_version"),
         with_value(True, "format_version"),
+        with_value(0, "format_version"),
+        with_value(-5, "format_version"),
         with_value("a" * 20_000, "model", "name"),
         with_value(["a", "b", "a" * 20_000], "classes"),
         with_value({"a" * 20_000: "b"}, "versions"),

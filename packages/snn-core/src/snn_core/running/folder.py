@@ -209,7 +209,7 @@ class RunFolder:
                 raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
             found = read_json(path, most=MOST_BYTES)
             version = found.get("format_version")
-            if type(version) is not int:
+            if type(version) is not int or version < 1:
                 raise ArtifactError(f"{path} does not describe a run.")
             if version > VERSION:
                 raise ArtifactError(
