@@ -9,6 +9,9 @@ import numpy as np
 from snn_core.errors import DataError
 from snn_core.typing import Array, Bool, Int64, Pair
 
+LARGEST = 2**62
+"""Largest magnitude of a place or a time: the difference of two is one of int64, too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventStream:
@@ -108,5 +111,7 @@ def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:
     if column.dtype.kind == "f" and not (np.isfinite(column) & (column == np.floor(column))).all():
         unit = " Times are in µs." if key == "t" else ""
         raise DataError(f"{name} has fractions or NaN in {key}; expected whole numbers.{unit}")
+    if column.size and max(-int(column.min()), int(column.max())) > LARGEST:
+        raise DataError(f"{name} has {key} beyond {LARGEST}; expected smaller numbers.")
     whole: Array = column.astype(np.int64)
     return whole
