@@ -70,11 +70,22 @@ def artifacts() -> dict[str, bytes]:
 
 
 def read_artifact(path: Path) -> None:
-    """Read an artifact and show it."""
+    """Read an artifact, show it, and simulate it for two steps."""
     from snn_core.artifact import load_artifact
     from snn_core.cli.inspect import describe
+    from snn_core.simulation.reference import ReferenceSNN
 
-    json.dumps(describe(load_artifact(path)))
+    found = load_artifact(path)
+    json.dumps(describe(found))
+    if (x_b_l := sample_of(found.network)) is not None:
+        dt = found.network.settings_for().simulation.dt
+        ReferenceSNN(found.network, {"simulation": {"duration": 2 * dt}}).run_batch(x_b_l)
+
+
+def sample_of(network: Any) -> Any:
+    """Return a sample for a network that is quick to compute; ``None`` for others."""
+    cells = sum(int(np.prod(layer.output_shape)) for layer in network)
+    return np.full((1, *network.input.output_shape), 0.5, np.float32) if cells < 10_000 else None
 
 
 def keras_models() -> dict[str, bytes]:
@@ -145,10 +156,14 @@ def torch_models() -> dict[str, bytes]:
 
 
 def read_model(path: Path) -> None:
-    """Read a model of any framework."""
+    """Read a model of any framework, and compute with it."""
+    from snn_core.evaluation.forward import predict
     from snn_core.parsing import parse
+    from snn_core.passes import run_structural
 
-    parse(path)
+    found = parse(path)
+    if (x_b_l := sample_of(found)) is not None:
+        predict(run_structural(found), x_b_l)
 
 
 def data_sets() -> dict[str, bytes]:

@@ -170,6 +170,34 @@ def with_array(array):
     return change
 
 
+def with_layer_array(name, values):
+    """Return a change that puts an array into a field of the convolution."""
+
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        layer = manifest["layers"][2]
+        del members[layer[name]["array"]]
+        layer[name] = {"array": "arrays/new.npy"}
+        buffer = io.BytesIO()
+        np.save(buffer, np.asarray(values, np.float32))
+        members["manifest.json"] = json.dumps(manifest).encode()
+        members["arrays/new.npy"] = buffer.getvalue()
+
+    return change
+
+
+def with_plain_value(name, value):
+    """Return a change that puts a value into a field of the convolution that holds an array."""
+
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        del members[manifest["layers"][2][name]["array"]]
+        manifest["layers"][2][name] = value
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    return change
+
+
 def without_array(members):
     del members[next(name for name in members if name.endswith(".npy"))]
 
@@ -198,6 +226,9 @@ def without_array(members):
         (edited_layer(2, inputs=["01Conv2D_5x3x4"] * 2), "do not fit together"),
         (edited_layer(1, name="\ud800"), "expected printable characters"),
         (edited(provenance=5), "found provenance = 5, expected an object"),
+        (edited(history="read it"), "found history = 'read it', expected a list of texts"),
+        (edited(version=True), "format version True; expected a number"),
+        (edited(scale_facs={"x": {"array": "x"}}), "lacks the array"),
         (without_array, "lacks the array"),
         (lambda m: m.update({"../escape.py": b""}), "outside its manifest: ../escape.py"),
         (lambda m: m.update({"manifest.json": b"{"}), "manifest.json is no JSON"),
@@ -209,6 +240,77 @@ def without_array(members):
 def test_files_that_were_tampered_with_are_refused(rewritten, tmp_path, change, message):
     with pytest.raises(ArtifactError, match=message):
         artifact.load(rewritten(saved(tmp_path), change))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output_shape": [5.0, 3, 4]}, "expected a whole number"),
+        ({"output_shape": [True, 3, 4]}, "expected a whole number"),
+        ({"output_shape": [5, 0, 4]}, "expected at least 1"),
+        ({"strides": [0, 1]}, "expected at least 1"),
+        ({"strides": [-1, -1]}, "expected at least 1"),
+        ({"strides": [1, 1, 1]}, "found strides = "),
+        ({"strides": [2**40, 1]}, "expected less than 2147483648"),
+        ({"strides": {"activation": "ReLU"}}, "expected a list"),
+        ({"dilation": [0, 0]}, "expected at least 1"),
+        ({"padding": "full"}, "expected valid or same"),
+        ({"padding": [[0.0, 0], [0, 0]]}, "expected a whole number"),
+        ({"groups": 1.0}, "expected a whole number"),
+        ({"activation": "ReLU"}, "expected an activation"),
+        ({"activation": {"activation": "ReLU", "max_value": -1.0}}, "expected a number from 0"),
+        ({"activation": {"activation": "ReLU", "max_value": float("nan")}}, "expected a number"),
+        ({"activation": {"activation": "ReLU", "max_value": [1.0, 2, 3, "4"]}}, "expected a num"),
+        (
+            {"activation": {"activation": "QuantizedReLU", "step": 0.0, "max_value": 1.0}},
+            "step = 0",
+        ),
+    ],
+)
+def test_fields_of_another_type_or_range_are_refused(rewritten, tmp_path, changes, message):
+    with pytest.raises(ArtifactError, match=rf"02Conv2D_5x3x4.*{message}"):
+        artifact.load(rewritten(saved(tmp_path), edited_layer(2, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_layer_array("threshold", -1), "threshold = -1.0; expected numbers from 1e-30 to 1e"),
+        (with_layer_array("threshold", 0), "found threshold = 0.0"),
+        (with_layer_array("threshold", np.inf), "found threshold = inf"),
+        (with_layer_array("threshold", np.ones((5, 1, 1))), "one for each of 4 channels"),
+        (with_layer_array("threshold", np.ones((5, 3, 4))), "one for each of 4 channels"),
+        (with_layer_array("v_init", np.nan), "v_init = nan; expected numbers from -1e.30 to 1e.30"),
+        (with_layer_array("v_init", np.ones((3, 1))), "one for each of 4 channels"),
+        (with_layer_array("bias_o", [-np.inf, 0, 0, 0]), "found bias_o = -inf"),
+        (with_layer_array("bias_o", [1]), "one value for each of 4 channels"),
+        (with_layer_array("bias_o", np.ones((5, 3, 4))), "expected a float32 array"),
+        (with_layer_array("weight_hwio", np.full((3, 2, 1, 4), np.nan)), "found weight_hwio = nan"),
+        (with_plain_value("threshold", 1), r"expected a float32 array \(\*c\)"),
+        (with_plain_value("bias_o", [1, 1, 1, 1]), r"expected a float32 array \(o\)"),
+    ],
+)
+def test_arrays_of_other_axes_or_values_are_refused(rewritten, tmp_path, change, message):
+    with pytest.raises(ArtifactError, match=rf"02Conv2D_5x3x4.*{message}"):
+        artifact.load(rewritten(saved(tmp_path), change))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.nan, "found scale_facs = nan"),
+        (0, "found scale_facs = 0.0"),
+        (-1, "found scale_facs = -1.0"),
+        ([1, 2, 3], "one for each of 4 channels"),
+        (np.ones((5, 3, 4)), "one for each of 4 channels"),
+    ],
+)
+def test_scales_are_positive_numbers_of_channels(tmp_path, values, message):
+    path = tmp_path / "model.snn"
+    scales = {"02Conv2D_5x3x4": np.asarray(values, np.float32)}
+    artifact.save(network().replace(scale_facs=scales), path)
+    with pytest.raises(ArtifactError, match=message):
+        artifact.load(path)
 
 
 def test_sizes_are_checked_before_anything_is_read(tmp_path, monkeypatch):

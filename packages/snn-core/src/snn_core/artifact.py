@@ -39,6 +39,7 @@ from snn_core.ir.activations import Activation
 from snn_core.ir.input_data import UINT8_SCALE, InputData
 from snn_core.ir.layer import Layer
 from snn_core.ir.network import Network, require_network
+from snn_core.ir.validation import require_valid
 from snn_core.phases import phase
 from snn_core.reading import (
     ArchivedArrays,
@@ -256,7 +257,7 @@ def _load(path: Path) -> Artifact:
 def _network(manifest: Mapping[str, Any], arrays: ArchivedArrays, path: Path) -> Network:
     network = Network(
         layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
-        history=tuple(printable(str(line)) for line in manifest["history"]),
+        history=tuple(printable(line) for line in _texts(manifest["history"])),
         scale_facs={
             str(name): arrays.read(str(entry["array"]))
             for name, entry in manifest["scale_facs"].items()
@@ -266,10 +267,17 @@ def _network(manifest: Mapping[str, Any], arrays: ArchivedArrays, path: Path) ->
         input_data=InputData(**manifest["input_data"]),
     )
     arrays.require_all_used()
+    require_valid(network)
     values = sum(math.prod(layer.output_shape) for layer in network)
     spend(4 * values, "a sample in all layers")
     check_consistent(network)
     return network
+
+
+def _texts(found: object) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(line, str) for line in found):
+        raise ValueError(f"found history = {found!r}, expected a list of texts")
+    return found
 
 
 def _provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,7 +343,7 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")
     manifest: dict[str, Any] = loaded
     version = manifest.get("version")
-    if not isinstance(version, int) or version < 1:
+    if type(version) is not int or version < 1:
         raise ArtifactError(f"{path} has the format version {version!r}; expected a number from 1.")
     if version > VERSION:
         raise ArtifactError(

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snn_core.errors import ContractError, UnsupportedError
-from snn_core.ir import Linear
+from snn_core.errors import ContractError, ParseError, UnsupportedError
+from snn_core.ir import Linear, Sigmoid, Softmax
 from snn_core.settings import Settings
 from snn_core.simulation.capabilities import (
     ANY,
@@ -100,6 +100,19 @@ def test_minima_and_graded_pools_are_to_be_claimed(options, field, reason):
     Claims(pooling(**options))
     with pytest.raises(UnsupportedError, match=reason):
         Pools(pooling(**options))
+
+
+@pytest.mark.parametrize("activation", [Softmax(), Sigmoid()])
+def test_an_activation_of_outputs_is_refused_inside(activation):
+    net = NetworkBuilder((2,)).dense(np.eye(2), activation=activation, name="inside")
+    with pytest.raises(UnsupportedError, match=r"inside: .* is possible in the output alone"):
+        ReferenceSNN(net.dense(np.eye(2)).build())
+
+
+def test_a_network_made_in_python_is_checked_as_a_file_is():
+    net = NetworkBuilder((2, 2, 1)).conv2d(np.ones((1, 1, 1, 1)), threshold=np.ones((2, 1, 1)))
+    with pytest.raises(ParseError, match=r"threshold = an array of shape \(2, 1, 1\); expected"):
+        ReferenceSNN(net.build())
 
 
 def test_a_claim_may_exclude_the_default():

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
+from pydantic import AfterValidator, Field
 
-from snn_core.typing import Array, Shape
+from snn_core.typing import Array
+
+Cells: TypeAlias = Annotated[int, Field(ge=1, lt=2**31)]
+"""A number of cells, at least one. `snn_core.ir.validation` checks what annotations say."""
+
+
+def one_of(*words: str) -> AfterValidator:
+    """Return what an annotation of a text says of the words that it may be."""
+
+    def check(word: str) -> str:
+        if word not in words:
+            raise ValueError(f"expected {', '.join(words[:-1])} or {words[-1]}")
+        return word
+
+    return AfterValidator(check)
+
 
 CHOSEN = frozenset({"threshold", "v_init", "bias_t_c", "weight_c", "weight_nc", "sign_c"})
 """Arrays that a conversion chooses."""
@@ -45,7 +61,7 @@ class Layer:
 
     name: str
     inputs: tuple[str, ...] = ()
-    output_shape: Shape
+    output_shape: tuple[Cells, ...]
 
     source_dialect: ClassVar[bool] = False
 

@@ -15,16 +15,24 @@ Arrays are float32 and read-only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
+from pydantic import Field
 
 from snn_core.errors import ParseError
 from snn_core.ir.activations import Activation, Linear, ReLU
-from snn_core.ir.layer import Layer
-from snn_core.typing import Array, Float32, Pair
+from snn_core.ir.layer import Cells, Layer, one_of
+from snn_core.typing import Array, Float32
 
-Padding2D: TypeAlias = str | tuple[Pair, Pair]
+Axis: TypeAlias = Annotated[int, Field(ge=0)]
+Room: TypeAlias = Annotated[int, Field(gt=-(2**31), lt=2**31)]
+"""Cells before or after others; transposed convolutions may crop fewer than none."""
+
+Padding1D: TypeAlias = Annotated[str, one_of("valid", "same", "causal")] | tuple[Room, Room]
+Padding2D: TypeAlias = (
+    Annotated[str, one_of("valid", "same")] | tuple[tuple[Room, Room], tuple[Room, Room]]
+)
 """``"valid"``, ``"same"`` (as Keras pads) or explicit ``((top, bottom), (left, right))``."""
 
 MAX_POOL_METHODS = ("fir_max", "avg_max", "exp_max", "pre_spike_max")
@@ -55,7 +63,7 @@ class ZeroPadding2D(Layer):
         ``((top, bottom), (left, right))`` in pixels.
     """
 
-    padding: tuple[Pair, Pair]
+    padding: tuple[tuple[Room, Room], tuple[Room, Room]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -68,7 +76,7 @@ class Concatenate(Layer):
         Axis of ``output_shape`` (no batch axis), not negative.
     """
 
-    axis: int
+    axis: Axis
 
 
 REARRANGING = (Flatten, Reshape, ZeroPadding2D, Concatenate)
@@ -167,10 +175,10 @@ class Conv1D(Weighted):
     """
 
     weight_wio: Float32[Array, "w i o"]
-    strides: int = 1
-    padding: str | Pair = "valid"
-    dilation: int = 1
-    groups: int = 1
+    strides: Cells = 1
+    padding: Padding1D = "valid"
+    dilation: Cells = 1
+    groups: Cells = 1
 
     weight_name: ClassVar[str] = "weight_wio"
 
@@ -180,10 +188,10 @@ class Conv2D(Weighted):
     """2-D correlation; the kernel's input axis holds the channels of one group."""
 
     weight_hwio: Float32[Array, "h w i o"]
-    strides: Pair = (1, 1)
+    strides: tuple[Cells, Cells] = (1, 1)
     padding: Padding2D = "valid"
-    dilation: Pair = (1, 1)
-    groups: int = 1
+    dilation: tuple[Cells, Cells] = (1, 1)
+    groups: Cells = 1
 
     weight_name: ClassVar[str] = "weight_hwio"
 
@@ -193,9 +201,9 @@ class DepthwiseConv2D(Weighted):
     """Correlation of each channel with its own ``m`` kernels; output channel ``c * m + k``."""
 
     weight_hwcm: Float32[Array, "h w c m"]
-    strides: Pair = (1, 1)
+    strides: tuple[Cells, Cells] = (1, 1)
     padding: Padding2D = "valid"
-    dilation: Pair = (1, 1)
+    dilation: tuple[Cells, Cells] = (1, 1)
 
     weight_name: ClassVar[str] = "weight_hwcm"
 
@@ -209,9 +217,9 @@ class Conv2DTranspose(Weighted):
     """
 
     weight_hwoi: Float32[Array, "h w o i"]
-    strides: Pair = (1, 1)
+    strides: tuple[Cells, Cells] = (1, 1)
     padding: Padding2D = "valid"
-    dilation: Pair = (1, 1)
+    dilation: tuple[Cells, Cells] = (1, 1)
 
     weight_name: ClassVar[str] = "weight_hwoi"
 
@@ -223,7 +231,7 @@ class UpSampling2D(Spiking):
     ``weight_c`` scales each channel (1 before normalization).
     """
 
-    size: Pair
+    size: tuple[Cells, Cells]
     weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
 
 
@@ -234,8 +242,8 @@ class AveragePooling2D(Spiking):
     ``weight_c`` scales each channel (1 before normalization). A window without cells inside has 0.
     """
 
-    pool_size: Pair
-    strides: Pair
+    pool_size: tuple[Cells, Cells]
+    strides: tuple[Cells, Cells]
     padding: Padding2D = "valid"
     weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
 
@@ -257,10 +265,10 @@ class MaxPooling2D(Spiking):
         accumulated inputs.
     """
 
-    pool_size: Pair
-    strides: Pair
+    pool_size: tuple[Cells, Cells]
+    strides: tuple[Cells, Cells]
     padding: Padding2D = "valid"
-    method: str = "fir_max"
+    method: Annotated[str, one_of(*MAX_POOL_METHODS)] = "fir_max"
     weight_c: Float32[Array, "*c"] = field(default_factory=lambda: np.float32(1))  # type: ignore[arg-type,return-value]
     sign_c: Float32[Array, "c"] | None = None
 
@@ -304,7 +312,7 @@ class BatchNormalization(Layer):
 
     gain_c: Float32[Array, "c"]
     offset_c: Float32[Array, "c"]
-    axis: int
+    axis: Axis
 
     source_dialect: ClassVar[bool] = True
 

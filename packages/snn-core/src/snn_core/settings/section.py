@@ -167,7 +167,7 @@ def describe_errors(error: ValidationError) -> str:
     """Return a message with a line for each impossible setting: what was found, what expected."""
     lines = []
     for item in error.errors():
-        message = _describe_error(item)
+        message = describe_error(item)
         # Behind section and key follow pydantic's names for the branches of a union, unless the
         # value has keys of its own.
         place = tuple(map(str, item["loc"]))
@@ -197,7 +197,7 @@ _EXPECTED: Mapping[str, str] = {
 """What is expected, by pydantic's kinds of errors."""
 
 
-def _describe_error(item: ErrorDetails) -> str:
+def describe_error(item: ErrorDetails) -> str:
     """Return what was expected, with the nearest of the words that a setting takes."""
     expected, limits = _EXPECTED.get(item["type"]), item.get("ctx", {})
     message = item["msg"].removeprefix("Value error, ")

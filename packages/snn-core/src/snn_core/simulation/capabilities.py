@@ -335,9 +335,12 @@ def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[st
     if layer.kind not in can.layers:
         return [f"{layer.name}: {layer.kind} layers are not supported"]
     found = _max_pool_problems(can, network, layer) if isinstance(layer, MaxPooling2D) else []
-    if isinstance(layer, Spiking) and not isinstance(layer.activation, OUTPUT_ONLY):
+    if isinstance(layer, Spiking):
         name = type(layer.activation).__name__
-        if name not in can.activations:
+        if isinstance(layer.activation, OUTPUT_ONLY):
+            if layer is not network.output:
+                found.append(f"{layer.name}: {name} is possible in the output alone")
+        elif name not in can.activations:
             supported = ", ".join(sorted(can.activations))
             found.append(
                 f"{layer.name}: neurons for {name} are not supported; supported: {supported}"

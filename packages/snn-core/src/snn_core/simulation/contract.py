@@ -20,6 +20,7 @@ from snn_core.files import as_path
 from snn_core.ir import Layer, Network
 from snn_core.ir.shapes import count
 from snn_core.ir.timing import Timing, timing
+from snn_core.ir.validation import require_valid
 from snn_core.operations import ConnectivityStatistics, connectivity_statistics
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.recording import Recording
@@ -105,6 +106,7 @@ class AbstractSNN(ABC):
 
     def _take(self, network: Network) -> None:
         """Adopt a network to simulate, if the simulator can do everything in it."""
+        require_valid(network)  # also one that was made in Python
         self.settings = network.settings_for(self._given_settings)
         problems = self.problems(network)
         if problems:
