@@ -110,7 +110,7 @@ def test_arrays_that_lie_about_their_size_are_refused(content, message):
 
 WITHOUT_SIZE = ["'|V0'", "'|S0'", "'<U0'", "[]", "[('x', '|V0')]", "[('x', '<f4', (0,))]"]
 OF_NO_NUMBERS = [
-    "'|V8'", "'<c8'", "'<M8[s]'", "'<m8[s]'", "[('x', '<c8')]", "[('x', [('y', '|V8')])]",
+    "'|V8'", "'<M8[s]'", "'<m8[s]'", "[('x', '<M8[s]')]", "[('x', [('y', '|V8')])]",
     "[('x', '|V0'), ('y', '<f4')]", "('<f4', (2,))",
 ]  # fmt: skip
 

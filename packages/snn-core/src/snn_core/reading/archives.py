@@ -154,7 +154,7 @@ def describe_npy(path: Path) -> tuple[Shape, np.dtype[Any]]:
         If it is no plain array.
     """
     with path.open("rb") as file:
-        shape, _, dtype, _ = _read_header(file)
+        shape, _, dtype, _ = _read_header(file, path.name)
     return shape, dtype
 
 
@@ -166,7 +166,7 @@ def _read_array(file: IO[bytes], size: int, name: str) -> Array:
     ValueError
         If it is no plain array, or does not take what its header declares.
     """
-    shape, is_transposed, dtype, start = _read_header(file)
+    shape, is_transposed, dtype, start = _read_header(file, name)
     declared = math.prod(shape) * dtype.itemsize
     if declared != size - start:
         raise ValueError(
@@ -186,7 +186,7 @@ def _read_array(file: IO[bytes], size: int, name: str) -> Array:
     return array.reshape(shape[::-1]).T if is_transposed else array.reshape(shape)
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Return shape, order and type of an array, and where its values start.
 
     Only sizes of 0 or more are let through, and types whose values take what they are: of values
@@ -207,17 +207,19 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any],
     if dtype.hasobject:
         raise ValueError("it holds Python objects; pickled objects are never read")
     if not _is_plain(dtype):
-        raise ValueError(f"it holds values of type {dtype}; expected numbers or texts with letters")
+        raise ValueError(
+            f"{name} holds values of type {dtype}; expected numbers or texts with letters"
+        )
     if min(shape, default=0) < 0:
         raise ValueError(f"found the shape {shape}")
     return shape, is_transposed, dtype, counted.position
 
 
 def _is_plain(dtype: np.dtype[Any]) -> bool:
-    """Return whether a type is of real numbers, of texts with letters, or of records of them."""
+    """Return whether a type is of numbers, of texts with letters, or of records of them."""
     if dtype.names is not None:
         return all(_is_plain(dtype[name].base) for name in dtype.names) and dtype.itemsize > 0
-    return dtype.kind in "biufSU" and dtype.itemsize > 0
+    return dtype.kind in "biufcSU" and dtype.itemsize > 0
 
 
 class _Counted:
