@@ -175,10 +175,18 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", env={"PYTHONPATH": sources})
 
 
+def install_fuzzed(session: nox.Session) -> None:
+    """Install the packages whose readers are fuzzed, and what their files are made with."""
+    others = [arg for name in FUZZED for arg in ("-e", str(FOLDERS[name]))]
+    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]", *others)
+    session.install(*group("test", PROJECTS["snn-core"]))
+
+
 @nox.session
 def tools(session: nox.Session) -> None:
-    """Test the scripts under tools/."""
-    session.install("-e", str(FOLDERS["snn-core"]), *group("tools"))  # whose errors fuzzing knows
+    """Test the scripts under tools/, and that fuzzing starts from files that are read."""
+    install_fuzzed(session)
+    session.install(*group("tools"))
     session.run("pytest", *session.posargs)
 
 
@@ -188,10 +196,7 @@ def fuzz(session: nox.Session) -> None:
 
     ``--guided`` has Atheris look for changes that reach more of the code, where it installs.
     """
-    core = PROJECTS["snn-core"]
-    others = [arg for name in FUZZED for arg in ("-e", str(FOLDERS[name]))]
-    session.install("-e", f"{FOLDERS['snn-core']}[events,images,onnx,testing]", *others)
-    session.install(*group("test", core))
+    install_fuzzed(session)
     if "--guided" in session.posargs:
         session.install("--only-binary", ":all:", "atheris", success_codes=[0, 1])
     found = ROOT / "build" / "fuzz"

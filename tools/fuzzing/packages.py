@@ -66,7 +66,7 @@ def exported() -> dict[str, bytes]:
     """Return networks for Loihi."""
     loihi = importlib.import_module(LOIHI)
     export = importlib.import_module("snn_loihi.netx").export
-    networks = from_tests("snn-loihi/tests", "chip_networks").TEN
+    networks = importlib.import_module("snn_core.testing.laid_out").LAID_OUT
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("dense", "convolutions", "branches"):

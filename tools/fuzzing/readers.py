@@ -211,15 +211,25 @@ def recordings() -> dict[str, bytes]:
 def read_data(path: Path) -> None:
     """Read samples, all of them."""
     from snn_core.data import load_dataset
+
+    np.asarray(load_dataset(path).x_b_l)
+
+
+def read_recording(path: Path) -> None:
+    """Read a folder with one recording, and make a frame of it."""
     from snn_core.settings import InputSettings
 
-    settings = InputSettings(chip_size=(128, 128)) if _is_recording(path) else InputSettings()
-    found = load_dataset(path, settings=settings)
-    np.asarray(found.x_b_l)
+    _read_folder_with(path, InputSettings(chip_size=(128, 128)))
 
 
-def _is_recording(path: Path) -> bool:
-    return path.suffix.startswith(".aedat") or path.name.startswith("events")
+def _read_folder_with(path: Path, settings: Any = None) -> None:
+    from snn_core.data import load_dataset
+
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / "a"
+        inner.mkdir()
+        (inner / path.name).write_bytes(path.read_bytes())
+        np.asarray(load_dataset(folder, settings=settings).x_b_l)
 
 
 def images() -> dict[str, bytes]:
@@ -238,13 +248,7 @@ def images() -> dict[str, bytes]:
 
 def read_image(path: Path) -> None:
     """Read a folder with one image."""
-    from snn_core.data import load_dataset
-
-    with tempfile.TemporaryDirectory() as folder:
-        inner = Path(folder) / "a"
-        inner.mkdir()
-        (inner / path.name).write_bytes(path.read_bytes())
-        np.asarray(load_dataset(folder).x_b_l)
+    _read_folder_with(path)
 
 
 def settings_files() -> dict[str, bytes]:
@@ -358,7 +362,7 @@ CORE: Mapping[str, Reader] = {
     "onnx": Reader(onnx_models, read_model),
     "torch": Reader(torch_models, read_model),
     "arrays": Reader(data_sets, read_data),
-    "recordings": Reader(recordings, read_data),
+    "recordings": Reader(recordings, read_recording),
     "images": Reader(images, read_image),
     "settings": Reader(settings_files, read_settings),
     "results": Reader(results, read_result),

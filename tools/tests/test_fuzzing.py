@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from fuzzing import tally as tallies
+from fuzzing.packages import READERS
 from fuzzing.readers import Reader
 from fuzzing.tally import Tally, read_once
 from snn_core.errors import OutOfMemoryError, SNNError
@@ -78,3 +79,18 @@ def test_a_process_that_ended_is_a_crash_of_its_newest_file(tmp_path):
     tally = Tally.of_signal(signal.SIGSEGV, tmp_path, seed=3)
     assert tally.crashes == {"SIGSEGV": "the process ended with SIGSEGV, seed 3"}
     assert base64.b64decode(tally.kept["SIGSEGV.h5"]) == b"new.h5"
+
+
+def test_every_package_with_readers_is_fuzzed():
+    assert {"probes", "requests", "netlists", "exported"} < READERS.keys()
+
+
+@pytest.mark.parametrize("family", READERS)
+def test_fuzzing_starts_from_files_that_are_read(tmp_path, family):
+    reader = READERS[family]
+    seeds = reader.seeds()
+    assert seeds
+    for name, content in seeds.items():
+        path = tmp_path / name.replace("/", "@")
+        path.write_bytes(content)
+        reader.read(path)

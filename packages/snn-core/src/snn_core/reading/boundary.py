@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from snn_core.errors import SNNError
+from snn_core.errors import SNNError, printable_line
 from snn_core.files import require_file
 from snn_core.reading.budget import BudgetExceededError, open_budget
 
@@ -26,7 +26,7 @@ def limit_memory(
         with open_budget(enabled=enabled):
             yield
     except BudgetExceededError as problem:
-        raise error(f"{what}: {problem}") from problem
+        raise error(f"{printable_line(what)}: {problem}") from problem
 
 
 @contextmanager
@@ -80,10 +80,11 @@ def while_reading(
     except (SNNError, MemoryError, *_BUGS):
         raise
     except Exception as problem:
+        name = printable_line(what)
         if isinstance(problem, OSError) and problem.filename is not None:
             said = problem.strerror or str(problem)
-            raise error(f"Cannot read {what}: {said}.") from problem
-        raise error(f"{what} {said} ({describe(problem)}); {advice}.") from problem
+            raise error(f"Cannot read {name}: {said}.") from problem
+        raise error(f"{name} {said} ({describe(problem)}); {advice}.") from problem
 
 
 def describe(problem: BaseException) -> str:

@@ -35,9 +35,9 @@ def cut(
     if window_us is not None:
         # A window is complete if the recording goes on until its last µs.
         complete = int(t_us_e[-1] - t_us_e[0] + 1) // window_us
-        # Of each event, not of each window, of which a wrong time may make any number
         window_e = (t_us_e - t_us_e[0]) // window_us
         end = int(np.searchsorted(window_e, max(complete, 1)))
-        changes = (np.flatnonzero(np.diff(window_e[:end])) + 1).tolist()
-        return list(itertools.pairwise([0, *changes, end]))
+        # Counted by events, not by windows: a time may be far from all others.
+        changes = np.flatnonzero(np.diff(window_e[:end])) + 1
+        return list(itertools.pairwise([0, *changes.tolist(), end]))
     return [(0, total)]
