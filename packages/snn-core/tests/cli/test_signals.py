@@ -161,8 +161,9 @@ def failing(snn, artifact, monkeypatch):
         def fail(*_arguments):
             raise error
 
-        monkeypatch.setattr("snn_core.artifact.load_artifact", fail)
+        # First where it is imported to, or that would keep what fails for good
         monkeypatch.setattr("snn_core.cli.inspect.load_artifact", fail)
+        monkeypatch.setattr("snn_core.artifact.load_artifact", fail)
         return snn("inspect", artifact)
 
     return call
