@@ -58,6 +58,15 @@ def reading():
     return while_reading("the file", error=DataError, advice="copy it again")
 
 
+def test_arrays_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros(3))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x", archive.read("x.npy"))  # as numpy.load reads a member, too
+    with pytest.raises(DataError, match="several arrays have the same name"), reading():
+        read_npz(path)
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_arrays_are_read_as_numpy_reads_them(tmp_path, save):
     save(tmp_path / "a.npz", **ARRAYS)

@@ -80,9 +80,10 @@ def read_npz(path: Path, *, copies: int = 0) -> dict[str, Array]:
     """
     with open_archive(path) as archive:
         spend(copies * sum(info.file_size for info in archive.infolist()), "copies of its arrays")
-        return {
-            name.removesuffix(".npy"): read_npy_member(archive, name) for name in archive.namelist()
-        }
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        if len(members) < len(archive.namelist()):
+            raise ValueError("several arrays have the same name")
+        return {name: read_npy_member(archive, member) for name, member in members.items()}
 
 
 def read_npy_member(archive: zipfile.ZipFile, name: str) -> Array:
