@@ -328,7 +328,9 @@ def test_a_missing_file_is_told_with_the_line_that_names_it(tmp_path, name, line
         netlist({"a": ("module_conv", ["in"], array())}, {"in": [(0, 0, 0, 1)]}), tmp_path
     )
     (tmp_path / name).unlink()
-    assert refused(tmp_path) == (f"megasim.sch:{line}: names {name}, which is no file in {tmp_path}",)
+    assert refused(tmp_path) == (
+        f"megasim.sch:{line}: names {name}, which is no file in {tmp_path}",
+    )
 
 
 def test_a_link_out_of_the_directory_is_not_followed(tmp_path):

@@ -148,6 +148,7 @@ def _convert(image: ImageFile, path: Path, settings: InputSettings, mode: str) -
     if flow.target_size is None:
         return image.convert(mode)
     rows, columns = flow.target_size
+    spend(_MOST_CHANNELS * rows * columns, "the image in its target_size")
     method = PILImage.Resampling[flow.interpolation.upper()]
     return image.convert(mode).resize((columns, rows), method)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from snn_core.errors import SNNError, printable_line
+from snn_core.files import require_file
 from snn_core.reading.budget import BudgetExceededError, open_budget
 
 _BUGS = (AssertionError, NameError, ImportError)
@@ -36,6 +37,7 @@ def while_reading(
     advice: str,
     said: str = "cannot be read",
     memory: bool = True,
+    file: Path | None = None,
 ) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error that names it.
 
@@ -43,6 +45,9 @@ def while_reading(
     damaged files, and nobody can list them all; so none are listed. Nothing but reading belongs
     into the block: a bug in what comes after would pass for a damaged file. The original error is
     the cause of the new one, so that nothing is lost.
+
+    Whatever a reader opens, it opens in such a block; so this is also where a pipe or a device is
+    refused, which would be waited for.
 
     Parameters
     ----------
@@ -57,6 +62,8 @@ def while_reading(
     memory
         Whether this is one file, which has the whole `memory_limit` to itself, unless the block
         lies in another one that has.
+    file
+        The file, where ``what`` is a text.
 
     Raises
     ------
@@ -66,6 +73,9 @@ def while_reading(
     """
     try:
         with limit_memory(what, error=error, enabled=memory):
+            file = what if isinstance(what, Path) else file
+            if file is not None:
+                require_file(file, error=error)
             yield
     except (SNNError, MemoryError, *_BUGS):
         raise

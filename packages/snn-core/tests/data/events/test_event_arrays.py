@@ -106,6 +106,30 @@ def test_events_are_checked_in_memory_too():
         EventStream.of(np.zeros((2, 2)), np.zeros(2), np.zeros(2), np.zeros(2))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("key", ["x", "y", "t"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array([0, 2**64 - 1], np.uint64), np.array([0, 2**62 + 1]), np.array([-(2**63), 0]),
+        np.array([0, 1e300]), np.array([-1e30, 0]), np.array([0, 1e38], np.float32),
+    ],
+)  # fmt: skip
+def test_places_and_times_beyond_what_differences_may_be_are_refused(key, column):
+    """They became other numbers of int64."""
+    columns = {name: np.zeros(2, int) for name in "xytp"} | {key: column}
+    with pytest.raises(DataError, match=f"has {key} from .*; expected at most 9"):
+        EventStream.of(**{f"{name}_e": values for name, values in columns.items() if name != "t"},
+                       t_us_e=columns["t"])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "uint64", "float16", "float64"])
+def test_events_are_read_from_numbers_of_every_type(kind):
+    found = EventStream.of(*np.array([[0, 1], [1, 0], [0, 1], [1, 0]], kind))
+    assert found.t_us_e.tolist() == [0, 1]
+    assert found.x_e.tolist() == [0, 1]
+
+
 ONE_AFTER_THE_OTHER = {"x": X, "y": Y, "t": T, "p": P}
 
 

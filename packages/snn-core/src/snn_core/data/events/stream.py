@@ -113,7 +113,7 @@ def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:
         raise DataError(f"{name} has fractions or NaN in {key}; expected whole numbers.{unit}")
     # Both pass on what is infinite; differences of times stay whole numbers, too.
     low, high = (column.min(), column.max()) if column.size else (0, 0)
-    if not -FARTHEST <= low <= high <= FARTHEST:
+    if not -FARTHEST <= int(low) <= int(high) <= FARTHEST:
         raise DataError(
             f"{name} has {key} from {low} to {high}; expected at most {FARTHEST:g} on either side "
             f"of 0."
