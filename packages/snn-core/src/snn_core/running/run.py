@@ -36,6 +36,7 @@ from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.resuming import open_folder, stored_settings
 from snn_core.running.shorthands import set_shorthands
+from snn_core.running.stored import most_classes
 from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
@@ -308,7 +309,7 @@ def describe_run(
         "task": task.name,
         "has_labels": has_labels(dataset),
         "input": _entry(snn.network, dataset),
-        "classes": list(dataset.classes),
+        "classes": list(dataset.classes)[: most_classes(count(snn.network.output.output_shape))],
         "versions": {
             "snn-core": snn_core.__version__,
             "numpy": np.__version__,
