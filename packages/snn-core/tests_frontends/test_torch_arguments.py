@@ -12,7 +12,7 @@ from torch_zoo import Function
 from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.parsing import parse
-from snn_core.parsing.torch.arguments import _OVERLOADS
+from snn_core.parsing.torch.arguments import forms_of
 from snn_core.parsing.torch.memory import SHARING
 from snn_core.parsing.torch.ops import EMITTERS
 
@@ -196,12 +196,17 @@ def schemas():
                 yield kind, overload, schema
 
 
+def test_the_forms_that_are_read_are_those_that_pytorch_has():
+    for kind in EMITTERS:
+        assert set(forms_of(kind)) <= set(getattr(ATEN, kind).overloads()), kind
+
+
 def test_operators_that_return_the_memory_of_an_argument_are_known():
     """PyTorch's schemas say so of all but those that do it at inference alone."""
     told = {
         kind
         for kind, overload, schema in schemas()
-        if overload in {*_OVERLOADS, "dtype"} and not kind.endswith("_")
+        if overload in forms_of(kind) and not kind.endswith("_")
         for argument in schema.arguments
         if argument.alias_info is not None and not argument.alias_info.is_write
     }
@@ -225,7 +230,7 @@ def test_operators_that_return_the_memory_of_an_argument_are_known():
 def test_operators_that_write_to_their_arguments_are_told_by_their_names():
     for kind, overload, schema in schemas():
         writes = [a.name for a in schema.arguments if a.alias_info and a.alias_info.is_write]
-        known = kind.endswith("_") or not writes or overload not in _OVERLOADS
+        known = kind.endswith("_") or not writes or overload not in forms_of(kind)
         assert known or "norm" in kind, schema
 
 

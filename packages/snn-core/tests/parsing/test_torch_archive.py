@@ -216,6 +216,7 @@ def with_a_change_in_place(target, name="max_pool2d"):
         (setting(4, "start_dim", {"as_sym_int": {"as_name": "s"}}), "'start_dim' is computed"),
         (retargeted(2, "aten.relu.out"), r"relu \(relu\): its form 'out' is not supported"),
         (retargeted(2, "aten.relu.dtype"), "its form 'dtype' is not supported"),
+        (retargeted(2, "aten.relu.Scalar"), "its form 'Scalar' is not supported"),
         (retargeted(2, "aten.relu"), "its form '' is not supported"),
         (retargeted(2, "mine.relu.default"), r"\(mine.relu\): this operator is not supported"),
         (with_a_change_in_place("aten.relu_.default"),

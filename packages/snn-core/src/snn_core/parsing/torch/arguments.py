@@ -14,14 +14,33 @@ from snn_core.parsing.torch.nodes import OPEN
 
 _T = TypeVar("_T")
 
-_OVERLOADS = frozenset((
-    "default", "Tensor", "Scalar", "Tensor_mode", "Scalar_mode", "padding", "input", "dim", "dims",
-    "dim_IntList", "other", "using_ints", "int", "sizes", "vec", "device", "dtype_layout",
-))  # fmt: skip
-"""Forms of operators whose arguments have the meanings that the emitters know."""
+_ARITHMETIC = ("Tensor", "Scalar")
+_FORMS = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), ("default", "padding")),
+    "conv_transpose2d": ("input",),
+    **dict.fromkeys(("clamp", "clamp_min", "clamp_max", "clip"), ("default", "Tensor")),
+    **dict.fromkeys(("add", "sub", "mul", "rsub"), _ARITHMETIC),
+    "div": (*_ARITHMETIC, "Tensor_mode", "Scalar_mode"),
+    "mean": ("default", "dim"),
+    "sum": ("default", "dim_IntList"),
+    **dict.fromkeys(("max", "min"), ("default", "dim", "other")),
+    "flatten": ("using_ints",),
+    **dict.fromkeys(("unflatten", "transpose", "select", "softmax", "log_softmax"), ("int",)),
+    "squeeze": ("default", "dim", "dims"),
+    "slice": ("Tensor",),
+    "split": ("Tensor", "sizes"),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), ("default", "vec")),
+    "to": ("device", "dtype", "other", "dtype_layout"),
+}
 
-_OVERLOADS_OF = {"to": frozenset(("dtype",))}
-"""Forms of one operator; ``view.dtype``, for one, takes the bits for another number."""
+
+def forms_of(kind: str) -> tuple[str, ...]:
+    """Return the overloads of an operator whose arguments its emitter knows, as of its ``_`` form.
+
+    Others mean other things: ``view.dtype`` takes the bits for another number.
+    """
+    return _FORMS.get(kind.removesuffix("_"), ("default",))
+
 
 _WITHOUT_EFFECT = frozenset((
     "memory_format", "layout", "device", "pin_memory", "non_blocking", "copy",  # where numbers lie
@@ -77,7 +96,7 @@ def accounting(emit: Emit, overload: str) -> Emit:
     """Return an emitter that refuses what it would overlook: forms and arguments of an operator."""
 
     def emit_with_all(b: Builder, call: Call) -> Any:
-        if overload not in _OVERLOADS | _OVERLOADS_OF.get(call.kind, frozenset()):
+        if overload not in forms_of(call.kind):
             raise UnsupportedError([f"its form {overload!r} is not supported"])
         inputs: Arguments[Value] = Arguments(call.inputs)
         settings: Arguments[Any] = Arguments(call.settings)
