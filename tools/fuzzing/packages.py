@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import tempfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -38,6 +39,20 @@ def probes() -> dict[str, bytes]:
 def read_probe(path: Path) -> None:
     """Read a probe."""
     importlib.import_module("snn_plot.probes").read_probe(path)
+
+
+def draw_result(path: Path) -> None:
+    """Draw the report and a figure of a result folder of which one file was changed."""
+    view = importlib.import_module("snn_plot.recorded").view
+    scene = importlib.import_module("snn_plot.scene").Scene
+    with folder_around(path, RESULT) as folder:
+        run = view(folder)
+    importlib.import_module("snn_plot.report").report_html(run, unit="ms")
+    makers = importlib.import_module("snn_plot.graphs").makers(scene(run=run))
+    names = sorted(makers)
+    # All take too long for one input.
+    chosen = makers[names[zlib.crc32(path.read_bytes()) % len(names)]]()
+    chosen.canvas.draw()
 
 
 NETLIST: dict[str, bytes] = {}
@@ -181,6 +196,7 @@ READERS: Mapping[str, Reader] = {
     "options": Reader(options, read_options),
     **_existing({
         "probes": (PLOT, Reader(probes, read_probe)),
+        "reports": (PLOT, Reader(results, draw_result)),
         "requests": (PLOT, Reader(requests, answer)),
         "netlists": (MEGASIM, Reader(netlist, read_netlist)),
         "exported": (LOIHI, Reader(exported, read_exported)),

@@ -307,7 +307,7 @@ def test_everything_that_is_wrong_in_a_directory_is_told_at_once(tmp_path):
         "in.stim:1: found 'x -1",
         "a.prm:21: Tmin is -1",
         "b.prm:34: x_subsmp is 0",
-        "megasim.sch:8: names c.stt, which is not in",
+        "megasim.sch:8: names c.stt, which is no file in",
         "c.prm: byte 10 is no letter of a text",
     ):
         assert said in found
@@ -328,7 +328,18 @@ def test_a_missing_file_is_told_with_the_line_that_names_it(tmp_path, name, line
         netlist({"a": ("module_conv", ["in"], array())}, {"in": [(0, 0, 0, 1)]}), tmp_path
     )
     (tmp_path / name).unlink()
-    assert refused(tmp_path) == (f"megasim.sch:{line}: names {name}, which is not in {tmp_path}",)
+    assert refused(tmp_path) == (
+        f"megasim.sch:{line}: names {name}, which is no file in {tmp_path}",
+    )
+
+
+def test_a_link_out_of_the_directory_is_not_followed(tmp_path):
+    folder = tmp_path / "files"
+    write_netlist(alone(array(), []), folder)
+    (folder / "out.stt").rename(tmp_path / "elsewhere")
+    (folder / "out.stt").symlink_to(tmp_path / "elsewhere")
+    (problem,) = refused(folder)
+    assert problem.endswith(f"names out.stt, which is no file in {folder}")
 
 
 def test_a_name_that_is_too_long_for_a_file_is_one_that_is_missing(tmp_path):
@@ -336,7 +347,7 @@ def test_a_name_that_is_too_long_for_a_file_is_one_that_is_missing(tmp_path):
     schematic = tmp_path / "megasim.sch"
     schematic.write_text(schematic.read_text().replace("out.stt", "a" * 300))
     (problem,) = refused(tmp_path)
-    assert problem.endswith(f"names {'a' * 300}, which is not in {tmp_path}")
+    assert problem.endswith(f"names {'a' * 300}, which is no file in {tmp_path}")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_the_output_is_drawn_by_class(make_run):
 
 def test_the_report_names_the_classes(named_dir):
     run = view(named_dir)
-    assert report_data(run, units=Units())["confusion"]["names"] == NAMES
+    assert report_data(run, units=Units())["confusion"]["names"] == dict(enumerate(NAMES))
     page = report_html(run)
     assert f"class {NAMES[run.result.labels_b[run.sample]]}" in page
     assert "0 ant, 1 bee, 2 cat, 3 dog" in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
@@ -48,4 +48,4 @@ def test_the_report_names_the_classes(named_dir):
 def test_classes_without_names_are_numbers(plain_dir):
     run = view(plain_dir)
     names = report_data(run, units=Units())["confusion"]["names"]
-    assert names == [str(i) for i in range(len(names))]
+    assert names == {i: str(i) for i in range(len(names))}

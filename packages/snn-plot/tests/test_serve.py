@@ -4,8 +4,10 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from snn_core import run
 from snn_core.errors import DataError
+from snn_plot import serve
 from snn_plot.recorded import view
 from snn_plot.serve import RunsServer, index_html
 
@@ -130,6 +133,34 @@ def test_a_damaged_summary_does_not_block_the_list(server):
     assert "accuracy: expected numbers" in page
 
 
+def test_a_run_that_cannot_be_listed_does_not_block_the_list(server, monkeypatch):
+    def fail(description):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(serve, "model_name", fail)
+    status, page = get(server, "/")
+    assert status == 200
+    assert "This run cannot be listed (OverflowError: too large)." in page
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        (f'{{"mse": {10**400}}}', "summary.json cannot be read"),
+        ('{"samples": 9}', "it is of 9 samples, run.json of 7"),
+        ('{"accuracy": 1}', "<td>100.00%</td>"),
+        ('{"mse": 4611686018427387903}', "<td>MSE 4.612e+18</td>"),
+        ('{"difference": 1e308, "simulator": "<b>"}', "<td>&lt;b&gt;</td>"),
+    ],
+)
+def test_any_summary_has_its_row(server, summary, message):
+    (server.root / "a b" / "run" / "summary.json").write_text(summary)
+    status, page = get(server, "/")
+    assert status == 200
+    assert message in page
+    assert "run.json cannot be read" in page  # the other one
+
+
 def test_a_damaged_batch_is_a_message(server):
     next((server.root / "a b" / "run" / "batches").iterdir()).write_bytes(b"PK")
     status, page = get(server, "/run/a%20b/run")
@@ -188,6 +219,51 @@ def test_what_is_no_request_is_refused_without_a_word_on_the_terminal(server, re
     # Without a version that can be read, Python may answer with a page alone, as HTTP 0.9 did.
     assert re.search(rb"\A\S+ (4\d\d|50[15]) |>Error code:", ask(server, request_bytes))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/run/a%20b/run", "/run/broken", "/nothing"])
+def test_a_head_is_that_of_the_page(server, path):
+    host = f"Host: 127.0.0.1:{server.server_port}\r\n\r\n"
+    head = ask(server, f"HEAD {path} HTTP/1.0\r\n{host}".encode())
+    whole = ask(server, f"GET {path} HTTP/1.0\r\n{host}".encode())
+
+    def lines(answer):
+        return [line for line in answer.split(b"\r\n\r\n")[0].splitlines() if b"Date" not in line]
+
+    assert lines(head) == lines(whole)
+    assert head.endswith(b"\r\n\r\n")
+
+
+def test_requests_that_never_end_hold_up_nobody_and_end(server, monkeypatch, capfd):
+    monkeypatch.setattr(server.RequestHandlerClass, "timeout", 0.5)
+    address = ("127.0.0.1", server.server_port)
+    halves = [socket.create_connection(address, timeout=60) for _ in range(20)]
+    for half in halves:
+        half.sendall(b"GET / HT")
+    assert get(server, "/")[0] == 200
+    for half in halves:
+        assert half.recv(1) == b""
+        half.close()
+    assert capfd.readouterr().err == ""
+
+
+def test_browsers_that_go_away_leave_no_word_on_the_terminal(server, capfd):
+    for begun in (b"", b"GET / HT", b"GET /run/a%20b/run HTTP/1.0\r\nHost: 127.0.0.1:1\r\n\r\n"):
+        connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=60)
+        connection.sendall(begun)
+        # Closing then is a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    assert get(server, "/")[0] == 200
+    time.sleep(0.2)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_whole_page_comes_before_further_requests(server):
+    host = f"Host: 127.0.0.1:{server.server_port}\r\n\r\n".encode()
+    request = b"GET /run/a%20b/run HTTP/1.1\r\n" + host
+    head, _, page = ask(server, request * 50).partition(b"\r\n\r\n")
+    assert int(re.search(rb"Content-Length: (\d+)", head).group(1)) == len(page)
 
 
 def test_a_run_with_an_endless_name_is_a_message_in_the_list(server):

@@ -27,6 +27,7 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
         Class of the error that is raised if the file cannot be read.
     """
     digest = hashlib.sha256()
+    require_file(path, error=error)
     try:
         with path.open("rb") as file:
             while block := file.read(2**20):

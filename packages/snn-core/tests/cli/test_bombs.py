@@ -109,6 +109,45 @@ def test_samples_that_unpack_to_much(refused, artifact, tmp_path):
     assert "would take" in message
 
 
+@pytest.mark.parametrize(
+    ("form", "descr", "size"),
+    [
+        ("npy", "|V0", 2**62),
+        ("npy", "|S0", 10**12),
+        ("npy", "<f4", 10**12),
+        ("x of npz", "|V0", 2**62),
+        ("y of npz", "<U0", 2**62),
+        ("classes of npz", "<U0", 2**62),
+    ],
+)
+def test_an_array_that_declares_what_it_does_not_hold(
+    refused, artifact, tmp_path, descr, size, form
+):
+    head = io.BytesIO()
+    described = {"descr": descr, "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(head, described)
+    member, _, suffix = form.rpartition(" of ")
+    path = tmp_path / f"bomb.{suffix}"
+    if suffix == "npy":
+        path.write_bytes(head.getvalue())
+    else:
+        np.savez(path, **{name: [[1.0]] for name in {"x", "y"} - {member}})
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(f"{member}.npy", head.getvalue())
+    out = tmp_path / "out"
+    message = refused("run", artifact, "--simulator", "reference", "--data", path, "-o", out)
+    assert f"bomb.{suffix} cannot be read" in message
+
+
+def test_names_of_classes_that_become_gigabytes(refused, artifact, tmp_path):
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, x=np.ones((2, 36)), y=[0, 1], classes=np.zeros(2**24, "S1"))
+    assert path.stat().st_size < 2**16
+    out = tmp_path / "out"
+    message = refused("run", artifact, "--simulator", "reference", "--data", path, "-o", out)
+    assert "bomb.npz: the names of the classes would take" in message
+
+
 def keras(folder: Path, fill, units: int = 2**26) -> Path:
     """Write a model of one dense layer, with what a function puts for its weights."""
     layers = [

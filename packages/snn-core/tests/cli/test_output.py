@@ -125,7 +125,7 @@ def test_results_are_not_written_to_what_is_no_folder(run, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "nowhere").symlink_to("gone")
     for name, said in (("notes.txt", "it is a file"), ("nowhere", "it is a link to nothing"),
-                       ("n" * 300, "File name too long")):  # fmt: skip
+                       ("n" * 300, "too long for this system")):  # fmt: skip
         for arguments in ((), ("--resume",)):
             done = run(tmp_path / name, *arguments)
             assert done.exit_code == 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from snn_core.data import Dataset, load_dataset
+from snn_core.data.truth import as_classes, describe_no_classes
 from snn_core.errors import DataError, DataWarning
 
 X = np.arange(12, dtype=np.float32).reshape(3, 4) / 12
@@ -69,6 +70,74 @@ def test_labels_are_read_as_whatever_they_can_be(labels, classes, targets):
     for found, whole in ((part.labels_b, data.labels_b), (part.targets_b_o, data.targets_b_o)):
         if whole is not None:
             np.testing.assert_array_equal(found, whole[[2, 0]])
+
+
+HUGE = [2.0**53, 1e30, 3e38]
+SMALL_KINDS = ["bool", "int8", "uint8", "uint16", "int64", "uint64", "float16", "float64"]
+
+
+@pytest.mark.parametrize("kind", SMALL_KINDS)
+def test_classes_are_read_from_numbers_of_every_type(kind):
+    assert Dataset.of(X, np.array([0, 1, 1], kind)).labels_b.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([0, 1, 2], np.uint64) + np.uint64(2**63),
+        np.array([2**64 - 1, 2**53, 0], np.uint64),
+        np.array([0, 1, 2**53]),
+        np.array([0, 2**63 - 1, 0]),
+        *([0.0, 1.0, huge] for huge in HUGE),
+        np.longdouble([0, 1, 2.0**63]),
+    ],
+    ids=str,
+)
+def test_numbers_too_large_for_classes_are_numbers(labels):
+    """The largest ones of int64 and all of uint64 beyond became negative."""
+    labels = np.asarray(labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = Dataset.of(X, labels)
+    assert found.labels_b is None
+    np.testing.assert_array_equal(found.targets_b_o, labels.astype(np.float32)[:, None])
+    with pytest.raises(
+        DataError, match=r"arrays has the label \d.*; expected whole numbers from 0"
+    ):
+        as_classes(labels, "arrays")
+    message = describe_no_classes(found.targets_b_o, "arrays", outputs=3)
+    assert message.startswith(f"arrays has the label {found.targets_b_o.max():g}; expected")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 1, np.nan], [0, -np.inf, 1], [[1, np.inf], [0, 1], [1, 0]],
+        [0, 1, 1e300], [0, -1e39, 1], [[1, 0], [0, 1], [1e300, 0]], np.longdouble([0, 1, 1e300]),
+    ],
+)  # fmt: skip
+def test_labels_that_are_not_finite_in_float32_are_refused(labels):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match="NaN or infinite labels in"):
+            Dataset.of(X, np.asarray(labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array([0, 1, None]), "labels of type object"),
+        (np.array(["0", "1", "2"]), "labels of type <U1"),
+        (np.array([0, 1, 2], complex), "labels of type complex128"),
+        (np.array([0, 1, 2], "M8[s]"), "labels of type datetime64"),
+        (np.zeros((3, 0)), "expected one for each sample"),
+        (np.zeros(0), "expected one for each sample"),
+        (np.zeros(2), "3 samples but 2 labels"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels, message):
+    with pytest.raises(DataError, match=message):
+        Dataset.of(X, labels)
 
 
 def test_the_hash_depends_on_targets():

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, features
@@ -148,6 +151,30 @@ def test_impossible_images_are_refused(folder, tmp_path):
         load_dataset(folder, settings=InputSettings(dataset_format="png")).fit_to(
             input_shape=(5, 4, 1)
         )
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_colours_of_16_bits_are_refused(folder, colour, channels):
+    rows, columns = 5, 4
+    header = struct.pack(">IIBBBBB", columns, rows, 16, colour, 0, 0, 0)
+    content = zlib.compress((b"\0" + struct.pack(">H", 300) * columns * channels) * rows)
+    chunks = [(b"IHDR", header), (b"IDAT", content), (b"IEND", b"")]
+    (folder / "a" / "2.PNG").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ))  # fmt: skip
+    with pytest.raises(DataError, match="more than 8 bits per channel"):
+        load_dataset(folder).x_b_l[1:2]
+
+
+def test_pixels_of_16_bits_have_channels_of_fewer(folder):
+    pixel = struct.pack("<H", 0b1_11111_00000_00000)  # red, in an image whose rows take 4 bytes
+    head = struct.pack("<IiiHHIIiiII", 40, 4, 5, 1, 16, 0, 0, 0, 0, 0, 0)
+    (folder / "a" / "2.bmp").write_bytes(
+        b"BM" + struct.pack("<IHHI", 54 + 40, 0, 0, 54) + head + pixel * 20
+    )
+    (folder / "a" / "2.PNG").unlink()
+    assert load_dataset(folder).x_b_l[1:2][0, 0, 0].tolist() == [255, 0, 0]
 
 
 def test_without_pillow_the_extra_is_named(folder, monkeypatch):

@@ -48,6 +48,16 @@ def test_text_of_foreign_errors_is_kept_to_one_line_of_bounded_length():
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.parametrize("problem", [ValueError("a"), FileNotFoundError(2, "missing", "a")])
+def test_the_name_of_a_file_has_no_lines_of_its_own(problem):
+    name = "a.png\nError: \x1b[2J"
+    reads = while_reading(name, error=DataError, advice="copy it again")
+    with pytest.raises(DataError, match=r"a\.png\\nError") as found, reads:
+        raise problem
+    assert "\n" not in str(found.value)
+    assert "\x1b" not in str(found.value)
+
+
 @pytest.mark.parametrize("problem", [NameError("x"), AssertionError("x"), ImportError("x")])
 def test_a_bug_stays_a_bug(problem):
     with pytest.raises(type(problem)), reading():

@@ -27,6 +27,7 @@ from snn_core.errors import (
 from snn_core.ir.network import UnknownLayerError
 from snn_core.reading import (
     child,
+    describe_npy,
     hdf5,
     open_archive,
     parse_json,
@@ -55,6 +56,15 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is not limite
 
 def reading():
     return while_reading("the file", error=DataError, advice="copy it again")
+
+
+def test_arrays_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros(3))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x", archive.read("x.npy"))  # as numpy.load reads a member, too
+    with pytest.raises(DataError, match="several arrays have the same name"), reading():
+        read_npz(path)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -105,6 +115,43 @@ def described(shape, descr="'<f4'"):
 def test_arrays_that_lie_about_their_size_are_refused(content, message):
     with pytest.raises(DataError, match=message), reading():
         read_npy(content)
+
+
+WITHOUT_SIZE = ["'|V0'", "'|S0'", "'<U0'", "[]", "[('x', '|V0')]", "[('x', '<f4', (0,))]"]
+OF_NO_NUMBERS = [
+    "'|V8'", "'<M8[s]'", "'<m8[s]'", "[('x', '<M8[s]')]", "[('x', [('y', '|V8')])]",
+    "[('x', '|V0'), ('y', '<f4')]", "('<f4', (2,))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("descr", [*WITHOUT_SIZE, *OF_NO_NUMBERS])
+@pytest.mark.parametrize("shape", [f"({2**62},)", f"(0, {2**70})", "(2, 3)", "()"])
+def test_values_without_a_size_or_that_are_no_numbers_are_refused(tmp_path, descr, shape):
+    """A file of some bytes could declare any number of them."""
+    content = described(shape, descr)
+    (tmp_path / "a.npy").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    for read, file in (
+        (read_npy, content),
+        (read_npy, tmp_path / "a.npy"),
+        (describe_npy, tmp_path / "a.npy"),
+        (read_npz, tmp_path / "a.npz"),
+    ):
+        with pytest.raises(DataError, match=r"values of type|cannot be read"), reading():
+            read(file)
+
+
+@pytest.mark.parametrize("shape", [f"(0, {2**62})", f"(0, {2**70})", f"({2**70}, 0)"])
+def test_an_array_without_values_of_a_shape_that_numpy_lacks_is_refused(shape):
+    with pytest.raises(DataError, match="cannot be read"), reading():
+        read_npy(described(shape))
+
+
+def test_the_head_of_an_array_tells_what_it_is(tmp_path):
+    for name, array in ARRAYS.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        assert describe_npy(tmp_path / f"{name}.npy") == (array.shape, array.dtype)
 
 
 def bomb(size):

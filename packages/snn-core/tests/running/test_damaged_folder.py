@@ -3,13 +3,16 @@
 import json
 import shutil
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from snn_core import run
 from snn_core.conversion import convert, preset
-from snn_core.errors import ArtifactError, DataError
+from snn_core.data import Dataset
+from snn_core.errors import ArtifactError, DataError, DataWarning, SettingsError
+from snn_core.ir import Linear
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
@@ -81,9 +84,18 @@ def with_value(value, *keys):
         with_value(5, "classes"),
         with_value("2", "format_version"),
         with_value(True, "format_version"),
+        with_value(0, "format_version"),
+        with_value(-5, "format_version"),
         with_value("a" * 20_000, "model", "name"),
         with_value(["a", "b", "a" * 20_000], "classes"),
         with_value({"a" * 20_000: "b"}, "versions"),
+        with_value(["a"] * 4, "classes"),
+        with_value("binary", "task"),  # of three outputs
+        with_value(5e-324, "identity", "settings", "simulation", "dt"),
+        with_value(-1, "identity", "settings", "simulation", "duration"),
+        with_value([], "identity", "settings", "cell", "v_thresh"),
+        with_value("half", "identity", "settings", "normalization", "percentile"),
+        without("identity", "settings", "simulation", "duration"),
     ],
 )
 def test_descriptions_that_do_not_fit_are_refused_by_all_who_read_them(network, folder, change):
@@ -93,6 +105,39 @@ def test_descriptions_that_do_not_fit_are_refused_by_all_who_read_them(network, 
     for read in (RunResult.load, lambda path: resume(network, path)):
         with pytest.raises(ArtifactError, match=r"run\.json"):
             read(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (with_value(1, "identity", "samples"), "more samples than the 1 that run.json tells of"),
+        (
+            with_value(2**61, "identity", "samples"),
+            f"summary.json .* it is of 11 samples, run.json of {2**61}",
+        ),
+        (with_value("0" * 64, "identity", "sample_ids_sha256"), "hold other samples than run.json"),
+        (
+            with_value(1e9, "identity", "settings", "simulation", "dt"),
+            r"run\.json cannot be read .* = 8e-09 steps; expected 1 to",
+        ),
+        (
+            with_value(0.5, "identity", "settings", "simulation", "dt"),
+            "decision_b_t holds 8 steps; the settings in run.json ask for 16",
+        ),
+        (with_value("regression", "task"), "labels_b holds classes for the task 'regression' with"),
+        (with_value("multilabel", "task"), "labels_b holds classes for the task 'multilabel' with"),
+        (with_value(False, "has_labels"), "labels_b holds classes .* without labels"),
+        (with_value([6, 8, 4], "num_neurons"), "output_b_o has the shape"),
+    ],
+)
+def test_descriptions_of_another_run_are_refused(network, folder, change, message):
+    found = json.loads((folder / "run.json").read_text())
+    change(found)
+    (folder / "run.json").write_text(json.dumps(found))
+    with pytest.raises(ArtifactError, match=message):
+        RunResult.load(folder)
+    with pytest.raises((ArtifactError, SettingsError)):
+        resume(network, folder)
 
 
 def arrays_with(**changes):
@@ -121,14 +166,40 @@ def renamed(old, new):
         (arrays_with(decision_b_t=lambda a: a[0]), "decision_b_t has the shape"),
         (arrays_with(error_b_t=lambda a: a[:, :3]), "error_b_t has the shape"),
         (arrays_with(spikes_b_n=lambda a: a[:, :1]), "spikes_b_n has the shape"),
-        (arrays_with(spikes_b_n=lambda a: -a - 1), "spikes_b_n holds negative"),
+        (arrays_with(spikes_b_n=lambda a: -a - 1), r"spikes_b_n holds -\d+; expected 0 to"),
         (arrays_with(output_b_o=lambda a: a[:, :2]), "output_b_o has the shape"),
-        (arrays_with(ann_error_b=lambda a: a * np.nan), "ann_error_b holds values that are no"),
+        (arrays_with(ann_error_b=lambda a: a * np.nan), "ann_error_b holds nan; expected 0 to 1"),
         (lambda arrays: arrays.pop("error_b_t"), "it lacks error_b_t"),
         (arrays_with(simulate_s=lambda a: a[0]), r"simulate_s has the shape \(\)"),
         (arrays_with(simulate_s=lambda a: a * np.nan), "simulate_s holds"),
         (arrays_with(sample_ids_b=lambda a: a.astype("U")), "sample_ids_b holds <U"),
         (lambda arrays: arrays.pop("labels_b"), "it lacks labels_b"),
+        (arrays_with(sample_ids_b=lambda a: a + 2**62), "sample_ids_b holds 4611686018427387"),
+        (arrays_with(sample_ids_b=lambda a: a.astype(np.uint64)), "sample_ids_b holds uint64"),
+        (arrays_with(labels_b=lambda a: 0 * a - 1), "labels_b holds -1 .* expected classes"),
+        (arrays_with(targets_b_o=lambda a: np.zeros((len(a), 3))), "targets_b_o has 3 columns"),
+        (arrays_with(error_b_t=lambda a: a + np.float32(1e38)), "error_b_t holds .* to 1"),
+        (arrays_with(error_b_t=lambda a: a - 5), "error_b_t holds -5.0; expected 0 to 1"),
+        (arrays_with(deviation_b_t=lambda a: a + np.inf), "deviation_b_t holds inf"),
+        (arrays_with(output_b_o=lambda a: a.astype(float) + 1e308), r"output_b_o holds 1e\+308"),
+        (arrays_with(ann_output_b_o=lambda a: a * np.nan), "ann_output_b_o holds nan; expected"),
+        (arrays_with(ann_output_b_o=lambda a: a + np.inf), "ann_output_b_o holds inf; expected"),
+        (arrays_with(ann_output_b_o=lambda a: a[:, :0]), "ann_output_b_o has no columns"),
+        (arrays_with(spikes_b_n=lambda a: a + 2**62), "spikes_b_n holds .* expected 0 to"),
+        (
+            arrays_with(neuron_operations_b_t=lambda a: 0 * a + 2**52),
+            "neuron_operations_b_t holds .* of a sample; expected at most",
+        ),
+        (arrays_with(**{"log/input": lambda a: a * np.nan}), "input holds nan"),
+        (arrays_with(**{"log/input": lambda a: a.astype("f2") + np.inf}), "input holds inf"),
+        (
+            arrays_with(**{"log/activations/01Dense_8": lambda a: a - np.inf}),
+            "activations/01Dense_8 holds -inf; expected",
+        ),
+        (
+            arrays_with(**{"log/mem/02Dense_3": lambda a: a.astype(float) + 1e300}),
+            r"mem/02Dense_3 holds 1e\+300; expected",
+        ),
         (arrays_with(**{"log/input": lambda a: a[:1]}), "input holds 1 samples"),
         (arrays_with(**{"log/input": lambda a: a.astype("U9")}), "input holds <U9"),
         (renamed("log/mem/02Dense_3", "log/mem/07Dense_3"), "no layer of the network"),
@@ -162,7 +233,7 @@ def test_batches_that_do_not_fit_are_refused_by_all_who_read_them(network, folde
             r"mem/01Dense_8 is of the shape \(2, 4, 8\)",
         ),
         (arrays_with(output_b_o=lambda a: a[:, :0]), r"output_b_o is of the shape \(0,\)"),
-        (arrays_with(targets_b_o=lambda a: np.zeros((len(a), 3))), "targets_b_o"),
+        (lambda arrays: arrays.pop("log/input"), "input is missing"),
     ],
 )
 @pytest.mark.parametrize("is_first", [True, False])
@@ -179,6 +250,59 @@ def test_batches_that_do_not_go_together_are_refused(network, folder, change, me
     third.unlink()
     with pytest.raises(ArtifactError, match="not of this run" if is_first else message):
         resume(network, folder)
+
+
+def diverging():
+    """Return a network of which two outputs leave float32 after 4 steps, to each side."""
+    weight = np.array([[2.0**98, 2.0**-28, -(2.0**98)]], np.float32)
+    builder = NetworkBuilder((1,)).dense(weight, activation=Linear())
+    return builder.build().replace(readout="membrane")
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_run_that_diverges_is_kept_read_and_gone_on_with(tmp_path, task):
+    x = 2**28 * np.float32([[1], [1], [0.5]])
+    y = np.zeros((3, 3)) if task == "regression" else np.arange(3)
+    given = {
+        "data": (x, y),
+        "settings": SETTINGS.updated({"simulation": {"task": task, "batch_size": 2}}),
+        "output_dir": tmp_path / "run",
+    }
+    with np.errstate(over="ignore"):
+        result = run(diverging(), "reference", **given)
+        (tmp_path / "run" / "batches" / "00001.npz").unlink()
+        run(diverging(), "reference", **given, resume=True)
+    found = RunResult.load(tmp_path / "run")
+    np.testing.assert_array_equal(found.output_b_o, [[np.inf, b / 2**28, -np.inf] for (b,) in x])
+    np.testing.assert_array_equal(found.error_b_t, result.error_b_t)
+    assert np.isinf(found.logged("mem")["01Dense_3"][..., -1]).sum() == 6
+    kept = RunFolder(tmp_path / "run").summary()
+    assert result.scores() == {name: kept[name] for name in result.scores()}
+    assert kept.get("mse") is None
+
+
+def test_values_that_could_not_be_read_again_are_not_written(folder, tmp_path):
+    result = RunResult.load(folder)
+    broken = replace(result, ann_output_b_o=result.ann_output_b_o * np.nan)
+    with pytest.raises(DataError, match=r"Cannot write .*00000\.npz: ann_output_b_o holds nan"):
+        broken.save(tmp_path / "copy")
+    result.save(tmp_path / "whole")
+    assert RunResult.load(tmp_path / "whole").samples == 11
+
+
+def test_no_more_names_of_classes_are_kept_than_there_are_classes(network, tmp_path):
+    named = Dataset.of(X, Y, classes=["a", "b", "c", "d"])
+    with pytest.warns(DataWarning, match="has 4 classes"):
+        result = run(network, "reference", data=named, settings=SETTINGS, output_dir=tmp_path / "r")
+    assert result.classes == RunResult.load(tmp_path / "r").classes == ("a", "b", "c")
+
+
+def test_keys_of_settings_that_other_versions_had_do_not_matter(folder):
+    found = json.loads((folder / "run.json").read_text())
+    found["identity"]["settings"]["cell"]["dreams"] = 1
+    found["identity"]["settings"]["dreams"] = {"deep": True}
+    (folder / "run.json").write_text(json.dumps(found))
+    assert RunResult.load(folder).samples == 11
 
 
 def test_a_batch_that_is_there_twice_is_not_counted_twice(folder):
@@ -208,8 +332,16 @@ def test_files_of_others_are_left_alone(network, folder, whole):
     ("content", "message"),
     [
         ('{"accuracy": "high"}', "accuracy: expected numbers"),
-        ('{"accuracy": NaN}', "cannot be read"),
-        ('{"accuracy": {"a": 1}}', "cannot be read"),
+        ('{"accuracy": NaN}', r"cannot be read \(ValueError: accuracy is no number, text or list"),
+        ('{"accuracy": 1.5}', "accuracy: expected a share from 0 to 1, found 1.5"),
+        ('{"agreement": -1}', "agreement: expected a share from 0 to 1, found -1"),
+        ('{"mse": -0.5}', "mse: expected no negative number, found -0.5"),
+        (f'{{"mse": {10**400}}}', r"summary\.json cannot be read \(ValueError: mse is no number"),
+        (f'{{"dreams": {-(10**400)}}}', r"summary\.json cannot be read"),
+        ('{"simulator": 5}', "simulator: expected a text"),
+        ('{"classes": "a"}', "classes: expected names"),
+        ('{"samples": 12}', "it is of 12 samples, run.json of 11"),
+        ('{"accuracy": {"a": 1}}', r"cannot be read \(ValueError: accuracy is no number, text"),
         ("[]", "expected an object"),
         ("{", "is no JSON"),
         (json.dumps({"simulator": "a" * 20_000}), "simulator is a text of 20000 letters"),

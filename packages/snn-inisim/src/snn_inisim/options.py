@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from snn_core.settings import Options
+from snn_core.settings import MOST_THREADS, Options
 
 CACHE_BYTES = 12_000_000
 """About what the cache of a processor holds."""
@@ -26,7 +26,9 @@ class INIsimOptions(Options):
         description="`event`: cost follows the number of spikes, without TensorFlow; `dense`: "
         "TensorFlow; `auto` takes what is faster",
     )
-    threads: int = Field(0, ge=0, description="threads of the event engine; 0 uses all cores")
+    threads: int = Field(
+        0, ge=0, le=MOST_THREADS, description="threads of the event engine; 0 uses all cores"
+    )
     chunk_steps: int = Field(
         0, ge=0, description="steps that the dense engine folds into the batch; 0 chooses by "
         "`chunk_bytes`",

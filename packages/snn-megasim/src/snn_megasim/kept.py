@@ -16,7 +16,6 @@ from snn_core.files import (
     atomic_write,
     list_folder,
     make_folder,
-    require_file,
     require_writable,
 )
 from snn_core.reading import spend, while_reading
@@ -91,7 +90,6 @@ def _listed(folder: Path) -> set[str]:
         return set()
     path = folder / LIST
     with while_reading(path, error=DataError, advice="remove it"):
-        require_file(path)
         spend(_PER_BYTE * path.stat().st_size, "the list")
         lines = path.read_text(encoding="ascii", errors="replace").splitlines()
     return {line for line in lines if _NAME.fullmatch(line)} & there

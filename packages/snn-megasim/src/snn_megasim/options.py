@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from snn_core.settings import Options
+from snn_core.settings import MOST_SECONDS, Options
 from snn_megasim.engine.engine import MOST_EVENTS
 from snn_megasim.files.attributes import LARGEST
 
@@ -45,7 +45,10 @@ class MegaSimOptions(Options):
         "the last batch, or its last sample without `batch_mode`; empty: a temporary one",
     )
     time_limit_s: float = Field(
-        600.0, gt=0, description="seconds after which a run of the external MegaSim is stopped"
+        600.0,
+        gt=0,
+        le=MOST_SECONDS,
+        description="seconds after which a run of the external MegaSim is stopped",
     )
     most_events: int = Field(
         MOST_EVENTS, ge=1, description="events in a run of the engine after which it is stopped"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from snn_core.errors import DataError
 from snn_core.simulation.statistics import wilson_interval
-from snn_core.typing import Array
+from snn_core.typing import Array, Int64
 from snn_plot import style
 from snn_plot.names import fit_classes, letters
 from snn_plot.scales import number_powers, show_errors, show_shares
@@ -19,6 +20,9 @@ from snn_plot.units import STEPS, Units
 
 MOST_NUMBERS, MOST_CLASSES = 15, 30
 """Classes up to which a confusion matrix has numbers in its cells, and a tick for each class."""
+
+MOST_SHOWN = 1000
+"""Classes of a confusion matrix; of more, those that are confused most."""
 
 
 @style.styled
@@ -89,13 +93,13 @@ def plot_confusion_matrix(
     DataError
         If the lengths differ, there are no samples, or names are missing.
     """
-    counts, undecided = confusion(y_test, y_pred)
-    classes = len(counts)
-    if class_labels is not None and len(class_labels) < classes:
-        raise DataError(f"Found {len(class_labels)} names for {classes} classes.")
-    names = list(class_labels or map(str, range(classes)))[:classes]
-    names = fit_classes([*names, "none"] if undecided else names, classes)
-    totals = counts.sum(axis=1, keepdims=True)
+    found = confusion(y_test, y_pred)
+    counts, classes = found.counts, len(found.counts)
+    if class_labels is not None and len(class_labels) < found.number:
+        raise DataError(f"Found {len(class_labels)} names for {found.number} classes.")
+    names = [class_labels[i] if class_labels else str(i) for i in found.classes_c]
+    names = fit_classes([*names, "none"] if found.undecided else names, classes)
+    totals = found.totals_c[:, None]
     share = np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
     figure, axes = style.one_panel(height=3.2)
     image = axes.imshow(share, cmap=style.grey_under("Blues"), vmin=0, vmax=100, aspect="auto",
@@ -104,7 +108,7 @@ def plot_confusion_matrix(
     if long:
         style.grow(figure, 0.4)
     shown = style.evenly(classes, MOST_CLASSES * 2 // 3 if long else MOST_CLASSES)
-    across = [*shown, classes] if undecided else shown
+    across = [*shown, classes] if found.undecided else shown
     turned = 90 if long or len(across) > MOST_NUMBERS else 0
     axes.set_xticks(across, [names[i] for i in across], rotation=turned)
     axes.set_yticks(shown, [names[i] for i in shown])
@@ -114,14 +118,51 @@ def plot_confusion_matrix(
                       color="white" if share[i, j] > 60 else "black")  # fmt: skip
     axes.spines[:].set_visible(False)
     axes.set(xlabel="predicted class", ylabel="true class")
-    correct = float(np.trace(counts[:, :classes]) / counts.sum())
-    style.head(axes, f"{style.count(counts.sum(), 'sample')}, {correct:.2%} correct")
+    said = f"{style.count(len(y_test), 'sample')}, {found.correct:.2%} correct"
+    style.head(axes, said, found.remark)
     style.add_colour_bar(image, [axes], "share of the true class (%)")
     return figure
 
 
-def confusion(y_test: Array, y_pred: Array) -> tuple[Array, bool]:
-    """Return counts, true by predicted class, and whether a last column counts undecided samples.
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """How often each class was decided as each class.
+
+    Parameters
+    ----------
+    classes_c
+        The classes that are shown, rising.
+    counts
+        Samples by true and decided class; a last column counts undecided ones, if there are any.
+    totals_c
+        All samples of each class, also those that were taken for a class that is not shown.
+    number
+        Number of all classes.
+    undecided
+        Whether there are undecided samples.
+    correct
+        Share of all samples that were decided rightly.
+    """
+
+    classes_c: Int64[Array, "c"]
+    counts: Int64[Array, "c _"]
+    totals_c: Int64[Array, "c"]
+    number: int
+    undecided: bool
+    correct: float
+
+    @property
+    def remark(self) -> str:
+        """What is not shown, in a few words."""
+        shown = len(self.classes_c)
+        if shown == self.number:
+            return ""
+        most = "those confused most" if shown == MOST_SHOWN else "those that occur"
+        return f"{shown} of {style.thousands(self.number)} classes: {most}"
+
+
+def confusion(y_test: Array, y_pred: Array) -> Confusion:
+    """Count how often each class was decided as each; see `plot_confusion_matrix`.
 
     Raises
     ------
@@ -134,11 +175,37 @@ def confusion(y_test: Array, y_pred: Array) -> tuple[Array, bool]:
             f"Found {true_b.shape} true and {decided_b.shape} predicted classes; expected the same "
             f"number, at least one."
         )
-    classes = int(max(true_b.max(), decided_b.max())) + 1
-    undecided = bool((decided_b < 0).any())
-    counts = np.zeros((classes, classes + undecided), np.int64)
-    np.add.at(counts, (true_b, np.where(decided_b < 0, classes, decided_b)), 1)
-    return counts, undecided
+    number = int(max(true_b.max(), decided_b.max())) + 1
+    is_few = number <= MOST_SHOWN
+    classes_c = np.arange(number) if is_few else _most_confused(true_b, decided_b)
+    is_undecided_b = decided_b < 0
+    undecided, shown = bool(is_undecided_b.any()), len(classes_c)
+    row_b = np.searchsorted(classes_c, true_b)
+    column_b = np.where(is_undecided_b, shown, np.searchsorted(classes_c, decided_b))
+    has_row_b = np.isin(true_b, classes_c)
+    kept_b = has_row_b & (is_undecided_b | np.isin(decided_b, classes_c))
+    counts = np.zeros((shown, shown + undecided), np.int64)
+    np.add.at(counts, (row_b[kept_b], column_b[kept_b]), 1)
+    return Confusion(
+        classes_c=classes_c,
+        counts=counts,
+        totals_c=np.bincount(row_b[has_row_b], minlength=shown),
+        number=number,
+        undecided=undecided,
+        correct=float((true_b == decided_b).mean()),
+    )
+
+
+def _most_confused(true_b: Array, decided_b: Array) -> Int64[Array, "c"]:
+    """Return the classes with most wrong decisions, true or decided; then those of most samples."""
+    known_b = decided_b >= 0
+    both = np.concatenate([true_b, decided_b[known_b]])
+    is_wrong_b = true_b != decided_b
+    found_c, place = np.unique(both, return_inverse=True)
+    wrong_c = np.bincount(place, weights=np.concatenate([is_wrong_b, is_wrong_b[known_b]]))
+    order = np.lexsort((found_c, -np.bincount(place), -wrong_c))
+    chosen_c: Int64[Array, "c"] = np.sort(found_c[order[:MOST_SHOWN]])
+    return chosen_c
 
 
 @style.styled

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from snn_core.errors import DataError
 from snn_core.typing import Array, Float64
-from snn_plot import style
+from snn_plot import finite, style
 from snn_plot.names import fit, fit_all, fit_classes, letters
 from snn_plot.units import STEPS, Units
 
@@ -24,6 +24,9 @@ MOST_MAPS = 64
 
 MOST_NAMED = 20
 """Outputs of which each has its tick."""
+
+MOST_BARS = 1000
+"""Outputs that are drawn as bars; more are lines."""
 
 MOST_IN_A_LINE = 32
 """Neurons of a layer without axes that are drawn in one line; more are wrapped."""
@@ -196,7 +199,7 @@ def plot_input_image(
     title = ", ".join(said) or "input"
     figure, axes = _one_picture(x[..., 0] if is_coloured(x) else x)
     if is_coloured(x):
-        low, high = float(x.min()), float(x.max())
+        low, high = finite.limits_of(x)
         axes.imshow(as_colours(x), interpolation="nearest")
         _remove_ticks(axes)
         style.head(axes, title, f"values {low:.3g} to {high:.3g}")
@@ -214,8 +217,8 @@ def is_coloured(x_l: Array) -> bool:
 
 def as_colours(x_l: Array) -> Float64[Array, "h w 3"]:
     """Return an image with three channels from 0 to 1: its smallest and its largest value."""
-    low, high = float(x_l.min()), float(x_l.max())
-    scaled: Array = (np.asarray(x_l, np.float64) - low) / ((high - low) or 1)
+    low, high = finite.limits_of(x_l)
+    scaled: Array = (np.nan_to_num(finite.shown(x_l), nan=low) - low) / ((high - low) or 1)
     return scaled
 
 
@@ -230,7 +233,10 @@ def draw_scores(
     """
     places = np.arange(len(scores_o))
     shades = np.where(places == np.argmax(scores_o), style.SPIKING, "#9A9A9A")
-    axes.bar(places, scores_o, color=list(shades), width=0.8)
+    if len(places) > MOST_BARS:  # each of which takes a while
+        axes.vlines(places, 0, finite.shown(scores_o), colors=list(shades), linewidth=0.8)
+    else:
+        axes.bar(places, finite.shown(scores_o), color=list(shades), width=0.8)
     axes.axhline(0, color=style.NEUTRAL, linewidth=0.6)
     known = fit_classes(names, len(scores_o))
     shown = style.evenly(len(scores_o), MOST_NAMED)
@@ -274,7 +280,7 @@ def shape_of(activity_l: Array) -> tuple[int, int]:
 def draw_difference(axes: Axes, activations_l: Array, rates_l: Array, *, units: Units) -> AxesImage:
     """Draw rates minus activations with zero in the middle of the colour map."""
     difference_l = units.rates(rates_l) - units.rates(activations_l)
-    largest = float(np.abs(difference_l).max()) or 1.0
+    largest = finite.limits_of(np.abs(difference_l))[1] or 1.0
     limits = (-largest, largest)
     return draw_activity(axes, difference_l, limits=limits, colours=style.DIVERGING)
 
@@ -287,8 +293,8 @@ def draw_activity(
     colours: str = style.SEQUENTIAL,
 ) -> AxesImage:
     """Draw a layer into a panel."""
-    picture, remark = arrange(np.asarray(activity_l, np.float64))
-    low, high = limits or (float(np.nanmin(picture)), float(np.nanmax(picture)))
+    picture, remark = arrange(finite.shown(activity_l))
+    low, high = limits or finite.limits_of(picture)
     image = axes.imshow(
         picture,
         vmin=low,
@@ -381,4 +387,5 @@ def _remove_ticks(axes: Axes) -> None:
 
 def common_limits(arrays: Sequence[Array]) -> tuple[float, float]:
     """Return the smallest and largest value of several arrays."""
-    return min(float(a.min()) for a in arrays), max(float(a.max()) for a in arrays)
+    lows, highs = zip(*map(finite.limits_of, arrays), strict=True)
+    return min(lows), max(highs)

@@ -20,7 +20,7 @@ MISUSES = (
     AttributeError,
     LookupError,
     StopIteration,
-    ZeroDivisionError,
+    ArithmeticError,
 )
 """What Python and NumPy raise on values of another kind or shape."""
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from snn_core.errors import DataError
 from snn_core.typing import Array, Float64
-from snn_plot import style
+from snn_plot import finite, style
 from snn_plot.names import fit_all
 from snn_plot.units import STEPS, Units
 
@@ -169,12 +169,13 @@ def pearson_b(
     samples = len(rates_b_l)
     a = np.asarray(rates_b_l, np.float64).reshape(samples, -1)
     b = np.asarray(activations_b_l, np.float64).reshape(samples, -1)
-    kept = b < saturation
+    kept = (b < saturation) & finite.is_shown(a) & finite.is_shown(b)
     if not keep_silent:
         kept &= (a > 0) | (b > 0)
     number = np.maximum(kept.sum(axis=1), 1)
-    a = np.where(kept, a - ((a * kept).sum(axis=1) / number)[:, None], 0)
-    b = np.where(kept, b - ((b * kept).sum(axis=1) / number)[:, None], 0)
+    a, b = np.where(kept, a, 0), np.where(kept, b, 0)
+    a = np.where(kept, a - (a.sum(axis=1) / number)[:, None], 0)
+    b = np.where(kept, b - (b.sum(axis=1) / number)[:, None], 0)
     spread = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     with np.errstate(invalid="ignore", divide="ignore"):
         # A spread of rounding errors alone is none.
@@ -199,13 +200,15 @@ def draw_correlation(
 ) -> None:
     """Draw rates over activations into a panel."""
     rates, activations = _same_shape(rates, activations)
-    saturated = float((activations >= 1).mean())  # no neuron fires twice in a step
+    rest = np.stack([rates, activations])
+    rates, activations = rest[:, finite.is_shown(rest).all(axis=0)]
+    saturated = float((activations >= 1).sum() / max(activations.size, 1))  # none fires twice
     rates, activations = units.rates(rates), units.rates(activations)
     r = _scatter(axes, activations, rates)
-    low = min(0.0, float(activations.min()))
-    high = 1.04 * (max(float(activations.max()), float(rates.max()), 0) or 1)
+    low, high = finite.limits_of(np.append(activations, 0))
+    high = 1.04 * (max(high, finite.limits_of(rates)[1]) or 1)
     if same_limits:
-        low = min(low, float(rates.min()))
+        low = min(low, finite.limits_of(rates)[0])
         axes.set(xlim=(low - 0.02 * high, high), ylim=(low - 0.02 * high, high))
     axes.axline((0, 0), slope=1, color=style.NEUTRAL, linestyle="--", linewidth=0.7)
     axes.set(xlabel=units.named("activation"), ylabel=units.named("rate"))
@@ -213,6 +216,7 @@ def draw_correlation(
     if detailed and saturated:
         text += f"\n{saturated:.2%} saturated"
     axes.text(0.04, 0.97, text, transform=axes.transAxes, va="top", fontsize=6)
+    finite.note_rest(axes, rest)
     if not detailed:
         style.name_panel(axes, label)
         return

@@ -62,10 +62,11 @@ def measure_of(result: RunResult) -> Measure:
     ann = float(result.ann_error_b.mean(dtype=np.float64)) if result.has_labels else None
     if not is_share:
         mean_t = error_b_t.mean(axis=0)
-        half_t = Z_95 * error_b_t.std(axis=0) / math.sqrt(len(error_b_t))
-        low_t = np.maximum(mean_t - half_t, 0)
+        with np.errstate(invalid="ignore"):  # of a network that diverges
+            half_t = Z_95 * error_b_t.std(axis=0) / math.sqrt(len(error_b_t))
+            low_t, high_t = np.maximum(mean_t - half_t, 0), mean_t + half_t
         return Measure(
-            name=name, is_share=False, value_t=mean_t, low_t=low_t, high_t=mean_t + half_t, ann=ann
+            name=name, is_share=False, value_t=mean_t, low_t=low_t, high_t=high_t, ann=ann
         )
     share_t = (1 - error_b_t).mean(axis=0)
     low_t, high_t = wilson_interval(share_t, len(error_b_t))

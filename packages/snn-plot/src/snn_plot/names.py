@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 WIDE = ("W", "F")
@@ -44,8 +45,9 @@ def fit_all(names: Iterable[str], room: int) -> list[str]:
     """Return names as `fit` does; those that would look alike begin with their numbers."""
     whole = list(names)
     cut = [fit(name, room) for name in whole]
+    times = Counter(cut)
     return [
-        text if text == name or cut.count(text) == 1 else fit(f"{index}: {name}", room)
+        text if text == name or times[text] == 1 else fit(f"{index}: {name}", room)
         for index, (text, name) in enumerate(zip(cut, whole, strict=True))
     ]
 

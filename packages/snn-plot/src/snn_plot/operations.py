@@ -13,7 +13,7 @@ from snn_core.errors import DataError
 from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
 from snn_core.typing import Array, Float64
-from snn_plot import style
+from snn_plot import finite, style
 from snn_plot.measures import measure_of
 from snn_plot.scales import show_powers, show_shares
 from snn_plot.spikes import draw_cumulative, means
@@ -101,13 +101,13 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
         measure = measures[name]
         for axes, x_t in ((upper, times), (lower, cumulative_operations(result))):
             # Runs that differ in their length alone lie on each other: a mark tells the ends.
-            axes.plot(x_t, measure.value_t, **look, marker=ENDS[index % len(ENDS)],
+            axes.plot(x_t, finite.shown(measure.value_t), **look, marker=ENDS[index % len(ENDS)],
                       markevery=[-1], markersize=4,
                       label=f"{name} ({style.count(result.samples, 'sample')})")  # fmt: skip
-            axes.fill_between(x_t, measure.low_t, measure.high_t, color=look["color"], alpha=0.1,
-                              linewidth=0)  # fmt: skip
-        seen += [measure.low_t.min(), measure.value_t.max()]
-        if measure.ann is not None:
+            axes.fill_between(x_t, finite.shown(measure.low_t), finite.shown(measure.high_t),
+                              color=look["color"], alpha=0.1, linewidth=0)  # fmt: skip
+        seen += [finite.limits_of(measure.low_t)[0], finite.limits_of(measure.value_t)[1]]
+        if measure.ann is not None and finite.is_shown(measure.ann):
             lower.plot(result.ann_operations_per_sample, measure.ann, "*", color=look["color"],
                        markersize=7, markeredgecolor="white", markeredgewidth=0.4,
                        clip_on=False, zorder=3)  # fmt: skip
@@ -127,6 +127,7 @@ def plot_comparison(runs: Mapping[str, RunResult], *, units: Units = STEPS) -> F
     lower.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     lower.xaxis.set_major_formatter(EngFormatter(sep="\u202f"))
     lower.xaxis.set_minor_formatter(NullFormatter())
+    finite.note_rest(upper, np.concatenate([m.value_t for m in measures.values()]))
     style.head(upper, f"bands: {first.interval}s" if first.is_share else first.interval)
     style.head(lower, "★ analog networks; thin black: best of all runs")
     style.legend_below(figure, upper)
@@ -157,7 +158,9 @@ def _facts(result: RunResult) -> list[str]:
 
 def cumulative_operations(result: RunResult) -> Float64[Array, "t"]:
     """Return the mean operations of a sample up to each step, synaptic and neuronal together."""
-    total_b_t = result.synaptic_operations_b_t + result.neuron_operations_b_t
+    total_b_t = np.add(
+        result.synaptic_operations_b_t, result.neuron_operations_b_t, dtype=np.float64
+    )
     summed: Array = total_b_t.mean(axis=0).cumsum()
     return summed
 
@@ -169,9 +172,11 @@ def pareto_front(
     cost = np.concatenate([cumulative_operations(result) for result in results])
     measures = [measure_of(result) for result in results]
     value = np.concatenate([measure.value_t for measure in measures])
+    known = finite.is_shown(value)
+    cost, value = cost[known], value[known]
     worth = value if measures[0].is_share else -value
     order = np.lexsort((-worth, cost))
     cost, value, worth = cost[order], value[order], worth[order]
-    before = np.concatenate([[-np.inf], np.maximum.accumulate(worth)[:-1]])
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(worth)])[:-1]
     best = worth > before
     return cost[best], value[best]

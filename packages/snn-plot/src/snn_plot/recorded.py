@@ -313,7 +313,8 @@ class _Layer:
             rates = self._read(trains)
             self._sums.spikes.append(count_spikes(trains))
         if activations is not None:
-            expected = np.asarray(activations, np.float64) * self._unit
+            with np.errstate(over="ignore"):
+                expected = np.asarray(activations, np.float64) * self._unit
         if row is not None:
             named = {"spiketrains_l_t": trains, "mem_l_t": mem, "rates_l": rates,
                      "activations_l": expected}  # fmt: skip

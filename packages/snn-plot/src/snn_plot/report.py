@@ -226,7 +226,10 @@ def _small_multiple(layer: Mapping[str, Any], *, size: int = 56, dots: int = 150
     if not rates or not wanted:
         return "–"
     step = -(-len(rates) // dots)
-    pairs = list(zip(wanted[::step], rates[::step], strict=True))
+    both = zip(wanted[::step], rates[::step], strict=True)
+    pairs = [(a, r) for a, r in both if a is not None and r is not None]
+    if not pairs:
+        return "–"
     values = [value for pair in pairs for value in pair]
     low = min(*values, 0)
     scale = (size - 4) / max(max(values) - low, 1e-9)

@@ -12,7 +12,9 @@ from snn_core.typing import Array
 from snn_plot.accuracy import confusion
 from snn_plot.activity import arrange, as_colours, is_coloured
 from snn_plot.correlation import pearson_b
+from snn_plot.finite import is_shown, shown
 from snn_plot.measures import measure_of
+from snn_plot.names import fit
 from snn_plot.operations import cumulative_operations
 from snn_plot.recorded import LayerView, RunView
 from snn_plot.scene import is_of_classes
@@ -31,6 +33,9 @@ MOST_CELLS = 120_000
 
 MOST_STEPS = 2000
 """Points of a curve over time."""
+
+ROOM_NAME = 60
+"""Letters of the name of a class."""
 
 
 def report_data(run: RunView, *, units: Units) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def round_values(values: Array, digits: int = 4) -> list[Any]:
     array = np.asarray(values, np.float64)
     if array.ndim > 1:
         return [round_values(row, digits) for row in array]
-    return [round(float(v), digits) if math.isfinite(v) else None for v in array]
+    return [round(v, digits) if math.isfinite(v) else None for v in shown(array).tolist()]
 
 
 def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def _accuracy(result: RunResult, steps: Array, *, k: int) -> dict[str, Any]:
         "low": round_values(measure.low_t[steps], digits),
         "high": round_values(measure.high_t[steps], digits),
         "top_k": round_values(top_k_t[steps], 3) if has_best else None,
-        "ann": measure.ann,
+        "ann": None if measure.ann is None or not is_shown(measure.ann) else measure.ann,
         "k": k,
         "samples": result.samples,
     }
@@ -108,7 +113,8 @@ def _outputs(result: RunResult) -> dict[str, Any]:
 
 
 def _operations(result: RunResult, steps: Array) -> dict[str, Any]:
-    total_b_t = (result.synaptic_operations_b_t + result.neuron_operations_b_t).cumsum(axis=1)
+    total_b_t = result.synaptic_operations_b_t.cumsum(axis=1, dtype=np.float64)
+    total_b_t += result.neuron_operations_b_t.cumsum(axis=1, dtype=np.float64)
     low_t, high_t = np.percentile(total_b_t, (5, 95), axis=0)
     return {
         "snn": round_values(cumulative_operations(result)[steps], 1),
@@ -119,23 +125,21 @@ def _operations(result: RunResult, steps: Array) -> dict[str, Any]:
 
 
 def _confusion(result: RunResult) -> dict[str, Any]:
-    counts, undecided = confusion(result.labels_b, result.decision_b)
-    wrong = result.decision_b != result.labels_b
+    """Return the confusion matrix; names of classes are by their numbers, as far as they occur."""
+    found = confusion(result.labels_b, result.decision_b)
+    wrong_b = np.flatnonzero(result.decision_b != result.labels_b)
+    columns = (result.sample_ids_b, result.labels_b, result.decision_b, result.ann_decision_b)
+    wrong = [[int(column[b]) for column in columns] for b in wrong_b[:50]]
+    occurring = {*found.classes_c.tolist(), *(number for row in wrong for number in row[1:])}
     return {
-        "counts": counts.tolist(),
-        "names": [result.class_name(i) for i in range(max(len(counts), len(result.classes)))],
-        "undecided": undecided,
-        "wrong": [
-            [int(value) for value in row]
-            for row in zip(
-                result.sample_ids_b[wrong][:50],
-                result.labels_b[wrong][:50],
-                result.decision_b[wrong][:50],
-                result.ann_decision_b[wrong][:50],
-                strict=True,
-            )
-        ],
-        "wrong_total": int(wrong.sum()),
+        "counts": found.counts.tolist(),
+        "totals": found.totals_c.tolist(),
+        "classes": found.classes_c.tolist(),
+        "names": {i: fit(result.class_name(i), ROOM_NAME) for i in sorted(occurring) if i >= 0},
+        "undecided": found.undecided,
+        "remark": found.remark,
+        "wrong": wrong,
+        "wrong_total": len(wrong_b),
     }
 
 
@@ -159,9 +163,13 @@ def _dots(
     }
     if len(known) < len(pairs):
         return found
+    known = {name: values[is_shown(values)] for name, values in known.items()}
     together = np.concatenate(list(known.values()))
     edges = bins_of(together, BINS) if levels is None else bins_around(levels, together)
-    shares = {name: 100 * np.histogram(a, edges)[0] / len(a) for name, a in known.items()}
+    shares = {
+        name: 100 * np.histogram(values, edges)[0] / max(len(values), 1)
+        for name, values in known.items()
+    }
     found["histogram"] = {
         "edges": round_values(edges, 6),
         **{name: round_values(share) for name, share in shares.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -11,7 +12,10 @@ from snn_core.operations import format_operations
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, leaves, record_flag
 from snn_core.simulation.statistics import wilson_interval
+from snn_plot.finite import describe_rest
 from snn_plot.graphs import advice
+from snn_plot.measures import measure_of
+from snn_plot.names import fit
 from snn_plot.probes import read_probe, total_energy_j, unit
 from snn_plot.recorded import RunView
 from snn_plot.scene import CLASSES, probe_files
@@ -148,12 +152,12 @@ def headline(run: RunView, *, units: Units) -> list[tuple[str, str, str]]:
 def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
     """Return how right the run is, as its task has it."""
     if result.task == "regression":
-        apart = ("Difference", f"{result.difference:.4g}", "from the analog network, rms")
+        apart = ("Difference", _number(result.difference), "from the analog network, rms")
         if not result.has_labels:
             return [apart]
         return [
-            ("Mean squared error", f"{result.mse:.4g}", f"analog: {result.ann_mse:.4g}"),
-            ("R²", f"{result.r2:.4f}", f"analog: {result.ann_r2:.4f}"),
+            ("Mean squared error", _number(result.mse), f"analog: {_number(result.ann_mse)}"),
+            ("R²", _number(result.r2, ".4f"), f"analog: {_number(result.ann_r2, '.4f')}"),
             apart,
         ]
     agreement = ("Same decision", f"{result.agreement:.2%}", "as the analog network")
@@ -181,6 +185,15 @@ def _scores(result: RunResult, units: Units) -> list[tuple[str, str, str]]:
         ),
         close,
     ]
+
+
+def _number(value: float, form: str = ".4g") -> str:
+    """Return a number as text; a ratio of far apart numbers has few digits, too."""
+    if math.isnan(value):
+        return "not defined"
+    if math.isinf(value):
+        return "infinite"
+    return format(value, form if abs(value) < 1e6 else ".4g")
 
 
 def _interval(share: float, samples: int) -> str:
@@ -235,6 +248,15 @@ def notes(run: RunView) -> list[str]:
     if missing:
         names = record_flag(missing).removeprefix("--record ").replace(",", ", ")
         said.append(f"Not recorded: {names}; {advice(missing)}.")
+    for what, values in (
+        ("outputs", run.result.output_b_o),
+        (f"values of the {measure_of(run.result).name} over time", measure_of(run.result).value_t),
+    ):
+        if describe_rest(values):
+            said.append(
+                f"Of the {what}, {describe_rest(values)}, as where potentials grow without end; "
+                f"the charts leave them out."
+            )
     if not run.result.has_labels:
         said.append("The data have no labels: outputs are compared with the analog network's.")
     if run.result.interrupted:
@@ -243,6 +265,17 @@ def notes(run: RunView) -> list[str]:
             f"{run.result.metadata['identity']['samples']} samples."
         )
     return said
+
+
+MOST_NAMED, ROOM_NAME = 1000, 60
+"""Classes that are listed with their names, and letters of a name."""
+
+
+def _list_classes(result: RunResult) -> str:
+    """Return numbers and names of the classes."""
+    named = [f"{i} {fit(name, ROOM_NAME)}" for i, name in enumerate(result.classes[:MOST_NAMED])]
+    rest = len(result.classes) - len(named)
+    return ", ".join([*named, f"and {thousands(rest)} more"] if rest else named)
 
 
 def provenance(run: RunView) -> dict[str, Any]:
@@ -259,7 +292,7 @@ def provenance(run: RunView) -> dict[str, Any]:
         **{f"{identity['simulator']}: {name}": value for name, value in details.items()},
         "data": metadata.get("data", ""),
         "input": metadata.get("input", ""),
-        "classes": ", ".join(f"{i} {name}" for i, name in enumerate(run.result.classes)),
+        "classes": _list_classes(run.result),
         "SHA-256 of the network": identity.get("network_sha256", ""),
         "SHA-256 of the data": identity.get("data_sha256", ""),
         "synapses": metadata.get("num_synapses", ""),

@@ -14,6 +14,7 @@ from matplotlib.ticker import (
 )
 
 from snn_core.typing import Array
+from snn_plot.finite import limits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def show_powers(axes: Axes, values: Array, *, from_zero: bool = False) -> None:
     from_zero
         Whether it begins at 0 then, as it must for bars.
     """
-    low, high = float(values.min()), float(values.max())
+    low, high = limits_of(values)
     if low <= 0 or high < FAR * low:
         margin = 0.1 * (high - low or abs(high) or 1)
         axes.set_ylim(0 if from_zero or 0 <= low < margin else low - margin, high + margin)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,6 +30,9 @@ from snn_plot.report_words import model_name
 HOST = "127.0.0.1"
 DEEPEST = 6
 """How many folders deep runs are looked for."""
+
+PATIENCE_S = 60.0
+"""Seconds that a request may take to come, and its answer to be taken."""
 
 _ERRORS = "surrogateescape"
 """How names of folders that are not UTF-8 get into an address and back."""
@@ -79,7 +83,10 @@ def _list_run(name: str, folder: Path) -> Listed:
         }
         return Listed(name=name, path=folder, figures=figures | _reached(stored, description))
     except SNNError as error:
-        return Listed(name=name, path=folder, figures={}, problem=str(error))
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other runs are listed
+        problem = f"This run cannot be listed ({type(error).__name__}: {error})."
+    return Listed(name=name, path=folder, figures={}, problem=problem)
 
 
 def _reached(stored: RunFolder, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,9 +155,10 @@ _WORDS = {"mse": "MSE ", "ann_mse": "MSE ", "agreement": "agreement ", "differen
 
 def _score(figures: Mapping[str, Any], key: str) -> str:
     value = figures.get(key)
-    if key in ("accuracy", "ann_accuracy") or value is None:
+    if value is None:
         return _cell(value)
-    return f"{_WORDS[key]}{_cell(value) if key == 'agreement' else f'{value:.4g}'}"
+    is_share = key in ("accuracy", "ann_accuracy", "agreement")
+    return f"{_WORDS.get(key, '')}{_cell(float(value)) if is_share else f'{value:.4g}'}"
 
 
 def _cell(value: Any) -> str:
@@ -191,6 +199,11 @@ class RunsServer(ThreadingHTTPServer):
                 f"Port {port} cannot be used ({error}); choose another: --port 0."
             ) from error
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of browsers that go away; of anything else, what Python says."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
     @property
     def address(self) -> str:
         """Where the list is."""
@@ -215,6 +228,11 @@ def _state(folder: Path) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     server: RunsServer
+    timeout = PATIENCE_S
+
+    def do_HEAD(self) -> None:
+        """Answer as `do_GET` does, without the page."""
+        self.do_GET()
 
     def do_GET(self) -> None:
         """Answer with the list, a report, or what is wrong."""
@@ -259,7 +277,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - name of the base class
         """Say nothing: the terminal belongs to the user."""

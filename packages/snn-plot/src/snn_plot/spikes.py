@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from matplotlib.ticker import (
 )
 
 from snn_core.typing import Array, Int64
-from snn_plot import style
+from snn_plot import finite, style
 from snn_plot.names import fit_classes
 from snn_plot.units import STEPS, Units
 
@@ -117,7 +118,7 @@ def plot_potential(
     spikes_l
         How often each neuron spiked.
     """
-    flat = np.asarray(mem_l_t, np.float64).reshape(-1, mem_l_t.shape[-1])
+    flat = finite.shown(mem_l_t).reshape(-1, mem_l_t.shape[-1])
     roles: dict[int, list[str]] = {}
     for number, role in ((predicted, "predicted"), (true, "true")):
         if number is not None and number >= 0:
@@ -136,13 +137,9 @@ def plot_potential(
     if v_thresh is not None:
         axes.axhline(v_thresh, color=style.NEUTRAL, linestyle="--", linewidth=0.8,
                      label="threshold")  # fmt: skip
-    if flat[shown].min() < -LINEAR_TO:
-        axes.set_yscale("symlog", linthresh=LINEAR_TO / 2, linscale=2)
-        steps = [1, 0, -1, *(() if flat[shown].min() < -10 else (-3,))]
-        far = [sign * 10.0**power for sign in (1, -1) for power in range(1, 7)]
-        axes.yaxis.set_major_locator(FixedLocator([*steps, *far]))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    lowest, highest = finite.limits_of(flat[shown])
+    if lowest < -LINEAR_TO:
+        _show_far_below(axes, lowest, highest)
     axes.set(
         xlabel=units.time_label,
         ylabel="membrane potential" + (" (thresholds)" if v_thresh is not None else ""),
@@ -150,9 +147,25 @@ def plot_potential(
     style.show_steps(axes, times)
     remark = f"{len(shown)} of {style.thousands(len(flat))} neurons"
     style.head(axes, label, remark if len(shown) < len(flat) else "")
+    finite.note_rest(axes, flat[shown])
     if show_legend:
         style.legend_below(figure, axes, title="class" if names else "neuron")
     return figure
+
+
+def _show_far_below(axes: Axes, lowest: float, highest: float) -> None:
+    """Let the vertical axis be logarithmic far from 0, with a tick for each power that has room."""
+    axes.set_yscale("symlog", linthresh=LINEAR_TO / 2, linscale=2)
+    near = [1, 0, -1, *(() if lowest < -10 else (-3,))]
+    powers = range(1, 7)
+    largest = max(-lowest, highest)
+    if largest > 10.0 ** powers[-1]:  # as where a network diverges
+        near, every = [0], math.ceil(math.log10(largest) / 4)
+        powers = range(every, 4 * every + 1, every)
+    far = [sign * 10.0**power for sign in (1, -1) for power in powers]
+    axes.yaxis.set_major_locator(FixedLocator([*near, *far]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def _looks(
@@ -179,7 +192,7 @@ def find_different(mem_l_t: Array, most: int, *, always: Sequence[int] = ()) -> 
     always
         Neurons that are chosen in any case.
     """
-    seen_l_t = np.maximum(mem_l_t, -LINEAR_TO)
+    seen_l_t = np.maximum(np.nan_to_num(finite.shown(mem_l_t)), -LINEAR_TO)
     chosen = list(always) or [int(seen_l_t.std(axis=1).argmax())]
     apart_l = np.full(len(seen_l_t), np.inf)
     for neuron in chosen:

@@ -39,6 +39,8 @@ def verdict(run: RunView, *, subject: str) -> str:
     """
     result = run.result
     done = f"{result.samples} samples in {result.timesteps} steps"
+    if result.task == "regression" and not math.isfinite(result.difference):
+        return f"{subject} has outputs that are infinite or no numbers, on {done}.{_doubt(result)}"
     if result.task == "regression":
         return (
             f"{subject} has outputs that differ by {result.difference:.3g} (rms) from those of the "

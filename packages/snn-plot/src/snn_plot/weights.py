@@ -13,6 +13,7 @@ from snn_core.errors import DataError
 from snn_core.ir import Network, Weighted
 from snn_core.typing import Array, Float64
 from snn_plot import style
+from snn_plot.finite import is_shown, limits_of, note_rest
 from snn_plot.scales import show_powers
 
 if TYPE_CHECKING:
@@ -201,9 +202,9 @@ def draw_histogram(
 
     The first is filled, unless told otherwise; the others are outlines, which hide nothing.
     """
-    flat = {name: np.ravel(values).astype(np.float64) for name, values in data.items()}
-    flat = {name: values[np.isfinite(values)] for name, values in flat.items()}
-    if not any(len(values) for values in flat.values()):
+    whole = {name: np.ravel(values).astype(np.float64) for name, values in data.items()}
+    flat = {name: values[is_shown(values)] for name, values in whole.items()}
+    if not any(len(values) for values in whole.values()):
         raise DataError(f"Found no numbers in {list(data)}; expected at least one.")
     together = np.concatenate(list(flat.values()))
     edges = bins_of(together, bins) if levels is None else bins_around(levels, together)
@@ -218,7 +219,8 @@ def draw_histogram(
                     linewidth=look["linewidth"] * 0.8, linestyle=look["linestyle"])  # fmt: skip
         shares.append(share[share > 0])
     axes.set(xlabel=quantity, ylabel="share of the values (%)")
-    occupied = edges[np.flatnonzero(np.histogram(together, edges)[0])]
+    # Where nothing can be shown, the panel says so.
+    occupied = edges[np.flatnonzero(np.histogram(together, edges)[0])] if len(together) else edges
     width = edges[1] - edges[0]
     axes.set_xlim(occupied[0] - width, occupied[-1] + 2 * width)
     if levels is not None and len(levels) <= MOST_NUMBERED:
@@ -226,12 +228,13 @@ def draw_histogram(
         axes.set_xticks(shown, [f"{level:.3g}" for level in shown])
     if log:
         show_powers(axes, np.concatenate(shares), from_zero=True)
+    note_rest(axes, np.concatenate(list(whole.values())))
 
 
 def bins_of(values: Array, most: int) -> Float64[Array, "edges"]:
     """Return the edges of equal bins, about twice the cube root of the number of values (Rice)."""
     number = min(most, max(5, math.ceil(2 * len(values) ** (1 / 3))))
-    edges: Array = np.histogram_bin_edges(values, number)
+    edges: Array = np.histogram_bin_edges(values[is_shown(values)], number)
     return edges
 
 
@@ -261,8 +264,9 @@ def bins_around(levels: Array, values: Array) -> Float64[Array, "edges"]:
         between[::several],
         [1.5 * known[-1] - 0.5 * known[-2]],
     ])  # fmt: skip
-    below = _further(edges[0] - values.min(), edges[1] - edges[0], len(known))
-    above = _further(values.max() - edges[-1], edges[-1] - edges[-2], len(known))
+    low, high = limits_of(np.append(values, known[0]))
+    below = _further(edges[0] - low, edges[1] - edges[0], len(known))
+    above = _further(high - edges[-1], edges[-1] - edges[-2], len(known))
     return np.concatenate([edges[0] - below[::-1], edges, edges[-1] + above])
 
 

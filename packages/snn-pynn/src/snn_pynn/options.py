@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from snn_core.ir.timing import delay_in_steps
-from snn_core.settings import Options
+from snn_core.settings import MOST_THREADS, Options
 
 CellName = Literal[
     "exact", "IF_curr_delta", "IF_curr_exp", "IF_curr_alpha", "IF_cond_exp", "IF_cond_alpha"
@@ -68,9 +68,9 @@ class NestOptions(PyNNOptions):
     """Options of NEST."""
 
     threads: int = Field(
-        0, ge=0, description="threads that NEST uses; 0 takes one for every hundred "
-        "thousand synapses, as far as there are processors. With other numbers, sums that round "
-        "may do so differently",
+        0, ge=0, le=MOST_THREADS, description="threads that NEST uses; 0 takes one for every "
+        "hundred thousand synapses, as far as there are processors. With other numbers, sums that "
+        "round may do so differently",
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from snn_core.settings import Options, Settings
+from snn_core.settings import MOST_SECONDS, MOST_STEPS, Options, Settings
 
 NeuronModel = Literal["IF_curr_delta", "IF_curr_exp", "IF_trunc_delta"]
 
@@ -83,20 +83,24 @@ class SpinnakerOptions(Options):
     spalloc_port: int = Field(22244, ge=1, le=65535, description="port of the spalloc server")
     spalloc_user: str = Field("", description="user of the spalloc server")
     time_scale_factor: int = Field(
-        0, ge=0, description="slow-down against real time; 0: what the estimate of the time per "
-        "tick asks for, at least 1",
+        0, ge=0, le=10**6, description="slow-down against real time; 0: what the estimate of the "
+        "time per tick asks for, at least 1",
     )  # fmt: skip
     samples: Literal["reset", "long"] = Field(
         "reset", description="on the board: `reset` the network before each sample, or one `long` "
         "input of all samples of a batch with pauses between them, over which potentials stay",
     )  # fmt: skip
-    pause: int = Field(20, ge=0, description="steps between the samples of a `long` input")
+    pause: int = Field(
+        20, ge=0, le=MOST_STEPS, description="steps between the samples of a `long` input"
+    )
     serialise_only: str = Field(
         "", description="folder to write the network to, with a script for plain PyNN, instead of "
         "running it",
     )  # fmt: skip
     reports: str = Field("", description="folder to keep sPyNNaker's own reports in")
-    timeout: float = Field(600.0, gt=0, description="seconds after which sPyNNaker is stopped")
+    timeout: float = Field(
+        600.0, gt=0, le=MOST_SECONDS, description="seconds after which sPyNNaker is stopped"
+    )
     memory_limit_mb: float = Field(
         4000.0, gt=0, description="a network that needs more memory is refused"
     )

@@ -60,7 +60,7 @@ def stderr_console() -> Console:
 
 @contextmanager
 def interruptible() -> Iterator[StopRequest]:
-    """Yield what tells whether a signal asked to stop; a second one aborts at once."""
+    """Yield what tells whether a signal asked to stop a simulation; see `stop_requested`."""
     with stop_requested(
         "Stopping after the current step; press Ctrl-C again to abort at once.",
         stderr_console().print,

@@ -17,7 +17,7 @@ from snn_core.running.resuming import stored_settings
 from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
 from snn_core.simulation import registry
-from snn_core.simulation.contract import StopSimulation
+from snn_core.stopping import StopSimulation
 
 
 @click.command()
@@ -112,7 +112,7 @@ def run_and_show(
     output: Path | None,
     resume: bool,
 ) -> tuple[RunResult, int]:
-    """Simulate with a progress bar; Ctrl-C stops after the current step.
+    """Simulate with a progress bar; Ctrl-C stops after the current step, and reading at once.
 
     Returns
     -------
@@ -125,19 +125,20 @@ def run_and_show(
         is_begun = RunFolder(output).is_described
         found = "no batch was finished" if is_begun else "nothing to resume"
         common.note(f"{printable_line(output)}: {found}; starts a new run")
-    with common.interruptible() as stop, common.progress_bar(simulator) as progress:
+    with common.interruptible() as stop:
         try:
-            result = simulate(
-                network,
-                simulator,
-                data=data,
-                settings=settings,
-                name=name,
-                output_dir=output,
-                resume=resume,
-                progress=progress,
-                stop=stop,
-            )
+            with common.progress_bar(simulator) as progress:
+                result = simulate(
+                    network,
+                    simulator,
+                    data=data,
+                    settings=settings,
+                    name=name,
+                    output_dir=output,
+                    resume=resume,
+                    progress=progress,
+                    stop=stop,
+                )
         except StopSimulation:
             common.stderr_console().print("Stopped before the first batch was finished.")
             raise SystemExit(stop.status) from None

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from snn_core.stopping import StopSimulation, is_asked_for
+
 _ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -56,10 +58,14 @@ def ended_by_signals() -> Iterator[None]:
 def stop_requested(announce: str, echo: Callable[[str], object]) -> Iterator[StopRequest]:
     """Yield what tells whether a signal asked to stop; a second one aborts at once.
 
+    The first one raises `StopSimulation` unless a batch is being simulated: nothing else asks, and
+    Python goes on with an interrupted call of the system, such as opening a file, unless the signal
+    raises something.
+
     Parameters
     ----------
     announce
-        What to say on the first signal.
+        What to say on a first signal that waits for the current step.
     echo
         Says it.
     """
@@ -68,6 +74,8 @@ def stop_requested(announce: str, echo: Callable[[str], object]) -> Iterator[Sto
     def note(number: int, _frame: FrameType | None) -> None:
         if not request.take(number):
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(request.status)
+        if not is_asked_for():
+            raise StopSimulation
         echo(announce)
 
     with _handled(_ENDING, note):

@@ -16,7 +16,7 @@ from snn_core.codes.pattern import Pattern
 from snn_core.errors import SettingsError
 from snn_core.ir import Network
 from snn_core.settings import Settings, Stage
-from snn_core.settings.tree import MOST_STEPS
+from snn_core.settings.section import MOST_STEPS
 from snn_core.typing import Array, Float32, Int8
 
 _ALL: tuple[type[SpikeCode], ...] = (

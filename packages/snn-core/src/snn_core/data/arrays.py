@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from snn_core import reading
 from snn_core.data.base import Dataset
 from snn_core.data.forms import from_mapping
 from snn_core.errors import DataError
-from snn_core.reading import open_archive, spend, while_reading
+from snn_core.reading import describe_npy, open_archive, spend, while_reading
 from snn_core.typing import Array
 
 ORIGINAL_FILES = ("x_test.npz", "y_test.npz", "x_norm.npz")
@@ -46,26 +44,19 @@ def from_arrays(path: Path) -> Dataset:
 def may_be_events(path: Path) -> bool:
     """Return whether a ``.npy`` file may hold events: rows of fields, or of four numbers each."""
     try:
-        array = _map_npy(path)
+        with while_reading(path, error=DataError, advice=_ALONE):
+            shape, dtype = describe_npy(path)
     except DataError:
         return False
-    return array.dtype.names is not None or (array.ndim == 2 and array.shape[1] == 4)
+    return dtype.names is not None or (len(shape) == 2 and shape[1] == 4)
 
 
 def _read_npy(path: Path) -> Array:
     if not path.exists():
         raise DataError(f"There is no data file {path}; {_ALONE}.")
     with while_reading(path, error=DataError, advice=_ALONE):
-        array = _map_npy(path)
-        spend((1 + _COPIES) * array.nbytes, "its array")
-        return np.array(array)
-
-
-def _map_npy(path: Path) -> Array:
-    """Return the array of a file, which is read when its values are needed."""
-    with while_reading(path, error=DataError, advice=_ALONE):
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+        spend(_COPIES * path.stat().st_size, "copies of its array")
+        return reading.read_npy(path)
 
 
 def npz_names(path: Path) -> list[str]:

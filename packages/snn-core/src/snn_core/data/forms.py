@@ -11,13 +11,17 @@ from snn_core.data.base import Dataset
 from snn_core.data.numbers import as_array
 from snn_core.data.shapes import channels_last
 from snn_core.errors import DataError
-from snn_core.reading import printable, while_reading
+from snn_core.reading import printable, spend, while_reading
 from snn_core.typing import Array, Shape
 
 EXPECTED = (
     "expected samples x, a pair (x, y), a dictionary with x and y, the path of a file or folder, "
     "or a data set of PyTorch, TensorFlow or Keras"
 )
+
+
+_PER_NAME = 128
+"""Bytes of memory for a name of one letter, as an object of Python."""
 
 
 def from_memory(data: Any, *, input_shape: Shape | None = None) -> Dataset:
@@ -73,6 +77,7 @@ def from_mapping(arrays: Mapping[str, Any], *, name: str, advice: str = "") -> D
         raise DataError(f"{name} holds {found}; expected the arrays x and y{advice}.")
     with while_reading(name, error=DataError, advice="give the names of the classes as texts"):
         classes = as_array(arrays.get("classes", ()), "classes").reshape(-1)
+        spend(_PER_NAME * classes.size + classes.nbytes, "the names of the classes")
         names = [printable(str(item)) for item in classes]
     return Dataset.of(arrays["x"], arrays.get("y"), name=name, classes=names)
 

@@ -22,6 +22,7 @@ from snn_core.typing import Array, Float32, Shape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 SUFFIXES = {"jpg": (".jpg", ".jpeg"), "png": (".png",)}
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
@@ -133,22 +134,32 @@ def _decode(path: Path, *, settings: InputSettings, mode: str) -> Array:
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
 
 
-def _convert(image: Image, path: Path, settings: InputSettings, mode: str) -> Image:
+def _convert(image: ImageFile, path: Path, settings: InputSettings, mode: str) -> Image:
     from PIL import Image as PILImage
 
     flow = settings.dataflow_kwargs
-    if image.mode.startswith(("I", "F")):
+    if image.mode.startswith(("I", "F")) or _is_cut_off(image):
         raise DataError(
-            f"{path} has more than 8 bits per channel ({image.mode}); expected 8. Save it with 8 "
-            f"bits, or give all values as arrays (.npz)."
+            f"{path} has more than 8 bits per channel; expected 8. Save it with 8 bits, or give "
+            f"all values as arrays (.npz)."
         )
     if flow.color_mode == "auto" and mode == "L" and image.mode not in _GREY:
         _require_grey(np.asarray(image.convert("RGB")), path)
     if flow.target_size is None:
         return image.convert(mode)
     rows, columns = flow.target_size
+    spend(_MOST_CHANNELS * rows * columns, "the image in its target_size")
     method = PILImage.Resampling[flow.interpolation.upper()]
     return image.convert(mode).resize((columns, rows), method)
+
+
+def _is_cut_off(image: ImageFile) -> bool:
+    """Return whether Pillow keeps the upper 8 of 16 bits, as it does with colours.
+
+    The mode of the image does not tell, but how its parts are stored does: ``RGB;16B``. Only BMP's
+    ``BGR;16`` are the bits of a whole pixel.
+    """
+    return image.format != "BMP" and any(";16" in str(part) for part in image.tile)
 
 
 ROUNDED = 1

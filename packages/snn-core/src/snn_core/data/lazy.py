@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from snn_core.stopping import at_once
 from snn_core.typing import Array, Shape
 
 Item = TypeVar("Item")
@@ -33,7 +34,8 @@ class LazyItems(Generic[Item]):
 
     def __getitem__(self, part: slice | Array) -> list[Item]:
         """Read some items."""
-        return [self._read(int(i)) for i in self._indices[part]]
+        with at_once():
+            return [self._read(int(i)) for i in self._indices[part]]
 
     def choose(self, positions: Array) -> LazyItems[Item]:
         """Return the items at some positions, unread."""

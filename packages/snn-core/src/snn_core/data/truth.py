@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from snn_core.errors import DataError
-from snn_core.typing import Array, Float32, Int64
+from snn_core.typing import Array, Bool, Float32, Int64
+
+MOST_CLASSES = 2**53
+"""One more than the largest number of a class: up to here numbers of all types are exact."""
 
 
 def read_truth(
@@ -13,20 +16,22 @@ def read_truth(
 ) -> tuple[Int64[Array, "b"] | None, Float32[Array, "b o"] | None]:
     """Return the class numbers that labels are, if they can be, and the same labels as numbers.
 
-    Whole numbers from 0 and rows with a single 1 are class numbers. Numbers are left out where
-    labels are a column of integers; their number is then the class.
+    Whole numbers from 0, below `MOST_CLASSES`, and rows with a single 1 are class numbers. Numbers
+    are left out where labels are a column of integers; their number is then the class.
 
     Raises
     ------
     DataError
-        If they are no finite numbers, or there is none for a sample.
+        If they are no numbers that float32 holds, or there is none for a sample.
     """
     if y.dtype.kind not in "fiub":
         raise DataError(f"{name}: labels of type {y.dtype}; expected numbers.")
     if y.ndim == 0 or 0 in y.shape:
         raise DataError(f"{name}: labels of shape {y.shape}; expected one for each sample.")
     values_b_o = y.reshape(len(y), -1)
-    bad_b = ~np.isfinite(values_b_o).all(axis=1)
+    with np.errstate(over="ignore"):  # what no float32 can hold becomes infinite
+        targets_b_o = values_b_o.astype(np.float32)
+    bad_b = ~np.isfinite(targets_b_o).all(axis=1)
     if bad_b.any():
         raise DataError(
             f"{name}: NaN or infinite labels in {int(bad_b.sum())} samples, the first is sample "
@@ -34,7 +39,7 @@ def read_truth(
         )
     labels_b = _as_classes(values_b_o)
     is_plain = labels_b is not None and values_b_o.shape[1] == 1 and y.dtype.kind != "f"
-    return labels_b, None if is_plain else values_b_o.astype(np.float32)
+    return labels_b, None if is_plain else targets_b_o
 
 
 def _as_classes(values_b_o: Array) -> Int64[Array, "b"] | None:
@@ -42,8 +47,18 @@ def _as_classes(values_b_o: Array) -> Int64[Array, "b"] | None:
     if values_b_o.shape[1] > 1:
         return values_b_o.argmax(axis=1).astype(np.int64) if is_one_hot(values_b_o) else None
     values_b = values_b_o[:, 0]
+    if _are_no_classes(values_b).any():
+        return None
     labels_b: Array = values_b.astype(np.int64)
-    return labels_b if (labels_b == values_b).all() and (labels_b >= 0).all() else None
+    return labels_b
+
+
+def _are_no_classes(values: Array) -> Bool[Array, "..."]:
+    """Return for each number whether it is none of a class."""
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)  # float16 has no such bound
+    wrong: Array = (values < 0) | (values >= MOST_CLASSES)
+    return wrong | (values % 1 != 0) if values.dtype.kind == "f" else wrong
 
 
 def is_one_hot(values_b_o: Array) -> bool:
@@ -82,7 +97,7 @@ def describe_no_classes(values_b_o: Array | None, name: str, *, outputs: int | N
             f"{name} has labels of shape {values_b_o.shape} that are not one-hot; expected a 1 per "
             f"row."
         )
-    wrong = values_b_o[(values_b_o < 0) | (values_b_o % 1 != 0)][0]
+    wrong = values_b_o[_are_no_classes(values_b_o)][0]
     expected = "whole numbers from 0"
     if outputs is not None:
         expected += f" to {outputs - 1}, or {outputs} numbers for each sample, one for each output"

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from snn_core.errors import SettingsError
 from snn_core.ir.network import Network
+from snn_core.settings.section import MOST_STEPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,13 @@ def delay_in_steps(delay_ms: float, dt_ms: float, *, option: str) -> int:
     Raises
     ------
     SettingsError
-        If it is no whole number of steps.
+        If it is no whole number of steps, or there are too many.
     """
+    if delay_ms / dt_ms > MOST_STEPS:
+        raise SettingsError(
+            f"{option} is {delay_ms:g} ms; expected at most {MOST_STEPS} steps "
+            f"(simulation.dt = {dt_ms:g} ms)."
+        )
     steps = round(delay_ms / dt_ms)
     # Decimal fractions such as 0.3 / 0.1 are not whole in binary.
     if abs(steps * dt_ms - delay_ms) > 1e-9 * max(delay_ms, dt_ms):

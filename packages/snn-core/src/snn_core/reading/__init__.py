@@ -8,6 +8,7 @@ before it is unpacked, and zip archives, arrays, JSON and HDF5 files are read he
 from snn_core.errors import printable
 from snn_core.reading.archives import (
     ArchivedArrays,
+    describe_npy,
     open_archive,
     read_member,
     read_npy,
@@ -21,6 +22,7 @@ from snn_core.reading.texts import parse_json, printable_tree, read_json
 __all__ = [
     "ArchivedArrays",
     "LIMIT_VARIABLE",
+    "describe_npy",
     "limit_memory",
     "memory_limit",
     "open_archive",

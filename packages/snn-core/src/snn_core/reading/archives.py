@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from snn_core.reading.budget import spend
-from snn_core.typing import Array
+from snn_core.typing import Array, Shape
 
 _PIECE = 2**20
 _MEMBERS = 100_000
@@ -80,9 +80,10 @@ def read_npz(path: Path, *, copies: int = 0) -> dict[str, Array]:
     """
     with open_archive(path) as archive:
         spend(copies * sum(info.file_size for info in archive.infolist()), "copies of its arrays")
-        return {
-            name.removesuffix(".npy"): read_npy_member(archive, name) for name in archive.namelist()
-        }
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        if len(members) < len(archive.namelist()):
+            raise ValueError("several arrays have the same name")
+        return {name: read_npy_member(archive, member) for name, member in members.items()}
 
 
 def read_npy_member(archive: zipfile.ZipFile, name: str) -> Array:
@@ -132,11 +133,30 @@ class ArchivedArrays:
 
 
 def read_npy(file: Path | bytes) -> Array:
-    """Return the array of a ``.npy`` file or of its bytes; call it in a `while_reading`."""
+    """Return the array of a ``.npy`` file or of its bytes; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError
+        If it is no plain array.
+    """
     if isinstance(file, bytes):
         return _read_array(io.BytesIO(file), len(file), "the array")
     with file.open("rb") as opened:
         return _read_array(opened, file.stat().st_size, file.name)
+
+
+def describe_npy(path: Path) -> tuple[Shape, np.dtype[Any]]:
+    """Return shape and type of the array in a ``.npy`` file; call it in a `while_reading`.
+
+    Raises
+    ------
+    ValueError
+        If it is no plain array.
+    """
+    with path.open("rb") as file:
+        shape, _, dtype, _ = _read_header(file, path.name)
+    return shape, dtype
 
 
 def _read_array(file: IO[bytes], size: int, name: str) -> Array:
@@ -147,7 +167,7 @@ def _read_array(file: IO[bytes], size: int, name: str) -> Array:
     ValueError
         If it is no plain array, or does not take what its header declares.
     """
-    shape, is_transposed, dtype, start = _read_header(file)
+    shape, is_transposed, dtype, start = _read_header(file, name)
     declared = math.prod(shape) * dtype.itemsize
     if declared != size - start:
         raise ValueError(
@@ -163,14 +183,15 @@ def _read_array(file: IO[bytes], size: int, name: str) -> Array:
         at += len(piece)
     if file.read(1):  # the end, where a zip archive checks its sums
         raise ValueError(f"{name} is longer than it says")
-    array: Array = values.view(dtype) if dtype.itemsize else np.zeros(math.prod(shape), dtype)
+    array: Array = values.view(dtype)
     return array.reshape(shape[::-1]).T if is_transposed else array.reshape(shape)
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Return shape, order and type of an array, and where its values start.
 
-    Only sizes of 0 or more are let through, and no types that hold Python objects.
+    Only sizes of 0 or more are let through, and types whose values take what they are: of values
+    that take nothing a file can declare any number.
     """
     counted = _Counted(file)
     try:
@@ -186,9 +207,20 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any],
     shape, is_transposed, dtype = readers[version](counted)  # type: ignore[arg-type]
     if dtype.hasobject:
         raise ValueError("it holds Python objects; pickled objects are never read")
+    if not _is_plain(dtype):
+        raise ValueError(
+            f"{name} holds values of type {dtype}; expected numbers or texts with letters"
+        )
     if min(shape, default=0) < 0:
         raise ValueError(f"found the shape {shape}")
     return shape, is_transposed, dtype, counted.position
+
+
+def _is_plain(dtype: np.dtype[Any]) -> bool:
+    """Return whether a type is of numbers, of texts with letters, or of records of them."""
+    if dtype.names is not None:
+        return all(_is_plain(dtype[name].base) for name in dtype.names) and dtype.itemsize > 0
+    return dtype.kind in "biufcSU" and dtype.itemsize > 0
 
 
 class _Counted:

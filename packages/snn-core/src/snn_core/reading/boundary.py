@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from snn_core.errors import SNNError
+from snn_core.errors import SNNError, printable_line
+from snn_core.files import require_file
 from snn_core.reading.budget import BudgetExceededError, open_budget
 
 _BUGS = (AssertionError, NameError, ImportError)
@@ -25,7 +26,7 @@ def limit_memory(
         with open_budget(enabled=enabled):
             yield
     except BudgetExceededError as problem:
-        raise error(f"{what}: {problem}") from problem
+        raise error(f"{printable_line(what)}: {problem}") from problem
 
 
 @contextmanager
@@ -36,6 +37,7 @@ def while_reading(
     advice: str,
     said: str = "cannot be read",
     memory: bool = True,
+    file: Path | None = None,
 ) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error that names it.
 
@@ -43,6 +45,9 @@ def while_reading(
     damaged files, and nobody can list them all; so none are listed. Nothing but reading belongs
     into the block: a bug in what comes after would pass for a damaged file. The original error is
     the cause of the new one, so that nothing is lost.
+
+    Whatever a reader opens, it opens in such a block; so this is also where a pipe or a device is
+    refused, which would be waited for.
 
     Parameters
     ----------
@@ -57,6 +62,8 @@ def while_reading(
     memory
         Whether this is one file, which has the whole `memory_limit` to itself, unless the block
         lies in another one that has.
+    file
+        The file, where ``what`` is a text.
 
     Raises
     ------
@@ -66,14 +73,18 @@ def while_reading(
     """
     try:
         with limit_memory(what, error=error, enabled=memory):
+            file = what if isinstance(what, Path) else file
+            if file is not None:
+                require_file(file, error=error)
             yield
     except (SNNError, MemoryError, *_BUGS):
         raise
     except Exception as problem:
+        name = printable_line(what)
         if isinstance(problem, OSError) and problem.filename is not None:
             said = problem.strerror or str(problem)
-            raise error(f"Cannot read {what}: {said}.") from problem
-        raise error(f"{what} {said} ({describe(problem)}); {advice}.") from problem
+            raise error(f"Cannot read {name}: {said}.") from problem
+        raise error(f"{name} {said} ({describe(problem)}); {advice}.") from problem
 
 
 def describe(problem: BaseException) -> str:

@@ -5,6 +5,7 @@ A batch is written whole or not at all, so a killed run loses at most the batch 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -31,15 +32,12 @@ from snn_core.reading import printable_tree, read_json, read_npz, while_reading
 from snn_core.recording.log import SPIKETRAINS, Log
 from snn_core.recording.spike_trains import CompactSpikes
 from snn_core.running.stored import (
-    ARRAYS,
     MOST_BYTES,
-    check_batch,
     check_description,
-    check_form,
     check_summary,
-    form_of,
     require_short_texts,
 )
+from snn_core.running.stored_arrays import ARRAYS, check_batch, check_form, form_of
 from snn_core.simulation.batches import BatchResult
 from snn_core.typing import Array, PathLikeStr, Shape
 
@@ -211,7 +209,7 @@ class RunFolder:
                 raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
             found = read_json(path, most=MOST_BYTES)
             version = found.get("format_version")
-            if type(version) is not int:
+            if type(version) is not int or version < 1:
                 raise ArtifactError(f"{path} does not describe a run.")
             if version > VERSION:
                 raise ArtifactError(
@@ -239,8 +237,16 @@ class RunFolder:
         ArtifactError
             If batches that are there are of another run.
         DataError
-            If it cannot be written.
+            If it cannot be written, or holds what could not be read again.
         """
+        path = self.path / "batches" / f"{index:05d}.npz"
+        try:
+            check_batch(batch.values, Log.of(batch.log), self._description or self.metadata())
+        except ValueError as error:
+            raise DataError(
+                f"Cannot write {path}: {error}. Check the range of the samples and of the "
+                f"network's weights, and the step of the simulation."
+            ) from error
         try:
             self._require_form(batch)
         except ValueError as error:
@@ -252,7 +258,7 @@ class RunFolder:
         arrays: dict[str, Any] = dict(batch.values)
         arrays |= {f"log/{name}": array for name, array in Log.of(batch.log).arrays().items()}
         np.savez_compressed(buffer, **arrays)
-        with atomic_write(self.path / "batches" / f"{index:05d}.npz") as file:
+        with atomic_write(path) as file:
             file.write(buffer.getvalue())
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -265,14 +271,19 @@ class RunFolder:
         Raises
         ------
         ArtifactError
-            If they are damaged.
+            If they are damaged, or of another number of samples than the run.
         """
         path = self.path / "summary.json"
         if not path.exists():
             return {}
+        description = self._description or self.metadata()
         with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
             require_file(path, error=ArtifactError)
-            return check_summary(printable_tree(read_json(path, most=MOST_BYTES)))
+            found = check_summary(printable_tree(read_json(path, most=MOST_BYTES)))
+            samples = description["identity"]["samples"]
+            if found.get("samples", samples) != samples:
+                raise ValueError(f"it is of {found['samples']} samples, run.json of {samples}")
+            return found
 
     def batch(self, index: int) -> BatchArrays | None:
         """Return a finished batch, or ``None`` if it is missing.
@@ -291,18 +302,36 @@ class RunFolder:
         Raises
         ------
         ArtifactError
-            If one is damaged or not of this run, two hold the same sample, or they do not go
-            together.
+            If one is damaged or not of this run, two hold the same sample, they do not go together,
+            or hold other samples than the run has.
         """
+        identity = (self._description or self.metadata())["identity"]
         found = [path for path in list_folder(self.path / "batches") if _BATCH.fullmatch(path.name)]
         seen: set[int] = set()
+        digest = hashlib.sha256()
         for path in sorted(found, key=lambda path: int(path.stem)):
             batch = self._read_batch(path)
             ids = set(batch.values["sample_ids_b"].tolist())
             if len(ids) < len(batch.values["sample_ids_b"]) or ids & seen:
                 raise ArtifactError(f"{path} holds samples a second time; delete it.")
             seen |= ids
+            if len(seen) > identity["samples"]:
+                raise ArtifactError(
+                    f"{path} holds more samples than the {identity['samples']} that run.json tells "
+                    f"of; {_ADVICE}."
+                )
+            digest.update(batch.values["sample_ids_b"].astype(np.int64).tobytes())
             yield batch
+        self._require_samples(len(seen), digest.hexdigest(), identity)
+
+    def _require_samples(self, number: int, sha256: str, identity: Mapping[str, Any]) -> None:
+        """Make sure that batches hold the samples of the run, if it is finished."""
+        if number < identity["samples"]:
+            self.summary()  # which does not fit if run.json tells of too many samples
+        elif identity["sample_ids_sha256"] not in ("", sha256):
+            raise ArtifactError(
+                f"The batches in {self.path} hold other samples than run.json tells of; {_ADVICE}."
+            )
 
     def _read_batch(self, path: Path) -> BatchArrays:
         description = self._description or self.metadata()

@@ -9,6 +9,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from snn_core.errors import ArtifactError, DataError
 from snn_core.running.display import describe_result, result_html, samples_table
 from snn_core.running.folder import BatchArrays, RunFolder
-from snn_core.running.stored import ARRAYS
+from snn_core.running.stored_arrays import ARRAYS
 from snn_core.settings import record_flag, recorded_variable, short_names
 from snn_core.simulation.statistics import r_squared
 from snn_core.typing import Array, Bool, Float32, Int, Int64, PathLikeStr
@@ -192,7 +193,7 @@ class RunResult:
         """Names of the recorded variables, as `logged` takes them: ``spikes``, ``potentials``."""
         return tuple(short_names(name.partition("/")[0] for log in self.logs for name in log))
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, by their numbers; empty where they have none."""
         return tuple(map(str, self.metadata.get("classes") or ()))
@@ -314,17 +315,19 @@ class RunResult:
     def mean_rate(self) -> float:
         """Spikes per neuron and step, without the input."""
         neurons = sum(self.metadata["num_neurons"][1:])
-        return float(self.spikes_b_n.sum() / (self.samples * neurons * self.timesteps))
+        return float(
+            self.spikes_b_n.sum(dtype=np.float64) / (self.samples * neurons * self.timesteps)
+        )
 
     @property
     def synaptic_operations_per_sample(self) -> float:
         """Mean synaptic operations of a sample over all steps."""
-        return float(self.synaptic_operations_b_t.sum() / self.samples)
+        return float(self.synaptic_operations_b_t.sum(dtype=np.float64) / self.samples)
 
     @property
     def neuron_operations_per_sample(self) -> float:
         """Mean state updates of a sample over all steps."""
-        return float(self.neuron_operations_b_t.sum() / self.samples)
+        return float(self.neuron_operations_b_t.sum(dtype=np.float64) / self.samples)
 
     @property
     def ann_operations_per_sample(self) -> int:

@@ -36,12 +36,14 @@ from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.resuming import open_folder, stored_settings
 from snn_core.running.shorthands import set_shorthands
+from snn_core.running.stored import most_classes
 from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
-from snn_core.simulation.contract import AbstractSNN, StopSimulation
+from snn_core.simulation.contract import AbstractSNN
 from snn_core.simulation.signal import require_events
 from snn_core.simulation.tasks import Task, find_task, has_labels
+from snn_core.stopping import StopSimulation, at_once, when_asked
 from snn_core.typing import PathLikeStr
 
 Progress: TypeAlias = Callable[[int, int, float], None]
@@ -176,17 +178,18 @@ def run(
     metadata["warnings"] = warned
     is_new = output_dir is not None and RunFolder(output_dir).is_empty
     folder = None if output_dir is None else open_folder(output_dir, metadata, resume=resume)
-    try:
-        batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
-    except SNNError:
-        if folder is not None and is_new and folder.is_empty:  # there is nothing to go on with
-            folder.discard()
-        raise
-    metadata = _add_details(metadata, snn, folder)
-    result = RunResult.of(metadata, batches, interrupted=interrupted)
-    _warn_of_negative_outputs(result, network)
-    if folder is not None and not interrupted:
-        folder.finish(result.summary())
+    with when_asked():
+        try:
+            batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
+        except SNNError:
+            if folder is not None and is_new and folder.is_empty:  # there is nothing to go on with
+                folder.discard()
+            raise
+        metadata = _add_details(metadata, snn, folder)
+        result = RunResult.of(metadata, batches, interrupted=interrupted)
+        _warn_of_negative_outputs(result, network)
+        if folder is not None and not interrupted:
+            folder.finish(result.summary())
     return result
 
 
@@ -306,7 +309,7 @@ def describe_run(
         "task": task.name,
         "has_labels": has_labels(dataset),
         "input": _entry(snn.network, dataset),
-        "classes": list(dataset.classes),
+        "classes": list(dataset.classes)[: most_classes(count(snn.network.output.output_shape))],
         "versions": {
             "snn-core": snn_core.__version__,
             "numpy": np.__version__,
@@ -353,10 +356,11 @@ def _simulate(
     error, done = 0.0, 0
     try:
         for batch in BatchPlan.of(snn, dataset.sample_ids):
-            arrays = None if folder is None else _read_finished(folder, batch)
+            with at_once():
+                arrays = None if folder is None else _read_finished(folder, batch)
             if arrays is None:
                 snn.checkpoint()
-                with phase("building"):
+                with at_once(), phase("building"):
                     snn.build(expected_samples=len(dataset))
                 arrays = BatchArrays.of(simulate_batch(snn, dataset, batch, task=task))
                 if folder is not None:

@@ -1,27 +1,32 @@
-"""What the files of a result folder must hold: a run's description, its summary, its batches.
+"""What the JSON files of a result folder must hold: a run's description and its summary.
 
 A result folder is input like any other: it may come from elsewhere, be cut off or edited. Whoever
-uses a run gets it from `snn_core.running.folder`, which checks it here, once.
+uses a run gets it from `snn_core.running.folder`, which checks it here and, as for the arrays of
+its batches, in `snn_core.running.stored_arrays`, once.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from snn_core.codes import CODES
-from snn_core.reading import spend
-from snn_core.recording.log import SPIKETRAINS, Log
-from snn_core.recording.spike_trains import CompactSpikes
+from snn_core.settings import Section, Settings
+from snn_core.settings.section import describe_errors
 from snn_core.simulation.tasks import TASKS
-from snn_core.typing import Array, Shape
 
 Number = Annotated[int, Field(ge=0, lt=2**62)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
 
 
 MOST_BYTES = 2**26
@@ -70,7 +75,8 @@ class _Conversion(_Stored):
 
 
 class _Simulation(_Stored):
-    dt: Annotated[Finite, Field(gt=0)]
+    dt: Positive
+    duration: Positive
     top_k: Annotated[Number, Field(ge=1)] = 5
 
 
@@ -86,6 +92,7 @@ class _Identity(_Stored):
     simulator_version: str = "unknown"
     network_sha256: str = ""
     data_sha256: str = ""
+    sample_ids_sha256: str = ""
 
 
 class _Model(_Stored):
@@ -121,6 +128,23 @@ class _Description(_Stored):
             )
         return self
 
+    @model_validator(mode="after")
+    def _require_outputs_of_task(self) -> _Description:
+        outputs = self.num_neurons[-1]
+        if self.task == "binary" and outputs != 1:
+            raise ValueError(f"the task 'binary' with {outputs} outputs; expected one")
+        if len(self.classes) > most_classes(outputs):
+            raise ValueError(
+                f"{len(self.classes)} classes for {outputs} output(s); expected at most "
+                f"{most_classes(outputs)}"
+            )
+        return self
+
+
+def most_classes(outputs: int) -> int:
+    """Return how many classes so many outputs tell apart: one output tells two."""
+    return max(outputs, 2)
+
 
 def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the checked content of ``run.json``; what older versions left out is filled in.
@@ -131,11 +155,42 @@ def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
         If anything is missing or impossible, or a text is too long.
     """
     require_short_texts(found)
-    return _Description.model_validate(found).model_dump(mode="python")
+    try:
+        description = _Description.model_validate(found).model_dump(mode="python")
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from error
+    try:
+        Settings.model_validate(_known(found["identity"]["settings"], Settings))
+    except ValidationError as error:
+        raise ValueError(describe_errors(error)) from error
+    return description
 
 
-_SUMMARY = TypeAdapter(dict[str, str | int | Finite | list[str] | None])
-_TEXTS = frozenset({"simulator", "spike_code", "task", "classes"})
+def _first_problem(error: ValidationError) -> str:
+    """Return the first of pydantic's problems: its place, and what is wrong."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    said = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}"[:_SHOWN] if where else said
+
+
+def _known(found: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+    """Return the entries of a section that there are in this version; others had other ones."""
+    known: dict[str, Any] = {}
+    for name in section.model_fields.keys() & found.keys():
+        kind, value = section.model_fields[name].annotation, found[name]
+        is_section = isinstance(kind, type) and issubclass(kind, Section)
+        inner = is_section and isinstance(value, Mapping)
+        known[name] = _known(value, kind) if inner else value  # type: ignore[arg-type]
+    return known
+
+
+_SUMMARY = TypeAdapter(
+    dict[str, str | Annotated[int, Field(gt=-(2**62), lt=2**62)] | Finite | list[str] | None]
+)
+_TEXTS = frozenset({"simulator", "spike_code", "task"})
+_SHARES = frozenset({"accuracy", "ann_accuracy", "exact_match", "ann_exact_match", "agreement"})
+_ANY_SIGN = frozenset({"r2", "ann_r2"})
 
 
 def check_summary(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,161 +199,31 @@ def check_summary(found: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If a figure is no number, or a text is too long.
+        If a figure is no number or out of its range, or a text is too long.
     """
     require_short_texts(found)
-    figures = _SUMMARY.validate_python(found, strict=True)
-    wrong = [
-        name
-        for name, value in figures.items()
-        if name not in _TEXTS and not (value is None or isinstance(value, (int, float)))
-    ]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: expected numbers")
+    try:
+        figures = _SUMMARY.validate_python(found, strict=True)
+    except ValidationError as error:
+        name = str(error.errors(include_url=False)[0]["loc"][0])[:_SHOWN]
+        raise ValueError(f"{name} is no number, text or list of texts") from error
+    for name, value in figures.items():
+        expected = _expected_instead(name, value)
+        if expected:
+            raise ValueError(f"{name}: expected {expected}, found {value!r}"[:_SHOWN])
     return figures
 
 
-ARRAYS: Mapping[str, tuple[str, str]] = {
-    "sample_ids_b": ("iu", "b"),
-    "labels_b": ("iu", "b"),
-    "targets_b_o": ("fiu", "bo"),
-    "output_b_o": ("f", "bo"),
-    "ann_output_b_o": ("f", "bo"),
-    "error_b_t": ("fb", "bt"),
-    "ann_error_b": ("fb", "b"),
-    "deviation_b_t": ("fb", "bt"),
-    "ann_decision_b": ("iu", "b"),
-    "ann_topkerr_b": ("b", "b"),
-    "decision_b_t": ("iu", "bt"),
-    "topkerr_b_t": ("b", "bt"),
-    "synaptic_operations_b_t": ("iu", "bt"),
-    "neuron_operations_b_t": ("iu", "bt"),
-    "spikes_b_n": ("iu", "bn"),
-    "simulate_s": ("f", "1"),
-}
-"""Arrays of a batch: kinds of their types, and what their axes count: samples (b), steps (t),
-layers with neurons (n), outputs or no columns (o). `RunResult` describes them."""
-
-_COUNTS = ("synaptic_operations_b_t", "neuron_operations_b_t", "spikes_b_n", "sample_ids_b")
-_CLASSES = ("labels_b", "ann_decision_b", "decision_b_t")
-
-
-def check_batch(values: Mapping[str, Array], log: Log, description: Mapping[str, Any]) -> None:
-    """Make sure that the arrays of a batch belong together and to their run.
-
-    Parameters
-    ----------
-    values
-        Arrays by the names in `ARRAYS`; all are there.
-    log
-        Recorded variables.
-    description
-        What `check_description` returned.
-
-    Raises
-    ------
-    ValueError
-        Names the array, what it holds and what was expected.
-    """
-    decisions = values["decision_b_t"]
-    if decisions.ndim != 2 or 0 in decisions.shape:
-        raise ValueError(f"decision_b_t has the shape {decisions.shape}; expected samples, steps")
-    neurons = description["num_neurons"]
-    sizes = {
-        "b": decisions.shape[0], "t": decisions.shape[1], "n": len(neurons) - 1, "1": 1,
-        "o": neurons[-1],
-    }  # fmt: skip
-    for name, (kinds, axes) in ARRAYS.items():
-        _check_array(name, values[name], kinds, tuple(sizes[axis] for axis in axes), axes)
-    for name in _COUNTS:
-        _require(bool((values[name] >= 0).all()), f"{name} holds negative numbers")
-    for name in ("error_b_t", "ann_error_b"):
-        known = not description["has_labels"] or bool(np.isfinite(values[name]).all())
-        _require(known, f"{name} holds values that are no numbers")
-    seconds = values["simulate_s"]
-    _require(bool((np.isfinite(seconds) & (seconds >= 0)).all()), f"simulate_s holds {seconds}")
-    classes = max(neurons[-1], 2)  # one output tells two apart
-    for name in _CLASSES:
-        low, high = int(values[name].min()), int(values[name].max())
-        _require(low >= -1 and high < classes, f"{name} holds {low} to {high} of {classes} classes")
-    _check_log(log, sizes["b"], sizes["t"], dict(zip(description["layers"], neurons, strict=True)))
-
-
-def form_of(values: Mapping[str, Array], log: Log) -> dict[str, Shape]:
-    """Return what all batches of a run have alike: their arrays' names, and shapes but for samples.
-
-    Parameters
-    ----------
-    values, log
-        As for `check_batch`.
-    """
-    form: dict[str, Shape] = {
-        name: values[name].shape[1:] for name, (_, axes) in ARRAYS.items() if axes.startswith("b")
-    }
-    for name in log:
-        entry = log.kept(name)
-        if isinstance(entry, CompactSpikes):
-            steps, _, *shape = entry.shape_t_b_l
-            form[name] = (*shape, steps)
-        else:
-            form[name] = entry.shape[1:]
-    return form
-
-
-def check_form(found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
-    """Make sure that a batch has the form of another one.
-
-    Raises
-    ------
-    ValueError
-        Names the first array that differs.
-    """
-    for name in sorted({*found, *expected}):
-        if found.get(name) != expected.get(name):
-            held, there = (
-                f"of the shape {form[name]} for each sample" if name in form else "missing"
-                for form in (found, expected)
-            )
-            raise ValueError(f"{name} is {held}; in the batches before it is {there}")
-
-
-def _check_array(name: str, array: Array, kinds: str, expected: Shape, axes: str) -> None:
-    if array.dtype.kind not in kinds:
-        raise ValueError(f"{name} holds {array.dtype}")
-    empty = axes == "bo" and array.shape == (expected[0], 0)
-    if array.shape != expected and not empty:
-        raise ValueError(f"{name} has the shape {array.shape}; expected {expected}")
-
-
-def _require(condition: bool, problem: str) -> None:  # noqa: FBT001
-    if not condition:
-        raise ValueError(problem)
-
-
-def _check_log(log: Log, samples: int, steps: int, neurons: Mapping[str, int]) -> None:
-    """Make sure that recorded variables are those of known layers, for all samples and steps."""
-    for name in log:
-        entry = log.kept(name)
-        variable, _, layer = name.partition("/")
-        if name == "input":
-            layer = next(iter(neurons))
-        elif layer not in neurons:
-            raise ValueError(f"{name} was recorded of no layer of the network")
-        if isinstance(entry, CompactSpikes):
-            time, batch, *shape = entry.shape_t_b_l
-            spend(math.prod(entry.shape_t_b_l), name)  # as dense arrays, which figures need
-        elif variable in ("mem", "input"):
-            batch, *shape, time = entry.shape
-        elif variable == "activations":
-            (batch, *shape), time = entry.shape, steps
-        else:
-            raise ValueError(f"{name} is no variable that is recorded")
-        if not isinstance(entry, CompactSpikes) and entry.dtype.kind not in "fiub":
-            raise ValueError(f"{name} holds {entry.dtype}")
-        if (batch, time, math.prod(shape)) != (samples, steps, neurons[layer]):
-            raise ValueError(
-                f"{name} holds {batch} samples of {math.prod(shape)} neurons in {time} steps; "
-                f"expected {samples}, {neurons[layer]} and {steps}"
-            )
-        if variable == SPIKETRAINS.rstrip("/") and not isinstance(entry, CompactSpikes):
-            raise ValueError(f"{name} holds no spike trains")
+def _expected_instead(name: str, value: object) -> str:
+    """Return what a figure should be, nothing if it may be what it is."""
+    if name in _TEXTS:
+        return "" if isinstance(value, str) else "a text"
+    if name == "classes":
+        return "" if isinstance(value, list) else "names"
+    if value is None:
+        return ""
+    if not isinstance(value, (int, float)):
+        return "numbers"
+    if name in _SHARES:
+        return "" if 0 <= value <= 1 else "a share from 0 to 1"
+    return "" if value >= 0 or name in _ANY_SIGN else "no negative number"

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from snn_core.settings.section import Section
+from snn_core.settings.section import MOST_STEPS, Section
 
 ORIGINAL_LEAK = 0.1
 """Thresholds per ms that ``leak = true`` stood for."""
@@ -84,7 +84,7 @@ class CellSettings(Section):
         description="experimental: keep potentials within plus and minus so many "
         "thresholds; `true` stands for 3",
     )  # fmt: skip
-    clamp_indices: dict[str, Annotated[int, Field(ge=0)]] = Field(
+    clamp_indices: dict[str, Annotated[int, Field(ge=0, le=MOST_STEPS)]] = Field(
         {}, examples=[{"1": 3}],
         description="experimental: number or name of a layer to the first step in which its "
         "neurons use their input",

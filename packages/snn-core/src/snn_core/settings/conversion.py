@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from snn_core.settings.section import Section, Stage
+from snn_core.settings.section import MOST_STEPS, Section, Stage
 
 SPIKE_CODES = (
     "temporal_mean_rate",
@@ -36,7 +36,9 @@ class NormalizationSettings(Section):
     normalization_schedule: bool = Field(
         False, description="lower the percentile by 0.02 for each layer in turn"
     )
-    timesteps: int = Field(32, ge=1, description="number of steps T that `mse` optimises for")
+    timesteps: int = Field(
+        32, ge=1, le=MOST_STEPS, description="number of steps T that `mse` optimises for"
+    )
     num_samples: int | None = Field(
         None, ge=1, description="use only so many calibration samples, classes in turn"
     )
@@ -68,7 +70,10 @@ class ConversionSettings(Section):
         8, ge=1, le=32, description="binary digits, and steps, of a `temporal_pattern`"
     )
     window_steps: int = Field(
-        32, ge=0, description="steps of each layer's window in `ttfs_exact`; 0: continuous time"
+        32,
+        ge=0,
+        le=MOST_STEPS,
+        description="steps of each layer's window in `ttfs_exact`; 0: continuous time",
     )
     ttfs_ramp: bool = Field(
         True, description="let the neurons of `ttfs`, `ttfs_dyn_thresh` and `ttfs_corrective` "

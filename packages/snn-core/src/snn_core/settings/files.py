@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError
-from snn_core.files import require_file
 from snn_core.reading import while_reading
 
 if sys.version_info >= (3, 11):
@@ -31,7 +30,6 @@ def read_tree(path: Path) -> dict[str, Any]:
         If the file cannot be read, or is not written in its format.
     """
     with while_reading(path, error=SettingsError, advice="correct it; see docs/settings.md"):
-        require_file(path, error=SettingsError)
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path} is larger than {MAX_BYTES} bytes: no settings file.")
         text = path.read_text(encoding="utf-8")

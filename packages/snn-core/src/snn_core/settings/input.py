@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,13 @@ _FRAME_METHODS = {
     "rectified_sum_polarity_channels": "rectified_polarity_channels",
     "signed_sum_polarity_channels": "signed_polarity_channels",
 }
+
+
+MOST_PIXELS = 2**15
+"""Rows or columns of an image or a sensor; the largest sensors have some ten thousand."""
+
+MOST_CLASSES = 10**6
+"""Classes that folders may be numbered for; a name is kept for each."""
 
 
 def parse_fraction(text: str) -> float:
@@ -42,7 +49,7 @@ class DatagenKwargs(Section):
     featurewise_center: bool = False
     featurewise_std_normalization: bool = False
     mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+    std: tuple[Annotated[float, Field(ge=0)], ...] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -133,8 +140,8 @@ class DataflowKwargs(Section):
     @field_validator("target_size")
     @classmethod
     def _require_positive(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and min(value) < 1:
-            raise ValueError("expected a height and a width of at least 1")
+        if value is not None and not 1 <= min(value) <= max(value) <= MOST_PIXELS:
+            raise ValueError(f"expected a height and a width of 1 to {MOST_PIXELS}")
         return value
 
 
@@ -162,7 +169,7 @@ class InputSettings(Section):
         "neurons spike more often than this; never if not given",
     )  # fmt: skip
     uint8_scale: float | None = Field(
-        None, gt=0, le=1e30, description="factor for 8-bit integers, such as 1 or `1/255`; "
+        None, gt=0, description="factor for 8-bit integers, such as 1 or `1/255`; "
         "`None`: 1/255, or 1 where the model rescales by itself",
     )  # fmt: skip
     dataset_format: Literal["auto", "npz", "jpg", "png", "aedat"] = Field(
@@ -180,7 +187,7 @@ class InputSettings(Section):
         "`classes` (sub-folders in the order of labels); `target_size` (rows, columns) is also the "
         "size that events are sub-sampled to",
     )  # fmt: skip
-    label_dict: dict[str, int] = Field(
+    label_dict: dict[str, Annotated[int, Field(ge=0, lt=MOST_CLASSES)]] = Field(
         {}, description="sub-folder to class; by default classes are numbered in the order of names"
     )
     chip_size: tuple[int, int] | None = Field(
@@ -243,8 +250,8 @@ class InputSettings(Section):
     @field_validator("chip_size")
     @classmethod
     def _require_positive(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and min(value) < 1:
-            raise ValueError("expected a width and a height of at least 1")
+        if value is not None and not 1 <= min(value) <= max(value) <= MOST_PIXELS:
+            raise ValueError(f"expected a width and a height of 1 to {MOST_PIXELS}")
         return value
 
     @model_validator(mode="after")

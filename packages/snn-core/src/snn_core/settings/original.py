@@ -86,7 +86,7 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     path = Path(folder) / str(name)
     what = f"paths.filename_clamp_indices: {path}"
     advice = "expected a JSON object from numbers of layers to steps"
-    with while_reading(what, error=SettingsError, advice=advice):
+    with while_reading(what, error=SettingsError, advice=advice, file=path):
         found = read_json(path)
     cell = others.get("cell", {})
     if not isinstance(cell, Mapping):  # which `Settings` refuses

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_origin
 
-from snn_core.settings.section import Section
+from snn_core.settings.section import LARGEST_NUMBER, LEAST_NUMBER, MOST_STEPS, Section
 from snn_core.settings.tree import Settings
 
 
@@ -32,6 +32,11 @@ def document(presets: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         'Presets (`snn convert --preset seed`, `convert(..., preset="seed")`) have other defaults',
         "for some settings, which stand below the default.",
         "A section named after a simulator holds its own options.",
+        "",
+        f"Numbers with a fraction are 0 or of magnitude {LEAST_NUMBER:g} to {LARGEST_NUMBER:g}, in",
+        "options of simulators, too, so that products and quotients of them can be computed with.",
+        "A run, a refractory time and a delay have at most",
+        f"{MOST_STEPS} steps of `simulation.dt`.",
     ]
     for section, info in Settings.model_fields.items():
         model = info.annotation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -18,6 +18,24 @@ Stage: TypeAlias = Literal["convert", "run"]
 
 LARGEST = 2**62
 """Largest whole number that a setting takes."""
+
+LEAST_NUMBER, LARGEST_NUMBER = 1e-9, 1e9
+"""Smallest and largest magnitude of a number with a fraction, apart from 0, whatever its unit.
+
+In ms they are a picosecond and eleven days, in Hz a spike in 30 years and one in a nanosecond; of
+thresholds, float32 tells neither beside 1. The product or quotient of any two of them, such as
+``tau_refrac / dt``, is a number that float32 and int64 hold.
+"""
+
+MOST_STEPS = 10**9
+"""Steps that numbers of steps have room for everywhere."""
+
+
+MOST_THREADS = 4096
+"""Threads that an option of a simulator may ask for; no computer has as many processors."""
+
+MOST_SECONDS = 1e6
+"""Longest time limit, 11 days: what waits for another process counts ms in 32 bits."""
 
 
 class Section(BaseModel):
@@ -58,10 +76,31 @@ class Section(BaseModel):
             raise ValueError(f"expected a number of at most {LARGEST}")
         return value
 
+    @field_validator("*")
+    @classmethod
+    def _refuse_extremes(cls, value: object) -> object:
+        """Refuse numbers that are out of range, also in lists and among keys."""
+        for number in _numbers(value):
+            if isinstance(number, int):
+                cls._refuse_huge(number)
+            elif number and not LEAST_NUMBER <= abs(number) <= LARGEST_NUMBER:
+                raise ValueError(
+                    f"expected a number of magnitude {LEAST_NUMBER:g} to {LARGEST_NUMBER:g}, or 0"
+                )
+        return value
+
     @classmethod
     def keys_of(cls, stage: Stage) -> list[str]:
         """Return the keys that have their effect in a stage."""
         return [key for key in cls.model_fields if (key in cls.other_stage) != (stage == cls.stage)]
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Yield the number that a value is, or those that it holds."""
+    items = value.values() if isinstance(value, Mapping) else value
+    for item in items if isinstance(items, Iterable) and not isinstance(items, str) else (items,):
+        if isinstance(item, (int, float)) and not isinstance(item, bool):
+            yield item
 
 
 class Options(Section):

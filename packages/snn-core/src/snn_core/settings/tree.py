@@ -25,7 +25,7 @@ from snn_core.settings.files import read_tree
 from snn_core.settings.input import DataflowKwargs, DatagenKwargs, InputSettings
 from snn_core.settings.original import with_clamp_indices, without_original
 from snn_core.settings.output import RECORDABLE, OutputSettings
-from snn_core.settings.section import Section, describe_errors, require_known
+from snn_core.settings.section import MOST_STEPS, Section, describe_errors, require_known
 from snn_core.settings.simulation import SimulationSettings
 from snn_core.typing import PathLikeStr
 
@@ -83,7 +83,11 @@ class Settings(Section):
         }
         steps = self.simulation.duration / self.simulation.dt
         wrong[
-            f"simulation.duration / simulation.dt = {steps:g} steps; expected at most {MOST_STEPS}"
+            f"simulation.duration / simulation.dt = {steps:g} steps; expected 1 to {MOST_STEPS}"
+        ] = not 1 <= round(steps) <= MOST_STEPS
+        steps = self.cell.tau_refrac / self.simulation.dt
+        wrong[
+            f"cell.tau_refrac / simulation.dt = {steps:g} steps; expected at most {MOST_STEPS}"
         ] = steps > MOST_STEPS
         found = [line for line, applies in wrong.items() if applies]
         if found:
@@ -268,9 +272,6 @@ def _merge(present: object, given: object) -> object:
         return given
     return {**present.model_dump(exclude_unset=True), **given}
 
-
-MOST_STEPS = 10**9
-"""Steps that numbers of steps have room for everywhere."""
 
 LONGEST_STEP_MS = 1.0
 """Length of a step in which a neuron at its scale spikes once: scales stand for a spike per ms."""

@@ -34,6 +34,7 @@ from snn_core.simulation.capabilities import (
 )
 from snn_core.simulation.sequences import run_sequences
 from snn_core.simulation.signal import InputSignal, output_uniforms
+from snn_core.stopping import StopSimulation
 from snn_core.typing import Array, Float32, PathLikeStr, Shape, Shaped
 
 __all__ = [
@@ -51,10 +52,6 @@ CONTRACT = 1
 def _go_on() -> bool:
     """Never ask to stop; a function of the module, so that simulators can be pickled."""
     return False
-
-
-class StopSimulation(Exception):  # noqa: N818 - a request, not an error
-    """Request of the user to stop, raised inside a simulator."""
 
 
 class AbstractSNN(ABC):

@@ -69,6 +69,13 @@ def test_links_to_other_files_are_not_followed(tmp_path):
         ({"x": [-1, 0, 0], "y": Y, "t": T, "p": P}, "event at x = -1; expected places from 0"),
         ({"x": X, "y": Y, "t": [0.1, 1, 2], "p": P}, "fractions or NaN in t.* in µs"),
         ({"x": X, "y": Y, "t": T, "p": [1, 2, 0]}, "polarity 2; expected 1 for ON"),
+        ({"x": X, "y": Y, "t": [0, 1, 1e300], "p": P}, "t from 0.0 to 1e.300; expected at most 9"),
+        (
+            {"x": X, "y": Y, "t": np.uint64([0, 1, 2**63]), "p": P},
+            "t from 0 to 9223372036854775808",
+        ),
+        ({"x": X, "y": Y, "t": [-(2**63), 0, 1], "p": P}, "t from -9223372036854775808 to 1"),
+        ({"x": [0, 1, 2**60], "y": Y, "t": T, "p": P}, "x from 0 to 1152921504606846976"),
         ({"x": ["a"] * 3, "y": Y, "t": T, "p": P}, "x of type <U1; expected whole numbers"),
         ({"x": X, "y": Y, "t": T, "p": np.array([{}, 0, 1])}, "pickled objects"),
     ],
@@ -99,6 +106,30 @@ def test_events_are_checked_in_memory_too():
         EventStream.of(np.zeros((2, 2)), np.zeros(2), np.zeros(2), np.zeros(2))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("key", ["x", "y", "t"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array([0, 2**64 - 1], np.uint64), np.array([0, 2**62 + 1]), np.array([-(2**63), 0]),
+        np.array([0, 1e300]), np.array([-1e30, 0]), np.array([0, 1e38], np.float32),
+    ],
+)  # fmt: skip
+def test_places_and_times_beyond_what_differences_may_be_are_refused(key, column):
+    """They became other numbers of int64."""
+    columns = {name: np.zeros(2, int) for name in "xytp"} | {key: column}
+    with pytest.raises(DataError, match=f"has {key} from .*; expected at most 9"):
+        EventStream.of(**{f"{name}_e": values for name, values in columns.items() if name != "t"},
+                       t_us_e=columns["t"])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "uint64", "float16", "float64"])
+def test_events_are_read_from_numbers_of_every_type(kind):
+    found = EventStream.of(*np.array([[0, 1], [1, 0], [0, 1], [1, 0]], kind))
+    assert found.t_us_e.tolist() == [0, 1]
+    assert found.x_e.tolist() == [0, 1]
+
+
 ONE_AFTER_THE_OTHER = {"x": X, "y": Y, "t": T, "p": P}
 
 
@@ -120,6 +151,7 @@ def test_offsets_tell_recordings_apart(tmp_path):
         ([2, 0, 3], [1, 1], "off from 2 to 3 for 3 events"),
         ([0, 3], [1, 1, 1], "3 entries in label but 2 recordings"),
         ([[0, 3]], [1], r"off of shape \(1, 2\)"),
+        ([0, 3], 1, r"label of shape \(\); expected one for each recording"),
     ],
 )
 def test_impossible_offsets_are_refused(tmp_path, off, label, message):

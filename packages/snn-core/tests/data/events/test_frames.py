@@ -152,3 +152,13 @@ def test_recordings_are_cut_by_time():
     assert cut(t, window_us=10) == [(0, 3), (3, 4), (4, 6)]
     assert cut(t, window_us=42) == [(0, 7)]
     assert cut(t, window_us=1000) == [(0, 7)]
+    # Cut by hand; a list of all windows would have 2**52 entries.
+    assert cut(np.array([0, 1, 2, 2**53]), window_us=2) == [(0, 2), (2, 3)]
+
+
+def test_windows_are_those_with_events_however_many_there_are():
+    t = np.array([0, 1, 2**61, 2**61 + 3])
+    assert cut(t, window_us=1) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert cut(t, window_us=2) == [(0, 2), (2, 3), (3, 4)]
+    assert cut(t, window_us=2**61) == [(0, 2)]
+    assert cut(t, window_us=2**62) == [(0, 4)]

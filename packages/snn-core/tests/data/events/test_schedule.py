@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,27 @@ def test_a_step_delivers_its_own_time():
     plan = schedule(events, num_steps=10, width_us=10.0)
     assert spikes(plan) == [(0, 1, 1), (0, 2, -1), (1, 1, 1), (3, 3, 1)]
     assert plan.num_windows == 4
+
+
+YEARS_US = 2**61
+
+
+def test_times_of_centuries_are_spread_as_short_ones_are():
+    """Times by steps are beyond int64 there."""
+    cells = [0, 1, 2, 3]
+    short = schedule(cell_events(cells, [0, 1, 2, 3]), num_steps=12, width_us=None)
+    times = [i * YEARS_US // 2 for i in range(4)]
+    long = schedule(cell_events(cells, times), num_steps=12, width_us=None)
+    assert spikes(short) == [(0, 0, 1), (3, 1, 1), (6, 2, 1), (9, 3, 1)]
+    assert spikes(long) == [(0, 0, 1), (3, 1, 1), (7, 2, 1), (11, 3, 1)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [1e-9, 1e-3, 1e9])
+def test_steps_of_any_width_have_room_for_any_time(width):
+    plan = schedule(cell_events([0, 1], [0, YEARS_US]), num_steps=4, width_us=width)
+    assert spikes(plan) == [(0, 0, 1)]
+    assert plan.num_windows == int(YEARS_US // width) + 1
 
 
 def test_an_event_waits_while_its_cell_is_taken():

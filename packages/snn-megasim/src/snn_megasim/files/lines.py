@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from snn_core.errors import DataError, SNNError
-from snn_core.files import as_path, require_file
+from snn_core.files import as_path
 from snn_core.reading import spend, while_reading
 from snn_megasim.files.attributes import LARGEST, range_problem
 
@@ -67,8 +67,8 @@ class Lines:
             If it cannot be read or is no text.
         """
         try:
-            with while_reading(path.name, error=DataError, advice="copy it again"):
-                require_file(as_path(path))
+            path = as_path(path)
+            with while_reading(path.name, error=DataError, advice="copy it again", file=path):
                 spend(BYTES_PER_LETTER * path.stat().st_size, "the file")
                 content = path.read_bytes()
             text = content.decode("ascii")

@@ -159,7 +159,8 @@ def read_netlist(folder: Path) -> Netlist:
         the line.
     """
     schematic = parse_schematic(Lines.of(folder / SCHEMATIC))
-    there = {path.name for path in list_folder(folder)}  # a name may be too long to ask for
+    # A name may be too long to ask for, and a link may lead out of the directory.
+    there = {path.name for path in list_folder(folder) if not path.is_symlink()}
     problems: list[str] = []
 
     def read(
@@ -168,7 +169,7 @@ def read_netlist(folder: Path) -> Netlist:
         if name in into or len(problems) >= MOST_TOLD:
             return
         if name not in there:
-            problems.append(f"{SCHEMATIC}:{line}: names {name}, which is not in {folder}")
+            problems.append(f"{SCHEMATIC}:{line}: names {name}, which is no file in {folder}")
             return
         try:
             into[name] = parse(Lines.of(folder / name))

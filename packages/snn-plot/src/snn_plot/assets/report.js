@@ -166,18 +166,16 @@
   }
 
   function confusion() {
-    const { counts, names: known, undecided, wrong, wrong_total: total } = data.confusion;
-    const names = counts.map((_, i) => known[i]);
+    const { counts, totals, classes, names: known, undecided, remark, wrong, wrong_total: total } = data.confusion;
+    const names = classes.map((number) => known[number]);
     const columns = undecided ? [...names, "none"] : names;
-    const share = counts.map((row) => {
-      const sum = row.reduce((a, b) => a + b, 0);
-      return row.map((n) => (sum ? (100 * n) / sum : null));
-    });
+    const share = counts.map((row, i) => row.map((n) => (totals[i] ? (100 * n) / totals[i] : null)));
     const few = counts.length <= 15;
     draw("chart-confusion", [{ z: share, x: columns, y: names, text: counts.map((line) => line.map((n) => n || "")), type: "heatmap", 
       colorscale: [[0, color("empty")], [1, color("full")]], zmin: 0, zmax: 100, texttemplate: few ? "%{text}" : "", colorbar: { thickness: 10, title: { text: "%" } }, customdata: counts,
       hovertemplate: "class %{y} predicted as %{x}: %{customdata} (%{z:.1f} %)<extra></extra>" }],
-      { xaxis: { title: { text: "predicted class" }, type: "category" },
+      { title: { text: remark, font: { size: 13 } },
+        xaxis: { title: { text: "predicted class" }, type: "category" },
         yaxis: { title: { text: "true class" }, type: "category", autorange: "reversed" } });
     const place = document.getElementById("wrong");
     const title = document.createElement("p");

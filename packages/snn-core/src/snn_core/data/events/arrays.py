@@ -140,6 +140,10 @@ def split(arrays: Mapping[str, Array], prefix: str, path: Path) -> list[tuple[in
         raise DataError(f"{path} has {prefix}off of shape {off.shape}; expected whole numbers.")
     bounds = off.astype(np.int64)
     label = arrays.get(f"{prefix}label")
+    if label is not None and label.ndim != 1:
+        raise DataError(
+            f"{path} has {prefix}label of shape {label.shape}; expected one for each recording."
+        )
     has_end = bounds[-1] == total if label is None else len(bounds) == len(label) + 1
     if not has_end:  # only the first event of each recording
         bounds = np.append(bounds, total)

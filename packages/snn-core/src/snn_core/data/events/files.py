@@ -7,7 +7,7 @@ from snn_core.data.events.aedat4 import read_aedat4
 from snn_core.data.events.arrays import columns_of, read_arrays, stream_of
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
-from snn_core.files import as_path, require_file
+from snn_core.files import as_path
 from snn_core.reading import spend, while_reading
 from snn_core.typing import PathLikeStr
 
@@ -37,7 +37,6 @@ def read_events(path: PathLikeStr) -> EventStream:
     if suffix not in AEDAT_SUFFIXES:
         raise DataError(f"{path} is no file of events; known: {', '.join(EVENT_SUFFIXES)}.")
     with while_reading(path, error=DataError, advice="it is cut off or damaged: copy it again"):
-        require_file(path)
         spend(_PER_BYTE * path.stat().st_size, "its events")
         with path.open("rb") as file:
             is_version_4 = file.read(10) == b"#!AER-DAT4"

@@ -50,10 +50,15 @@ def schedule(events: CellEvents, *, num_steps: int, width_us: float | None) -> S
     if not len(events):
         wanted_e, num_windows = t_us_e, num_steps
     elif width_us is None:
-        wanted_e, num_windows = t_us_e * num_steps // (t_us_e[-1] + 1), num_steps
+        # Python's integers where a product is none of int64, as of a recording of centuries
+        is_long = int(t_us_e[-1]) * num_steps > np.iinfo(np.int64).max
+        t_e = t_us_e.astype(object) if is_long else t_us_e
+        wanted_e = (t_e * num_steps // (t_us_e[-1] + 1)).astype(np.int64)
+        num_windows = num_steps
     else:
-        wanted_e = np.floor(t_us_e / width_us).astype(np.int64)
+        wanted_e = np.floor(t_us_e / width_us)
         num_windows = int(wanted_e[-1]) + 1
+        wanted_e = np.minimum(wanted_e, num_steps).astype(np.int64)
     wanted_e = np.minimum(wanted_e, num_steps)  # later events are all the same: not delivered
     order = np.argsort(events.cell_e, kind="stable")
     cell_e = events.cell_e[order]

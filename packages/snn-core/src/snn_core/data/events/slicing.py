@@ -35,7 +35,9 @@ def cut(
     if window_us is not None:
         # A window is complete if the recording goes on until its last µs.
         complete = int(t_us_e[-1] - t_us_e[0] + 1) // window_us
-        edges_us = t_us_e[0] + window_us * np.arange(max(complete, 1) + 1, dtype=np.int64)
-        edges = np.searchsorted(t_us_e, edges_us).tolist()
-        return [(a, b) for a, b in itertools.pairwise(edges) if a < b]
+        window_e = (t_us_e - t_us_e[0]) // window_us
+        end = int(np.searchsorted(window_e, max(complete, 1)))
+        # Counted by events, not by windows: a time may be far from all others.
+        changes = np.flatnonzero(np.diff(window_e[:end])) + 1
+        return list(itertools.pairwise([0, *changes.tolist(), end]))
     return [(0, total)]

@@ -9,6 +9,9 @@ import numpy as np
 from snn_core.errors import DataError
 from snn_core.typing import Array, Bool, Int64, Pair
 
+FARTHEST = 2**53
+"""Largest time in µs, 285 years, and place; up to it floating-point numbers are told apart."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventStream:
@@ -108,5 +111,12 @@ def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:
     if column.dtype.kind == "f" and not (np.isfinite(column) & (column == np.floor(column))).all():
         unit = " Times are in µs." if key == "t" else ""
         raise DataError(f"{name} has fractions or NaN in {key}; expected whole numbers.{unit}")
+    # Both pass on what is infinite; differences of times stay whole numbers, too.
+    low, high = (column.min(), column.max()) if column.size else (0, 0)
+    if not -FARTHEST <= int(low) <= int(high) <= FARTHEST:
+        raise DataError(
+            f"{name} has {key} from {low} to {high}; expected at most {FARTHEST:g} on either side "
+            f"of 0."
+        )
     whole: Array = column.astype(np.int64)
     return whole
