@@ -132,6 +132,24 @@ def test_a_bias_that_is_the_same_for_all_samples_is_broadcast(shape, batch, engi
     assert (found.samples, found.is_within(1e-5)) == (5, True)
 
 
+@pytest.mark.parametrize(("operation", "shape"), [("Gemm", (3, 3)), ("Gemm", (3, 1)),
+                                                  ("Add", (3, 4)), ("Mul", (3, 1)),
+                                                  ("Max", (3, 4))])  # fmt: skip
+def test_constants_that_are_repeated_for_all_samples_are_read(operation, shape, engine):
+    """As exporters write them that fold the expansion of a bias to a batch."""
+    net = Net((4,), 13)
+    values = np.zeros((1, *shape[1:]), "f4") if operation == "Max" else net.random(1, *shape[1:])
+    repeated, weights = values.repeat(3, axis=0), net.random(4, 3)
+    if operation == "Gemm":
+        y = net.node("Gemm", "x", weights, repeated)
+    else:
+        y = net.node("MatMul", net.node(operation, "x", repeated), weights)
+    x = np.random.default_rng(0).random((5, 4)).astype(np.float32)
+    found = compare(read(net.model(y, batch=3)), x)
+    assert found.compared, str(found)
+    assert found.is_within(1e-5)
+
+
 @pytest.mark.parametrize("shape", [(3, 1), (3, 3)])
 def test_a_bias_for_each_sample_is_refused(shape):
     (line,) = problems(dense(shape, batch=3))
@@ -156,7 +174,7 @@ def test_a_bias_that_does_not_broadcast_is_an_error(shape):
 )  # fmt: skip
 def test_constants_are_the_same_for_all_samples(operation, shape, error):
     net = Net((6,), 13)
-    x = net.node(operation, "x", np.ones(shape, np.float32))
+    x = net.node(operation, "x", net.random(*shape))
     model = net.model(net.node("MatMul", x, net.random(6, 3)), batch="batch")
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 3
     with pytest.raises((ParseError, UnsupportedError), match=error):

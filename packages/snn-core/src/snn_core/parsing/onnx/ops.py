@@ -61,9 +61,8 @@ def _bound(b: Builder, call: Call) -> View:
         raise UnsupportedError(
             ["it compares tensors, which spike rates cannot; use MaxPool or Relu"]
         )
-    for values in constants:
-        weighted.require_fit(call, tensors[0].shape, values)
-    bounds = [elementwise.uniform_value(values) for values in constants]
+    shape = tensors[0].shape
+    bounds = [elementwise.uniform_value(weighted.of_one_sample(call, shape, c)) for c in constants]
     low, high = (max(bounds), None) if call.kind == "Max" else (None, min(bounds))
     return elementwise.clip(b, call.name, tensors[0], low=low, high=high)
 

@@ -115,8 +115,8 @@ def connect(b: Builder, call: Call) -> View:
     weight_io = _times(weight_io, call, "alpha")
     bias = call.weights_or_none("2")
     if bias is not None:
-        require_fit(call, x.shape[:-1] + weight_io.shape[1:], bias)
-        bias = np.broadcast_to(_times(bias.reshape(-1), call, "beta"), weight_io.shape[1:])
+        bias = of_one_sample(call, weight_io.shape[1:], _times(bias, call, "beta"))
+        bias = np.broadcast_to(bias, weight_io.shape[1:])
     return affine.connect(b, call.name, x, weight_io, bias)
 
 
@@ -127,13 +127,19 @@ def _times(values: Array, call: Call, key: str) -> Array:
         return values if factor == 1 else require_finite(values * factor, f"product with {key}")
 
 
-def require_fit(call: Call, shape: Shape, values: Array) -> None:
-    """Make sure that constants are the same for all samples, and no more than what they meet.
+def of_one_sample(call: Call, shape: Shape, values: Array) -> Array:
+    """Return constants as they meet each sample of a tensor that they are broadcast to.
 
     Parameters
     ----------
     shape
-        Of one sample of the tensor that they are broadcast to.
+        Of one sample of the tensor.
+    values
+        The constants; exporters repeat some for all samples that a model is made for.
+
+    Returns
+    -------
+    An array without the axis of the samples.
 
     Raises
     ------
@@ -148,10 +154,14 @@ def require_fit(call: Call, shape: Shape, values: Array) -> None:
         size not in (1, whole) for size, whole in zip(sizes, full, strict=True)
     ):
         raise ParseError(f"its constant of shape {values.shape} does not fit to {shape}.")
-    if sizes[0] > 1:
+    if values.ndim < len(full):
+        return values
+    if (values != values[:1]).any():
         raise UnsupportedError(
             [f"its constant of shape {values.shape} holds other numbers for each sample"]
         )
+    first: Array = values[0]
+    return first
 
 
 def multiply(b: Builder, call: Call) -> View:
@@ -187,7 +197,7 @@ def compute(b: Builder, call: Call) -> View:
     )
     if not isinstance(x, View):
         raise ParseError("it has no input.")
-    require_fit(call, x.shape, values)
+    values = of_one_sample(call, x.shape, values)
     return affine.apply_constants(
         b, call.name, x, operation=call.kind.lower(), values=values, reverse=x is second
     )
