@@ -382,6 +382,22 @@ def test_factors_of_a_dense_layer_that_lead_beyond_numbers_are_refused(key, fact
 @pytest.mark.parametrize(
     "build",
     [
+        lambda net: net.node("Div", "x", number(1e-40)),
+        lambda net: net.node("Mul", "x", floats(1e31, 1, 1, 1, 1, 1)),
+        lambda net: net.node("BatchNormalization", "x", *floats(1e30, 0, 1e20, 1e-20).repeat(6)
+                             .reshape(4, 6), epsilon=0.0),
+    ],
+)  # fmt: skip
+def test_gains_and_offsets_beyond_what_an_artifact_may_hold_are_refused(build, recwarn):
+    net = Net((6,), 13)
+    with pytest.raises(ParseError, match=r"expected at most 1e\+30|infinite"):
+        parse(net.model(net.node("MatMul", build(net), net.random(6, 3))))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
         lambda net: net.node("MatMul", net.node("Flatten", "x"), net.random(144, 0)),
         lambda net: net.conv(kernel=(0, 3)),
         lambda net: net.node("ConvTranspose", "x", net.random(3, 0, 2, 2)),
