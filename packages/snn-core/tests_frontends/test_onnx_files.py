@@ -148,6 +148,13 @@ def test_external_data_behind_a_link_are_not_read(model):
         parse(model)
 
 
+@pytest.mark.parametrize("more", [{"offset": "-8"}, {"length": "-1"}])
+def test_external_data_of_negative_size_are_a_clear_error(model, more):
+    external(model, "weights.bin", **more)
+    with pytest.raises(ParseError, match=r"-[18].* in weights\.bin; negative sizes mean damage"):
+        parse(model)
+
+
 def test_external_data_that_are_missing_or_too_short_are_a_clear_error(model):
     external(model, "missing.bin")
     with pytest.raises(ParseError, match="no plain file"):

@@ -195,6 +195,21 @@ def test_weights_that_are_not_finite_are_named():
         parse(module, input_shape=(4,))
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("more", [[], [nn.ReLU, lambda: nn.Linear(0, 2)]])
+def test_a_layer_of_nothing_is_refused(more):
+    layers = [nn.Flatten(), nn.Linear(360, 0), *(make() for make in more)]
+    with pytest.raises(ParseError, match=r"linear.*has the shape \(0,\), which holds nothing"):
+        parse(nn.Sequential(*layers), input_shape=(3, 12, 10))
+
+
+def test_complex_weights_are_refused(recwarn):
+    module = nn.Linear(4, 3).to(torch.complex64)
+    with pytest.raises(ParseError, match=r"'weight' has the data type .* expected real numbers"):
+        parse(module, input_shape=(4,))
+    assert not [item for item in recwarn.list if "imaginary" in str(item.message)]
+
+
 # ONNX
 
 

@@ -5,7 +5,14 @@ import pytest
 
 from snn_core import convert, run
 from snn_core.errors import DataError, ParseError
-from snn_core.evaluation.forward import accuracy, activations, check_consistent, predict, top_k_hits
+from snn_core.evaluation.forward import (
+    accuracy,
+    activations,
+    check_consistent,
+    forward,
+    predict,
+    top_k_hits,
+)
 from snn_core.ir import Linear, Network, ReLU, Sigmoid, Softmax
 from snn_core.testing.builder import NetworkBuilder
 
@@ -84,6 +91,34 @@ def test_accuracy_is_the_share_of_correct_decisions():
     identity = NetworkBuilder((3,)).dense(np.eye(3), activation=Linear()).build()
     x = np.eye(3, dtype=np.float32)[[0, 1, 2, 2]]
     assert accuracy(identity, x, np.array([0, 1, 2, 0])) == 0.75
+
+
+@pytest.mark.parametrize("compute", [predict, forward, activations])
+@pytest.mark.parametrize("doublings", [127, 3000])
+def test_values_beyond_float32_are_an_error_without_warnings(compute, doublings, recwarn):
+    builder = NetworkBuilder((2,)).dense(np.eye(2), activation=Linear(), name="start")
+    last = "start"
+    for i in range(doublings):
+        name = f"double_{i}"
+        builder.add([last, last], weight_nc=np.ones(2), name=name)
+        last = name
+    network = builder.build()
+    if doublings == 127:
+        np.testing.assert_array_equal(predict(network, np.ones((1, 2))), [[2.0**127] * 2])
+        return
+    with pytest.raises(DataError, match="Layer 'double_127' computes infinite values"):
+        compute(network, np.ones((1, 2), np.float32))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("x", [[1e20, 1e20], [1e20, 0], [np.inf, 0], [np.nan, 0]])
+def test_sums_beyond_float32_are_an_error_without_warnings(x, recwarn):
+    """The second sum is infinite, or infinity minus infinity."""
+    weights = np.array([[1, 1e20], [1, -1e20]], np.float32)
+    network = NetworkBuilder((2,)).dense(weights, activation=Softmax()).build()
+    with pytest.raises(DataError, match="infinite values, or ones that are no numbers"):
+        predict(network, np.array([x], np.float32))
+    assert not recwarn.list
 
 
 def test_samples_of_another_shape_are_refused():

@@ -53,6 +53,28 @@ def test_dense_archive_computes_hand_made_numbers(write_archive: Writer) -> None
     assert network.history[0].startswith("read model.keras: .keras archive of Keras 3.9.9, sha256 ")
 
 
+@pytest.mark.parametrize(
+    ("inputs", "units", "message"),
+    [(3, 0, r"has the shape \(0,\), which holds nothing"), (0, 2, r"input shape \(0,\)")],
+)
+def test_a_layer_or_an_input_of_nothing_is_refused(
+    write_archive: Writer, inputs: int, units: int, message: str
+) -> None:
+    model = sequential(layer("Dense", "fc", units=units, use_bias=False), shape=(None, inputs))
+    path = write_archive(model, {"layers/dense": [np.zeros((inputs, units), np.float32)]})
+    with pytest.raises(ParseError, match=message):
+        parse(path)
+
+
+@pytest.mark.parametrize("value", [3e38, -2e30])
+def test_weights_beyond_what_an_artifact_may_hold_are_refused(
+    write_archive: Writer, value: float
+) -> None:
+    path = write_archive(dense_model(), {"layers/dense": [[[value, 1.0]] * 3, BIAS]})
+    with pytest.raises(ParseError, match=r"'first'.* its kernel holds numbers up to"):
+        parse(path)
+
+
 def test_layers_of_one_class_are_numbered_in_archives(write_archive: Writer) -> None:
     model = sequential(
         layer("Dense", "z", units=3, use_bias=False),

@@ -97,7 +97,7 @@ def test_the_parts_of_a_file_share_one_limit(monkeypatch):
 
 
 def test_negative_sizes_are_refused():
-    with pytest.raises(ParseError, match="the part would take -1"), reading():
+    with pytest.raises(ParseError, match=r"the part has a negative size \(-1 bytes\)"), reading():
         spend(-1, "the part")
 
 

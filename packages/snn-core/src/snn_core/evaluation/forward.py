@@ -8,7 +8,7 @@ Samples are pushed through in micro-batches, which keeps the gathered windows in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ def forward(network: Network, x_b_l: Shaped[Array, "b *l"]) -> dict[str, Array]:
     Returns
     -------
     Layer name to activations of shape ``(samples, *layer.output_shape)``.
+
+    Raises
+    ------
+    DataError
+        If a layer computes infinite values, or ones that are no numbers.
     """
     return dict(_walk(network, x_b_l))
 
@@ -48,13 +53,9 @@ def _walk(network: Network, x_b_l: Shaped[Array, "b *l"]) -> Iterator[tuple[str,
     """Yield the activations of every layer, and keep those that a later layer reads."""
     last_reader = {name: layer.name for layer in network for name in layer.inputs}
     values: dict[str, Array] = {network.input.name: network.input_data.as_floats(x_b_l)}
-    yield network.input.name, values[network.input.name]
+    yield network.input.name, _require_finite(network.input.name, values[network.input.name])
     for layer in network.layers[1:]:
-        y = drive(layer, [values[name] for name in layer.inputs])
-        if isinstance(layer, (Spiking, ActivationLayer)):
-            y = layer.activation(y)
-        if isinstance(layer, Spiking):
-            y = y / layer.threshold
+        y = _require_finite(layer.name, _compute(layer, [values[name] for name in layer.inputs]))
         for name in {name for name in layer.inputs if last_reader[name] == layer.name}:
             del values[name]
         if layer.name in last_reader:
@@ -62,13 +63,23 @@ def _walk(network: Network, x_b_l: Shaped[Array, "b *l"]) -> Iterator[tuple[str,
         yield layer.name, y
 
 
-def _require_finite(name: str, values_b_l: Array) -> None:
+def _compute(layer: Layer, inputs_n_b_l: Sequence[Array]) -> Array:
+    """Return the activations of a layer; those that are infinite are left to `_require_finite`."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        y = drive(layer, inputs_n_b_l)
+        if isinstance(layer, (Spiking, ActivationLayer)):
+            y = layer.activation(y)
+        return y / layer.threshold if isinstance(layer, Spiking) else y
+
+
+def _require_finite(name: str, values_b_l: Array) -> Array:
     # Both pass on what is not a number, and need no array of the same size.
     if values_b_l.size and not np.isfinite([values_b_l.min(), values_b_l.max()]).all():
         raise DataError(
             f"Layer {name!r} computes infinite values, or ones that are no numbers, from these "
             f"samples; check their range and the model's weights."
         )
+    return values_b_l
 
 
 def layer_values(
@@ -87,9 +98,7 @@ def layer_values(
     check_shape(network, x_b_l)
     for start in range(0, len(x_b_l), batch_size):
         advance(start, len(x_b_l))
-        for name, values_b_l in _walk(network, x_b_l[start : start + batch_size]):
-            _require_finite(name, values_b_l)
-            yield name, values_b_l
+        yield from _walk(network, x_b_l[start : start + batch_size])
 
 
 def predict(network: Network, x_b_l: Any) -> Float[Array, "b *o"]:

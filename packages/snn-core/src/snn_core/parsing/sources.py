@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ParseError
+from snn_core.ir.validation import LARGEST
 from snn_core.parsing.base import ModelName, Parser, choose
 from snn_core.typing import Array, Shape
 
@@ -63,24 +64,43 @@ def merge_shapes(declared: Sequence[int | None], given: Shape | None) -> tuple[i
     return tuple(map(int, given))
 
 
+def require_real(values: Array, what: str) -> Array:
+    """Return values as they are.
+
+    Raises
+    ------
+    ParseError
+        If they are no real numbers: complex ones, times, texts, records or objects.
+    """
+    # True for the small types of ml_dtypes, too, which NumPy takes for records.
+    if not np.can_cast(values.dtype, np.float64, "same_kind"):
+        raise ParseError(f"its {what} holds {values.dtype} instead of real numbers.")
+    return values
+
+
 def require_finite(values: Array, what: str) -> Array:
     """Return numbers as float32.
 
     Raises
     ------
     ParseError
-        If they are no numbers, infinite or not a number.
+        If they are no real numbers, infinite, not a number, or too large for an artifact.
     """
-    try:
+    values = require_real(np.asarray(values), what)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
         values = np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        raise ParseError(f"its {what} holds {values.dtype} instead of numbers.") from None
     # Both pass on what is not a number, and need no array of the same size.
-    if values.size and not np.isfinite([values.min(), values.max()]).all():
+    low, high = (values.min(), values.max()) if values.size else (0.0, 0.0)
+    if not np.isfinite([low, high]).all():
         bad = int((~np.isfinite(values)).sum())
         raise ParseError(
             f"its {what} holds {bad} value(s) that are infinite or not a number; the training "
             f"diverged: retrain or restore an earlier state."
+        )
+    if max(-low, high) > LARGEST:
+        raise ParseError(
+            f"its {what} holds numbers up to {max(-low, high):.3g}; expected at most {LARGEST:g}: "
+            f"retrain or restore an earlier state."
         )
     return values
 

@@ -96,10 +96,14 @@ def spend(size: int, what: str, *, kept: bool = True) -> None:
     Raises
     ------
     BudgetExceededError
-        If the file takes more than the limit with it.
+        If the file takes more than the limit with it, or the size is negative.
     """
     left = bytes_left()
-    if not 0 <= size <= left:
+    if size < 0:
+        raise BudgetExceededError(
+            f"{what} has a negative size ({_format(size)}); the file is damaged: copy it again."
+        )
+    if not size <= left:
         raise BudgetExceededError(f"{what} would take {_format(size)} in memory; {describe_rest()}")
     if kept and _left.get() is not None:
         _left.set(left - size)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import ArtifactError, DataError
+from snn_core.running.batch_arrays import BatchArrays
 from snn_core.running.display import describe_result, result_html, samples_table
-from snn_core.running.folder import BatchArrays, RunFolder
+from snn_core.running.folder import RunFolder
 from snn_core.running.stored_arrays import ARRAYS
 from snn_core.settings import record_flag, recorded_variable, short_names
 from snn_core.simulation.statistics import r_squared

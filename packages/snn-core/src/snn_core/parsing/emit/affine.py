@@ -11,6 +11,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.convolution import LINEAR, fill_bias
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
+from snn_core.parsing.sources import require_finite
 from snn_core.reading import spend
 from snn_core.typing import Array
 
@@ -88,6 +89,8 @@ def scale(
 
     Raises
     ------
+    ParseError
+        If they are infinite, not a number, or larger than an artifact may hold.
     UnsupportedError
         If they differ along several axes.
     """
@@ -110,8 +113,8 @@ def scale(
     place = varying[0] if varying else place
     spend(2 * 4 * x.stored[place], f"The gains and offsets of {name!r}")
     gain_c, offset_c = (
-        np.broadcast_to(values.reshape(-1), (x.stored[place],)).astype(np.float32)
-        for values in (gain, offset)
+        np.broadcast_to(require_finite(values.reshape(-1), what), (x.stored[place],)).copy()
+        for values, what in ((gain, "gain"), (offset, "offset"))
     )
     return b.add_elementwise(
         BatchNormalization, name, x, gain_c=gain_c, offset_c=offset_c, axis=place

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import (
     Conv2D,
     DepthwiseConv2D,
@@ -63,6 +63,8 @@ class Builder:
         ------
         UnsupportedError
             If samples of a channels-first source have more than three axes.
+        ParseError
+            If they have no cells.
         """
         rank = len(shape)
         if self.channels_first and rank not in CHANNELS_LAST:
@@ -71,6 +73,7 @@ class Builder:
             )
         axes = CHANNELS_LAST[rank] if channels_first else tuple(range(rank))
         stored = tuple(shape[axis] for axis in np.argsort(axes))
+        _require_cells(stored, "The model's input")
         self.layers.append(Input(name=self._unique("input"), output_shape=stored))
         return View("input", stored, axes)
 
@@ -100,7 +103,16 @@ class Builder:
             The stored axis of each source axis; as the source's layers have them by default.
         settings
             The other fields of the layer.
+
+        Raises
+        ------
+        ParseError
+            If the layer has no neurons, or an array of it no numbers.
         """
+        _require_cells(stored, f"the layer {name!r}")
+        for key, value in settings.items():
+            if isinstance(value, np.ndarray):
+                _require_cells(value.shape, f"{key} of the layer {name!r}")
         inputs = [inputs] if isinstance(inputs, View) else inputs
         name = self._unique(name)
         self.layers.append(
@@ -240,3 +252,12 @@ class Builder:
     def _unique(self, name: str) -> str:
         self._used[name] = self._used.get(name, 0) + 1
         return name if self._used[name] == 1 else self._unique(f"{name}#{self._used[name]}")
+
+
+def _require_cells(shape: Shape, what: str) -> None:
+    """Make sure that no axis of what a layer consists of has a size of 0."""
+    if min(shape, default=1) < 1:
+        raise ParseError(
+            f"{what} has the shape {tuple(shape)}, which holds nothing; expected sizes of at "
+            f"least 1: export the model again."
+        )

@@ -13,7 +13,7 @@ from snn_core.ir import ActivationLayer, Add, InputData, Network, ReLU, Softmax
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import CHANNELS_LAST, View
 from snn_core.parsing.problems import collect_problems
-from snn_core.parsing.sources import require_finite
+from snn_core.parsing.sources import require_finite, require_real
 from snn_core.typing import Array, Shape
 
 Value: TypeAlias = "View | Array | None"
@@ -59,13 +59,13 @@ class Call:
         return value
 
     def constant_or_none(self, key: str) -> Array | None:
-        """Return an input that must be a constant, if it is given."""
+        """Return an input that must be a constant of real numbers, if it is given."""
         value = self.inputs.get(key)
         if isinstance(value, View):
             raise UnsupportedError(
                 [f"its input {key!r} is computed by the network; only constants are supported"]
             )
-        return value
+        return None if value is None else require_real(value, f"input {key!r}")
 
     def weights(self, key: str) -> Array:
         """Return a constant that must consist of finite numbers, as float32."""

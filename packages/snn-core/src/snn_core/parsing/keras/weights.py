@@ -158,7 +158,8 @@ class ModelWeights:
             values = np.asarray(stored[key].numpy())
             if values.shape != shape:
                 raise ParseError(f"its {name} has the shape {values.shape}; expected {shape}.")
-            found[name] = require_finite(values.astype(np.float32), name)
+            # A copy, as the variable may share its memory.
+            found[name] = require_finite(values, name).copy()
         return found
 
 

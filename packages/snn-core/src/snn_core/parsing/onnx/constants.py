@@ -64,6 +64,11 @@ class Constants:
         helper = require("onnx.numpy_helper", extra="onnx")
         what = f"The constant {name!r}"
         with while_reading(what, error=ParseError, advice="export the model again"):
+            if min(tensor.dims, default=0) < 0:
+                raise ParseError(
+                    f"{what} has a negative size in its shape {tuple(tensor.dims)}; the file is "
+                    f"damaged: export the model again."
+                )
             if tensor.data_location == tensor.EXTERNAL:
                 tensor = with_external_data(tensor, self._folder)
             spend(_ITEMSIZE * math.prod(tensor.dims), what)
@@ -82,6 +87,11 @@ def with_external_data(tensor: Any, folder: Path | None) -> Any:
     full.CopyFrom(tensor)
     offset = int(entries.get("offset", 0))
     length = int(entries.get("length", max(path.stat().st_size - offset, 0)))
+    if min(offset, length) < 0:
+        raise ParseError(
+            f"The constant {tensor.name!r} lies at {offset} and is {length} bytes long in "
+            f"{path.name}; negative sizes mean damage: export the model again."
+        )
     spend(length, f"The constant {tensor.name!r}")
     with path.open("rb") as file:
         file.seek(offset)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
@@ -25,11 +25,18 @@ from snn_core.parsing.emit.walk import (
     trace_back,
 )
 from snn_core.parsing.onnx.constants import HEADLINE, Constants, fold, infer_shapes, shape_of
+from snn_core.parsing.onnx.declared import (
+    FLOATS,
+    UINT8,
+    refuse_integers,
+    refuse_type,
+    require_names,
+    sample_shape,
+)
 from snn_core.parsing.onnx.functions import inline_functions
 from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
 from snn_core.parsing.problems import refuse_several
-from snn_core.parsing.sources import merge_shapes
 from snn_core.typing import Array, Shape
 
 MAX_INPUTS = 1_000_000
@@ -39,9 +46,6 @@ OLDEST_OPSET = 7
 """Before it, broadcasting and batch normalization had other meanings."""
 
 DOMAINS = ("", "ai.onnx")
-
-UINT8 = 2
-"""``TensorProto.DataType`` of uint8."""
 
 
 def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | None) -> Reading:
@@ -67,6 +71,7 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     """
     opset = _opset(model)
     graph = inline_functions(model).graph
+    require_names(graph)
     inputs = sum(len(node.input) for node in graph.node)
     if inputs > MAX_INPUTS:
         raise ParseError(
@@ -81,11 +86,14 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     if not sources or not targets:
         raise UnsupportedError(problems, what=HEADLINE)
     needed = trace_back([n.input for n in graph.node], [n.output for n in graph.node], targets)
-    shape, batch = _input_shape(sources[0], input_shape)
-    b = Builder(channels_first=True, takes_uint8=sources[0].type.tensor_type.elem_type == UINT8)
+    problems += refuse_type(sources[0])
+    kind = sources[0].type.tensor_type.elem_type
+    shape, batch = sample_shape(sources[0], input_shape)
+    b = Builder(channels_first=True, takes_uint8=kind == UINT8)
     channels_first = _channels_first(graph.node, sources[0].name, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
-    walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: entry})
+    integers = set() if kind in FLOATS else {sources[0].name}
+    walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: entry}, integers)
     for item in sources[1:]:
         walk.tensors[item.name] = stand_in(b, f"{item.name}/refused", shape_of(item.type))
     together = gatherings(graph.node, constants)
@@ -130,23 +138,6 @@ def _name(node: Any, index: int) -> str:
     return node.name or (node.output[0] if node.output else f"node {index}")
 
 
-def _input_shape(source: Any, given: Shape | None) -> tuple[Shape, int]:
-    """Return the shape of one sample and the number of samples that the model is made for."""
-    dims = source.type.tensor_type.shape.dim
-    declared = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
-    if not declared:
-        raise ParseError("The model's input has no shape; export it again with one.")
-    batch, *own = declared
-    sizes = merge_shapes(own, given)
-    shape = tuple(size for size in sizes if size is not None and size > 0)
-    if not sizes or len(shape) < len(sizes):
-        raise OpenShapeError(
-            f"The model leaves its input shape open ({source.name}: {declared}); give the shape of "
-            f"one sample, for example --input-shape 3,32,32."
-        )
-    return shape, batch or 1
-
-
 def _channels_first(nodes: Any, source: str, rank: int) -> bool:
     readers: dict[str, Any] = {}
     for node in nodes:
@@ -177,14 +168,18 @@ _ROLES = {
 
 @dataclass(slots=True)
 class _Walk:
-    """Walk over the nodes of a graph, with the values computed so far."""
+    """Walk over the nodes of a graph, with the values computed so far.
+
+    ``integers`` are the names of the tensors that hold integers.
+    """
 
     b: Builder
     constants: Constants
     opset: int
     batch: int
     reads: set[str]
-    tensors: dict[str, View | None] = field(default_factory=dict)
+    tensors: dict[str, View | None]
+    integers: set[str]
 
     def value(self, name: str) -> Value:
         """Return a tensor or a constant."""
@@ -203,8 +198,8 @@ class _Walk:
             line = f"{name} ({node.domain}.{node.op_type}): {reason}"
             return [f"{line}; export the model with standard operators"]
         settings = _settings(node) | {"opset": self.opset, "batch": self.batch}
-        settings |= {"outputs": len(node.output)}
-        settings |= {"read_outputs": sum(item in self.reads for item in node.output)}
+        read_places = [i for i, item in enumerate(node.output, 1) if item in self.reads]
+        settings |= {"outputs": len(node.output), "read_outputs": max(read_places, default=0)}
         read = [item for item in node.input if item]
         unknown = any(self.tensors.get(item, True) is None for item in read)
         if all(item in self.constants for item in read):
@@ -219,6 +214,9 @@ class _Walk:
         emit = EMITTERS.get(node.op_type)
         values, problems = emit_call(emit, self.b, call, advice=advice, framework="ONNX")
         self._set(node, values)
+        if emit is not None and self.integers.intersection(read) and node.op_type != "Cast":
+            self.integers.update(node.output)
+            problems += [f"{name} ({node.op_type}): {why}" for why in refuse_integers(node.op_type)]
         return problems
 
     def gather(self, nodes: Gathering, index: int) -> list[str]:
@@ -231,6 +229,8 @@ class _Walk:
             settings=_settings(nodes.gather) | nodes.permutations(),
         )
         values, problems = emit_call(gather, self.b, call, advice="", framework="ONNX")
+        if source in self.integers:
+            self.integers.update(nodes.after.output)
         self._set(nodes.after, values)
         return problems
 

@@ -15,6 +15,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Emit
 from snn_core.parsing.onnx import shaping, weighted
+from snn_core.parsing.onnx.declared import FLOATS
 
 DEFAULT_ADVICE = "this operator is not supported; replace it and retrain"
 ADVICE = {
@@ -55,20 +56,24 @@ def _clip(b: Builder, call: Call) -> View:
 def _bound(b: Builder, call: Call) -> View:
     """Emit the maximum or minimum of a tensor and constants of one value each."""
     tensors = [value for value in call.inputs.values() if isinstance(value, View)]
-    bounds = [
-        elementwise.uniform_value(value)
-        for value in call.inputs.values()
-        if isinstance(value, np.ndarray)
-    ]
+    constants = [call.constant(key) for key, x in call.inputs.items() if not isinstance(x, View)]
     if len(tensors) != 1:
         raise UnsupportedError(
             ["it compares tensors, which spike rates cannot; use MaxPool or Relu"]
         )
+    shape = tensors[0].shape
+    bounds = [elementwise.uniform_value(weighted.of_one_sample(call, shape, c)) for c in constants]
     low, high = (max(bounds), None) if call.kind == "Max" else (None, min(bounds))
     return elementwise.clip(b, call.name, tensors[0], low=low, high=high)
 
 
-def _inert(b: Builder, call: Call) -> View:
+def _drop(b: Builder, call: Call) -> View:
+    """Emit ``Dropout``, which does nothing at inference."""
+    training = call.constant_or_none("2")
+    if training is not None and np.any(training):
+        raise UnsupportedError(["it drops values; export the model for inference"])
+    if call.settings["read_outputs"] > 1:
+        raise UnsupportedError(["its mask is used; only its values are supported"])
     return elementwise.pass_on(b, call.name, call.tensor("0"))
 
 
@@ -81,13 +86,9 @@ def _sigmoid(b: Builder, call: Call) -> View:
 
 
 def _cast(b: Builder, call: Call) -> View:
-    if call.settings["to"] not in _FLOATS:
+    if call.settings["to"] not in FLOATS:
         raise UnsupportedError(["it casts activations to whole numbers; keep them as floats"])
     return call.tensor("0")
-
-
-_FLOATS = (1, 10, 11, 16)
-"""``TensorProto.DataType`` of float, float16, double and bfloat16."""
 
 
 def _identity(b: Builder, call: Call) -> View:
@@ -103,7 +104,7 @@ EMITTERS: dict[str, Emit] = {
     "Concat": shaping.concatenate,
     "Conv": weighted.convolve,
     "ConvTranspose": weighted.convolve_transposed,
-    "Dropout": _inert,
+    "Dropout": _drop,
     "Flatten": shaping.flatten,
     "Gather": shaping.gather,
     "Gemm": weighted.connect,

@@ -19,6 +19,7 @@ from snn_core.parsing.onnx.constants import external_file, with_external_data
 from snn_core.parsing.onnx.functions import inline_functions
 from snn_core.parsing.onnx.graph import DOMAINS
 from snn_core.parsing.sources import to_type
+from snn_core.reading import spend
 from snn_core.typing import Array, Shape
 
 _TYPES = {
@@ -30,7 +31,10 @@ _UNUSED = ("metadata_props", "training_info", "configuration")
 
 
 def evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:
-    """Run a model on samples in its own axis order and type, one by one as some demand it.
+    """Run a model on samples in its own axis order and type, as many at once as it demands.
+
+    A model that leaves their number open gets one after the other. The last samples are repeated
+    where they do not fill a batch.
 
     Parameters
     ----------
@@ -52,17 +56,31 @@ def evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:
     except ImportError:
         onnx = import_module("onnx")
         evaluator = import_module("onnx.reference").ReferenceEvaluator(content)
-        name = evaluator.input_names[0]
-        kind = onnx.helper.tensor_dtype_to_np_dtype(evaluator.input_types[0].tensor_type.elem_type)
+        name, declared = evaluator.input_names[0], evaluator.input_types[0].tensor_type
+        kind = onnx.helper.tensor_dtype_to_np_dtype(declared.elem_type)
+        number: Any = declared.shape.dim[0].dim_value
         engine = f"the reference evaluator of onnx {onnx.__version__}"
     else:
         runtime.set_default_logger_severity(3)  # errors only
         evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        name, kind = evaluator.get_inputs()[0].name, _TYPES[evaluator.get_inputs()[0].type]
+        entry = evaluator.get_inputs()[0]
+        name, kind, number = entry.name, _TYPES.get(entry.type), entry.shape[0]
+        if kind is None:
+            raise ParseError(f"onnxruntime takes no NumPy arrays of the type {entry.type}")
         engine = f"onnxruntime {runtime.__version__}"
+    number = number if isinstance(number, int) and number > 0 else 1
     x = to_type(x, kind)
-    outputs = [evaluator.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))]
-    return np.stack([y.reshape(shape) for y in outputs]), engine
+    spend(number * (x[:1].nbytes + 8), f"A batch of {number} samples", kept=False)
+    outputs = [
+        evaluator.run(None, {name: _take(x, start, number)})[0].reshape(number, *shape)
+        for start in range(0, len(x), number)
+    ]
+    return np.concatenate(outputs)[: len(x)], engine
+
+
+def _take(x: Array, start: int, number: int) -> Array:
+    """Return a batch of samples, which begins again where they end."""
+    return x.take(range(start, start + number), axis=0, mode="wrap")
 
 
 def _harmless(source: Any) -> str | bytes:

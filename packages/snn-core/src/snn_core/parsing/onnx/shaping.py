@@ -199,20 +199,28 @@ def resize(b: Builder, call: Call) -> View:
     mode = text(call.settings.get("mode", "nearest"))
     if mode != "nearest":
         raise UnsupportedError([f"up-sampling by {mode!r} is not supported; use 'nearest'"])
-    scales = _scales(call, x)
-    factors = [round(float(scale)) for scale in scales]
-    whole = np.allclose(scales, factors) and len(factors) == x.rank + 1 and min(factors) > 0
-    if not whole or factors[:2] != [1, 1]:
+    full = (call.settings["batch"], *x.shape)
+    scales = _scales(call, full)
+    resized = [_resized(size, scale) for size, scale in zip(full, scales.tolist(), strict=True)]
+    factors = [new // size for new, size in zip(resized, full, strict=True)]
+    whole = resized == [size * factor for size, factor in zip(full, factors, strict=True)]
+    if not whole or scales[0] != 1 or factors[1] != 1 or min(factors) < 1:
         raise UnsupportedError(
             [f"it scales by {scales.tolist()}; only whole factors of image axes are supported"]
         )
-    require_repetition(call, factors[2:])
+    for size, factor, scale in zip(full[1:], factors[1:], scales[1:], strict=True):
+        require_repetition(call, size, factor, scale)
     return images.upsample(b, call.name, x, factors[2:])
 
 
-def _scales(call: Call, x: View) -> Array:
-    """Return the factor of every axis, that of the samples first."""
-    full = np.array([call.settings["batch"], *x.shape])
+def _resized(size: int, scale: float) -> int:
+    """Return the size that an axis gets, 0 where it is none."""
+    found = np.floor(np.float32(size) * np.float32(scale))
+    return int(found) if 0 <= found < np.inf else 0
+
+
+def _scales(call: Call, full: Sequence[int]) -> Array:
+    """Return the factor of every axis, that of the samples first, as float32."""
     place = "1" if call.kind == "Upsample" or call.settings["opset"] < 11 else "2"
     scales, sizes = call.settings.get("scales", call.constant_or_none(place)), None
     if scales is None or not np.size(scales):
@@ -223,17 +231,23 @@ def _scales(call: Call, x: View) -> Array:
     axes = [int(axis) % len(full) for axis in call.settings.get("axes", range(len(full)))]
     if np.size(scales) != len(axes):
         raise ParseError(f"it scales {len(axes)} axes by {np.size(scales)} numbers.")
-    found = np.ones(len(full))
-    found[axes] = np.ravel(scales) if sizes is None else np.ravel(sizes) / full[axes]
+    found = np.ones(len(full), np.float32)
+    found[axes] = np.ravel(scales) if sizes is None else np.ravel(sizes) / np.array(full)[axes]
+    policy = text(call.settings.get("keep_aspect_ratio_policy", "stretch"))
+    if sizes is not None and policy != "stretch" and np.ptp(found[axes]):
+        raise UnsupportedError([f"{policy!r} gives other sizes than it says; use 'stretch'"])
     return found
 
 
-def _positions(cells: Array, factor: int, *, where: str) -> Array | None:
+def _positions(size: int, factor: int, scale: float, *, where: str) -> Array | None:
     """Return where in the source each resized cell lies, by the rules that keep whole factors."""
+    cells = np.arange(size * factor, dtype=np.float32)
     if where == "asymmetric":
-        return cells / factor
-    halves = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
-    return (cells + 0.5) / factor - 0.5 if where in halves else None
+        return cells / scale
+    halves = (cells + 0.5) / scale - 0.5
+    if where == "half_pixel_symmetric":
+        return halves + size / 2 * (1 - cells.size / (size * scale))
+    return halves if where in ("half_pixel", "pytorch_half_pixel") else None
 
 
 _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
@@ -248,20 +262,31 @@ _CELL = 40
 """Bytes of a resized cell: five numbers of 8 bytes."""
 
 
-def require_repetition(call: Call, factors: Sequence[int]) -> None:
-    """Raise unless nearest-neighbour resizing by whole factors repeats every cell."""
-    if call.kind == "Upsample" or call.settings["opset"] < 11:
-        return
+def require_repetition(call: Call, size: int, factor: int, scale: float) -> None:
+    """Raise unless every cell of a resized axis reads the cell that repetition reads.
+
+    Cells are found in float32, as engines do: by 2.00001, the third is still read from the first.
+
+    Parameters
+    ----------
+    size
+        Cells of the axis.
+    factor
+        How often each of them has to be there.
+    scale
+        What the axis is resized by, a float32.
+    """
     where = text(call.settings.get("coordinate_transformation_mode", "half_pixel"))
     rounding = text(call.settings.get("nearest_mode", "round_prefer_floor"))
-    for factor in factors:
-        spend(_CELL * 2 * factor, f"Resizing by {factor}", kept=False)
-        cells = np.arange(2 * factor)
-        found = _positions(cells, factor, where=where)
-        repeats = rounding in _ROUNDINGS
-        if found is not None and repeats and factor > 1:
-            rounded = np.clip(_ROUNDINGS[rounding](found), 0, 1)
-            repeats = np.array_equal(rounded, cells // factor)
-        if found is None or not repeats:
-            reason = f"resizing with {where!r} and {rounding!r} does not repeat each cell"
-            raise UnsupportedError([f"{reason}; use 'asymmetric' and 'floor'"])
+    if call.kind == "Upsample" or call.settings["opset"] < 11:
+        where, rounding = "asymmetric", "floor"
+    spend(_CELL * size * factor, f"Resizing by {factor}", kept=False)
+    found = _positions(size, factor, scale, where=where)
+    if found is None or rounding not in _ROUNDINGS:
+        reason = f"resizing with {where!r} and {rounding!r} is not supported"
+        raise UnsupportedError([f"{reason}; use 'asymmetric' and 'floor'"])
+    rounded = np.clip(_ROUNDINGS[rounding](found), 0, size - 1)
+    if not np.array_equal(rounded, np.arange(size * factor) // factor):
+        what = f"resizing by {scale:.9g} with {where!r} and {rounding!r}"
+        advice = "use 'asymmetric' and 'floor', and a whole factor"
+        raise UnsupportedError([f"{what} does not repeat each cell; {advice}"])

@@ -14,7 +14,8 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry, require_sizes
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call
-from snn_core.typing import Array, Pair
+from snn_core.parsing.sources import require_finite
+from snn_core.typing import Array, Pair, Shape
 
 
 def per_axis(call: Call, key: str, rank: int, *, least: int = 1) -> list[int]:
@@ -111,13 +112,56 @@ def connect(b: Builder, call: Call) -> View:
     if x.rank != 1:
         raise ParseError(f"its input has the shape {x.shape}; expected a vector per sample.")
     weight_io = weight.T if call.settings.get("transB", 0) else weight
+    weight_io = _times(weight_io, call, "alpha")
     bias = call.weights_or_none("2")
     if bias is not None:
-        bias = np.broadcast_to(
-            bias.reshape(-1) * call.settings.get("beta", 1.0), weight_io.shape[1:]
+        bias = of_one_sample(call, weight_io.shape[1:], _times(bias, call, "beta"))
+        bias = np.broadcast_to(bias, weight_io.shape[1:])
+    return affine.connect(b, call.name, x, weight_io, bias)
+
+
+def _times(values: Array, call: Call, key: str) -> Array:
+    """Return values times an attribute, which is 1 where it is not given."""
+    factor = call.settings.get(key, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
+        return values if factor == 1 else require_finite(values * factor, f"product with {key}")
+
+
+def of_one_sample(call: Call, shape: Shape, values: Array) -> Array:
+    """Return constants as they meet each sample of a tensor that they are broadcast to.
+
+    Parameters
+    ----------
+    shape
+        Of one sample of the tensor.
+    values
+        The constants; exporters repeat some for all samples that a model is made for.
+
+    Returns
+    -------
+    An array without the axis of the samples.
+
+    Raises
+    ------
+    ParseError
+        If they do not broadcast to the tensor.
+    UnsupportedError
+        If they differ from sample to sample.
+    """
+    full = (call.settings["batch"], *shape)
+    sizes = (1,) * (len(full) - values.ndim) + values.shape
+    if len(sizes) > len(full) or any(
+        size not in (1, whole) for size, whole in zip(sizes, full, strict=True)
+    ):
+        raise ParseError(f"its constant of shape {values.shape} does not fit to {shape}.")
+    if values.ndim < len(full):
+        return values
+    if (values != values[:1]).any():
+        raise UnsupportedError(
+            [f"its constant of shape {values.shape} holds other numbers for each sample"]
         )
-    alpha = call.settings.get("alpha", 1.0)
-    return affine.connect(b, call.name, x, weight_io if alpha == 1 else weight_io * alpha, bias)
+    first: Array = values[0]
+    return first
 
 
 def multiply(b: Builder, call: Call) -> View:
@@ -127,7 +171,8 @@ def multiply(b: Builder, call: Call) -> View:
 
 def normalize(b: Builder, call: Call) -> View:
     """Emit ``BatchNormalization`` at inference."""
-    if call.settings.get("training_mode", 0):
+    # Before operator set 14, outputs for the statistics said so.
+    if call.settings.get("training_mode", 0) or call.settings["outputs"] > 1:
         raise UnsupportedError(["it normalizes by the batch; export the model for inference"])
     return affine.normalize(
         b,
@@ -152,6 +197,7 @@ def compute(b: Builder, call: Call) -> View:
     )
     if not isinstance(x, View):
         raise ParseError("it has no input.")
+    values = of_one_sample(call, x.shape, values)
     return affine.apply_constants(
         b, call.name, x, operation=call.kind.lower(), values=values, reverse=x is second
     )
