@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import MaxPooling2D
 from snn_core.parsing import parse
@@ -168,3 +168,110 @@ def setting(index, name, value):
 def test_settings_of_another_form_say_what_is_expected(program, rewritten, change, message):
     with pytest.raises(ParseError, match=message):
         parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+def graph_change(change):
+    """Return a function that changes the graph of a program."""
+    return lambda program: change(program["graph_module"]["graph"])
+
+
+def retargeted(index, target):
+    return graph_change(lambda graph: graph["nodes"][index].update(target=f"torch.ops.{target}"))
+
+
+def declared(name, **changes):
+    return graph_change(lambda graph: graph["tensor_values"][name].update(changes))
+
+
+def with_a_change_in_place(target, name="max_pool2d"):
+    """Return a function that adds operators whose results nobody reads, before the flattening."""
+
+    def change(graph):
+        def node(target, source, result):
+            graph["tensor_values"][result] = graph["tensor_values"][name]
+            tensors = [{"as_tensor": {"name": source}}, {"as_tensor": {"name": result}}]
+            return {
+                "target": f"torch.ops.{target}",
+                "inputs": [{"name": "self", "arg": tensors[0], "kind": 1}],
+                "outputs": tensors[1:],
+                "metadata": {},
+            }
+
+        graph["nodes"][4:4] = [
+            node("aten.alias.default", name, "view"),
+            node(target, "view", "changed"),
+        ]
+
+    return graph_change(change)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (setting(2, "alpha", {"as_int": 2}),
+         r"relu \(relu\): its argument 'alpha' is not supported \(here 2\); leave it out"),
+        (setting(4, "dtype", {"as_scalar_type": 5}), "its argument 'dtype' is not supported"),
+        (setting(2, "out", {"as_tensor": {"name": "conv2d"}}), "'out' is not .*here a tensor"),
+        (setting(5, "scale", {"as_sym_float": {"as_name": "s"}}), "'scale' is not .*it is comp"),
+        (setting(4, "start_dim", {"as_sym_int": {"as_name": "s"}}), "'start_dim' is computed"),
+        (retargeted(2, "aten.relu.out"), r"relu \(relu\): its form 'out' is not supported"),
+        (retargeted(2, "aten.relu.dtype"), "its form 'dtype' is not supported"),
+        (retargeted(2, "aten.relu.Scalar"), "its form 'Scalar' is not supported"),
+        (retargeted(2, "aten.relu"), "its form '' is not supported"),
+        (retargeted(2, "mine.relu.default"), r"\(mine.relu\): this operator is not supported"),
+        (with_a_change_in_place("aten.relu_.default"),
+         r"changed \(relu_\): it changes 'view' in place, .* 'max_pool2d' is read later; write it"),
+        (with_a_change_in_place("aten.unheard_of_.default"), "changes 'view' in place"),
+        (with_a_change_in_place("aten.add.out"), "changes 'view' in place"),
+        (with_a_change_in_place("mine.filter.default"), "changes 'view' in place"),
+        (with_a_change_in_place("aten.relu_.default", "p_last_bias"),
+         "changes 'view' in place, in which the model keeps numbers"),
+        (declared("relu", dtype=5), r"relu \(relu\): it computes in int64; call x.float\(\)"),
+        (declared("relu", dtype=99), r"it computes in number 99"),
+        (declared("x", dtype=5), "the input 'x' has the type int64; export for floats"),
+    ],
+)  # fmt: skip
+def test_what_would_compute_something_else_is_refused(program, rewritten, change, problem):
+    with pytest.raises(UnsupportedError, match=problem):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+@pytest.mark.parametrize("target", ["aten.relu.default", "aten.detach_.default", "aten.exp.out"])
+def test_changes_of_what_nobody_reads_any_more_are_read(program, rewritten, target):
+    change = with_a_change_in_place(target, "conv2d")
+    found = parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+    assert any("left out" in line for line in found.history)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (declared("flatten", sizes=[{"as_int": 2}, {"as_int": 3}, {"as_int": 4}]),
+         r"flatten.*its arguments give the sizes \[12\]; the program declares \[3, 4\]"),
+        (declared("p_last_bias", dtype=13), "stored as float32 of the shape .* declares bfloat16"),
+        (declared("p_last_bias", sizes=[{"as_int": 1}, {"as_int": 4}]),
+         r"'last.bias' is stored as float32 of the shape \(4,\); the program declares float32"),
+        (graph_change(lambda graph: graph["nodes"].reverse()), "before it is computed"),
+        (graph_change(lambda graph: graph["nodes"].append(graph["nodes"][2])),
+         "computes 'relu' more than once"),
+        (graph_change(lambda graph: graph["outputs"][0]["as_tensor"].update(name="relu")),
+         r"outputs of the graph \(relu\) are not those that the program declares \(linear\)"),
+        (graph_change(lambda graph: graph["inputs"].pop()), "inputs of the graph"),
+    ],
+)  # fmt: skip
+def test_a_graph_that_contradicts_itself_is_refused(program, rewritten, change, message):
+    with pytest.raises(ParseError, match=message):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+def test_a_name_for_a_weight_and_a_constant_is_refused(program, rewritten):
+    def change(members):
+        (weights,) = (name for name in members if name.endswith(CONFIG))
+        (path,) = (name for name in members if name.endswith("weights/weight_0"))
+        constants = weights.replace("weights", "constants")
+        members[constants] = members[weights]
+        for name in [name for name in members if name.startswith(path[: -len("weight_0")])]:
+            members[name.replace("/weights/", "/constants/")] = members[name]
+
+    with pytest.raises(ParseError, match="twice, as a weight and as a constant"):
+        parse(rewritten(program, change))

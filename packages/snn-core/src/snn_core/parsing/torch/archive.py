@@ -28,6 +28,15 @@ _BFLOAT16 = 13
 BYTE = 1
 """Number of uint8 in PyTorch's schema."""
 
+TYPE_NAMES: Mapping[int, str] = {
+    BYTE: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32",
+    8: "float64", 12: "bool", 13: "bfloat16",
+}  # fmt: skip
+"""Numbers of the types of real numbers, and what PyTorch calls them."""
+
+FLOATS = frozenset((6, 7, 8, 13))
+"""Numbers of half, float, double and bfloat16."""
+
 _TYPES: Mapping[int, str] = {
     BYTE: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
     _BFLOAT16: "<u2",
@@ -50,11 +59,14 @@ class Program:
         What the graph's inputs and outputs stand for.
     arrays
         Parameters, buffers and constants by name.
+    types
+        The numbers of their types in PyTorch's schema.
     """
 
     graph: Mapping[str, Any]
     signature: Mapping[str, Any]
     arrays: Mapping[str, Array]
+    types: Mapping[str, int]
 
 
 def read_program(file: Path | IO[bytes], *, what: str) -> Program:
@@ -96,6 +108,7 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
     program = parse_json(read_member(archive, models[0]), models[0], depth=_DEPTH)
     module = program["graph_module"]
     arrays: dict[str, Array] = {}
+    types: dict[str, int] = {}
     for folder in ("weights", "constants"):
         config = f"{root}data/{folder}/{own}_{folder}_config.json"
         if config not in names:
@@ -107,8 +120,11 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
                     f"{what} stores {name!r} as a pickle, which is not read. Use plain dense "
                     f"tensors. {_ADVICE}."
                 )
+            if name in arrays:
+                raise ParseError(f"{what} stores {name!r} twice, as a weight and as a constant.")
+            types[name] = entry["tensor_meta"]["dtype"]
             arrays[name] = _array(archive, f"{root}data/{folder}/{entry['path_name']}", entry, name)
-    return Program(module["graph"], module["signature"], arrays)
+    return Program(module["graph"], module["signature"], arrays, types)
 
 
 def _inside(name: str) -> str:

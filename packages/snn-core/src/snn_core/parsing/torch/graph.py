@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +23,19 @@ from snn_core.parsing.emit.walk import (
 from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
 from snn_core.parsing.torch.archive import BYTE, Program, read_sizes
+from snn_core.parsing.torch.arguments import accounting
+from snn_core.parsing.torch.memory import find_shared_changes
+from snn_core.parsing.torch.nodes import Node, tensor_names, to_plain
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.parsing.torch.value_types import (
+    find_input_problems,
+    find_type_problems,
+    require_declared,
+)
 from snn_core.typing import Array, Shape
 
 HEADLINE = "This PyTorch model cannot be converted"
 
-_PREFIX = "torch.ops."
 _ELEMENTWISE = (
     "add", "sub", "mul", "div", "neg", "relu", "relu_", "clamp", "dropout", "to", "clone", "detach"
 )  # fmt: skip
@@ -51,15 +59,19 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
         With all operators that cannot be converted.
     """
     graph = program.graph
-    nodes = [_Node.of(node) for node in graph["nodes"]]
+    nodes = [Node.of(node) for node in graph["nodes"]]
     constants, sources, problems = find_inputs(program)
     targets, more = find_outputs(program)
     problems += more
+    _require_unique([*constants, *sources, *(n for node in nodes for n in node.outputs if n)])
+    _require_agreement(graph, [*constants, *sources], targets)
     needed = trace_back([list(n.reads()) for n in nodes], [n.outputs for n in nodes], targets)
+    problems += find_shared_changes(nodes, needed, targets, constants)
     source, *others = sources
     declared = graph["tensor_values"][source]
+    problems += find_input_problems(declared["dtype"], source)
     shape = _input_shape(declared["sizes"], input_shape, source)
-    b = Builder(channels_first=True, takes_uint8=declared.get("dtype") == BYTE)
+    b = Builder(channels_first=True, takes_uint8=declared["dtype"] == BYTE)
     channels_first = _channels_first(nodes, source, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
     walk = _Walk(b, graph["tensor_values"], {**constants, source: entry})
@@ -80,58 +92,22 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """One call of an operator.
-
-    ``kind`` is its name without the overload, ``arguments`` what it is called with as the schema
-    has it, ``outputs`` the names of its results, ``None`` for those that are no tensors.
-    """
-
-    name: str
-    kind: str
-    arguments: Mapping[str, Mapping[str, Any]]
-    outputs: tuple[str | None, ...]
-
-    @classmethod
-    def of(cls, node: Mapping[str, Any]) -> _Node:
-        target = str(node["target"]).removeprefix(_PREFIX)
-        kind = ".".join(target.split(".")[:2]).removeprefix("aten.")
-        outputs = tuple(name for item in node["outputs"] for name in _tensors(item))
-        name = _module_name(node, outputs[0] if outputs else None) or kind
-        return cls(name, kind, {item["name"]: item["arg"] for item in node["inputs"]}, outputs)
-
-    def reads(self) -> Iterator[str]:
-        """Yield the names of all tensors that it is called with."""
-        for argument in self.arguments.values():
-            yield from (name for name in _tensors(argument) if name is not None)
+def _require_unique(names: Sequence[str]) -> None:
+    """Raise a `ParseError` if a name stands for several values."""
+    twice = [name for name, number in Counter(names).items() if number > 1]
+    if twice:
+        raise ParseError(f"The program computes {twice[0]!r} more than once; export it again.")
 
 
-def _tensors(argument: Mapping[str, Any]) -> list[str | None]:
-    """Return the names of the tensors in an argument."""
-    (kind, value), *_ = argument.items()
-    if kind == "as_tensor":
-        return [value["name"]]
-    if kind == "as_tensors":
-        return [item["name"] for item in value]
-    if kind == "as_optional_tensors":
-        return [name for item in value for name in _tensors(item)]
-    return [None] if kind == "as_none" else []
-
-
-def _module_name(node: Mapping[str, Any], result: str | None) -> str | None:
-    """Return where in the module tree an operator is called: ``features.0`` or ``features/add``."""
-    stack = str(node.get("metadata", {}).get("nn_module_stack", "")).split(";")
-    parts = stack[-1].split(",")
-    if len(parts) != 3:
-        return result
-    _, path, kind = parts
-    leaf = kind.startswith("torch.nn.modules.") and not kind.startswith(
-        "torch.nn.modules.container"
-    )
-    if path and leaf:
-        return path
-    return f"{path}/{result}" if path else result
+def _require_agreement(graph: Mapping[str, Any], given: Sequence[str], targets: list[str]) -> None:
+    """Raise a `ParseError` if the graph has other inputs or outputs than the signature."""
+    for key, expected in (("inputs", given), ("outputs", targets)):
+        names = [name for item in graph[key] for name in tensor_names(item) if name]
+        if sorted(names) != sorted(expected):
+            raise ParseError(
+                f"The {key} of the graph ({', '.join(names)}) are not those that the program "
+                f"declares ({', '.join(expected)}); export it again."
+            )
 
 
 def find_inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str]]:
@@ -142,7 +118,7 @@ def find_inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str
     for spec in program.signature["input_specs"]:
         (kind, value), *_ = spec.items()
         if kind == "user_input":
-            names = [name for name in _tensors(value["arg"]) if name is not None]
+            names = [name for name in tensor_names(value["arg"]) if name is not None]
             sources += names
             if not names:
                 problems.append("an input of the model is no tensor; give it a default and export")
@@ -150,7 +126,10 @@ def find_inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str
             name = value[f"{kind}_name"]
             if name not in program.arrays:
                 raise ParseError(f"The {kind} {name!r} is missing from the exported program.")
-            constants[value["arg"]["name"]] = program.arrays[name]
+            found, values = value["arg"]["name"], program.arrays[name]
+            declared = program.graph["tensor_values"][found]
+            require_declared(name, program.types[name], values.shape, declared)
+            constants[found] = values
         else:
             problems.append(f"an input of the kind {kind!r} is not known")
     if not sources:
@@ -171,7 +150,7 @@ def find_outputs(program: Program) -> tuple[list[str], list[str]]:
                 f"model.eval() and export again"
             )
         else:
-            found += _tensors(value["arg"]) or [None]
+            found += tensor_names(value["arg"]) or [None]
     targets = [name for name in found if name is not None]
     if not targets:
         raise UnsupportedError([*problems, "the model has no tensor as output"], what=HEADLINE)
@@ -190,8 +169,8 @@ def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:
     return shape
 
 
-def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
-    readers: dict[str, _Node] = {}
+def _channels_first(nodes: list[Node], source: str, rank: int) -> bool:
+    readers: dict[str, Node] = {}
     for node in nodes:
         if node.outputs and node.outputs[0]:
             for name in node.reads():
@@ -201,9 +180,9 @@ def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
         node = readers.get(name)
         if node is None or node.outputs[0] is None:
             return None
-        perm = _to_plain(node.arguments.get("dims", {"as_none": True})) or []
+        perm = node.setting("dims") or []
         kind = {"permute": "transpose", "linear": "dense", "matmul": "dense"}.get(node.kind)
-        if node.kind == "transpose":
+        if node.kind in ("transpose", "swapaxes"):
             kind, perm = "transpose", _swap_axes(node, rank)
         if node.kind in _ELEMENTWISE:
             kind = "elementwise"
@@ -214,29 +193,12 @@ def _channels_first(nodes: list[_Node], source: str, rank: int) -> bool:
     return channels_come_first(first_reader, source, rank)
 
 
-def _swap_axes(node: _Node, rank: int) -> list[int]:
+def _swap_axes(node: Node, rank: int) -> list[int]:
     perm = list(range(rank + 1))
-    a, b = (int(_to_plain(node.arguments[key])) for key in ("dim0", "dim1"))
+    keys = ("axis0", "axis1") if node.kind == "swapaxes" else ("dim0", "dim1")
+    a, b = (int(node.setting(key)) for key in keys)
     perm[a], perm[b] = perm[b], perm[a]
     return perm
-
-
-_PLAIN = ("as_int", "as_float", "as_bool")
-"""Forms of a number that is not left open."""
-
-
-def _to_plain(argument: Mapping[str, Any]) -> Any:
-    """Return a setting as a plain value; sizes that are left open become ``None``."""
-    (kind, value), *_ = argument.items()
-    if kind == "as_none":
-        return None
-    if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
-        return next((_to_plain({key: item}) for key, item in value.items() if key in _PLAIN), None)
-    if kind == "as_sym_ints":
-        return [item.get("as_int") for item in value]
-    if kind == "as_float":
-        return float(value)  # infinity and what is no number are texts
-    return value
 
 
 @dataclass(slots=True)
@@ -251,7 +213,7 @@ class _Walk:
     values: dict[str, Value] = field(default_factory=dict)
     indices: set[str] = field(default_factory=set)
 
-    def visit(self, node: _Node) -> list[str]:
+    def visit(self, node: Node) -> list[str]:
         """Compute one node; return the reasons why it cannot be converted."""
         if not self.indices.isdisjoint(node.reads()):
             self.values |= dict.fromkeys((name for name in node.outputs if name), None)
@@ -259,25 +221,31 @@ class _Walk:
         inputs: dict[str, Value] = {}
         settings: dict[str, Any] = {}
         for key, argument in node.arguments.items():
-            names = _tensors(argument)
+            names = tensor_names(argument)
             if "as_tensor" in argument:
                 inputs[key] = self._value(names[0])
             elif names and "as_none" not in argument:
                 inputs |= {f"{key}.{i}": self._value(name) for i, name in enumerate(names) if name}
             elif "as_none" not in argument:
-                settings[key] = _to_plain(argument)
+                settings[key] = to_plain(argument)
         shapes = [self.shape(name) if name else None for name in node.outputs]
         call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.kind, DEFAULT_ADVICE)
-        found, problems = emit_call(
-            EMITTERS.get(node.kind), self.b, call, advice=advice, framework="PyTorch"
-        )
+        emit = EMITTERS.get(node.kind)
+        emit = emit and accounting(emit, node.overload)
+        found, problems = emit_call(emit, self.b, call, advice=advice, framework="PyTorch")
+        problems += [] if problems else self._find_type_problems(node, found)
         for place, name in enumerate(node.outputs):
             if name is not None:
                 self.values[name] = found[place] if place < len(found) else None
                 if place >= len(found) and not problems:
                     self.indices.add(name)
         return problems
+
+    def _find_type_problems(self, node: Node, found: Sequence[Value]) -> list[str]:
+        kinds = [self.types[name]["dtype"] if name else None for name in node.outputs]
+        problems = find_type_problems(node.kind, found, kinds, takes_bytes=self.b.takes_uint8)
+        return [f"{node.name} ({node.kind}): {problem}" for problem in problems]
 
     def _value(self, name: str | None) -> Value:
         if name not in self.values:

@@ -17,6 +17,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Emit, Value
 from snn_core.parsing.torch import shaping, weighted
+from snn_core.parsing.torch.archive import FLOATS
 from snn_core.reading import spend
 from snn_core.typing import Array
 
@@ -127,13 +128,10 @@ def _fill(b: Builder, call: Call) -> Value:
 
 def _cast(b: Builder, call: Call) -> Value:
     kind = call.settings.get("dtype")
-    if kind is not None and kind not in _FLOATS and isinstance(call.inputs["self"], View):
+    if kind is not None and kind not in FLOATS and isinstance(call.inputs["self"], View):
         raise UnsupportedError(["it casts activations to whole numbers; keep them as floats"])
     return call.inputs["self"]
 
-
-_FLOATS = (6, 7, 8, 13)
-"""Numbers of half, float, double and bfloat16 in PyTorch's schema."""
 
 EMITTERS: dict[str, Emit] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution", "conv_transpose1d",
@@ -187,3 +185,10 @@ EMITTERS: dict[str, Emit] = {
     "abs": _fold_with(np.abs),
 }  # fmt: skip
 """Names without overloads to the functions that emit their layers."""
+
+REARRANGING: frozenset[Emit] = frozenset((
+    shaping.reshape, shaping.permute, shaping.expand, shaping.take_slice, shaping.select,
+    shaping.split, shaping.concatenate, shaping.shuffle_channels, shaping.upsample, shaping.pad,
+    _inert, _identity, _cast,
+))  # fmt: skip
+"""Emitters of what moves numbers, but computes none."""

@@ -17,7 +17,7 @@ import numpy as np
 from snn_core.errors import ParseError
 from snn_core.parsing.emit.walk import trace_back
 from snn_core.parsing.sources import to_type
-from snn_core.parsing.torch.archive import Program, read_program, read_sizes
+from snn_core.parsing.torch.archive import TYPE_NAMES, Program, read_program, read_sizes
 from snn_core.parsing.torch.graph import find_inputs, find_outputs
 from snn_core.parsing.torch.ops import EMITTERS
 from snn_core.reading import limit_memory, spend
@@ -28,12 +28,6 @@ _SIZES = ("sym_size", "sym_numel")
 
 _CHECKS = ("_assert_tensor_metadata", "_assert_scalar")
 """Operators without a result."""
-
-# Numbers of `torch._export.serde.schema.ScalarType`.
-_TYPES = {
-    1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32",
-    8: "float64", 12: "bool", 13: "bfloat16",
-}  # fmt: skip
 
 # Numbers of `torch._export.serde.schema.MemoryFormat`.
 _FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
@@ -127,9 +121,9 @@ def to_array(torch: Any, values: Any) -> Array:
 
 
 def _type(torch: Any, number: int) -> Any:
-    if number not in _TYPES:
+    if number not in TYPE_NAMES:
         raise ParseError(f"The program has the data type number {number}; expected real numbers.")
-    return getattr(torch, _TYPES[number])
+    return getattr(torch, TYPE_NAMES[number])
 
 
 def _steps(torch: Any, program: Program, target: str) -> list[_Step]:

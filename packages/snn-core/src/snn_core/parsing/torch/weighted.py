@@ -44,6 +44,8 @@ def convolve(b: Builder, call: Call) -> View:
         return convolution.convolve_transposed(
             b, call.name, x, weight, bias, geometry, output_padding=extra, groups=groups
         )
+    if any(per_axis(call, "output_padding", rank, 0)):
+        raise ParseError("its output_padding is for transposed convolutions.")
     padding = call.settings.get("padding", 0)
     if isinstance(padding, str):
         # PyTorch allows "same" for strides of 1 only, where it pads as TensorFlow does.
@@ -114,8 +116,9 @@ def compute(b: Builder, call: Call) -> Value:
     if not isinstance(first, View) and not isinstance(second, View):
         shape = np.broadcast_shapes(np.shape(first), np.shape(second))  # type: ignore[arg-type]
         spend(_COPIES * 8 * math.prod(shape), f"The constant {call.name!r}")
-        a, c = np.asarray(first), np.asarray(second) * (alpha if kind in ("add", "sub") else 1)
-        found = {"add": a + c, "sub": c - a if reverse else a - c, "mul": a * c}
+        a, c = np.asarray(first), np.asarray(second)
+        a, c = (c, a * alpha) if reverse else (a, c * alpha)
+        found = {"add": a + c, "sub": a - c, "mul": a * c}
         return np.asarray(a / c if kind == "div" else found[kind])
     if alpha != 1 and (reverse or not isinstance(first, View)):
         raise UnsupportedError([f"alpha={alpha} on a tensor is not supported here"])
