@@ -109,6 +109,8 @@ def options() -> dict[str, bytes]:
 
 def _spell(value: object) -> str:
     """Return a value as TOML has it."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key} = {_spell(item)}' for key, item in value.items())}}}"
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
@@ -173,6 +175,9 @@ class _Wire:
     def makefile(self, *_arguments: object) -> io.BytesIO:
         """Return a file of what was received."""
         return io.BytesIO(self._received)
+
+    def settimeout(self, seconds: float) -> None:
+        """Take a limit, which what is there already does not reach."""
 
     def sendall(self, content: bytes) -> None:
         """Keep what is sent."""

@@ -360,6 +360,14 @@ def test_a_constant_that_is_an_input_too_has_the_shape_that_it_declares(declared
         parse(model)
 
 
+def test_constants_have_as_many_axes_as_arrays():
+    net = Net((6,), 13)
+    model = net.model(net.node("MatMul", "x", net.random(6, 3)))
+    model.graph.initializer[0].dims[:] = [2**62] * 10**5
+    with pytest.raises(ParseError, match="found a shape of 100000 axes; expected at most 32"):
+        parse(model)
+
+
 @pytest.mark.parametrize("dims", [(-6, 3), (6, -3), (-6, -3)])
 def test_negative_sizes_are_named(dims):
     net = Net((6,), 13)

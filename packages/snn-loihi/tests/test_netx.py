@@ -352,6 +352,7 @@ def put(name, value):
     [
         put("cells", [10**12]),
         put("cells", [-3]),
+        put("cells", [2**60] * 10**5),
         put("cells", np.zeros(0, int)),
         put("biasExp", 0.5),
         put("biasExp", [1, 2]),

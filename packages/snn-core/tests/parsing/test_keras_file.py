@@ -66,6 +66,12 @@ def test_a_layer_or_an_input_of_nothing_is_refused(
         parse(path)
 
 
+def test_an_input_of_very_many_axes_is_refused(write_archive: Writer) -> None:
+    model = sequential(layer("Flatten", "flat"), shape=(None, *[2**62] * 10**5))
+    with pytest.raises(ParseError, match="input has 100000 axes; expected at most 32"):
+        parse(write_archive(model, {}))
+
+
 @pytest.mark.parametrize("value", [3e38, -2e30])
 def test_weights_beyond_what_an_artifact_may_hold_are_refused(
     write_archive: Writer, value: float

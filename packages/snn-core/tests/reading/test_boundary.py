@@ -5,7 +5,7 @@ import pytest
 
 from snn_core.errors import DataError, ParseError, SettingsError
 from snn_core.files import explain_failures
-from snn_core.reading import memory_limit, spend, while_reading
+from snn_core.reading import count_values, memory_limit, spend, while_reading
 
 
 def reading(**options):
@@ -56,6 +56,13 @@ def test_the_name_of_a_file_has_no_lines_of_its_own(problem):
         raise problem
     assert "\n" not in str(found.value)
     assert "\x1b" not in str(found.value)
+
+
+def test_shapes_have_as_many_axes_as_arrays():
+    assert count_values((2, 3, 4)) == 24
+    assert count_values(()) == 1
+    with pytest.raises(ValueError, match="100000 axes; expected at most 32"):
+        count_values([2**62] * 100_000)
 
 
 @pytest.mark.parametrize("problem", [NameError("x"), AssertionError("x"), ImportError("x")])

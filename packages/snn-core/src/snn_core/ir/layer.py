@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from snn_core.reading import MOST_AXES
 from snn_core.typing import Array
 
 Cells: TypeAlias = Annotated[int, Field(ge=1, lt=2**31)]
@@ -61,7 +62,7 @@ class Layer:
 
     name: str
     inputs: tuple[str, ...] = ()
-    output_shape: tuple[Cells, ...]
+    output_shape: Annotated[tuple[Cells, ...], Field(max_length=MOST_AXES)]
 
     source_dialect: ClassVar[bool] = False
 

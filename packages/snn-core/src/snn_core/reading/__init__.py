@@ -16,12 +16,20 @@ from snn_core.reading.archives import (
     read_npz,
 )
 from snn_core.reading.boundary import limit_memory, while_reading
-from snn_core.reading.budget import LIMIT_VARIABLE, memory_limit, spend
+from snn_core.reading.budget import (
+    LIMIT_VARIABLE,
+    MOST_AXES,
+    count_values,
+    memory_limit,
+    spend,
+)
 from snn_core.reading.texts import parse_json, printable_tree, read_json
 
 __all__ = [
     "ArchivedArrays",
     "LIMIT_VARIABLE",
+    "MOST_AXES",
+    "count_values",
     "describe_npy",
     "limit_memory",
     "memory_limit",

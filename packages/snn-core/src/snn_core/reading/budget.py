@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -115,3 +116,20 @@ def _format(size: int) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.3g} {unit}"
         size = size / 2**10  # type: ignore[assignment]
     return f"{size:.4g} GiB"
+
+
+MOST_AXES = 32
+"""Axes of an array: as many as NumPy has had in every version."""
+
+
+def count_values(shape: Sequence[int]) -> int:
+    """Return how many values an array of a shape that a file tells has.
+
+    Raises
+    ------
+    ValueError
+        If it has more axes than an array can have; the product of very many takes for ever.
+    """
+    if len(shape) > MOST_AXES:
+        raise ValueError(f"found a shape of {len(shape)} axes; expected at most {MOST_AXES}")
+    return math.prod(shape)

@@ -7,7 +7,6 @@ Cells that spike more than once in a step are always events.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from snn_core.errors import ArtifactError, SimulationError
+from snn_core.reading import count_values
 from snn_core.typing import Array, Int, Int64, Shape
 
 FORMS = ("bits", "events")
@@ -377,7 +377,7 @@ def _array(array: Array | None) -> Array:
 
 def _sizes(shape_t_b_l: Shape) -> tuple[int, int]:
     """Return the number of steps, and of cells: samples times neurons."""
-    return shape_t_b_l[0], math.prod(shape_t_b_l[1:])
+    return shape_t_b_l[0], count_values(shape_t_b_l[1:])
 
 
 def _number_type(cells: int) -> np.dtype[np.unsignedinteger]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from snn_core.errors import ArtifactError
 from snn_core.files import as_path
-from snn_core.reading import hdf5, spend, while_reading
+from snn_core.reading import count_values, hdf5, spend, while_reading
 from snn_core.typing import Array, PathLikeStr, Shape
 from snn_loihi.netx.layout import FORMAT, Stored, inside, inside_order, outside_cells
 
@@ -78,9 +78,10 @@ def _shape(group: Stored) -> Shape:
     """Return the shape of a layer in the order of this package."""
     sizes = group.values("cells" if "cells" in group else "shape")
     shape = inside(tuple(int(n) for n in sizes))
+    number = count_values(shape)
     if min(shape) < 1:
         raise ValueError(f"found the shape {shape}")
-    spend(_PER_CELL * math.prod(shape), "the cells of a layer")
+    spend(_PER_CELL * number, "the cells of a layer")
     return shape
 
 

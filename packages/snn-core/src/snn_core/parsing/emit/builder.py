@@ -21,7 +21,7 @@ from snn_core.ir import (
 )
 from snn_core.ir.shapes import count
 from snn_core.parsing.emit.views import CHANNELS_LAST, Selection, View
-from snn_core.reading import spend
+from snn_core.reading import MOST_AXES, spend
 from snn_core.typing import Array, Shape
 
 MAX_PICKS = 2**28
@@ -255,7 +255,11 @@ class Builder:
 
 
 def _require_cells(shape: Shape, what: str) -> None:
-    """Make sure that no axis of what a layer consists of has a size of 0."""
+    """Make sure that no axis of what a layer consists of has a size of 0, and of their number."""
+    if len(shape) > MOST_AXES:
+        raise ParseError(
+            f"{what} has {len(shape)} axes; expected at most {MOST_AXES}: export the model again."
+        )
     if min(shape, default=1) < 1:
         raise ParseError(
             f"{what} has the shape {tuple(shape)}, which holds nothing; expected sizes of at "

@@ -13,7 +13,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
-from snn_core.reading import spend, while_reading
+from snn_core.reading import count_values, spend, while_reading
 from snn_core.typing import Array, Shape
 
 HEADLINE = "This ONNX model cannot be converted"
@@ -71,7 +71,7 @@ class Constants:
                 )
             if tensor.data_location == tensor.EXTERNAL:
                 tensor = with_external_data(tensor, self._folder)
-            spend(_ITEMSIZE * math.prod(tensor.dims), what)
+            spend(_ITEMSIZE * count_values(tensor.dims), what)
             return np.asarray(helper.to_array(tensor))
 
     def __setitem__(self, name: str, values: Array) -> None:

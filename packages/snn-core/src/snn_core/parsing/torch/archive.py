@@ -7,7 +7,6 @@ the raw bytes are all that is read, so that nothing in a file is executed.
 
 from __future__ import annotations
 
-import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,14 @@ from typing import IO, Any
 import numpy as np
 
 from snn_core.errors import ParseError
-from snn_core.reading import open_archive, parse_json, read_member, spend, while_reading
+from snn_core.reading import (
+    count_values,
+    open_archive,
+    parse_json,
+    read_member,
+    spend,
+    while_reading,
+)
 from snn_core.typing import Array, Shape
 
 _DEPTH = 200
@@ -147,9 +153,9 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
     if min(shape, default=1) < 0 or min(strides, default=0) < 0 or start < 0:
         raise ParseError(f"{name!r} has negative sizes.")
     # Strides of 0 repeat values: a tensor may be larger than its storage, and is when it is copied.
-    spend(max(kind.itemsize, _ITEMSIZE) * math.prod(shape), f"The tensor {name!r}")
+    spend(max(kind.itemsize, _ITEMSIZE) * count_values(shape), f"The tensor {name!r}")
     storage = np.frombuffer(read_member(archive, path), kind)
-    if not math.prod(shape):
+    if 0 in shape:
         return np.zeros(shape, kind)
     last = start + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if last >= storage.size:
