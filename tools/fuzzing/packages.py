@@ -110,7 +110,8 @@ def options() -> dict[str, bytes]:
 def _spell(value: object) -> str:
     """Return a value as TOML has it."""
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key} = {_spell(item)}' for key, item in value.items())}}}"
+        known = {key: item for key, item in value.items() if item is not None}
+        return f"{{{', '.join(f'{key} = {_spell(item)}' for key, item in known.items())}}}"
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

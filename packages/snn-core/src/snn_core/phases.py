@@ -1,7 +1,11 @@
-"""Phases of long work, for those who want to show what is going on and where the time went.
+"""Phases of long work: what is going on, where the time went, and how a request to stop ends it.
 
 What takes long names itself with `phase`, as a decorator or around a block, and says how far it is
 with `advance`. Nobody has to listen; `watch` does.
+
+What simulates asks between steps whether to stop, and says so with `when_asked`; requests wait for
+the current step there. Whatever else goes on asks nothing, however long it takes: reading, for one.
+There a request is an exception, at once.
 """
 
 from __future__ import annotations
@@ -149,3 +153,38 @@ def advance(done: int, total: int) -> None:
     found = _WATCHING.get()
     if found is not None:
         found.advance(done, total)
+
+
+class StopSimulation(BaseException):
+    """Request of the user to stop; as Ctrl-C, no error, so that no reader takes it for damage."""
+
+
+_asks: ContextVar[bool] = ContextVar("whether somebody asks for requests to stop", default=False)
+
+
+def is_asked_for() -> bool:
+    """Return whether what is going on asks for requests to stop."""
+    return _asks.get()
+
+
+@contextmanager
+def when_asked() -> Iterator[None]:
+    """Have requests to stop wait until the block asks."""
+    with _set(asks=True):
+        yield
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Have requests to stop end the block, also within one that asks."""
+    with _set(asks=False):
+        yield
+
+
+@contextmanager
+def _set(*, asks: bool) -> Iterator[None]:
+    token = _asks.set(asks)
+    try:
+        yield
+    finally:
+        _asks.reset(token)

@@ -9,8 +9,8 @@ import pytest
 from snn_core.cli.signals import ended_by_signals, stop_requested
 from snn_core.data import Dataset
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.phases import StopSimulation, at_once, when_asked
 from snn_core.running.run import run
-from snn_core.stopping import StopSimulation, at_once, when_asked
 from snn_core.testing import networks
 
 ENDING = [signal.SIGTERM, signal.SIGHUP]

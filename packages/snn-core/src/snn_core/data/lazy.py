@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from snn_core.stopping import at_once
+from snn_core.phases import at_once
 from snn_core.typing import Array, Shape
 
 Item = TypeVar("Item")

@@ -31,7 +31,7 @@ from snn_core.files import explain_failures
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
-from snn_core.phases import phase
+from snn_core.phases import StopSimulation, at_once, phase, when_asked
 from snn_core.running.folder import require_usable
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.resuming import open_folder, stored_settings
@@ -43,7 +43,6 @@ from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
 from snn_core.simulation.contract import AbstractSNN
 from snn_core.simulation.signal import require_events
 from snn_core.simulation.tasks import Task, find_task, has_labels
-from snn_core.stopping import StopSimulation, at_once, when_asked
 from snn_core.typing import PathLikeStr
 
 Progress: TypeAlias = Callable[[int, int, float], None]

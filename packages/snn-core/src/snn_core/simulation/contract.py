@@ -22,6 +22,7 @@ from snn_core.ir.shapes import count
 from snn_core.ir.timing import Timing, timing
 from snn_core.ir.validation import require_valid
 from snn_core.operations import ConnectivityStatistics, connectivity_statistics
+from snn_core.phases import StopSimulation
 from snn_core.recording.recorder import Recorder
 from snn_core.recording.recording import Recording
 from snn_core.settings import Options, Settings
@@ -34,7 +35,6 @@ from snn_core.simulation.capabilities import (
 )
 from snn_core.simulation.sequences import run_sequences
 from snn_core.simulation.signal import InputSignal, output_uniforms
-from snn_core.stopping import StopSimulation
 from snn_core.typing import Array, Float32, PathLikeStr, Shape, Shaped
 
 __all__ = [
