@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import tempfile
 import zlib
 from collections.abc import Mapping
@@ -20,7 +21,6 @@ from fuzzing.readers import (
     Reader,
     folder_around,
     from_tests,
-    read_settings,
     results,
 )
 
@@ -133,9 +133,9 @@ def read_options(path: Path) -> None:
     from snn_core.errors import SettingsError
     from snn_core.settings import Settings
 
-    read_settings(path)
     kinds = _option_types()
     found = Settings.load(path, simulators=tuple(kinds))
+    json.dumps(found.to_tree())
     for name, kind in kinds.items():
         with suppress(SettingsError):
             kind(**found.options.get(name, {}))
