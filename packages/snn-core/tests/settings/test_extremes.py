@@ -39,7 +39,7 @@ def numeric(model, prefix=()):
     """Yield the path of each numeric setting, and how it holds a number."""
     for key, item in model.model_fields.items():
         kind = item.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
+        if typing.get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, Section):
             yield from numeric(kind, (*prefix, key))
         elif key != "options":
             for wrap in numbers_of(kind)[:1]:

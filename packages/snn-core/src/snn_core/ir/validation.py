@@ -22,7 +22,7 @@ from snn_core.ir.layers import Concatenate
 from snn_core.ir.network import Network
 from snn_core.settings.section import describe_error
 
-LARGEST = 1e30
+LARGEST = float(np.float32(1e30))
 """Largest number in an array; the smallest threshold and scale is its inverse. Activations in units
 beyond these, or of weights beyond, are no float32 numbers."""
 

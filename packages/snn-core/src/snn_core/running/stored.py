@@ -8,7 +8,7 @@ its batches, in `snn_core.running.stored_arrays`, once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import (
     BaseModel,
@@ -179,7 +179,9 @@ def _known(found: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
     known: dict[str, Any] = {}
     for name in section.model_fields.keys() & found.keys():
         kind, value = section.model_fields[name].annotation, found[name]
-        is_section = isinstance(kind, type) and issubclass(kind, Section)
+        # Python 3.10 takes `tuple[int, ...]` for a class.
+        is_class = get_origin(kind) is None and isinstance(kind, type)
+        is_section = is_class and issubclass(kind, Section)  # type: ignore[arg-type]
         inner = is_section and isinstance(value, Mapping)
         known[name] = _known(value, kind) if inner else value  # type: ignore[arg-type]
     return known
