@@ -1,3 +1,5 @@
+import contextlib
+import io
 import struct
 import zlib
 
@@ -53,8 +55,11 @@ def test_images_are_scaled_as_settings_say(folder, settings, factor):
 
 def test_only_the_images_of_a_part_are_decoded(folder, monkeypatch):
     data = load_dataset(folder).select(indices=(2, 1, 0))
+    names = {path.read_bytes(): path.name for path in (folder / "a").iterdir()}
     opened, plain = [], Image.open
-    monkeypatch.setattr(Image, "open", lambda p, **kw: opened.append(p.name) or plain(p, **kw))
+    monkeypatch.setattr(
+        Image, "open", lambda file, **kw: opened.append(names[file.getvalue()]) or plain(file, **kw)
+    )
     data.x_b_l[1:]
     assert opened == ["2.PNG", "1.png"]
 
@@ -151,6 +156,27 @@ def test_impossible_images_are_refused(folder, tmp_path):
         load_dataset(folder, settings=InputSettings(dataset_format="png")).fit_to(
             input_shape=(5, 4, 1)
         )
+
+
+def test_no_more_is_read_than_there_is(folder, monkeypatch):
+    """Pillow asks for as many bytes as a chunk declares, which Python allocates first."""
+    path = folder / "a" / "1.png"
+    content = path.read_bytes()
+    place = content.index(b"IDAT") - 4
+    path.write_bytes(content[:place] + b"\x7f\xff\xff\xff" + content[place + 4 :])
+    asked = []
+
+    class Content(io.BytesIO):
+        def read(self, size=-1):
+            found = super().read(size)
+            asked.append(len(found))
+            return found
+
+    monkeypatch.setattr("snn_core.data.images.io.BytesIO", Content)
+    with contextlib.suppress(DataError):
+        load_dataset(folder).x_b_l[:1]
+    assert asked
+    assert max(asked) <= len(content)
 
 
 @pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])

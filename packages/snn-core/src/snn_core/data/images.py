@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,8 +34,8 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 _MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
 _CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY = ("1", "L", "LA")
-_MOST_CHANNELS = 4
-"""Bytes of a pixel at most."""
+_PER_PIXEL = 12
+"""Bytes of memory for a pixel: four channels at most, decoded, converted and as an array."""
 _EPSILON = 1e-6
 """Added to standard deviations, as Keras does."""
 
@@ -128,8 +129,11 @@ def _decode(path: Path, *, settings: InputSettings, mode: str) -> Array:
     advice = "it is damaged or no image: remove it, or copy it again"
     with while_reading(path, error=DataError, advice=advice), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=_FORMATS) as image:
-            spend(_MOST_CHANNELS * image.width * image.height, "the image")
+        spend(path.stat().st_size, "the file")
+        # From memory, as Pillow reads as much of a file as its chunks declare.
+        content = io.BytesIO(path.read_bytes())
+        with Image.open(content, formats=_FORMATS) as image:
+            spend(_PER_PIXEL * image.width * image.height, "the image")
             image_hwc = np.asarray(_convert(image, path, settings, mode))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
 
@@ -148,7 +152,7 @@ def _convert(image: ImageFile, path: Path, settings: InputSettings, mode: str) -
     if flow.target_size is None:
         return image.convert(mode)
     rows, columns = flow.target_size
-    spend(_MOST_CHANNELS * rows * columns, "the image in its target_size")
+    spend(_PER_PIXEL * rows * columns, "the image in its target_size")
     method = PILImage.Resampling[flow.interpolation.upper()]
     return image.convert(mode).resize((columns, rows), method)
 
