@@ -116,9 +116,11 @@ def test_reading_is_ended_and_keeps_the_batches_before(index, kept, tmp_path):
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
 import snn_core.reading
 from snn_core.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where it is ignored
 
 def wait(*_arguments, **_options):
     print("reading", flush=True)
