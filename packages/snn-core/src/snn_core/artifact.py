@@ -31,7 +31,6 @@ from snn_core.files import (
     atomic_write,
     describe_path,
     explain_failures,
-    require_file,
 )
 from snn_core.installing import how_to_update
 from snn_core.ir import activations, layers
@@ -232,7 +231,6 @@ def load_artifact(path: PathLikeStr) -> Artifact:
 
 
 def _load(path: Path) -> Artifact:
-    require_file(path, error=ArtifactError)
     if path.is_dir():
         raise ArtifactError(f"{path} is {describe_path(path)}; expected a .snn file.")
     if path.suffix.lower() in MODEL_SUFFIXES:

@@ -226,7 +226,6 @@ class RunFolder:
             return {}
         description = self._description or self.metadata()
         with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
-            require_file(path, error=ArtifactError)
             found = check_summary(printable_tree(read_json(path, most=MOST_BYTES)))
             samples = description["identity"]["samples"]
             if found.get("samples", samples) != samples:
@@ -285,7 +284,6 @@ class RunFolder:
         description = self._description or self.metadata()
         advice = "delete it and run again with --resume"
         with while_reading(path, error=ArtifactError, advice=advice):
-            require_file(path, error=ArtifactError)
             batch = batch_of(read_npz(path), version=description.get("format_version", VERSION))
             check_batch(batch.values, Log.of(batch.log), description)
             self._require_form(batch)
