@@ -1,19 +1,16 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from snn_core import convert, run
-from snn_core.errors import DataError, ParseError
+from snn_core.errors import DataError
 from snn_core.evaluation.forward import (
     accuracy,
     activations,
-    check_consistent,
     forward,
     predict,
     top_k_hits,
 )
-from snn_core.ir import Linear, Network, ReLU, Sigmoid, Softmax
+from snn_core.ir import Linear, ReLU, Sigmoid, Softmax
 from snn_core.testing.builder import NetworkBuilder
 
 
@@ -130,26 +127,3 @@ def test_top_k_prefers_lower_classes_on_ties():
     scores = np.array([[1, 1, 0], [0, 2, 1]], np.float32)
     assert top_k_hits(scores, np.array([1, 2]), k=1).tolist() == [False, False]
     assert top_k_hits(scores, np.array([1, 2]), k=2).tolist() == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("threshold", np.ones((0,))),
-        ("threshold", np.ones((1, 2))),
-        ("v_init", np.zeros(3)),
-        ("bias_o", np.zeros((0, 2))),
-        ("bias_o", np.zeros((1, 2))),
-        ("scale_facs", np.ones((0,))),
-        ("scale_facs", np.ones((2, 2))),
-    ],
-)
-def test_arrays_that_only_numpy_would_spread_over_a_layer_are_refused(name, values):
-    layers, scales = list(network().layers), {}
-    if name == "scale_facs":
-        scales = {"c": values}
-    else:
-        layers[-1] = replace(layers[-1], **{name: values.astype(np.float32)})
-    with pytest.raises(ParseError, match=rf"'c': {name} has the shape .* does not fit \(2,\)"):
-        check_consistent(Network(layers=tuple(layers), scale_facs=scales))
-    check_consistent(network())

@@ -226,6 +226,8 @@ _MISFITS = (
 def check_consistent(network: Network) -> None:
     """Push an empty sample through the network to see that all shapes and settings fit together.
 
+    What each layer holds has to be valid (`snn_core.ir.validation`) before.
+
     Raises
     ------
     ParseError
@@ -235,9 +237,6 @@ def check_consistent(network: Network) -> None:
         network.input.name: np.zeros((1, *network.input.output_shape), np.float32)
     }
     for layer in network.layers[1:]:
-        for name in ("threshold", "v_init", "bias_o"):
-            _require_spread(getattr(layer, name, 0), layer, name)
-        _require_spread(network.scale_facs.get(layer.name, 0), layer, "scale_facs")
         try:
             y = drive(layer, [values[name] for name in layer.inputs])
             if isinstance(layer, Spiking):
@@ -249,17 +248,3 @@ def check_consistent(network: Network) -> None:
                 f"Layer {layer.name!r} gives the shape {y.shape[1:]}; it says {layer.output_shape}."
             )
         values[layer.name] = y
-
-
-def _require_spread(values: Any, layer: Layer, name: str) -> None:
-    """Make sure that values are one for all cells of a layer, or for each channel, or each cell."""
-    shape = np.shape(values)
-    fits = len(shape) <= len(layer.output_shape) and all(
-        size in (1, expected)
-        for size, expected in zip(shape[::-1], layer.output_shape[::-1], strict=False)
-    )
-    if not fits:
-        raise ParseError(
-            f"Layer {layer.name!r}: {name} has the shape {shape}, which does not fit "
-            f"{layer.output_shape}."
-        )

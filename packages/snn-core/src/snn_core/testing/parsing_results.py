@@ -16,6 +16,7 @@ from snn_core import artifact
 from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.evaluation.forward import check_consistent, predict
 from snn_core.ir import Network
+from snn_core.ir.validation import require_valid
 from snn_core.parsing.base import RunningParser
 from snn_core.parsing.exactness import difference
 from snn_core.passes import run_structural
@@ -85,7 +86,7 @@ class ParserResults(ParserSuite):
             with self.each(name) as source:
                 network = self.read(name, source)
                 assert isinstance(network, Network), f"parse returned {network!r}"
-                check_consistent(run_structural(network))
+                _require_sound(run_structural(network))
                 assert network.history, "its history is empty"
                 for layer in network:
                     assert all(array.dtype == np.float32 for array in layer.arrays.values())
@@ -145,7 +146,7 @@ class ParserResults(ParserSuite):
             with self.made(name, make) as source:
                 with pytest.raises(OpenShapeError, match="shape"):
                     self.parser().parse(source)
-                check_consistent(run_structural(self.parser().parse(source, input_shape=shape)))
+                _require_sound(run_structural(self.parser().parse(source, input_shape=shape)))
 
     def _find_refusals(self, name: str, source: Any) -> tuple[str, ...]:
         """Return the problems for which a source is refused."""
@@ -192,3 +193,9 @@ def _state() -> tuple[Any, ...]:
     state: Any = np.random.get_state()  # noqa: NPY002 - the global one is looked at
     numbers = (state[1].tobytes(), *state[2:])
     return random.getstate(), numbers, Path.cwd(), dict(os.environ)
+
+
+def _require_sound(network: Network) -> None:
+    """Make sure that layers hold what they may, and that they fit together."""
+    require_valid(network)
+    check_consistent(network)
