@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from snn_brian2 import Brian2Options, targets
@@ -69,3 +72,18 @@ def test_small_networks_run_in_more_copies_than_large_ones():
     assert copies_of(0, synapses=10_000_000, **common) == 1
     assert copies_of(5, synapses=10_000_000, **common) == 5
     assert copies_of(0, synapses=100_000, **{**common, "limit_mb": 8.5}) == 1
+
+
+def test_warnings_of_python_do_not_go_to_the_log_of_brian2():
+    code = """
+import logging, warnings
+from snn_brian2.targets import import_brian2
+
+shown = warnings.showwarning
+import_brian2()
+assert warnings.showwarning is shown
+logging.captureWarnings(True)  # a user's own wish
+import_brian2()
+assert warnings.showwarning is not shown
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,13 +31,14 @@ _TYPICAL_RATE = 0.1
 
 
 def import_brian2() -> None:
-    """Import Brian2.
+    """Import Brian2, and let Python go on showing warnings where it showed them.
 
     Raises
     ------
     SimulatorImportError
         If it cannot be imported.
     """
+    show = warnings.showwarning
     try:
         import brian2  # noqa: F401
     except Exception as error:
@@ -45,6 +47,8 @@ def import_brian2() -> None:
             f"Brian2 cannot be imported: {type(error).__name__}: {error}. This chooses a NumPy "
             f"that it works with: {how_to_install('snn-brian2')}"
         ) from error
+    if warnings.showwarning is not show:  # all warnings of the process would go to Brian2's log
+        logging.captureWarnings(False)
 
 
 @dataclass(frozen=True, kw_only=True)

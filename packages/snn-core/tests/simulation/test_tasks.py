@@ -10,8 +10,8 @@ from snn_core.conversion import preset
 from snn_core.data import Dataset
 from snn_core.errors import DataError, UnsupportedError
 from snn_core.ir import Linear, ReLU, Sigmoid, Softmax
+from snn_core.running.outputs import OutputWarning
 from snn_core.running.result import RunResult
-from snn_core.running.run import OutputWarning
 from snn_core.settings import Settings
 from snn_core.simulation.statistics import r_squared
 from snn_core.simulation.tasks import find_task

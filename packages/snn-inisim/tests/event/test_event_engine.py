@@ -8,6 +8,7 @@ from event_networks import NETWORKS, samples
 from unreached_networks import UNREACHED, unreached
 
 from snn_core.data.events import CellEvents, scaled_frame
+from snn_core.ir import Linear
 from snn_core.passes.spiking import relay_pools
 from snn_core.settings import Settings
 from snn_core.simulation.contract import StopSimulation
@@ -150,6 +151,18 @@ def test_steps_in_chunks_and_samples_in_parts(name, monkeypatch):
     monkeypatch.setattr("snn_inisim.event.plan.CHUNK_BYTES", 4 * 9 * 8 * 70 * 4)
     monkeypatch.setattr("snn_inisim.event.engine.FRAME_BYTES", 1)
     compare(NETWORKS[name](), {"threads": 3}, number=5)
+
+
+def test_threads_note_infinite_numbers_as_their_caller_does(monkeypatch):
+    monkeypatch.setattr("snn_inisim.event.engine.FRAME_BYTES", 1)  # each sample is a part
+    builder = NetworkBuilder((1,)).dense([[2.0**98]], activation=Linear())
+    settings = {"simulation": {"duration": 16.0, "batch_size": 4}}
+    network = builder.build().replace(readout="membrane")
+    snn = SNN(network, Settings.of(settings), INIsimOptions(engine="event", threads=2))
+    noted = []
+    with np.errstate(over="call", call=lambda what, _flags: noted.append(what)):
+        snn.run_batch(np.full((4, 1), 2.0**28, np.float32))
+    assert noted == ["overflow"] * 4
 
 
 @pytest.mark.parametrize("name", ["plain", "grouped", "joined", "membrane", "relayed"])

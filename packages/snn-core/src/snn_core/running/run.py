@@ -23,9 +23,7 @@ from snn_core.errors import (
     DataError,
     SettingsError,
     SNNError,
-    SNNWarning,
     noted_warnings,
-    warn,
 )
 from snn_core.files import explain_failures
 from snn_core.ir import Network
@@ -33,6 +31,7 @@ from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
 from snn_core.phases import StopSimulation, at_once, phase, when_asked
 from snn_core.running.folder import require_usable
+from snn_core.running.outputs import noted_overflow, warn_of_outputs
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.running.resuming import open_folder, stored_settings
 from snn_core.running.shorthands import set_shorthands
@@ -122,7 +121,8 @@ def run(
     Warns
     -----
     OutputWarning
-        If outputs are read by counting spikes, and some of them are negative in the analog network.
+        If outputs are read by counting spikes, and some of them are negative in the analog network,
+        or if numbers became infinite while simulating.
 
     Raises
     ------
@@ -179,32 +179,18 @@ def run(
     folder = None if output_dir is None else open_folder(output_dir, metadata, resume=resume)
     with when_asked():
         try:
-            batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
+            with noted_overflow() as overflow:
+                batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
         except SNNError:
             if folder is not None and is_new and folder.is_empty:  # there is nothing to go on with
                 folder.discard()
             raise
         metadata = _add_details(metadata, snn, folder)
         result = RunResult.of(metadata, batches, interrupted=interrupted)
-        _warn_of_negative_outputs(result, network)
+        warn_of_outputs(result, network, overflow)
         if folder is not None and not interrupted:
             folder.finish(result.summary())
     return result
-
-
-class OutputWarning(SNNWarning):
-    """Outputs of the analog network cannot be told by those of the spiking one."""
-
-
-def _warn_of_negative_outputs(result: RunResult, network: Network) -> None:
-    """Warn if spikes are counted as values and some values are negative."""
-    negative = int((result.ann_output_b_o < 0).sum())
-    if result.task == "regression" and network.readout == "counts" and negative:
-        warn(
-            f"{negative} of {result.ann_output_b_o.size} outputs of the analog network are "
-            f"negative, which numbers of spikes cannot be; convert with readout = 'membrane'.",
-            OutputWarning,
-        )
 
 
 def _require_samples(data: Data | None, simulator: object) -> Data:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,7 @@ class EventEngine:
             return found
 
         start, workers = 0, min(self._threads, len(parts))
-        with ThreadPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        with _pool(workers) if workers > 1 else nullcontext() as pool:
             for x_t_b_l in signal.chunks(plan.steps_per_chunk(signal.num_steps)):
                 recorder.input(start, x_t_b_l, spiking=not signal.is_constant)
                 over = map if pool is None else pool.map
@@ -159,6 +160,16 @@ def _parts(plan: EventNetwork, number: int, num_steps: int, *, threads: int) -> 
     workers = min(threads, number * num_steps * plan.neurons // SHARED)
     size = min(size, -(-number // max(workers, 1)))
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Return threads in which NumPy treats infinite numbers as it does here."""
+
+    def start(errors: Mapping[str, Any], call: Any) -> None:
+        np.seterrcall(call)
+        np.seterr(**errors)
+
+    return ThreadPoolExecutor(workers, initializer=start, initargs=(np.geterr(), np.geterrcall()))
 
 
 def _is_binary(signal: InputSignal) -> bool:
