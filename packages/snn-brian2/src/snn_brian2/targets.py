@@ -19,6 +19,7 @@ from typing import IO, Any
 from snn_core.errors import SimulationError, SimulatorImportError
 from snn_core.files import make_folder
 from snn_core.installing import how_to_install
+from snn_core.locking import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -178,23 +179,8 @@ def locked_folder(cache: Path, key: str) -> tuple[Path, IO[str]]:
     while True:
         folder = cache / f"standalone-{key}{f'-{number}' if number else ''}"
         file = folder.with_suffix(".lock").open("w")
-        if _lock(file):
+        if try_lock(file.fileno()):
             folder.mkdir(exist_ok=True)
             return folder, file
         file.close()
         number += 1
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from snn_core.files import (
     require_file,
 )
 from snn_core.installing import how_to_update
+from snn_core.locking import LockedError, locked, require_unlocked
 from snn_core.reading import printable_tree, read_json, read_npz, while_reading
 from snn_core.recording.log import Log
 from snn_core.running.batch_arrays import BatchArrays, batch_of
@@ -41,6 +42,9 @@ from snn_core.typing import PathLikeStr, Shape
 
 VERSION = 2
 """Version of the folder's format."""
+
+LOCK = ".run.lock"
+"""File that the process which works in the folder keeps locked; a killed one leaves it behind."""
 
 _BATCH = re.compile(r"\d{5,9}\.npz")
 _LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
@@ -64,6 +68,7 @@ class RunFolder:
 
     def __init__(self, path: PathLikeStr) -> None:
         self.path = as_path(path, error=ArtifactError)
+        self._batches = self.path / "batches"
         self._description: dict[str, Any] | None = None
         self._form: dict[str, Shape] = {}
 
@@ -73,8 +78,8 @@ class RunFolder:
 
         What a killed run left half-written is nothing.
         """
-        found = {path.name for path in list_folder(self.path) if not _is_leftover(path)}
-        batches = [path for path in list_folder(self.path / "batches") if not _is_leftover(path)]
+        found = {path.name for path in list_folder(self.path) if not _is_leftover(path)} - {LOCK}
+        batches = [path for path in list_folder(self._batches) if not _is_leftover(path)]
         if found - {"run.json", "batches"} or batches:
             return False
         try:
@@ -86,6 +91,40 @@ class RunFolder:
     def is_described(self) -> bool:
         """Whether a run has begun here, if only by its description."""
         return (self.path / "run.json").exists()
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Work in the folder during the block, as the only one; it is made if there is none.
+
+        Whoever writes or removes anything in the folder of a run does so in such a block. Others
+        may read meanwhile. Nothing is left of a folder that is empty in the end.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be made.
+        ArtifactError
+            If another run works in it.
+        """
+        if not self.path.exists():
+            make_folder(self.path)
+        try:
+            with _explain_lock(self.path), locked(self.path / LOCK):
+                yield
+        finally:
+            with suppress(OSError):  # it is not empty, for example
+                self.path.rmdir()
+
+    def require_free(self) -> None:
+        """Make sure that the folder can be `owned`, without making anything.
+
+        Raises
+        ------
+        SNNError
+            As `owned` does.
+        """
+        with _explain_lock(self.path):
+            require_unlocked(self.path / LOCK)
 
     def require_usable(self, *, resume: bool) -> None:
         """Make sure that a run can be kept here, before any work.
@@ -107,15 +146,14 @@ class RunFolder:
         self.metadata()
 
     def start(self, metadata: Mapping[str, Any]) -> None:
-        """Create the folder and write the description of the run.
+        """Fill the folder with what is there before the first batch, and describe the run.
 
         Raises
         ------
         DataError
             If the folder cannot be written.
         """
-        make_folder(self.path)
-        make_folder(self.path / "batches")
+        make_folder(self._batches)
         self.remove_leftovers()
         self.describe(metadata)
 
@@ -123,13 +161,12 @@ class RunFolder:
         """Remove what `start` made, as far as that is possible; other files stay."""
         with suppress(OSError):
             (self.path / "run.json").unlink()
-        for folder in (self.path / "batches", self.path):
-            with suppress(OSError):  # not empty, for example
-                folder.rmdir()
+        with suppress(OSError):  # it is not empty, for example
+            self._batches.rmdir()
 
     def remove_leftovers(self) -> None:
         """Remove what a killed run left half-written."""
-        for folder in (self.path, self.path / "batches"):
+        for folder in (self.path, self._batches):
             remove_leftovers(path for path in list_folder(folder) if _is_leftover(path))
 
     def describe(self, metadata: Mapping[str, Any]) -> None:
@@ -187,7 +224,7 @@ class RunFolder:
         DataError
             If it cannot be written, or holds what could not be read again.
         """
-        path = self.path / "batches" / f"{index:05d}.npz"
+        path = self._batches / f"{index:05d}.npz"
         try:
             check_batch(batch.values, Log.of(batch.log), self._description or self.metadata())
         except ValueError as error:
@@ -240,7 +277,7 @@ class RunFolder:
         ArtifactError
             If it is damaged, or not of this run.
         """
-        path = self.path / "batches" / f"{index:05d}.npz"
+        path = self._batches / f"{index:05d}.npz"
         return self._read_batch(path) if path.exists() else None
 
     def batches(self) -> Iterator[BatchArrays]:
@@ -253,7 +290,7 @@ class RunFolder:
             or hold other samples than the run has.
         """
         identity = (self._description or self.metadata())["identity"]
-        found = [path for path in list_folder(self.path / "batches") if _BATCH.fullmatch(path.name)]
+        found = [path for path in list_folder(self._batches) if _BATCH.fullmatch(path.name)]
         seen: set[int] = set()
         digest = hashlib.sha256()
         for path in sorted(found, key=lambda path: int(path.stem)):
@@ -311,18 +348,32 @@ class RunFolder:
             file.write(content)
 
 
+@contextmanager
+def _explain_lock(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except LockedError as error:
+        raise ArtifactError(
+            f"Another run works in {path}: {error} Wait until it has ended, or choose another "
+            f"folder."
+        ) from error
+
+
 def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
     """Make sure that a run can be kept in a folder if there is one, or go on there.
 
     Raises
     ------
     ArtifactError
-        If a run shall go on without a folder; else see `RunFolder.require_usable`.
+        If a run shall go on without a folder, or another run works there; else see
+        `RunFolder.require_usable`.
     DataError
         See `RunFolder.require_usable`.
     """
     if path is not None:
-        RunFolder(path).require_usable(resume=resume)
+        folder = RunFolder(path)
+        folder.require_free()
+        folder.require_usable(resume=resume)
     elif resume:
         raise ArtifactError(
             "Found no folder to resume a run from; give the one with its results (-o of snn run, "

@@ -144,14 +144,15 @@ class RunResult:
             If it cannot be written.
         """
         folder = RunFolder(path)
-        if not folder.is_empty:
-            raise ArtifactError(f"{path} is not empty; choose another folder.")
-        folder.start(self.metadata)
         values = {name: np.asarray(getattr(self, name)) for name in ARRAYS}
         values["simulate_s"] = values["simulate_s"].reshape(1)
-        folder.append(0, BatchArrays(values=values, log=self._join_logs()))
-        if not self.interrupted:
-            folder.finish(self.summary())
+        with folder.owned():
+            if not folder.is_empty:
+                raise ArtifactError(f"{path} is not empty; choose another folder.")
+            folder.start(self.metadata)
+            folder.append(0, BatchArrays(values=values, log=self._join_logs()))
+            if not self.interrupted:
+                folder.finish(self.summary())
 
     def _join_logs(self) -> dict[str, Array]:
         names = self.logs[0] if self.logs else {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from snn_core.errors import ArtifactError, SettingsError
+from snn_core.errors import ArtifactError, SettingsError, SNNError
 from snn_core.running.folder import RunFolder
 from snn_core.running.shorthands import FLAGS
 from snn_core.settings import Settings, leaves, record_flag
@@ -48,29 +49,49 @@ def stored_settings(path: PathLikeStr) -> Settings | None:
     return run.model_copy(update={"options": options})
 
 
-def open_folder(path: PathLikeStr, metadata: Mapping[str, Any], *, resume: bool) -> RunFolder:
-    """Return the result folder: new and empty, or that of the same run.
+@contextmanager
+def open_folder(
+    path: PathLikeStr | None, metadata: Mapping[str, Any], *, resume: bool
+) -> Iterator[RunFolder | None]:
+    """Yield the result folder for a run alone: new and empty, or that of the same run.
+
+    If the run fails before it has anything to go on with, nothing is left of a new one. Without a
+    path there is no folder.
 
     Raises
     ------
     ArtifactError
-        If it holds another run, or one that is not to be resumed.
+        If it holds another run, or one that is not to be resumed, or another process works there.
     """
+    if path is None:
+        yield None
+        return
     folder = RunFolder(path)
-    folder.require_usable(resume=resume)
-    if folder.is_empty:
-        folder.start(metadata)
-        return folder
-    stored = folder.metadata()["identity"]
-    folder.remove_leftovers()
-    differences = list(_differences(stored, metadata["identity"]))
+    with folder.owned():
+        folder.require_usable(resume=resume)
+        is_new = folder.is_empty
+        if is_new:
+            folder.start(metadata)
+        else:
+            _require_same(folder, metadata)
+            folder.remove_leftovers()
+        try:
+            yield folder
+        except SNNError:
+            if is_new and folder.is_empty:
+                folder.discard()
+            raise
+
+
+def _require_same(folder: RunFolder, metadata: Mapping[str, Any]) -> None:
+    """Raise unless a folder holds a run of the same identity."""
+    differences = list(_differences(folder.metadata()["identity"], metadata["identity"]))
     if differences:
         lines = "\n".join(f"  - {line}" for line in differences)
         raise ArtifactError(
-            f"{path} holds another run, which cannot be resumed with this one:\n{lines}\n"
+            f"{folder.path} holds another run, which cannot be resumed with this one:\n{lines}\n"
             f"Give what is there, or leave it out to go on with that run; or choose another folder."
         )
-    return folder
 
 
 def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,6 @@ from snn_core.errors import (
     ArtifactError,
     DataError,
     SettingsError,
-    SNNError,
     noted_warnings,
 )
 from snn_core.files import explain_failures
@@ -175,16 +174,9 @@ def run(
         dataset, task = _dataset(data, network, settings)
     metadata = describe_run(snn, simulator, dataset, task=task, name=name or "")
     metadata["warnings"] = warned
-    is_new = output_dir is not None and RunFolder(output_dir).is_empty
-    folder = None if output_dir is None else open_folder(output_dir, metadata, resume=resume)
-    with when_asked():
-        try:
-            with noted_overflow() as overflow:
-                batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
-        except SNNError:
-            if folder is not None and is_new and folder.is_empty:  # there is nothing to go on with
-                folder.discard()
-            raise
+    with open_folder(output_dir, metadata, resume=resume) as folder, when_asked():
+        with noted_overflow() as overflow:
+            batches, interrupted = _simulate(snn, dataset, folder, progress, task=task)
         metadata = _add_details(metadata, snn, folder)
         result = RunResult.of(metadata, batches, interrupted=interrupted)
         warn_of_outputs(result, network, overflow)
