@@ -164,6 +164,18 @@ def test_a_folder_cannot_be_made_below_a_file(tmp_path):
         make_folder(tmp_path / "file" / "folder")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_folders_are_made_where_they_are_named_only(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "out").symlink_to(tmp_path)
+    make_folder(tmp_path / "link" / "a" / "b", within=tmp_path / "link")
+    for wanted in ("out", "out/a", "out/a/b"):
+        with pytest.raises(DataError, match=r"real/out: it is a link"):
+            make_folder(tmp_path / "real" / wanted, within=tmp_path / "real")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "nowhere").symlink_to("gone")

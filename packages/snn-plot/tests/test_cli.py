@@ -123,6 +123,21 @@ def test_what_is_no_figure_of_ours_is_never_replaced(snn, run_dir, plain_dir, tm
         assert (tmp_path / name).read_bytes() == PNG + b" of a holiday"
 
 
+@pytest.mark.parametrize("linked", ["figures", "figures/hist"])
+def test_figures_of_a_run_stay_in_its_folder(snn, run_dir, tmp_path, linked):
+    run, elsewhere = shutil.copytree(run_dir, tmp_path / "run"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (run / linked).parent.mkdir(exist_ok=True)
+    (run / linked).symlink_to(elsewhere)
+    done = snn("plot", run, "--only", "hist", "--force")
+    assert done.exit_code == 2
+    assert f"{run / linked}: it is a link" in " ".join(done.stderr.split())
+    assert not list(elsewhere.iterdir())
+    named = snn("plot", run, "--only", "error_vs_time", "-o", run / linked)  # as who runs it says
+    assert named.exit_code == 0
+    assert (elsewhere / "error_vs_time.png").exists()
+
+
 def test_a_report_is_replaced_only_where_that_is_asked_for(snn, make_run, tmp_path):
     make_run(tmp_path / "run", log_vars=())
     page = tmp_path / "page.html"

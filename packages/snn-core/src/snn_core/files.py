@@ -254,20 +254,55 @@ def _reason(error: OSError | ValueError) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, *, within: Path | None = None) -> None:
     """Create a folder with its parents, and make sure that it can be written.
+
+    Parameters
+    ----------
+    within
+        A folder that it has to lie in; see `require_unlinked`.
 
     Raises
     ------
     DataError
         If it cannot.
     """
+    if within is not None:
+        require_unlinked(path, within=within)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except (OSError, ValueError) as error:
         raise _no_folder(path, error) from error
+
+
+def require_unlinked(path: Path, *, within: Path) -> None:
+    """Make sure that no link leads out of a folder on the way to what is written or removed in it.
+
+    A folder that came from elsewhere could have a link lead to any other one.
+
+    Parameters
+    ----------
+    path
+        A path in the folder; nothing need be there.
+    within
+        The folder, which may be a link: it was chosen by its name.
+
+    Raises
+    ------
+    DataError
+        Names the link.
+    """
+    parts = path.relative_to(within).parts
+    for number in range(1, len(parts) + 1):
+        part = within.joinpath(*parts[:number])
+        if part.is_symlink():
+            raise DataError(
+                f"Cannot write to the folder {part}: it is a link, and what belongs into {within} "
+                f"is written there alone. Put the folder itself there, or choose another output "
+                f"folder."
+            )
 
 
 def list_folder(path: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Two commands on one folder: one works there, the other is told so; nothing gets mixed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from snn_core import artifact, run
 from snn_core.cli import main
 from snn_core.conversion import convert, preset
-from snn_core.errors import ArtifactError
+from snn_core.errors import ArtifactError, DataError
 from snn_core.running.folder import LOCK
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.testing.builder import NetworkBuilder
@@ -150,3 +151,39 @@ def test_a_run_that_fails_at_once_leaves_nothing(model, tmp_path):
         with pytest.raises(RuntimeError), RunFolder(path).owned():
             raise RuntimeError
         assert not path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("resume", [False, True])
+def test_batches_that_lie_elsewhere_are_not_touched(model, tmp_path, resume):
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    run(model, "reference", data=(X, Y), output_dir=folder)
+    (folder / "summary.json").unlink()
+    (folder / "batches").rename(elsewhere)
+    (folder / "batches").symlink_to(elsewhere)
+    (elsewhere / "00002.npz").unlink()
+    (elsewhere / ".00000.npz.abcdefgh").touch()
+    before = contents(elsewhere)
+    with pytest.raises(DataError, match=r"it is a link, and what belongs into .* is written there"):
+        run(model, "reference", data=(X, Y), output_dir=folder, resume=resume)
+    assert contents(elsewhere) == before
+    assert RunResult.load(folder).samples == 8  # what can be read is read
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_folder_of_batches_that_is_a_link_to_nothing_is_refused(model, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "batches").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="it is a link"):
+        run(model, "reference", data=(X, Y), output_dir=folder)
+    assert not (tmp_path / "elsewhere").exists()
+    assert [path.name for path in folder.iterdir()] == ["batches"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_folder_may_be_named_by_a_link(model, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    run(model, "reference", data=(X, Y), output_dir=tmp_path / "link")
+    assert json.loads((tmp_path / "real" / "summary.json").read_text())["samples"] == 11

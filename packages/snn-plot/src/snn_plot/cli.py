@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from snn_core import artifact
 from snn_core.cli import verbosity
 from snn_core.errors import SNNError, printable_line
-from snn_core.files import list_folder, make_folder, require_writable
+from snn_core.files import list_folder, make_folder, require_unlinked, require_writable
 from snn_core.ir import Network
 from snn_core.running.result import RunFolder
 from snn_plot.saving import FILE, file_name, save_figure
@@ -76,6 +76,8 @@ def plot(
 
     RunFolder(runs[0]).metadata()  # which raises if there is no run
     folder = output or runs[0] / "figures"
+    within = output or runs[0]
+    require_unlinked(folder, within=within)
     list_folder(folder)  # which raises if it is none
     with status(f"reading {printable_line(runs[0])}"):
         network = None if model is None else _network(model)
@@ -84,7 +86,7 @@ def plot(
         makers = graphs.makers(scene, only=only)
     paths = {name: folder / f"{file_name(name)}.{kind}" for name in makers}
     for path in paths.values():  # before the first is drawn
-        make_folder(path.parent)
+        make_folder(path.parent, within=within)
         require_writable(path, kind=FILE, overwrite=force)
     with progress(len(makers)) as advance:
         for name, make in makers.items():

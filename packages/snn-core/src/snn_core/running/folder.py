@@ -25,6 +25,7 @@ from snn_core.files import (
     make_folder,
     remove_leftovers,
     require_file,
+    require_unlinked,
 )
 from snn_core.installing import how_to_update
 from snn_core.locking import LockedError, locked, require_unlocked
@@ -102,7 +103,7 @@ class RunFolder:
         Raises
         ------
         DataError
-            If the folder cannot be made.
+            If the folder cannot be made, or its batches lie elsewhere.
         ArtifactError
             If another run works in it.
         """
@@ -110,6 +111,7 @@ class RunFolder:
             make_folder(self.path)
         try:
             with _explain_lock(self.path), locked(self.path / LOCK):
+                require_unlinked(self._batches, within=self.path)
                 yield
         finally:
             with suppress(OSError):  # it is not empty, for example
@@ -125,6 +127,7 @@ class RunFolder:
         """
         with _explain_lock(self.path):
             require_unlocked(self.path / LOCK)
+        require_unlinked(self._batches, within=self.path)
 
     def require_usable(self, *, resume: bool) -> None:
         """Make sure that a run can be kept here, before any work.
@@ -153,7 +156,7 @@ class RunFolder:
         DataError
             If the folder cannot be written.
         """
-        make_folder(self._batches)
+        make_folder(self._batches, within=self.path)
         self.remove_leftovers()
         self.describe(metadata)
 
