@@ -173,6 +173,21 @@ def test_what_is_no_range_is_refused(refused, text):
 def test_a_range_beyond_the_data_is_refused(refused):
     assert "has 20 samples; there is no sample 20" in refused("--sample-range", "10:30")
     assert "expected one" in refused("--sample-range", "1:3", "--samples", 3)
+    assert "expected at most 1000000 samples" in refused("--sample-range", "0:30000000")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ("[0,0,1]", "found [0, 0, 1]; expected each sample once; 0 is there twice"),
+        ("[1,-1]", "expected positions in the data, from 0 on; -1 is none"),
+        ("[20]", "has 20 samples; there is no sample 20"),
+    ],
+)
+def test_chosen_samples_have_to_be_there_each_once(refused, tmp_path, chosen, message):
+    said = refused("--set", f"simulation.sample_idxs_to_test={chosen}", "-o", tmp_path / "run")
+    assert message in " ".join(said.split())
+    assert not (tmp_path / "run").exists()
 
 
 def test_csv_has_a_line_for_each_sample(snn, artifact, images):

@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -271,3 +272,12 @@ def test_data_that_do_not_fit_the_network_are_refused():
         data.select(number=4)
     with pytest.raises(DataError, match="there is no sample 3"):
         data.select(indices=(0, 3))
+
+
+def test_a_sample_that_is_there_twice_is_refused():
+    dataset = Dataset.of(np.zeros((4, 2), np.float32))
+    assert len(dataset.select(indices=[3, 0, 1])) == 3
+    with pytest.raises(DataError, match="sample 1 is there twice; expected each once"):
+        dataset.select(indices=[1, 0, 1])
+    with pytest.raises(DataError, match="sample 7 is there twice"):
+        replace(dataset, sample_ids=[7, 7, 8, 9])

@@ -97,6 +97,12 @@ def test_what_is_unknown_or_impossible_is_named(tmp_path, text, message):
         ("simulation", {"dt": 0}, "simulation.dt: found 0; expected more than 0"),
         ("simulation", {"early_stopping": "perhaps"}, "found 'perhaps'; expected true or false"),
         ("simulation", {"sample_idxs_to_test": 3}, "found 3; expected a list"),
+        (
+            "simulation",
+            {"sample_idxs_to_test": [0, -1]},
+            "expected positions in the data, from 0 on; -1 is none",
+        ),
+        ("simulation", {"sample_idxs_to_test": [2, 0, 2]}, "expected each sample once; 2 is there"),
         ("simulation", {"simulator": 3}, "simulation.simulator: found 3; expected a text"),
         ("normalization", {"percentile": 101}, "found 101; expected at most 100"),
         ("cell", {"reset": "none"}, "found 'none'; expected 'subtraction', 'zero' or 'modulo'"),
@@ -107,6 +113,14 @@ def test_what_was_expected_is_said_in_the_same_words_everywhere(section, given, 
         Settings.of({section: given})
     assert expected in str(caught.value)
     assert "Input should" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", [10**6 + 1, 10**9, 10**30])
+def test_a_range_of_samples_is_counted_before_it_is_expanded(end):
+    with pytest.raises(SettingsError, match=rf"found range\(0, {end}\); expected at most 1000000"):
+        Settings.of({"simulation": {"sample_idxs_to_test": range(end)}})
+    found = Settings.of({"simulation": {"sample_idxs_to_test": range(3, 5)}})
+    assert found.simulation.sample_idxs_to_test == (3, 4)
 
 
 def test_a_missing_file_is_named(tmp_path):

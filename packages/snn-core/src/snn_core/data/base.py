@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +36,7 @@ class Dataset:
         What the outputs should be, if the labels are more than a column of integers: one-hot rows,
         several labels of each sample, or numbers.
     sample_ids
-        Index of each sample in the whole data set.
+        Index of each sample in the whole data set, each once.
     name
         Where it comes from.
     sha256
@@ -62,6 +63,13 @@ class Dataset:
     advice: str = ""
     classes: tuple[str, ...] = ()
     preparation: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse samples that are there twice: no result could tell them apart."""
+        ids = self.sample_ids
+        if not isinstance(ids, range) and len(set(ids)) < len(ids):
+            twice = next(index for index, number in Counter(ids).items() if number > 1)
+            raise DataError(f"{self.name}: sample {twice} is there twice; expected each once.")
 
     def __repr__(self) -> str:
         """Return what it is, in one line."""

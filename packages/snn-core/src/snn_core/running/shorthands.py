@@ -80,7 +80,7 @@ def set_shorthands(
     elif samples is not None:  # samples chosen by the settings would go first
         simulation |= {"num_to_test": samples, "sample_idxs_to_test": ()}
     if sample_range is not None:
-        simulation["sample_idxs_to_test"] = tuple(sample_range)
+        simulation["sample_idxs_to_test"] = sample_range
     sections = {
         "normalization": calibration,
         "simulation": simulation,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from snn_core.settings.section import Section
+
+MOST_INDICES = 10**6
+"""Samples that settings name one by one; a number of samples (`num_to_test`) has no such limit."""
 
 
 class SimulationSettings(Section):
@@ -26,7 +30,9 @@ class SimulationSettings(Section):
         None, ge=1, description="use only so many samples: the first of each class, the second of "
         "each, ...; the first ones where samples follow one another (`reset_between_nth_sample`)",
     )  # fmt: skip
-    sample_idxs_to_test: tuple[int, ...] = Field((), description="use these samples instead")
+    sample_idxs_to_test: tuple[int, ...] = Field(
+        (), description="use these samples instead, each once"
+    )
     reset_between_nth_sample: int = Field(
         1, examples=[2],
         description="reset the network before every n-th sample only, as for the frames of a "
@@ -52,3 +58,23 @@ class SimulationSettings(Section):
     def _accept_switch(cls, value: object) -> object:
         """Accept a switch."""
         return (1.0 if value else None) if isinstance(value, bool) else value
+
+    @field_validator("sample_idxs_to_test", mode="before")
+    @classmethod
+    def _expand_range(cls, value: object) -> object:
+        """Accept a range, whose length is known before it takes any memory."""
+        if isinstance(value, (range, list, tuple)) and value[MOST_INDICES:]:
+            raise ValueError(f"expected at most {MOST_INDICES} samples")
+        return tuple(value) if isinstance(value, range) else value
+
+    @field_validator("sample_idxs_to_test")
+    @classmethod
+    def _require_each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        """Refuse samples that are named twice, which no result could tell apart."""
+        if value and min(value) < 0:
+            raise ValueError(f"expected positions in the data, from 0 on; {min(value)} is none")
+        if len(set(value)) < len(value):
+            found = sorted(value)
+            twice = next(index for index, after in pairwise(found) if index == after)
+            raise ValueError(f"expected each sample once; {twice} is there twice")
+        return value
