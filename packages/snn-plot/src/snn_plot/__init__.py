@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """Figures and reports of spiking networks: data in, `matplotlib.figure.Figure` out.
 
 Figures are returned, never shown or saved: ``figure.savefig("name.pdf")``. Data come as arrays, or
@@ -11,6 +12,10 @@ from importlib.metadata import version
 from inspect import isfunction
 
 from snn_core.simulation.statistics import wilson_interval
+from snn_plot.backend import import_matplotlib
+
+import_matplotlib()  # before the modules below do
+
 from snn_plot.accuracy import (
     plot_confusion_matrix,
     plot_error_vs_time,

@@ -7,11 +7,14 @@ import io
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snn_core.errors import DataError
 from snn_core.files import FileKind, atomic_write
+from snn_plot.backend import hidden
+from snn_plot.style import drawn_in_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +22,12 @@ if TYPE_CHECKING:
 MARK = "snn-plot"
 """Stands in every figure as the program that made it."""
 
-_KEYS = {".png": "Software", ".pdf": "Creator", ".svg": "Creator"}
+_KEYS: Mapping[str, Mapping[str, str | None]] = {
+    ".png": {"Software": MARK},
+    ".pdf": {"Creator": MARK, "CreationDate": None},
+    ".svg": {"Creator": MARK, "Date": None},
+}
+"""What stands in a figure besides the drawing: no date, so that equal figures are equal files."""
 
 LARGEST = 2**28
 """Bytes of the largest file that is searched for the mark."""
@@ -60,6 +68,8 @@ FILE = FileKind("figure of snn-plot", is_figure)
 def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     """Write a figure in the format that the path ends in: png, pdf or svg.
 
+    The same figure makes the same file, whatever settings matplotlib has and the environment holds.
+
     Raises
     ------
     DataError
@@ -69,9 +79,9 @@ def save_figure(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     kind = path.suffix.lower()
     if kind not in _KEYS:
         raise DataError(f"Cannot write {path}: expected a name in {', '.join(_KEYS)}.")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), drawn_in_style(), hidden("SOURCE_DATE_EPOCH"):
         # No font has a letter of a name: its box says so.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        figure.savefig(drawn, format=kind.removeprefix("."), metadata={_KEYS[kind]: MARK})
+        figure.savefig(drawn, format=kind.removeprefix("."), metadata=dict(_KEYS[kind]))
     with atomic_write(path, kind=FILE, overwrite=overwrite) as file:
         file.write(drawn.getbuffer())

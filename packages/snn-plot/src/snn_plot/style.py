@@ -71,6 +71,7 @@ _RC: Any = {
     "text.parse_math": False,  # names of layers and classes are text
     "figure.dpi": 200,
     "savefig.dpi": "figure",
+    "svg.hashsalt": "snn-plot",  # names of parts that are the same each time
     "figure.facecolor": "white",
     "axes.facecolor": "white",
 }
