@@ -1,8 +1,11 @@
+import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from snn_core import run
 from snn_plot.catalogue import KINDS
 
 PNG = b"\x89PNG"
@@ -46,6 +49,32 @@ def test_weights_are_drawn_from_the_network(snn, plain_dir, network, tmp_path):
     assert done.exit_code == 0
     assert (tmp_path / "f" / "weight_distribution.png").exists()
     assert (tmp_path / "f" / "parameter_histogram" / "01Conv2D_4x4x3.png").exists()
+
+
+def test_another_network_than_that_of_the_run_is_refused(snn, network, data, tmp_path):
+    rescaled = replace(network.output, bias_o=network.output.bias_o + 1)
+    for name, made in (("one", network), ("two", network.replace(rescaled))):
+        made.save(tmp_path / f"{name}.snn")
+    one, two = tmp_path / "one.snn", tmp_path / "two.snn"
+    run(one, "reference", data=data, timesteps=4, output_dir=tmp_path / "run")
+    done = snn("plot", tmp_path / "run", "--model", two)
+    assert done.exit_code == 2
+    said = " ".join(done.stderr.split())
+    assert f"Found {two} as the network (SHA-256" in said
+    assert f"run is a run of {one} (" in said
+    assert not (tmp_path / "run" / "figures").exists()
+    found = snn("plot", tmp_path / "run", "--model", one, "--only", "parameter_histogram")
+    assert found.exit_code == 0
+
+
+def test_a_run_that_does_not_tell_its_network_takes_any(snn, network, plain_dir, tmp_path):
+    folder = shutil.copytree(plain_dir, tmp_path / "run")
+    described = json.loads((folder / "run.json").read_text())
+    del described["identity"]["network_sha256"]
+    (folder / "run.json").write_text(json.dumps(described))
+    network.save(tmp_path / "model.snn")
+    wanted = ("--model", tmp_path / "model.snn", "--only", "parameter_histogram")
+    assert snn("plot", folder, *wanted).exit_code == 0
 
 
 def test_runs_are_compared_under_names_that_tell_them_apart(snn, run_dir, plain_dir, tmp_path):

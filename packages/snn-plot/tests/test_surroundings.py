@@ -28,8 +28,8 @@ def draw(plain_dir, tmp_path_factory):
             command = [sys.executable, "-m", "snn_core", "plot", str(plain_dir), "--format", kind,
                        "--only", "error_vs_time", "-o", str(folder / "figures")]  # fmt: skip
             done = subprocess.run(
-                command, check=False, cwd=folder, env={**os.environ, **environment}, text=True, timeout=120,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                command, cwd=folder, env={**os.environ, **environment}, text=True, timeout=120,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout
             found[kind] = (folder / "figures" / f"error_vs_time.{kind}").read_bytes()

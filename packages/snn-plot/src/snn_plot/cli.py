@@ -82,7 +82,8 @@ def plot(
     with status(f"reading {printable_line(runs[0])}"):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
-        scene = Scene(run=run, units=run.units(unit), network=network)
+        units, named = run.units(unit), "" if model is None else printable_line(model)
+        scene = Scene(run=run, units=units, network=network, network_name=named)
         makers = graphs.makers(scene, only=only)
     paths = {name: folder / f"{file_name(name)}.{kind}" for name in makers}
     for path in paths.values():  # before the first is drawn

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from snn_core.artifact import fingerprint
+from snn_core.errors import DataError
 from snn_core.ir import Network
 from snn_core.running.result import RunResult
 from snn_core.typing import Array
@@ -26,11 +28,39 @@ ROOM = 68
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Source of all figures of a run: the run, the units, and the network if given."""
+    """Source of all figures of a run: the run, the units, and the network if given.
+
+    Parameters
+    ----------
+    network
+        The network that was run; any other one is refused.
+    network_name
+        What to call it in an error.
+
+    Raises
+    ------
+    DataError
+        If the network is not that of the run.
+    """
 
     run: RunView
     units: Units = STEPS
     network: Network | None = None
+    network_name: str = ""
+
+    def __post_init__(self) -> None:
+        """Make sure that run and network belong together."""
+        known = self.run.result.metadata["identity"].get("network_sha256", "")
+        if self.network is None or not known:
+            return
+        found = fingerprint(self.network)
+        if found != known:
+            ran = self.run.result.metadata.get("model", {}).get("name") or "another network"
+            given = self.network_name or self.network.origin or "another one"
+            raise DataError(
+                f"Found {given} as the network (SHA-256 {found[:8]}...); {self.run.name} is a run "
+                f"of {ran} ({known[:8]}...). Give the network that was run."
+            )
 
     @property
     def levels(self) -> Array | None:
