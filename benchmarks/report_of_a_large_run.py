@@ -102,17 +102,28 @@ def batch(ids: np.ndarray, steps: int, rng: np.random.Generator) -> BatchArrays:
         draws = rng.integers(0, 256, (size, *shape, steps), np.uint8)
         log[f"spiketrains/{name}"] = (draws < 256 * rates[..., None]).astype(np.int8)
         log[f"activations/{name}"] = rates
-    spikes = [int(a.sum()) for key, a in log.items() if key.startswith("spiketrains/")]
+    spikes = [
+        a.sum(axis=tuple(range(1, a.ndim)))
+        for key, a in log.items()
+        if key.startswith("spiketrains/")
+    ]
+    wrong = (decided != labels[:, None]).astype(np.float32)
     values = {
         "sample_ids_b": ids,
         "labels_b": labels,
+        "targets_b_o": np.zeros((size, 0), np.float32),
+        "output_b_o": np.zeros((size, 0), np.float32),
+        "ann_output_b_o": rng.random((size, CLASSES), np.float32),
+        "error_b_t": wrong,
+        "ann_error_b": np.zeros(size, np.float32),
+        "deviation_b_t": wrong,
         "ann_decision_b": labels,
         "ann_topkerr_b": np.zeros(size, bool),
         "decision_b_t": decided,
         "topkerr_b_t": decided < 0,
         "synaptic_operations_b_t": rng.integers(0, 60_000, (size, steps)),
         "neuron_operations_b_t": np.full((size, steps), 5000),
-        "spikes_b_n": np.tile(np.array(spikes) // size, (size, 1)),
+        "spikes_b_n": np.stack(spikes, axis=1),
         "simulate_s": np.array([1.0]),
     }
     return BatchArrays(values=values, log=log)

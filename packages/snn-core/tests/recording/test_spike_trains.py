@@ -34,6 +34,7 @@ def test_round_trip(steps, cells, rate, low, form, cut):
     found = compact(dense.astype(np.float32), form=form)
     np.testing.assert_array_equal(found.dense(), dense)
     assert found.dense().dtype == np.int8
+    np.testing.assert_array_equal(found.number_b, np.abs(dense).sum(axis=(0, 2)))
     again = CompactSpikes.from_arrays(found.arrays())
     np.testing.assert_array_equal(again.dense(), dense)
     parts = [(cut, dense[cut:]), (0, dense[:cut])]
@@ -124,6 +125,18 @@ def test_numbers_of_spikes_survive_being_stored(numbers, cut, seed):
     value = dense.reshape(len(dense), -1)[step, cell]
     listed = of_events(dense.shape, step[order], cell[order], value[order])
     np.testing.assert_array_equal(listed.dense(), dense)
+
+
+@given(
+    samples=st.integers(1, 20), cells=st.integers(0, 25), form=st.sampled_from(["bits", "events"])
+)
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_spikes_of_each_sample_are_counted_wherever_it_begins_in_a_byte(samples, cells, form):
+    dense = spikes((3, samples, cells), rate=0.4, low=-1, seed=samples)
+    found = compact(dense, form=form)
+    assert found.form == form
+    np.testing.assert_array_equal(found.number_b, np.abs(dense).sum(axis=(0, 2)))
+    np.testing.assert_array_equal(compact(3 * dense).number_b, 3 * found.number_b)
 
 
 def test_numbers_by_hand():

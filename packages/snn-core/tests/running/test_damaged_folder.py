@@ -190,6 +190,20 @@ def renamed(old, new):
             arrays_with(neuron_operations_b_t=lambda a: 0 * a + 2**52),
             "neuron_operations_b_t holds .* of a sample; expected at most",
         ),
+        (arrays_with(error_b_t=lambda a: 1 - a), "error_b_t does not fit decision_b_t and labels"),
+        (arrays_with(ann_error_b=lambda a: 1 - a), "ann_error_b does not fit ann_decision_b and"),
+        (arrays_with(deviation_b_t=lambda a: 1 - a), "deviation_b_t does not fit decision_b_t and"),
+        (
+            arrays_with(decision_b_t=lambda a: (a + 1) % 3),
+            r"deviation_b_t does not fit .* in \d+ of 32 places",
+        ),
+        (arrays_with(labels_b=lambda a: (a + 1) % 3), "error_b_t does not fit decision_b_t and"),
+        (
+            arrays_with(spikes_b_n=lambda a: a + np.eye(2, dtype=int)[0]),
+            "tells of .* spikes of 01Dense_8; ",
+        ),
+        (arrays_with(spikes_b_n=lambda a: a[::-1]), "or they are of other samples"),
+        (arrays_with(spikes_b_n=lambda a: 0 * a), "spikes_b_n tells of 0 spikes of 0"),
         (arrays_with(**{"log/input": lambda a: a * np.nan}), "input holds nan"),
         (arrays_with(**{"log/input": lambda a: a.astype("f2") + np.inf}), "input holds inf"),
         (

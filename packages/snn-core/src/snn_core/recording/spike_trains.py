@@ -21,6 +21,11 @@ from snn_core.typing import Array, Int, Int64, Shape
 FORMS = ("bits", "events")
 _PARTS = ("bits", "negative_bits", "cells_e", "counts_t", "negative_e", "number_e")
 
+_SET_IN_BYTE = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(
+    axis=1, dtype=np.uint8
+)
+"""Number of bits that are set, for each byte."""
+
 
 class Events(NamedTuple):
     """Spikes of a layer or of the input as a list, in any order.
@@ -86,6 +91,23 @@ class CompactSpikes:
     def nbytes(self) -> int:
         """Size of the arrays."""
         return sum(array.nbytes for name, array in self.arrays().items() if name != "shape")
+
+    @property
+    def number_b(self) -> Int64[Array, "b"]:
+        """Number of spikes of each sample, whatever their sign; no dense array is made of them."""
+        samples, size = self.shape_t_b_l[1], count_values(self.shape_t_b_l[2:])
+        if self.cells_e is not None:
+            sample_e = self.cells_e.astype(np.int64) // max(size, 1)
+            # float64 sums are exact up to 2**53.
+            return np.bincount(sample_e, self.number_e, minlength=samples).astype(np.int64)
+        bits = np.pad(_array(self.bits), ((0, 0), (0, 1)))
+        byte_b, bit_b = np.divmod(np.arange(samples + 1) * size, 8)  # where each sample begins
+        # Of that byte, its highest bits are those of the sample before.
+        rest = bits[:, byte_b] & (0xFF00 >> bit_b & 0xFF).astype(np.uint8)
+        number = np.append(0, np.cumsum(_SET_IN_BYTE[bits].sum(axis=0, dtype=np.int64)))
+        before_b = number[byte_b] + _SET_IN_BYTE[rest].sum(axis=0, dtype=np.int64)
+        found_b: Array = np.diff(before_b)
+        return found_b
 
     def arrays(self) -> dict[str, Array]:
         """Return what `from_arrays` takes, for writing to a file."""
@@ -365,8 +387,7 @@ def _number(part: CompactSpikes) -> int:
     """Return the number of cells that spike, those of all steps added up."""
     if part.cells_e is not None:
         return len(part.cells_e)
-    set_in_byte = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)
-    return int(np.bincount(_array(part.bits).reshape(-1), minlength=256) @ set_in_byte)
+    return int(np.bincount(_array(part.bits).reshape(-1), minlength=256) @ _SET_IN_BYTE)
 
 
 def _array(array: Array | None) -> Array:

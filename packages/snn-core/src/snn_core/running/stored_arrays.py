@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,9 @@ def check_batch(values: Mapping[str, Array], log: Log, description: Mapping[str,
     _check_outputs(values, description)
     _check_truth(values, description["task"], has_labels=description["has_labels"])
     _check_errors(values, description["task"], has_labels=description["has_labels"])
+    _check_wrong(values, description["task"], has_labels=description["has_labels"])
     _check_log(log, sizes["b"], sizes["t"], dict(zip(description["layers"], neurons, strict=True)))
+    _check_spikes(values["spikes_b_n"], log, description["layers"][1:])
 
 
 def form_of(values: Mapping[str, Array], log: Log) -> dict[str, Shape]:
@@ -189,6 +191,38 @@ def _check_errors(values: Mapping[str, Array], task: str, *, has_labels: bool) -
         else:
             _require(not (errors < 0).any(), f"{name} holds negative numbers")
             _require_float32(name, errors)
+
+
+def _check_wrong(values: Mapping[str, Array], task: str, *, has_labels: bool) -> None:
+    """Make sure that decisions are called wrong where they differ from labels and nowhere else."""
+    decision_b_t, ann_decision_b = values["decision_b_t"], values["ann_decision_b"]
+    labels_b = values["labels_b"]
+    wrong: dict[str, tuple[Array, str]] = {}
+    if task in OF_CLASSES:
+        said = "decision_b_t and ann_decision_b"
+        wrong["deviation_b_t"] = decision_b_t != ann_decision_b[:, None], said
+    if task in OF_CLASSES and has_labels:
+        wrong["error_b_t"] = decision_b_t != labels_b[:, None], "decision_b_t and labels_b"
+        wrong["ann_error_b"] = ann_decision_b != labels_b, "ann_decision_b and labels_b"
+    if task == "binary" and has_labels:  # the best class is the only one
+        wrong |= {"topkerr_b_t": wrong["error_b_t"], "ann_topkerr_b": wrong["ann_error_b"]}
+    elif task != "classification" or not has_labels:
+        for name in ("topkerr_b_t", "ann_topkerr_b"):
+            wrong[name] = np.ones(values[name].shape, bool), "labels, of which there are none"
+    for name, (expected, said) in wrong.items():
+        number = int((values[name] != expected).sum())
+        _require(not number, f"{name} does not fit {said} in {number} of {expected.size} places")
+
+
+def _check_spikes(spikes_b_n: Array, log: Log, layers: Sequence[str]) -> None:
+    """Make sure that the spikes of layers are as many as were recorded, where they were."""
+    for number_b, layer in zip(spikes_b_n.T, layers, strict=True):
+        trains = log.kept(f"{SPIKETRAINS}{layer}") if f"{SPIKETRAINS}{layer}" in log else None
+        if isinstance(trains, CompactSpikes) and (trains.number_b != number_b).any():
+            raise ValueError(
+                f"spikes_b_n tells of {number_b.sum()} spikes of {layer}; {trains.number_b.sum()} "
+                f"were recorded, or they are of other samples"
+            )
 
 
 def _require_within(name: str, array: Array, low: float, high: float) -> None:
