@@ -113,7 +113,7 @@ def test_descriptions_that_do_not_fit_are_refused_by_all_who_read_them(network, 
         (with_value(1, "identity", "samples"), "more samples than the 1 that run.json tells of"),
         (
             with_value(2**61, "identity", "samples"),
-            f"summary.json .* it is of 11 samples, run.json of {2**61}",
+            f"summary.json .* samples: it tells of 11, run.json of {2**61}",
         ),
         (with_value("0" * 64, "identity", "sample_ids_sha256"), "hold other samples than run.json"),
         (
@@ -354,7 +354,11 @@ def test_files_of_others_are_left_alone(network, folder, whole):
         (f'{{"dreams": {-(10**400)}}}', r"summary\.json cannot be read"),
         ('{"simulator": 5}', "simulator: expected a text"),
         ('{"classes": "a"}', "classes: expected names"),
-        ('{"samples": 12}', "it is of 12 samples, run.json of 11"),
+        ('{"samples": 12}', "samples: it tells of 12, run.json of 11"),
+        ('{"simulator": "other"}', "simulator: it tells of 'other', run.json of 'reference'"),
+        ('{"spike_code": "ttfs"}', "spike_code: it tells of 'ttfs', run.json of 'temporal_mean"),
+        ('{"task": "binary"}', "task: it tells of 'binary', run.json of 'classification'"),
+        ('{"digest": 5}', "digest: expected a text, found 5"),
         ('{"accuracy": {"a": 1}}', r"cannot be read \(ValueError: accuracy is no number, text"),
         ("[]", "expected an object"),
         ("{", "is no JSON"),
@@ -366,6 +370,72 @@ def test_summaries_that_hold_no_figures_are_refused(folder, content, message):
     (folder / "summary.json").write_text(content)
     with pytest.raises(ArtifactError, match=message):
         RunFolder(folder).summary()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found.update(accuracy=0.125),
+        lambda found: found.update(mean_rate=found["mean_rate"] * (1 + 1e-9)),
+        lambda found: found.update(more=1),
+        lambda found: found.pop("agreement"),
+        lambda found: found.update(digest="0" * 64),
+    ],
+)
+def test_a_summary_that_was_changed_is_refused(folder, change):
+    path = folder / "summary.json"
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+    for read in (RunFolder(folder).summary, lambda: RunResult.load(folder)):
+        with pytest.raises(ArtifactError, match=r"summary\.json .*changed, or is of other batches"):
+            read()
+
+
+@pytest.mark.parametrize("of_batches", [True, False])
+def test_a_summary_of_other_batches_is_refused(folder, of_batches):
+    path = folder / "batches" / "00001.npz"
+    if of_batches:
+        path.unlink()
+    else:
+        with np.load(path) as archive:
+            arrays = {**archive, "simulate_s": np.asarray([5.0])}
+        np.savez(path, **arrays)
+    with pytest.raises(ArtifactError, match="it was changed, or is of other batches than are"):
+        RunFolder(folder).summary()
+
+
+def test_figures_that_the_batches_do_not_give_are_refused_whatever_their_digest(folder):
+    """A digest is no signature: whoever makes up figures can make one up."""
+    kept = RunFolder(folder)
+    figures = kept.summary()
+    kept.finish(
+        {**figures, "mean_rate": figures["mean_rate"] * (1 + 1e-9)}
+    )  # as added up elsewhere
+    assert RunResult.load(folder).samples == 11
+    kept.finish({**figures, "accuracy": 0.125})
+    with pytest.raises(ArtifactError, match=r"accuracy is 0\.125; the batches give 0\.\d+"):
+        RunResult.load(folder)
+
+
+def test_a_summary_without_a_digest_is_not_relied_on(folder):
+    """Older versions wrote none."""
+    path = folder / "summary.json"
+    figures = {**RunResult.load(folder).summary(), "accuracy": 0.125}
+    path.write_text(json.dumps(figures))
+    assert RunFolder(folder).summary() == {}
+    assert RunResult.load(folder).accuracy != 0.125
+
+
+def test_a_summary_goes_when_a_run_goes_on(network, folder):
+    (folder / "batches" / "00001.npz").unlink()
+    seen = []
+    run(
+        network, "reference", data=(X, Y), settings=SETTINGS, output_dir=folder, resume=True,
+        progress=lambda done, *_: seen.append((done, (folder / "summary.json").exists())),
+    )  # fmt: skip
+    assert seen == [(4, True), (8, False), (11, False)]
+    assert RunFolder(folder).summary()["samples"] == 11
 
 
 def test_texts_from_a_folder_are_harmless(folder):

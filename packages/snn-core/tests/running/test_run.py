@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -285,7 +286,9 @@ def test_progress_is_reported_after_each_batch(network):
 def test_results_are_kept_and_read_back(network, tmp_path):
     result = simulate(network, output_dir=tmp_path / "run")
     assert_same(RunResult.load(tmp_path / "run"), result)
-    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == result.summary()
+    kept = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert re.fullmatch("[0-9a-f]{64}", kept.pop("digest"))
+    assert kept == result.summary() == RunFolder(tmp_path / "run").summary()
     names = sorted(path.name for path in (tmp_path / "run" / "batches").iterdir())
     assert names == ["00000.npz", "00001.npz", "00002.npz"]
     result.save(tmp_path / "copy")
@@ -531,6 +534,8 @@ def test_folders_of_version_1_are_read_as_classifications(network, tmp_path):
                 del kept[name]
         kept["decision_b_t"] = kept["decision_b_t"].astype(np.int16)
         np.savez(path, **kept)
+    summary = tmp_path / "run" / "summary.json"
+    summary.write_text(json.dumps(result.summary()))
     described = json.loads((tmp_path / "run" / "run.json").read_text())
     old = {key: described[key] for key in described if key not in ("task", "has_labels")}
     (tmp_path / "run" / "run.json").write_text(json.dumps({**old, "format_version": 1}))

@@ -183,7 +183,9 @@ def view(source: RunResult | PathLikeStr, *, sample_id: int | None = None) -> Ru
         return _collect(source.metadata, _batches_of(source), "run", sample_id)
     folder = RunFolder(source)
     name = printable(folder.path.resolve().name)
-    return _collect(folder.metadata(), folder.batches(), name, sample_id, folder.path)
+    found = _collect(folder.metadata(), folder.batches(), name, sample_id, folder.path)
+    folder.require_figures(found.result.summary())
+    return found
 
 
 def _batches_of(result: RunResult) -> Iterator[BatchArrays]:

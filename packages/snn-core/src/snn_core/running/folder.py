@@ -39,6 +39,12 @@ from snn_core.running.stored import (
     require_short_texts,
 )
 from snn_core.running.stored_arrays import check_batch, check_form, form_of
+from snn_core.running.summaries import (
+    DIGEST,
+    digest_of,
+    require_same_figures,
+    require_same_run,
+)
 from snn_core.typing import PathLikeStr, Shape
 
 VERSION = 2
@@ -50,6 +56,7 @@ LOCK = ".run.lock"
 _BATCH = re.compile(r"\d{5,9}\.npz")
 _LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
 _EXPECTED = "the folder of a run, which `snn run MODEL.snn --data DATA -o RUN_DIR` writes"
+_REPLACE_SUMMARY = "delete it and run with --resume"
 _ADVICE = "copy the folder again, or run again into another one"
 
 
@@ -246,31 +253,50 @@ class RunFolder:
         arrays: dict[str, Any] = dict(batch.values)
         arrays |= {f"log/{name}": array for name, array in Log.of(batch.log).arrays().items()}
         np.savez_compressed(buffer, **arrays)
+        (self.path / "summary.json").unlink(missing_ok=True)  # which is of other batches
         with atomic_write(path) as file:
             file.write(buffer.getvalue())
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary of a complete run."""
-        self._write_json("summary.json", summary)
+        digest = digest_of(summary, self._batch_files())
+        self._write_json("summary.json", {**summary, DIGEST: digest})
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of a finished run, nothing if it is not finished.
 
+        There is nothing either where older versions did not say from which batches they come.
+
         Raises
         ------
         ArtifactError
-            If they are damaged, or of another number of samples than the run.
+            If they are damaged, of another run, or of other batches than are there.
         """
         path = self.path / "summary.json"
         if not path.exists():
             return {}
         description = self._description or self.metadata()
-        with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
-            found = check_summary(printable_tree(read_json(path, most=MOST_BYTES)))
-            samples = description["identity"]["samples"]
-            if found.get("samples", samples) != samples:
-                raise ValueError(f"it is of {found['samples']} samples, run.json of {samples}")
-            return found
+        with while_reading(path, error=ArtifactError, advice=_REPLACE_SUMMARY):
+            found = read_json(path, most=MOST_BYTES)
+            figures = check_summary(printable_tree(found))
+            require_same_run(figures, description)
+            digest = figures.pop(DIGEST, None)
+            if digest not in (None, digest_of(found, self._batch_files())):
+                raise ValueError("it was changed, or is of other batches than are there")
+            return {} if digest is None else figures
+
+    def require_figures(self, expected: Mapping[str, Any]) -> None:
+        """Make sure that the summary, if there is one, holds the figures that the batches give.
+
+        Raises
+        ------
+        ArtifactError
+            If it does not; else see `summary`.
+        """
+        figures = self.summary()
+        path = self.path / "summary.json"
+        with while_reading(path, error=ArtifactError, advice=_REPLACE_SUMMARY):
+            require_same_figures(figures, expected)
 
     def batch(self, index: int) -> BatchArrays | None:
         """Return a finished batch, or ``None`` if it is missing.
@@ -293,10 +319,9 @@ class RunFolder:
             or hold other samples than the run has.
         """
         identity = (self._description or self.metadata())["identity"]
-        found = [path for path in list_folder(self._batches) if _BATCH.fullmatch(path.name)]
         seen: set[int] = set()
         digest = hashlib.sha256()
-        for path in sorted(found, key=lambda path: int(path.stem)):
+        for path in self._batch_files():
             batch = self._read_batch(path)
             ids = set(batch.values["sample_ids_b"].tolist())
             if len(ids) < len(batch.values["sample_ids_b"]) or ids & seen:
@@ -310,6 +335,11 @@ class RunFolder:
             digest.update(batch.values["sample_ids_b"].astype(np.int64).tobytes())
             yield batch
         self._require_samples(len(seen), digest.hexdigest(), identity)
+
+    def _batch_files(self) -> list[Path]:
+        """Return the files of batches in their order."""
+        found = [path for path in list_folder(self._batches) if _BATCH.fullmatch(path.name)]
+        return sorted(found, key=lambda path: int(path.stem))
 
     def _require_samples(self, number: int, sha256: str, identity: Mapping[str, Any]) -> None:
         """Make sure that batches hold the samples of the run, if it is finished."""

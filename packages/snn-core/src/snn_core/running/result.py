@@ -123,7 +123,8 @@ class RunResult:
         Raises
         ------
         ArtifactError
-            If it is missing, damaged or newer than this version, or no batch is finished.
+            If it is missing, damaged or newer than this version, no batch is finished, or its
+            summary tells of other figures.
         """
         folder = RunFolder(path)
         metadata = folder.metadata()
@@ -131,7 +132,10 @@ class RunResult:
         if not batches:
             raise ArtifactError(f"No batch in {path} is finished; run again with --resume.")
         samples = sum(len(batch.values["sample_ids_b"]) for batch in batches)
-        return cls.of(metadata, batches, interrupted=samples < metadata["identity"]["samples"])
+        is_part = samples < metadata["identity"]["samples"]
+        result = cls.of(metadata, batches, interrupted=is_part)
+        folder.require_figures(result.summary())
+        return result
 
     def save(self, path: PathLikeStr) -> None:
         """Write the result to an empty or missing folder.

@@ -190,7 +190,7 @@ def _known(found: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
 _SUMMARY = TypeAdapter(
     dict[str, str | Annotated[int, Field(gt=-(2**62), lt=2**62)] | Finite | list[str] | None]
 )
-_TEXTS = frozenset({"simulator", "spike_code", "task"})
+_TEXTS = frozenset({"simulator", "spike_code", "task", "digest"})
 _SHARES = frozenset({"accuracy", "ann_accuracy", "exact_match", "ann_exact_match", "agreement"})
 _ANY_SIGN = frozenset({"r2", "ann_r2"})
 
