@@ -163,7 +163,7 @@ def requests() -> dict[str, bytes]:
     serve = importlib.import_module("snn_plot.serve")
     server = serve.RunsServer(folder.name)
     SERVER[:] = [server, folder]
-    server.report(*serve.find_runs(Path(folder.name)))  # which it then keeps
+    server.report("run", Path(folder.name) / "run")  # which it then keeps
     return {f"{number}.http": content for number, content in enumerate(REQUESTS)}
 
 

@@ -283,6 +283,10 @@ def results() -> dict[str, bytes]:
         run(network(), "reference", data=data, settings=settings, output_dir=path)
         files = [item for item in path.rglob("*") if item.is_file()]
         found = {item.relative_to(path).as_posix(): item.read_bytes() for item in files}
+    # With a digest, every change would be refused before anything of it is read.
+    summary = json.loads(found["summary.json"])
+    del summary["digest"]
+    found["summary.json"] = json.dumps(summary).encode()
     RESULT.update(found)
     return found
 

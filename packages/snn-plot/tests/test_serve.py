@@ -2,6 +2,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from snn_core import run
 from snn_core.errors import DataError
-from snn_plot import serve
+from snn_core.running.result import RunFolder
+from snn_plot import listing, serve
 from snn_plot.recorded import view
 from snn_plot.serve import RunsServer, index_html
 
@@ -137,7 +139,7 @@ def test_a_run_that_cannot_be_listed_does_not_block_the_list(server, monkeypatch
     def fail(description):
         raise OverflowError("too large")
 
-    monkeypatch.setattr(serve, "model_name", fail)
+    monkeypatch.setattr(listing, "model_name", fail)
     status, page = get(server, "/")
     assert status == 200
     assert "This run cannot be listed (OverflowError: too large)." in page
@@ -146,19 +148,111 @@ def test_a_run_that_cannot_be_listed_does_not_block_the_list(server, monkeypatch
 @pytest.mark.parametrize(
     ("summary", "message"),
     [
-        (f'{{"mse": {10**400}}}', "summary.json cannot be read"),
-        ('{"samples": 9}', "it is of 9 samples, run.json of 7"),
-        ('{"accuracy": 1}', "<td>100.00%</td>"),
-        ('{"mse": 4611686018427387903}', "<td>MSE 4.612e+18</td>"),
-        ('{"difference": 1e308, "simulator": "<b>"}', "<td>&lt;b&gt;</td>"),
+        ({"mse": 10**400}, "summary.json cannot be read"),
+        ({"samples": 9}, "samples: it tells of 9, run.json of 7"),
+        ({"accuracy": 1}, "<td>100.00%</td>"),
+        ({"mse": 4611686018427387903}, "<td>MSE 4.612e+18</td>"),
+        ({"difference": 1e308, "dt_ms": "<b>"}, "dt_ms: expected numbers, found &#x27;&lt;b&gt;"),
+        ({"difference": 1e308, "simulator": "<b>"}, "it tells of &#x27;&lt;b&gt;&#x27;, run.json"),
     ],
 )
 def test_any_summary_has_its_row(server, summary, message):
-    (server.root / "a b" / "run" / "summary.json").write_text(summary)
+    RunFolder(server.root / "a b" / "run").finish(summary)
     status, page = get(server, "/")
     assert status == 200
     assert message in page
     assert "run.json cannot be read" in page  # the other one
+
+
+def test_the_list_and_the_report_tell_the_same(server):
+    folder = server.root / "a b" / "run"
+    accuracy = f"<td>{view(folder).result.accuracy:.2%}</td>"
+    assert accuracy in get(server, "/")[1]
+    found = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**found, "accuracy": 0.123}))
+    assert "summary.json cannot be read (ValueError: it was changed" in get(server, "/")[1]
+    assert "12.30%" not in get(server, "/")[1]
+    status, page = get(server, "/run/a%20b/run")
+    assert status == 500
+    assert "it was changed, or is of other batches" in page
+    del found["digest"]  # as of older versions: figures are those of the batches
+    (folder / "summary.json").write_text(json.dumps({**found, "mean_rate": 0.123}))
+    page = get(server, "/")[1]
+    assert accuracy in page
+    assert "<td>7</td>" in page
+
+
+def test_what_has_not_changed_is_read_once(server, monkeypatch):
+    read = []
+    for module, name in ((listing, "RunFolder"), (serve, "view")):
+        own = getattr(module, name)
+
+        def note(*arguments, name=name, own=own):
+            read.append(name)
+            return own(*arguments)
+
+        monkeypatch.setattr(module, name, note)
+    for path in ("/", "/run/a%20b/run", "/", "/run/a%20b/run"):
+        assert get(server, path)[0] == 200
+    assert sorted(read) == ["RunFolder", "RunFolder", "view"]  # of two runs
+    for _ in range(2):
+        assert get(server, "/run/broken")[0] == 500
+    assert sorted(read) == ["RunFolder", "RunFolder", "view", "view"]
+    (server.root / "broken" / "run.json").write_text("{}")
+    assert get(server, "/run/broken")[0] == 500
+    assert get(server, "/")[0] == 200
+    assert sorted(read) == ["RunFolder"] * 3 + ["view"] * 3
+
+
+def test_files_that_come_and_go_while_a_run_works_do_not_matter(server, monkeypatch):
+    folder = server.root / "a b" / "run"
+    before = listing.state_of(folder)
+    batches = folder / "batches"
+    (batches / ".00009.npz.abcdefgh").touch()
+    (folder / ".run.lock").touch()
+    assert listing.state_of(folder) == before
+    gone, listed = batches / "00003.npz", Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([*listed(path), gone]))
+    assert listing.state_of(folder) == before
+    gone.touch()
+    assert listing.state_of(folder) != before
+
+
+def test_folders_that_cannot_be_read_are_passed_over_and_named(server, monkeypatch):
+    (server.root / "a b" / "closed").mkdir()
+    (server.root / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    status, page = get(server, "/")
+    assert status == 200
+    assert 'href="/run/a%20b/run"' in page
+    said = f"Passed over 2 folders that cannot be read: {server.root / 'a b' / 'closed'}, for one"
+    assert said in page
+    with pytest.raises(DataError, match="cannot be read; choose one that you may read"):
+        RunsServer(server.root / "closed")
+
+
+def test_runs_that_lie_too_deep_or_behind_links_are_not_looked_for(server, tmp_path):
+    for names in ("a/b/c/d/e/f", "1/2/3/4/5/6/7"):
+        shutil.copytree(server.root / "broken", server.root / names)
+    (server.root / "link").symlink_to(tmp_path / "secret")
+    found = listing.walk(server.root).runs
+    assert sorted(found) == ["a b/run", "a/b/c/d/e/f", "broken"]
+
+
+def test_letters_that_would_turn_a_line_around_are_shown(server, make_run):
+    make_run(server.root / "a\u202egnp", log_vars=())
+    for path in ("/", "/run/" + quote("a\u202egnp")):
+        status, page = get(server, path)
+        assert status == 200
+        assert "\u202e" not in page
+        assert "a\\u202egnp" in page
 
 
 def test_a_damaged_batch_is_a_message(server):
@@ -280,10 +374,28 @@ def test_a_run_with_an_endless_name_is_a_message_in_the_list(server):
     assert len(page) < 10_000
 
 
-def test_only_this_machine_is_answered(server):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:80", "127.0.0.1:8000"])
+def test_this_machine_is_answered_with_and_without_a_port(server, host):
+    assert get(server, "/", host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:80",  # a foreign page whose name was made to point here
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:80",
+        "127.0.0.1:80@evil.example",
+        "evil.example:127.0.0.1",
+        "127.0.0.1 evil.example",
+        "127.0.0.2",
+        ":80",
+    ],
+)
+def test_only_this_machine_is_answered(server, host):
     assert server.server_address[0] == "127.0.0.1"
-    # A foreign page whose name was made to point here.
-    status, page = get(server, "/", host="evil.example:80")
+    status, page = get(server, "/", host=host)
     assert status == 403
     assert "a b" not in page
 

@@ -6,6 +6,7 @@ import pytest
 from snn_core.errors import DataError
 from snn_core.running.result import RunResult
 from snn_plot.graphs import makers, output_graphs
+from snn_plot.listing import Runs
 from snn_plot.measures import measure_of
 from snn_plot.operations import plot_comparison
 from snn_plot.outputs import plot_outputs
@@ -14,7 +15,7 @@ from snn_plot.report import report_html
 from snn_plot.report_data import report_data
 from snn_plot.report_words import headline
 from snn_plot.scene import Scene
-from snn_plot.serve import find_runs, index_html
+from snn_plot.serve import index_html
 from snn_plot.units import Units
 
 ALWAYS = {"error_vs_time", "ops_vs_time"}
@@ -99,5 +100,5 @@ def test_the_list_of_runs_shows_the_measure_of_each(task_dirs):
         ("unlabelled classes", "agreement "),
         ("unlabelled numbers", "difference "),
     ):
-        page = index_html(task_dirs[name].parent, find_runs(task_dirs[name].parent))
+        page = index_html(task_dirs[name].parent, Runs(task_dirs[name].parent).listed())
         assert f"<td>{words}" in page

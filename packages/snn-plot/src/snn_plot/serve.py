@@ -6,12 +6,10 @@ only requests for this machine's own name, so no foreign page can read a report 
 
 from __future__ import annotations
 
-import hashlib
 import html
-import os
+import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,17 +17,16 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from snn_core.errors import DataError, SNNError, printable_line
+from snn_core.errors import DataError, SNNError, printable, printable_line
 from snn_core.files import as_path
-from snn_core.running.result import BatchArrays, RunFolder, RunResult
 from snn_core.typing import PathLikeStr
+from snn_plot.listing import Listed, Runs, state_of, walk
 from snn_plot.recorded import view
 from snn_plot.report import asset, report_html
-from snn_plot.report_words import model_name
 
 HOST = "127.0.0.1"
-DEEPEST = 6
-"""How many folders deep runs are looked for."""
+_HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:\d*)?", re.IGNORECASE)
+"""Names of this machine; browsers leave out a port that is the usual one."""
 
 PATIENCE_S = 60.0
 """Seconds that a request may take to come, and its answer to be taken."""
@@ -42,77 +39,16 @@ _BACK = '<a href="/">All runs</a>'
 Announce = Callable[[str], Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """A run in the list: its summary, or in ``problem`` why it cannot be read."""
-
-    name: str
-    path: Path
-    figures: dict[str, Any]
-    problem: str = ""
-
-
-def find_runs(root: Path) -> list[Listed]:
-    """Return the result folders below a folder, by name.
-
-    Raises
-    ------
-    DataError
-        If there is no such folder.
-    """
-    if not root.is_dir():
-        raise DataError(f"There is no folder {root}; expected one with results of `snn run -o`.")
-    found = []
-    for file in sorted(root.rglob("run.json")):
-        folder = file.parent
-        parts = folder.relative_to(root).parts
-        if len(parts) <= DEEPEST:
-            found.append(_list_run("/".join(parts) or root.resolve().name, folder))
-    return found
-
-
-def _list_run(name: str, folder: Path) -> Listed:
-    try:
-        stored = RunFolder(folder)
-        description = stored.metadata()
-        identity = description["identity"]
-        figures = {
-            "model": model_name(description),
-            "simulator": identity["simulator"],
-            "samples": identity["samples"],
-        }
-        return Listed(name=name, path=folder, figures=figures | _reached(stored, description))
-    except SNNError as error:
-        problem = str(error)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other runs are listed
-        problem = f"This run cannot be listed ({type(error).__name__}: {error})."
-    return Listed(name=name, path=folder, figures={}, problem=problem)
-
-
-def _reached(stored: RunFolder, description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures of a run; of an unfinished one those so far, and how much is done."""
-    finished = stored.summary()
-    if finished:
-        return finished
-    batches = [BatchArrays(values=batch.values) for batch in stored.batches()]
-    done = sum(len(batch.values["sample_ids_b"]) for batch in batches)
-    samples = f"{done} of {description['identity']['samples']}, stopped or running"
-    if not batches:
-        return {"samples": samples}
-    so_far = RunResult.of(description, batches, interrupted=True)
-    return so_far.summary() | {"samples": samples}
-
-
-def index_html(root: Path, runs: list[Listed]) -> str:
-    """Return the page that lists runs."""
+def index_html(root: Path, runs: Sequence[Listed], *, remark: str = "") -> str:
+    """Return the page that lists runs, with a remark below."""
     columns = ("model", "timesteps", "samples", "simulator", "spike_code")
     titles = ("run", "accuracy", "analog", "network", "steps", "samples", "simulator", "spike code")
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = []
     for run in runs:
-        name = html.escape(run.name)
+        name = _text(run.name)
         if run.problem:
-            rows.append(f"<tr><th>{name}</th><td colspan=7>{html.escape(run.problem)}</td></tr>")
+            rows.append(f"<tr><th>{name}</th><td colspan=7>{_text(run.problem)}</td></tr>")
             continue
         # Outputs that are numbers have an error, and data without labels an agreement.
         scores = next((pair for pair in SCORES if pair[0] in run.figures), SCORES[0])
@@ -125,10 +61,15 @@ def index_html(root: Path, runs: list[Listed]) -> str:
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     if not runs:
         body = "<p>No run was found here: none was finished with <code>snn run -o</code>.</p>"
+    said = "".join(f'<p class="remark">{_text(line)}</p>' for line in (root.resolve(), remark))
     return _page(
-        f"Runs in {html.escape(root.resolve().name or '/')}",
-        f'<div class="scroll">{body}</div><p class="remark">{html.escape(str(root.resolve()))}</p>',
+        f"Runs in {_text(root.resolve().name or '/')}", f'<div class="scroll">{body}</div>{said}'
     )
+
+
+def _text(value: object) -> str:
+    """Return a text that a page shows as it is: neither markup nor letters that move others."""
+    return html.escape(printable(str(value)))
 
 
 def _page(title: str, body: str) -> str:
@@ -164,7 +105,7 @@ def _score(figures: Mapping[str, Any], key: str) -> str:
 def _cell(value: Any) -> str:
     if value in (None, ""):
         return "–"
-    return f"{value:.2%}" if isinstance(value, float) else html.escape(str(value))
+    return f"{value:.2%}" if isinstance(value, float) else _text(value)
 
 
 class RunsServer(ThreadingHTTPServer):
@@ -189,8 +130,8 @@ class RunsServer(ThreadingHTTPServer):
 
     def __init__(self, root: PathLikeStr, *, port: int = 0, unit: str = "steps") -> None:
         self.root, self.unit = as_path(root), unit
-        find_runs(self.root)
-        self._reports: dict[str, tuple[str, str]] = {}
+        self.runs = Runs(self.root)
+        self._reports: dict[str, tuple[str, tuple[HTTPStatus, str]]] = {}
         self._drawing = Lock()
         try:
             super().__init__((HOST, port), _Handler)
@@ -209,21 +150,27 @@ class RunsServer(ThreadingHTTPServer):
         """Where the list is."""
         return f"http://{HOST}:{self.server_port}/"
 
-    def report(self, run: Listed) -> str:
-        """Return the report of a run, made anew if the run has changed."""
-        state = _state(run.path)
+    def report(self, name: str, folder: Path) -> tuple[HTTPStatus, str]:
+        """Return status and page for a run: its report, made anew if the run has changed."""
+        state = state_of(folder)
         with self._drawing:
-            known = self._reports.get(run.name)
+            known = self._reports.get(name)
             if known is None or known[0] != state:
-                self._reports = {run.name: (state, report_html(view(run.path), unit=self.unit))}
-            return self._reports[run.name][1]
+                known = state, self._report_anew(folder)
+                self._reports = {name: known}
+            return known[1]
+
+    def _report_anew(self, folder: Path) -> tuple[HTTPStatus, str]:
+        try:
+            return HTTPStatus.OK, report_html(view(folder), unit=self.unit)
+        except SNNError as error:
+            return _problem(str(error))
 
 
-def _state(folder: Path) -> str:
-    """Return a value that changes when a run goes on."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    text = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files)
-    return hashlib.sha256(os.fsencode(text)).hexdigest()
+def _problem(said: str) -> tuple[HTTPStatus, str]:
+    """Return status and page that say what is wrong."""
+    page = _page("This run cannot be shown", f"<p>{_text(said)}</p>{_BACK}")
+    return HTTPStatus.INTERNAL_SERVER_ERROR, page
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -236,8 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the list, a report, or what is wrong."""
-        host = (self.headers.get("Host") or "").rpartition(":")[0]
-        if host not in (HOST, "localhost"):
+        if not _HOSTS.fullmatch(self.headers.get("Host") or ""):
             self._send(HTTPStatus.FORBIDDEN, "This server answers this machine alone.")
             return
         try:
@@ -256,19 +202,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str) -> tuple[HTTPStatus, str]:
         """Return status and page, whatever the runs hold."""
         try:
-            runs = find_runs(self.server.root)
+            walked = walk(self.server.root)
             if path == "/":
-                return HTTPStatus.OK, index_html(self.server.root, runs)
-            chosen = [run for run in runs if path == f"/run/{run.name}"]
-            if not chosen:
+                runs = self.server.runs.listed(walked)
+                page = index_html(self.server.root, runs, remark=walked.remark)
+                return HTTPStatus.OK, page
+            name = path.removeprefix("/run/")
+            if path == name or name not in walked.runs:
                 return HTTPStatus.NOT_FOUND, _page("There is no such run", _BACK)
-            return HTTPStatus.OK, self.server.report(chosen[0])
+            return self.server.report(name, walked.runs[name])
         except SNNError as error:
-            said = str(error)
+            return _problem(str(error))
         except Exception as error:  # noqa: BLE001 - a page is all that a browser shows
-            said = f"This page cannot be made ({type(error).__name__}: {error})."
-        page = _page("This run cannot be shown", f"<p>{html.escape(said)}</p>{_BACK}")
-        return HTTPStatus.INTERNAL_SERVER_ERROR, page
+            return _problem(f"This page cannot be made ({type(error).__name__}: {error}).")
 
     def _send(self, status: HTTPStatus, page: str) -> None:
         body = page.encode(errors="backslashreplace")
@@ -287,9 +233,12 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_runs(root: Path, *, port: int, unit: str, announce: Announce) -> None:
     """Serve until Ctrl-C."""
     with RunsServer(root, port=port, unit=unit) as server:
-        number, where = len(find_runs(root)), printable_line(root)
+        walked, where = walk(root), printable_line(root)
         try:
+            number = len(walked.runs)
             announce(f"{where} at {server.address}, number of runs: {number} (Ctrl-C ends)")
+            if walked.remark:
+                announce(f"{walked.remark}.")
             server.serve_forever()
         except KeyboardInterrupt:
             announce("Stopped.")
