@@ -358,6 +358,8 @@ def test_files_of_others_are_left_alone(network, folder, whole):
         ('{"simulator": "other"}', "simulator: it tells of 'other', run.json of 'reference'"),
         ('{"spike_code": "ttfs"}', "spike_code: it tells of 'ttfs', run.json of 'temporal_mean"),
         ('{"task": "binary"}', "task: it tells of 'binary', run.json of 'classification'"),
+        ('{"dt_ms": 0.5}', r"dt_ms: it tells of 0\.5, run.json of 1\.0"),
+        ('{"ann_operations_per_sample": 1}', "it tells of 1, run.json of"),
         ('{"digest": 5}', "digest: expected a text, found 5"),
         ('{"accuracy": {"a": 1}}', r"cannot be read \(ValueError: accuracy is no number, text"),
         ("[]", "expected an object"),

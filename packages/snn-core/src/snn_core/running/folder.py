@@ -56,7 +56,7 @@ LOCK = ".run.lock"
 _BATCH = re.compile(r"\d{5,9}\.npz")
 _LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
 _EXPECTED = "the folder of a run, which `snn run MODEL.snn --data DATA -o RUN_DIR` writes"
-_REPLACE_SUMMARY = "delete it and run with --resume"
+_REPLACE_SUMMARY = "delete it; --resume writes it anew"
 _ADVICE = "copy the folder again, or run again into another one"
 
 

@@ -58,6 +58,8 @@ def require_same_run(figures: Mapping[str, Any], description: Mapping[str, Any])
         "simulator": identity["simulator"],
         "spike_code": identity["settings"]["conversion"]["spike_code"],
         "task": description["task"],
+        "dt_ms": identity["settings"]["simulation"]["dt"],
+        "ann_operations_per_sample": description["ann_operations"],
     }
     for name, value in told.items():
         if figures.get(name, value) != value:
