@@ -215,6 +215,75 @@ def test_json_that_is_no_object_or_too_deep_is_refused(text, message):
         parse_json(text, "m")
 
 
+LETTERS = "a" * 64
+STRUCTURES = {
+    "objects": '["a",' + "{}," * 30_000 + "{}]",
+    "lists": "[" + "[]," * 30_000 + "[]]",
+    "lists of one": "[" + "[0.5]," * 30_000 + "[]]",
+    "objects of one": "[" + '{"":0},' * 30_000 + "{}]",
+    "deep lists": "[" + ("[" * 50 + "]" * 50 + ",") * 500 + "0]",
+    "deep objects": "[" + ('{"":' * 50 + "0" + "}" * 50 + ",") * 500 + "0]",
+    "keys": "{" + ",".join(f'"{i:x}":0' for i in range(43_691)) + "}",
+    "numbers": "[" + "1e9," * 50_000 + "0]",
+    "texts": "[" + '"ab",' * 50_000 + "0]",
+    "a wide text": '["\U0001f600' + LETTERS * 2000 + '"]',
+    "an escaped wide text": '["\\ud83d\\ude00' + LETTERS * 2000 + '"]',
+    "control characters": '["\U0001f600' + "\x7f" * 2**17 + '"]',
+    "large control characters": '["' + "\U000e0001" * 2**15 + '"]',
+    "names of control characters": '{"' + "\U000e0001" * 2**15 + '": 0}',
+}
+
+
+def read_tree(content):
+    with reading():
+        return printable_tree(parse_json(content, "m"))
+
+
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_what_json_takes_in_memory_is_counted_before(kind, monkeypatch):
+    content = f'{{"a": {STRUCTURES[kind]}}}'.encode()
+    read_tree(content[:6] + b"0}")  # imports
+    tracemalloc.start()
+    read_tree(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", str(peak))
+    with pytest.raises(DataError, match="would take"):
+        read_tree(content)
+
+
+def test_usual_json_is_counted_as_no_more_than_forty_times_its_size(monkeypatch):
+    layer = {"name": "dense_1", "units": 64, "bias": None, "shape": [None, 3], "trainable": True}
+    content = json.dumps({"layers": [layer] * 1000}).encode()
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", str(40 * len(content)))
+    assert len(read_tree(content)["layers"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("item", "number", "message"),
+    [
+        ("{},", 2**20, "m has 1048578 lists and objects; at most 1048576 are read"),
+        ("[],", 2**20, "m has 1048578 lists and objects; at most 1048576 are read"),
+        ("0,", 2**21, "m has 2097154 values; at most 2097152 are read"),
+        ("a", 2**26, "m has 67108874 bytes; at most 67108864 are read"),
+    ],
+)
+@pytest.mark.parametrize("form", [str, str.encode])
+def test_json_that_takes_long_is_refused_before_it_is_read(item, number, message, form):
+    content = form(f'{{"a": [{item * number}0]}}')
+    with pytest.raises(DataError, match=message), reading():
+        parse_json(content, "m")
+
+
+def test_making_a_text_harmless_takes_little_more_memory_than_the_result():
+    text = "\x7f" * 2**20  # each of which becomes a text of its own, of 53 bytes
+    tracemalloc.start()
+    assert printable(text) == "\\x7f" * 2**20
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * 2**20  # 4 for the result, 4 for its pieces, and 4 expected by the assertion
+
+
 def test_json_is_read_from_files(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"a": [1, {"b": "ü"}]}))
     assert read_json(tmp_path / "a.json") == {"a": [1, {"b": "ü"}]}

@@ -53,16 +53,13 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """
     info = archive.getinfo(name)
     spend(info.file_size, name)
+    content = io.BytesIO()  # hands out what it holds without a copy
     with archive.open(info) as member:
-        return b"".join(_pieces(member, info.file_size))
-
-
-def _pieces(member: IO[bytes], size: int) -> Iterator[bytes]:
-    while piece := member.read(_PIECE):
-        size -= len(piece)
-        if size < 0:
-            raise ValueError("it is longer than it says")
-        yield piece
+        while piece := member.read(_PIECE):
+            if content.tell() + len(piece) > info.file_size:
+                raise ValueError("it is longer than it says")
+            content.write(piece)
+    return content.getvalue()
 
 
 def read_npz(path: Path, *, copies: int = 0) -> dict[str, Array]:

@@ -21,7 +21,7 @@ from snn_core.reading import hdf5, open_archive, parse_json, read_member
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-_DEPTH = 2000
+DEPTH = 2000
 """Depth of a configuration: models in models, each some levels deep."""
 
 UNKNOWN = "of unknown version"
@@ -81,7 +81,7 @@ def _hdf5_contents(path: Path) -> Iterator[Contents]:
     with hdf5.open_hdf5(path) as file:
         model, weights, version = _hdf5_model(file, path)
         yield Contents(
-            parse_json(model, "model_config", depth=_DEPTH),
+            parse_json(model, "model_config", depth=DEPTH),
             GroupWeights(weights),
             f"HDF5 file of Keras {version}",
             version,
@@ -105,7 +105,7 @@ def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
 @contextmanager
 def _archive_contents(path: Path) -> Iterator[Contents]:
     with open_archive(path) as archive:
-        model = parse_json(_member(archive, "config.json"), "config.json", depth=_DEPTH)
+        model = parse_json(_member(archive, "config.json"), "config.json", depth=DEPTH)
         metadata = parse_json(_member(archive, "metadata.json"), "metadata.json")
         data = _member(archive, "model.weights.h5")
     version = _text(metadata.get("keras_version", UNKNOWN))
