@@ -1,9 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from snn_core.data import load_dataset
+from snn_core.data import event_files, load_dataset
 from snn_core.data.events import EventStream, cut, on_chip, scaled_frame, to_cells
-from snn_core.errors import DataError
+from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.errors import DataError, OutOfMemoryError
 from snn_core.settings import InputSettings
 
 CHIP = (6, 4)
@@ -20,7 +23,7 @@ def columns(seed, number=40):
 
 
 def settings(**values):
-    return InputSettings(chip_size=CHIP, **values)
+    return InputSettings(**{"chip_size": CHIP, **values})
 
 
 @pytest.fixture
@@ -132,3 +135,43 @@ def test_the_chip_may_be_known_from_the_recording(tmp_path):
     (tmp_path / "2.aedat").write_bytes(b"#!AER-DAT2.0\r\n# AEChip: DAVIS240\r\n" + record)
     with pytest.raises(DataError, match="has chips of 128 x 128, 240 x 180 pixels"):
         load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(("chip", "target"), [((10_000, 9000), None), (CHIP, (10_000, 9000))])
+def test_frames_that_do_not_fit_into_memory_are_refused_before_one_is_made(
+    folder, monkeypatch, chip, target
+):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "1G")
+    given = {"chip_size": chip, "dataflow_kwargs": {"target_size": target}}
+    tracemalloc.start()
+    with pytest.raises(
+        DataError, match=r"a frame of \d+ x \d+ pixels .* would take .*_MEMORY_LIMIT"
+    ):
+        load_dataset(folder, settings=settings(**given))
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+def test_a_chip_that_a_file_declares_is_no_larger_than_what_it_may_take(tmp_path, monkeypatch):
+    monkeypatch.setattr(event_files, "read_events", lambda _: recording(99_999))
+    (tmp_path / "a.aedat4").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.aedat4: a frame of 99999 x 99999 pixels"):
+        load_dataset(tmp_path / "a.aedat4")
+
+
+def recording(side):
+    return EventStream.of(*np.ones((4, 1)), chip_size=(side, side))
+
+
+def test_samples_that_do_not_fit_into_memory_together_are_an_error_of_this_package():
+    huge = LazySamples(LazyItems(lambda _: np.broadcast_to(np.float32(0), (2**40,)), [0]), (2**40,))
+    with pytest.raises(OutOfMemoryError, match="Take fewer samples at a time"):
+        huge[:]
+
+
+@pytest.mark.parametrize("name", ["a.aedat", "a.npy"])
+def test_a_recording_without_events_is_called_empty(tmp_path, name):
+    (tmp_path / "a.aedat").write_bytes(b"")
+    np.save(tmp_path / "a.npy", np.zeros((0, 4)))
+    with pytest.raises(DataError, match=r"holds no event in recording 0: it is empty, or cut off"):
+        load_dataset(tmp_path / name, settings=settings(chip_size=CHIP))

@@ -28,11 +28,16 @@ from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.truth import as_classes
 from snn_core.errors import DataError
 from snn_core.files import hash_file
+from snn_core.ir.shapes import count
+from snn_core.reading import limit_memory, spend
 from snn_core.settings import InputSettings
 from snn_core.typing import Array, Pair
 
 RECORDINGS_KEPT = 4
 """Event-camera recordings in memory: samples lie in their order, so the last are needed again."""
+
+_PER_CELL = 40
+"""Memory for a cell of a frame: sums of its ON and OFF events, their difference, its parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +157,9 @@ def from_event_files(
         return to_cells(whole(recording)[start:stop], chip, settings)
 
     shape = frame_shape(chip, settings)
+    with limit_memory(path, error=DataError):
+        size = f"a frame of {' x '.join(map(str, shape[:2]))} pixels (input.chip_size)"
+        spend(_PER_CELL * count(shape), size)
     frames = LazyItems(lambda i: scaled_frame(cells(i)), range(len(pieces)))
     return Dataset(
         x_b_l=LazySamples(frames, shape),
@@ -179,6 +187,8 @@ def _cut_recordings(
     chips = set()
     for i in range(number):
         stream = load(i)
+        if not len(stream):
+            raise DataError(f"{name} holds no event in recording {i}: it is empty, or cut off.")
         chip = settings.chip_size or stream.chip_size
         if chip is None:
             raise DataError(
