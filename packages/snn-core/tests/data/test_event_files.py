@@ -1,5 +1,6 @@
 import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 
@@ -175,3 +176,54 @@ def test_a_recording_without_events_is_called_empty(tmp_path, name):
     np.save(tmp_path / "a.npy", np.zeros((0, 4)))
     with pytest.raises(DataError, match=r"holds no event in recording 0: it is empty, or cut off"):
         load_dataset(tmp_path / name, settings=settings(chip_size=CHIP))
+
+
+def test_events_in_an_hdf5_file_are_samples_where_settings_say_so(tmp_path):
+    found = columns(0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, values in found.items():
+            file[f"events/{name}"] = values
+    with pytest.raises(
+        DataError, match=r"a trained model; .* or set input.dataset_format = 'aedat'"
+    ):
+        load_dataset(tmp_path / "a.h5", settings=settings())
+    data = load_dataset(tmp_path / "a.h5", settings=settings(dataset_format="aedat"))
+    np.savez(tmp_path / "a.npz", **found)
+    same = load_dataset(tmp_path / "a.npz", settings=settings())
+    np.testing.assert_array_equal(data.x_b_l[:], same.x_b_l[:])
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Return a folder with more recordings than are kept in memory."""
+    for seed in range(event_files.RECORDINGS_KEPT + 1):
+        np.savez(tmp_path / f"{seed}.npz", **columns(seed))
+    return tmp_path
+
+
+def test_a_recording_that_changes_after_it_was_hashed_is_not_used(several):
+    data = load_dataset(several, settings=settings())
+    np.savez(several / "0.npz", **columns(99, number=30))
+    with pytest.raises(DataError, match=r"0\.npz changed after it was read for the first time"):
+        data.x_b_l[:]
+
+
+def test_a_recording_that_changes_before_it_is_hashed_is_not_used(several, monkeypatch):
+    real = event_files.hash_files
+
+    def change(files, folder, states):
+        np.savez(several / "0.npz", **columns(99, number=30))
+        return real(files, folder, states)
+
+    monkeypatch.setattr(event_files, "hash_files", change)
+    with pytest.raises(DataError, match=r"0\.npz changed after"):
+        load_dataset(several, settings=settings())
+
+
+@pytest.mark.parametrize("name", ["a.aedat", "a.aedat4", "a.dat", "a.h5", "a.npz", "a.npy"])
+def test_what_is_no_recording_is_refused_before_it_is_hashed(tmp_path, monkeypatch, name):
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    monkeypatch.setattr(event_files, "hash_file", lambda _: pytest.fail("hashed"))
+    with pytest.raises(DataError, match=r"would take|cannot be read"):
+        load_dataset(tmp_path / name, settings=settings(dataset_format="aedat"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from snn_core.errors import DataError, warn
-from snn_core.reading import printable, while_reading
+from snn_core.reading import FileStates, printable, spend, while_reading
 from snn_core.typing import Array
 
 
@@ -129,15 +129,22 @@ def _name_classes(labels: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(printable(name) or str(number) for number, name in enumerate(names))
 
 
-def hash_files(files: Files, folder: Path) -> str:
-    """Return a hash of names, classes and bytes of files; nothing is decoded."""
+def hash_files(files: Files, folder: Path, states: FileStates) -> str:
+    """Return a hash of names, classes and bytes of files; nothing is decoded.
+
+    Raises
+    ------
+    DataError
+        If one cannot be read, or changed since it was looked at.
+    """
     digest = hashlib.sha256()
     for i, path in enumerate(files.paths):
         label = "" if files.labels_b is None else files.labels_b[i]
         name = path.relative_to(folder).as_posix()
         digest.update(os.fsencode(f"{name}\0{label}\0"))  # names need not be UTF-8
-        with while_reading(path, error=DataError, advice="copy it again"):
+        with while_reading(path, error=DataError, advice="copy it again"), states.watch(path):
             size = path.stat().st_size
+            spend(size, "the file", kept=False)  # as reading it will
             digest.update(f"{size}\0".encode())
             with path.open("rb") as file:
                 while block := file.read(2**20):

@@ -75,9 +75,18 @@ def load_dataset(
     elif not isinstance(settings, InputSettings):
         settings = Settings.of({"input": settings}).input
     require_file(path)
-    if path.is_file() and path.suffix.lower() in (NETWORK_SUFFIX, *MODEL_SUFFIXES):
-        raise DataError(f"{path} is {describe_path(path)}; expected samples: .npz with x and y.")
     kind: str = settings.dataset_format
+    suffix = path.suffix.lower()
+    holds_events = suffix in EVENT_SUFFIXES  # HDF5 files may be models, too
+    if (
+        path.is_file()
+        and suffix in (NETWORK_SUFFIX, *MODEL_SUFFIXES)
+        and not (holds_events and kind == "aedat")
+    ):
+        events = ", or set input.dataset_format = 'aedat' for events" if holds_events else ""
+        raise DataError(
+            f"{path} is {describe_path(path)}; expected samples: .npz with x and y{events}."
+        )
     kind = _kind(path) if kind == "auto" else kind
     if kind in ("jpg", "png"):
         _require_folder(path)

@@ -23,6 +23,7 @@ from snn_core.reading.budget import (
     memory_limit,
     spend,
 )
+from snn_core.reading.states import FileStates
 from snn_core.reading.texts import (
     MAX_TEXT_BYTES,
     parse_json,
@@ -33,6 +34,7 @@ from snn_core.reading.texts import (
 
 __all__ = [
     "ArchivedArrays",
+    "FileStates",
     "LIMIT_VARIABLE",
     "MAX_TEXT_BYTES",
     "MOST_AXES",

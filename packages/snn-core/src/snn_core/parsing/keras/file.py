@@ -6,8 +6,8 @@ Nothing in a file is executed: the configuration is JSON, the weights are arrays
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import h5py
 from snn_core.errors import ParseError
 from snn_core.files import hash_file
 from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore
-from snn_core.reading import hdf5, open_archive, parse_json, read_member
+from snn_core.reading import FileStates, hdf5, open_archive, parse_json, read_member
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -59,21 +59,24 @@ def open_file(path: Path) -> Iterator[Contents]:
     ParseError
         If the file is no complete Keras model.
     """
-    digest = hash_file(path, error=ParseError)
+    with FileStates(error=ParseError).watch(path), _reader(path)(path) as contents:
+        digest = hash_file(path, error=ParseError)  # once it is known to be a model
+        note = f"read {path.name}: {contents.note}, sha256 {digest}"
+        yield replace(contents, note=note)
+
+
+def _reader(path: Path) -> Callable[[Path], AbstractContextManager[Contents]]:
+    """Return what reads a file, by its first bytes."""
     with path.open("rb") as file:
         magic = file.read(8)
     if magic == HDF5_MAGIC:
-        reader = _hdf5_contents
-    elif magic.startswith(_ZIP_MAGIC):
-        reader = _archive_contents
-    else:
-        raise ParseError(
-            f"{path} is neither a .keras archive nor an HDF5 file; save the model with "
-            f"model.save('model.keras')."
-        )
-    with reader(path) as contents:
-        note = f"read {path.name}: {contents.note}, sha256 {digest}"
-        yield replace(contents, note=note)
+        return _hdf5_contents
+    if magic.startswith(_ZIP_MAGIC):
+        return _archive_contents
+    raise ParseError(
+        f"{path} is neither a .keras archive nor an HDF5 file; save the model with "
+        f"model.save('model.keras')."
+    )
 
 
 @contextmanager
