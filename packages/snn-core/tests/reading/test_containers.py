@@ -67,6 +67,39 @@ def test_arrays_of_one_name_are_refused(tmp_path):
         read_npz(path)
 
 
+def many_members(number):
+    """Return an archive that lists members without having them."""
+    entry = struct.pack("<I", 0x02014B50) + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
+    listed = entry * number
+    end64 = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, number, number, len(listed), 0)
+    locator = struct.pack("<IIQI", 0x07064B50, 0, len(listed), 1)
+    last = 2**16 - 1
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, last, last, 2**32 - 1, 2**32 - 1, 0)
+    return listed + end64 + locator + end
+
+
+@pytest.mark.parametrize(
+    ("number", "limit", "message"),
+    [
+        (600_000, "4G", "a list of members of 28200000 bytes; at most 16777216 are read"),
+        (300_000, "100M", "the list of its members would take 215 MiB"),
+        (110_000, "4G", "110000 members; at most 100000 are read"),
+    ],
+)
+def test_the_list_of_members_is_counted_before_it_is_read(tmp_path, monkeypatch, number, limit,
+                                                          message):  # fmt: skip
+    content = many_members(number)
+    (tmp_path / "a.zip").write_bytes(content)
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", limit)
+    tracemalloc.start()
+    for file in (tmp_path / "a.zip", io.BytesIO(content)):
+        with pytest.raises(DataError, match=message), reading(), open_archive(file):
+            pytest.fail("opened")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (2**20 if "list" in message else 16 * len(content))
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_arrays_are_read_as_numpy_reads_them(tmp_path, save):
     save(tmp_path / "a.npz", **ARRAYS)
