@@ -87,7 +87,26 @@ def load_dataset(
         raise DataError(
             f"{path} is {describe_path(path)}; expected samples: .npz with x and y{events}."
         )
-    kind = _kind(path) if kind == "auto" else kind
+    try:
+        kind = _kind(path) if kind == "auto" else kind
+        return _load(path, kind, part, settings, classes, input_shape)
+    except OSError as error:  # such as a folder in it that nobody may read
+        raise DataError(
+            f"{path} cannot be searched for samples ({error.filename or path}: {error.strerror}); "
+            f"expected a file of samples, or a folder with nothing else but a sub-folder for each "
+            f"class."
+        ) from error
+
+
+def _load(
+    path: Path,
+    kind: str,
+    part: str,
+    settings: InputSettings,
+    classes: Sequence[str],
+    input_shape: Shape | None,
+) -> Dataset:
+    """Return the samples of a known format."""
     if kind in ("jpg", "png"):
         _require_folder(path)
         channels = input_shape[-1] if input_shape is not None and len(input_shape) == 3 else None
