@@ -15,7 +15,7 @@ MAX_TEXT_BYTES = 2**26
 DEPTH = 64
 """Depth that our own files stay far below."""
 
-MOST_VALUES = 2**21
+MOST_VALUES = 2**22
 """More values than the description of any model has; it takes some seconds to read so many."""
 
 MOST_OBJECTS = 2**20
@@ -34,22 +34,29 @@ _PER_LETTER = 80
 """Memory for a letter that cannot be printed: ten of four bytes, in pieces and put together."""
 
 
-def read_json(path: Path, *, depth: int = DEPTH, objects: int = MOST_OBJECTS) -> dict[str, Any]:
+def read_json(
+    path: Path, *, depth: int = DEPTH, values: int = MOST_VALUES, objects: int = MOST_OBJECTS
+) -> dict[str, Any]:
     """Return the JSON object in a file; call it in a `while_reading`.
 
     Parameters
     ----------
-    depth, objects
+    depth, values, objects
         See `parse_json`.
     """
     size = path.stat().st_size
     _require_short(size, path.name)
     spend(size, path.name)
-    return parse_json(path.read_bytes(), path.name, depth=depth, objects=objects)
+    return parse_json(path.read_bytes(), path.name, depth=depth, values=values, objects=objects)
 
 
 def parse_json(
-    content: bytes | str, what: str, *, depth: int = DEPTH, objects: int = MOST_OBJECTS
+    content: bytes | str,
+    what: str,
+    *,
+    depth: int = DEPTH,
+    values: int = MOST_VALUES,
+    objects: int = MOST_OBJECTS,
 ) -> dict[str, Any]:
     """Return the JSON object that a text spells; call it in a `while_reading`.
 
@@ -61,8 +68,8 @@ def parse_json(
         What the text is called in the message.
     depth
         How deep lists and objects may lie in each other; those who walk through them recurse.
-    objects
-        How many of them there may be.
+    values, objects
+        How many values there may be, and how many lists and objects among them.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def parse_json(
         If it is no JSON, no object, too deep or too much.
     """
     _require_short(len(content), what)
-    numbers = require_few_values(content, what, objects=objects)
+    numbers = require_few_values(content, what, values=values, objects=objects)
     taken = sum(_TAKES[mark] * number for mark, number in numbers.items())
     spend(_PER_BYTE * len(content) + taken, what)
     try:
@@ -88,7 +95,9 @@ def _require_short(size: int, what: str) -> None:
         raise ValueError(f"{what} has {size} bytes; at most {MAX_TEXT_BYTES} are read")
 
 
-def require_few_values(content: bytes | str, what: str, *, objects: int) -> dict[bytes, int]:
+def require_few_values(
+    content: bytes | str, what: str, *, values: int, objects: int
+) -> dict[bytes, int]:
     """Make sure that a JSON text holds no more than what is read in seconds.
 
     Returns
@@ -99,7 +108,7 @@ def require_few_values(content: bytes | str, what: str, *, objects: int) -> dict
     Raises
     ------
     ValueError
-        If there are more lists and objects than that, or more values than `MOST_VALUES`.
+        If there are more of them.
     """
     numbers = {
         mark: content.count(mark) if isinstance(content, bytes) else content.count(mark.decode())
@@ -108,10 +117,8 @@ def require_few_values(content: bytes | str, what: str, *, objects: int) -> dict
     found = numbers[b"{"] + numbers[b"["]
     if found > objects:
         raise ValueError(f"{what} has {found} lists and objects; at most {objects} are read")
-    if found + numbers[b","] > MOST_VALUES:
-        raise ValueError(
-            f"{what} has {found + numbers[b',']} values; at most {MOST_VALUES} are read"
-        )
+    if found + numbers[b","] > values:
+        raise ValueError(f"{what} has {found + numbers[b',']} values; at most {values} are read")
     return numbers
 
 

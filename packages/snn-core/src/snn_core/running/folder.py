@@ -39,6 +39,7 @@ from snn_core.recording.log import Log
 from snn_core.running.batch_arrays import BatchArrays, batch_of
 from snn_core.running.stored import (
     MOST_OBJECTS,
+    MOST_VALUES,
     check_description,
     check_summary,
     require_short_texts,
@@ -162,7 +163,7 @@ class RunFolder:
             require_file(path, error=ArtifactError)
             if not path.exists():
                 raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
-            found = read_json(path, objects=MOST_OBJECTS)
+            found = read_json(path, values=MOST_VALUES, objects=MOST_OBJECTS)
             version = found.get("format_version")
             if type(version) is not int or version < 1:
                 raise ArtifactError(f"{path} does not describe a run.")
@@ -233,7 +234,7 @@ class RunFolder:
             return {}
         description = self._description or self.metadata()
         with while_reading(path, error=ArtifactError, advice="delete it and run with --resume"):
-            found = read_json(path, objects=MOST_OBJECTS)
+            found = read_json(path, values=MOST_VALUES, objects=MOST_OBJECTS)
             found = check_summary(printable_tree(found))
             samples = description["identity"]["samples"]
             if found.get("samples", samples) != samples:
@@ -308,7 +309,7 @@ class RunFolder:
         path, content = self.path / name, json.dumps(value, indent=1).encode()
         try:
             require_short_texts(value)
-            require_few_values(content, "it", objects=MOST_OBJECTS)
+            require_few_values(content, "it", values=MOST_VALUES, objects=MOST_OBJECTS)
         except ValueError as error:
             raise DataError(f"Cannot write {path}: {error}. Shorten it.") from error
         if len(content) > MAX_TEXT_BYTES:

@@ -29,8 +29,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[Finite, Field(gt=0)]
 
 
+MOST_VALUES = 2**21
+"""Values in ``run.json`` and in ``summary.json``, such as the numbers of a million samples."""
+
 MOST_OBJECTS = 10_000
-"""Lists and objects in ``run.json`` and in ``summary.json``; our own have some dozens."""
+"""Lists and objects among them; our own have some dozens."""
 
 LONGEST_TEXT = 2**14
 """Letters of a text in them; a path has 4096."""
