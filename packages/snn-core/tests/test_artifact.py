@@ -11,6 +11,8 @@ from snn_core import artifact
 from snn_core.errors import ArtifactError, DataError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import InputData, Linear, QuantizedReLU, ReLU
+from snn_core.reading import parse_json, read_member
+from snn_core.reading.budget import bytes_left, open_budget
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -316,9 +318,11 @@ def test_scales_are_positive_numbers_of_channels(tmp_path, values, message):
 
 def test_sizes_are_checked_before_anything_is_read(tmp_path, monkeypatch):
     path = saved(tmp_path)
-    with zipfile.ZipFile(path) as archive:
-        manifest = archive.getinfo("manifest.json").file_size
-    for limit, part in ((9 * manifest + 10, r"\.npy would take"), (10, r"json would take")):
+    with zipfile.ZipFile(path) as archive, open_budget():
+        before = bytes_left()
+        parse_json(read_member(archive, "manifest.json"), "manifest.json")
+        manifest = before - bytes_left()
+    for limit, part in ((manifest + 10, r"\.npy would take"), (10, r"json would take")):
         monkeypatch.setenv("SNN_MEMORY_LIMIT", str(limit))
         with pytest.raises(ArtifactError, match=f"{part}.* SNN_MEMORY_LIMIT"):
             artifact.load(path)

@@ -31,10 +31,17 @@ def printable_line(value: object) -> str:
 def _escape(text: str, *, allowed: str) -> str:
     if text.isprintable():
         return text
-    return "".join(
-        letter if letter.isprintable() or letter in allowed else ascii(letter)[1:-1]
-        for letter in text
-    )
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return "".join(_escape_piece(piece, allowed) for piece in pieces)
+
+
+_PIECE = 2**12
+"""Letters that are escaped at once; what stands for them may take much more memory than they."""
+
+
+def _escape_piece(text: str, allowed: str) -> str:
+    wrong = {letter for letter in set(text) - set(allowed) if not letter.isprintable()}
+    return text.translate({ord(letter): ascii(letter)[1:-1] for letter in wrong})
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

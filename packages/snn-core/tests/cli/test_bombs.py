@@ -92,6 +92,26 @@ def test_an_archive_whose_member_hides_its_size(refused, tmp_path):
     assert "bomb.snn" in refused("inspect", path)
 
 
+@pytest.mark.parametrize("item", ["{},", '"\x7f",'])
+@pytest.mark.parametrize("name", ["bomb.snn", "bomb.keras"])
+def test_json_whose_objects_take_much_more_than_its_text(refused, tmp_path, name, item):
+    path, member = tmp_path / name, {"bomb.snn": "manifest.json", "bomb.keras": "config.json"}[name]
+    head = '{"format": "snn-artifact", "version": 3, "layers": ['
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, head + item * (30_000_000 // len(item)) + "{}]}")
+    assert path.stat().st_size < 2**17
+    message = refused("inspect", path)
+    assert f"{member} has" in message or "would take" in message
+
+
+@pytest.mark.parametrize("item", ["{},", "0,"])
+def test_a_result_of_many_details(refused, artifact, images, tmp_path, item):
+    text = f'{{"format_version": 2, "details": {{"a": [{item * (30_000_000 // len(item))}0]}}}}'
+    (tmp_path / "run.json").write_text(text)
+    message = refused("run", artifact, "--data", images(), "--resume", "-o", tmp_path)
+    assert "run.json has" in message or "would take" in message
+
+
 def test_samples_that_unpack_to_much(refused, artifact, tmp_path):
     head = io.BytesIO()
     described = {"descr": "<f4", "fortran_order": False, "shape": (MUCH // 4,)}

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from snn_core.errors import ParseError, SNNError, UnsupportedError
 from snn_core.evaluation.forward import predict
+from snn_core.files import hash_file
 from snn_core.ir import BatchNormalization, Dense, Network, ReLU
+from snn_core.parsing.keras import file as keras_file
 from snn_core.parsing.keras.model import KerasParser
 from snn_core.reading import hdf5
 
@@ -269,6 +271,34 @@ def test_foreign_bytes_under_a_keras_suffix_are_a_parse_error(tmp_path: Path) ->
     path = tmp_path / "model.keras"
     path.write_bytes(b"not a model at all")
     with pytest.raises(ParseError, match=r"neither a \.keras archive nor an HDF5 file"):
+        parse(path)
+
+
+@pytest.mark.parametrize("magic", [b"", b"PK\3\4", b"\x89HDF\r\n\x1a\n"])
+def test_what_is_no_model_is_refused_before_it_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: bytes
+) -> None:
+    """Six gigabytes of anything took 21 s."""
+    path = tmp_path / "model.keras"
+    with path.open("wb") as file:
+        file.write(magic)
+        file.truncate(2**40)  # takes no room on the disk
+    monkeypatch.setattr(keras_file, "hash_file", lambda *_, **__: pytest.fail("hashed"))
+    with pytest.raises(ParseError, match=r"neither a|cannot be read|would take"):
+        parse(path)
+
+
+def test_a_model_that_changes_while_it_is_read_is_refused(
+    write_archive: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = write_archive(dense_model(), {"layers/dense": [KERNEL, BIAS]}), hash_file
+
+    def change(found: Path, **more: Any) -> str:
+        found.write_bytes(b"another model")
+        return real(found, **more)
+
+    monkeypatch.setattr(keras_file, "hash_file", change)
+    with pytest.raises(ParseError, match=r"model\.keras changed after it was read"):
         parse(path)
 
 

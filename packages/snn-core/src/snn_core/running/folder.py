@@ -29,11 +29,19 @@ from snn_core.files import (
 )
 from snn_core.installing import how_to_update
 from snn_core.locking import LockedError, locked, require_unlocked
-from snn_core.reading import printable_tree, read_json, read_npz, while_reading
+from snn_core.reading import (
+    MAX_TEXT_BYTES,
+    printable_tree,
+    read_json,
+    read_npz,
+    require_few_values,
+    while_reading,
+)
 from snn_core.recording.log import Log
 from snn_core.running.batch_arrays import BatchArrays, batch_of
 from snn_core.running.stored import (
-    MOST_BYTES,
+    MOST_OBJECTS,
+    MOST_VALUES,
     check_description,
     check_summary,
     require_short_texts,
@@ -202,7 +210,7 @@ class RunFolder:
             require_file(path, error=ArtifactError)
             if not path.exists():
                 raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
-            found = read_json(path, most=MOST_BYTES)
+            found = read_json(path, values=MOST_VALUES, objects=MOST_OBJECTS)
             version = found.get("format_version")
             if type(version) is not int or version < 1:
                 raise ArtifactError(f"{path} does not describe a run.")
@@ -277,7 +285,7 @@ class RunFolder:
             return {}
         description = self._description or self.metadata()
         with while_reading(path, error=ArtifactError, advice=_REPLACE_SUMMARY):
-            found = read_json(path, most=MOST_BYTES)
+            found = read_json(path, values=MOST_VALUES, objects=MOST_OBJECTS)
             figures = check_summary(printable_tree(found))
             require_same_run(figures, description)
             digest = figures.pop(DIGEST, None)
@@ -370,12 +378,14 @@ class RunFolder:
         path, content = self.path / name, json.dumps(value, indent=1).encode()
         try:
             require_short_texts(value)
+            require_few_values(content, "it", values=MOST_VALUES, objects=MOST_OBJECTS)
         except ValueError as error:
             raise DataError(f"Cannot write {path}: {error}. Shorten it.") from error
-        if len(content) > MOST_BYTES:
+        if len(content) > MAX_TEXT_BYTES:
             raise DataError(
-                f"Cannot write {path}: it would have {len(content)} bytes; expected at most "
-                f"{MOST_BYTES}. Choose fewer samples, or shorten the names of classes and layers."
+                f"Cannot write {path}: it would have {len(content)} bytes; expected at "
+                f"most {MAX_TEXT_BYTES}. Choose fewer samples, or shorten the names of classes and "
+                f"layers."
             )
         with atomic_write(path, overwrite=True) as file:
             file.write(content)
