@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from snn_core.errors import SettingsError
+from snn_core.errors import SettingsError, printable_line
 from snn_core.files import as_path
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.conversion import (
@@ -190,8 +190,11 @@ class Settings(Section):
         """
         path = as_path(path, error=SettingsError)
         tree = read_tree(path)
-        read = with_clamp_indices(tree, folder=path.parent)
-        return (base or cls()).updated(read, simulators=simulators)
+        try:
+            read = with_clamp_indices(tree, folder=path.parent)
+            return (base or cls()).updated(read, simulators=simulators)
+        except SettingsError as error:
+            raise SettingsError(f"In {printable_line(path)}: {error}") from error
 
     @classmethod
     def of(cls, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
