@@ -228,6 +228,13 @@ def test_options_that_no_simulator_takes_are_refused_before_a_conversion(convert
     assert "settings.ini: In the section [reference]: Unk" in convert("--settings", path)
 
 
+@pytest.mark.parametrize("flag", ["--timesteps", "--task", "--dt", "--samples", "--record"])
+def test_long_texts_for_flags_are_shortened(run, flag):
+    message = run(flag, "a" * 50_000)
+    assert "aaa" in message
+    assert len(message) < 2000
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--timesteps", -1), ("--timesteps", 0), ("--batch-size", 0), ("--samples", 0),
