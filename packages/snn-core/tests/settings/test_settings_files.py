@@ -149,3 +149,16 @@ def test_assignments_are_bounded_as_files_are(text, expected):
         Settings.of(read_assignments([text]))
     assert expected in str(caught.value)
     assert len(str(caught.value)) < LONGEST_MESSAGE
+
+
+def test_what_windows_writes_is_read(tmp_path):
+    for name in ("settings.toml", "settings.TOML", "settings.ini"):
+        (tmp_path / name).write_text("[simulation]\n# für\nearly_stopping = true\n", "utf-8-sig")
+        assert Settings.load(tmp_path / name).simulation.early_stopping is True
+
+
+@pytest.mark.parametrize("more", ["", "[simulation]\nseed = 3\n", "[DEFAULTS]\nseed = 3\n"])
+def test_no_section_stands_for_all_others(tmp_path, more):
+    message = refusal(tmp_path, "[DEFAULT]\nduration = 5\n" + more, "settings.ini")
+    assert "Unknown section: 'DEFAULT'" in message
+    assert "Known: cell, conversion, input" in message

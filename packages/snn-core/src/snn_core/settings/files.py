@@ -58,9 +58,9 @@ def read_tree(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path} is larger than {MAX_BYTES} bytes: no settings file.")
         spend(_PER_BYTE * path.stat().st_size, path.name)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows marks UTF-8 at the start of files
         _require_readable(text)
-        return _parse_toml(text) if path.suffix == ".toml" else _parse_ini(text)
+        return _parse_toml(text) if path.suffix.lower() == ".toml" else _parse_ini(text)
 
 
 def read_assignments(texts: Sequence[str], *, known: Iterable[str] = ()) -> dict[str, Any]:
@@ -136,12 +136,15 @@ def _parse_toml(text: str) -> dict[str, Any]:
 
 
 class _Ini(configparser.ConfigParser):
-    """INI files as the original's, in linear time: Python's expression tries each run of blanks."""
+    """INI files as the original's, in linear time: Python's expression tries each run of blanks.
+
+    No section is special: what ``[DEFAULT]`` would set in all sections is refused.
+    """
 
     OPTCRE = re.compile(r"(?P<option>[^=:]*)(?P<vi>[=:])\s*(?P<value>.*)$")
 
     def __init__(self) -> None:
-        super().__init__(interpolation=None)
+        super().__init__(interpolation=None, default_section="")
 
     def optionxform(self, optionstr: str) -> str:
         """Return the name of a key, which keeps its capitals."""
