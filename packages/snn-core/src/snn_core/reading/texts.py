@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import printable
+from snn_core.errors import printable, shorten
 from snn_core.reading.budget import spend
 
 MAX_TEXT_BYTES = 2**28
@@ -17,6 +17,10 @@ DEPTH = 64
 
 _PER_BYTE = 8
 """Memory that the objects of a JSON text take for each of its bytes, in the worst case about."""
+
+
+_SHOWN = 200
+"""Letters of a key that a message repeats."""
 
 
 def read_json(path: Path, *, depth: int = DEPTH, most: int = MAX_TEXT_BYTES) -> dict[str, Any]:
@@ -49,18 +53,30 @@ def parse_json(content: bytes | str, what: str, *, depth: int = DEPTH) -> dict[s
     Raises
     ------
     ValueError
-        If it is no JSON, no object or too deep.
+        If it is no JSON, no object or too deep, or an object in it has a key twice.
     """
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"{what} has {len(content)} bytes; at most {MAX_TEXT_BYTES} are read")
     spend(_PER_BYTE * len(content), what)
     try:
-        found = json.loads(content)
+        found = json.loads(content, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{what} is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{what} holds a JSON {type(found).__name__}, expected an object")
     _require_flat(found, what, depth)
+    return found
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object all of whose keys are different; of equal ones, readers take either."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {shorten(repr(key), _SHOWN)} occurs twice in an object")
+            seen.add(key)
     return found
 
 
