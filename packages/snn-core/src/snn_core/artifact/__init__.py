@@ -22,7 +22,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from snn_core.artifact.manifest import FORMAT, MANIFEST, VERSION, read_manifest
-from snn_core.errors import ArtifactError, ParseError
+from snn_core.codes.agreement import contradictions
+from snn_core.errors import ArtifactError, ParseError, SNNError
 from snn_core.evaluation.forward import check_consistent
 from snn_core.files import (
     MODEL_SUFFIXES,
@@ -115,9 +116,10 @@ def save(
     DataError
         If the file cannot be written or must not be replaced.
     ParseError
-        If it is no network.
+        If it is no network, or contradicts the settings of its conversion.
     """
     require_network(network)
+    _require_agreement(network, "The network", error=ParseError)
     with atomic_write(as_path(path), kind=FILE, overwrite=overwrite) as file:
         _write_to(file, network, provenance=provenance)
 
@@ -226,7 +228,7 @@ def _load(path: Path) -> Artifact:
     if not path.exists():
         raise ArtifactError(f"There is no file {path}; `snn convert` makes one.")
     with open_archive(path) as archive:
-        manifest, _ = read_manifest(archive, path)
+        manifest, version = read_manifest(archive, path)
         arrays = ArchivedArrays(archive, apart_from=(MANIFEST,))
         try:
             network = _network(manifest, arrays, path)
@@ -234,6 +236,8 @@ def _load(path: Path) -> Artifact:
             raise ArtifactError(
                 f"The contents of {path} do not fit together ({error}); convert the model again."
             ) from error
+        if version == VERSION:  # what older ones say is read as it ever was
+            _require_agreement(network, str(path), error=ArtifactError)
         return Artifact(network=network, provenance=_provenance(manifest))
 
 
@@ -254,6 +258,16 @@ def _network(manifest: Mapping[str, Any], arrays: ArchivedArrays, path: Path) ->
     spend(4 * values, "a sample in all layers")
     check_consistent(network)
     return network
+
+
+def _require_agreement(network: Network, what: str, *, error: type[SNNError]) -> None:
+    """Raise an ``error`` if a network was not converted with the settings it is kept with."""
+    found = contradictions(network)
+    if found:
+        raise error(
+            f"{what} contradicts the settings of its conversion: {'; '.join(found)}. Convert the "
+            f"model again, or give the network others: network.replace(settings=...)."
+        )
 
 
 def _texts(found: object) -> list[str]:
