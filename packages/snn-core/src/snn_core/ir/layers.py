@@ -26,14 +26,18 @@ from snn_core.ir.layer import Cells, Layer, one_of
 from snn_core.typing import Array, Float32
 
 Axis: TypeAlias = Annotated[int, Field(ge=0)]
-Room: TypeAlias = Annotated[int, Field(gt=-(2**31), lt=2**31)]
-"""Cells before or after others; transposed convolutions may crop fewer than none."""
+Room: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
+Crop: TypeAlias = Annotated[int, Field(gt=-(2**31), lt=2**31)]
+"""Cells before or after others; at the end, transposed convolutions may crop fewer than none."""
 
 Padding1D: TypeAlias = Annotated[str, one_of("valid", "same", "causal")] | tuple[Room, Room]
 Padding2D: TypeAlias = (
     Annotated[str, one_of("valid", "same")] | tuple[tuple[Room, Room], tuple[Room, Room]]
 )
 """``"valid"``, ``"same"`` (as Keras pads) or explicit ``((top, bottom), (left, right))``."""
+Cropping2D: TypeAlias = (
+    Annotated[str, one_of("valid", "same")] | tuple[tuple[Room, Crop], tuple[Room, Crop]]
+)
 
 MAX_POOL_METHODS = ("fir_max", "avg_max", "exp_max", "pre_spike_max")
 
@@ -218,7 +222,7 @@ class Conv2DTranspose(Weighted):
 
     weight_hwoi: Float32[Array, "h w o i"]
     strides: tuple[Cells, Cells] = (1, 1)
-    padding: Padding2D = "valid"
+    padding: Cropping2D = "valid"
     dilation: tuple[Cells, Cells] = (1, 1)
 
     weight_name: ClassVar[str] = "weight_hwoi"

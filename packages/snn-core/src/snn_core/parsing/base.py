@@ -23,6 +23,7 @@ from snn_core.files import ARRAY_SUFFIXES, as_path, describe_path, require_file
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
+from snn_core.ir.validation import require_valid
 from snn_core.passes import run_structural
 from snn_core.phases import phase
 from snn_core.reading import limit_memory, spend, while_reading
@@ -249,14 +250,15 @@ def _parse_with(parser: Parser, source: Any, input_shape: Shape | None) -> Netwo
     """Return what a parser reads; what damage in a file leads to becomes a `ParseError`."""
     if not isinstance(source, (str, PathLike)):
         with limit_memory("The model", error=ParseError):
-            return _require_small(parser.parse(source, input_shape=input_shape))
+            return _require_sound(parser.parse(source, input_shape=input_shape))
     advice = f"copy it again or save it again; it was read by the parser {parser.name!r}"
     with while_reading(Path(source), error=ParseError, advice=advice):
-        return _require_small(parser.parse(source, input_shape=input_shape))
+        return _require_sound(parser.parse(source, input_shape=input_shape))
 
 
-def _require_small(network: Network) -> Network:
-    """Return a network of which a sample fits into memory, as its artifact has to be read again."""
+def _require_sound(network: Network) -> Network:
+    """Return a network whose layers hold what they may, and of which a sample fits into memory."""
+    require_valid(network)
     values = sum(count(layer.output_shape) for layer in network)
     spend(4 * values, "A sample in all layers", kept=False)
     return network

@@ -27,7 +27,7 @@ def geometry_of(call: Call, x: View, kernel: Sequence[int]) -> Geometry:
     """Return strides, padding per image axis and dilations."""
     rank = len(kernel)
     strides, dilations = (per_axis(call, key, rank) for key in ("strides", "dilations"))
-    mode = text(call.settings.get("auto_pad", "NOTSET"))
+    mode = _mode(call)
     pads = [(0, 0)] * rank
     if mode == "NOTSET":
         pads = _pads(call, rank)
@@ -44,7 +44,18 @@ def geometry_of(call: Call, x: View, kernel: Sequence[int]) -> Geometry:
 
 def _pads(call: Call, rank: int) -> list[Pair]:
     pads = call.settings.get("pads") or [0] * 2 * rank
+    pads = require_sizes(pads, "pads", number=2 * rank, least=0)
     return [(pads[i], pads[i + rank]) for i in range(rank)]
+
+
+def _mode(call: Call) -> str:
+    """Return how padding is found: as it is given, none, or as many cells as the strides leave."""
+    mode = text(call.settings.get("auto_pad", "NOTSET"))
+    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise ParseError(
+            f"its auto_pad is {mode!r}; expected NOTSET, VALID, SAME_UPPER or SAME_LOWER."
+        )
+    return mode
 
 
 def text(value: Any) -> str:
@@ -90,14 +101,18 @@ def _tensor_and_kernel(call: Call) -> tuple[View, Array]:
 def _crops(call: Call, x: View, full: Sequence[int], strides: Sequence[int]) -> list[Pair]:
     """Return what a transposed convolution cuts from its full output, per image axis."""
     rank = len(full)
-    mode = text(call.settings.get("auto_pad", "NOTSET"))
+    mode = _mode(call)
     wanted = call.settings.get("output_shape")
     if wanted is None and mode in ("NOTSET", "VALID"):
         return _pads(call, rank)
     if wanted is None:
         wanted = [size * stride for size, stride in zip(x.shape[1:], strides, strict=True)]
     found = []
-    for size, aim in zip(full, wanted[-rank:], strict=True):
+    aims = require_sizes(list(wanted)[-rank:], "output_shape", number=rank)
+    for size, aim in zip(full, aims, strict=True):
+        if aim > size:  # onnxruntime adds all that is missing at the end
+            found.append((0, size - aim))
+            continue
         # The odd cell is cut at the end only if the mode says so.
         half, more = (size - aim) // 2, (size - aim) - (size - aim) // 2
         found.append((half, more) if mode == "SAME_UPPER" else (more, half))
