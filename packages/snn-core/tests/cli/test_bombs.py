@@ -469,3 +469,15 @@ def test_settings_that_take_much_to_read(refused, artifact, images, tmp_path, na
     )  # fmt: skip
     assert name in message
     assert len(message) < 1500
+
+
+def test_settings_in_an_artifact_that_are_impossible_in_many_ways(refused, artifact, rewritten):
+    """Each of them is described by a kilobyte."""
+
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        manifest["settings"]["cell"]["clamp_indices"] = dict.fromkeys(map(str, range(10**6)), -1)
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    message = refused("inspect", rewritten(artifact, change))
+    assert "its settings would take" in message or "manifest.json would take" in message

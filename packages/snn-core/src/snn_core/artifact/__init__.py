@@ -333,7 +333,7 @@ def _settings(manifest: Mapping[str, Any], path: Path) -> Settings | None:
     if stored is None:
         return None
     try:
-        return Settings.model_validate(stored)
+        return Settings.stored(stored)
     except ValidationError as error:
         raise ArtifactError(
             f"The settings in {path} are not valid. {describe_errors(error)}"
