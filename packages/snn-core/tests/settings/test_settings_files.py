@@ -117,6 +117,15 @@ def test_messages_are_short_whatever_they_name(tmp_path, name, text):
     assert "a" * 1000 not in refusal(tmp_path, text, name)
 
 
+def test_a_file_of_clamp_indices_is_as_small_as_one_of_settings(tmp_path):
+    (tmp_path / "clamp.json").write_text("{" + " " * MAX_BYTES + "}")
+    text = "[paths]\nfilename_clamp_indices = clamp.json\n"
+    message = refusal(tmp_path, text, "settings.ini")
+    assert f"clamp.json cannot be read (ValueError: it is larger than {MAX_BYTES} bytes)" in message
+    (tmp_path / "clamp.json").write_text('{"1": 3}')
+    assert Settings.load(tmp_path / "settings.ini").cell.clamp_indices == {"1": 3}
+
+
 def test_many_impossible_settings_are_counted(tmp_path):
     numbers = ", ".join(f"{n} = -1" for n in range(1000))
     message = refusal(tmp_path, f"[cell]\nclamp_indices = {{{numbers}}}\n")

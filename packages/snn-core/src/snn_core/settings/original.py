@@ -89,7 +89,9 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     what = f"paths.filename_clamp_indices: {path}"
     advice = "expected a JSON object from numbers of layers to steps"
     with while_reading(what, error=SettingsError, advice=advice, file=path):
-        found = read_json(path, most=MAX_BYTES)
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+        found = read_json(path)
     cell = others.get("cell", {})
     if not isinstance(cell, Mapping):  # which `Settings` refuses
         return others
