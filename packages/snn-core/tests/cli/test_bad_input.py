@@ -222,6 +222,16 @@ def test_unknown_option_of_a_simulator(run, tmp_path):
     assert message.startswith("Error: In the section [reference]: Unknown simulator option: 'thr")
 
 
+def test_unknown_option_in_an_artifact(run, artifact, rewritten):
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        manifest["settings"]["options"] = {"reference": {"threads": 3}}
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    message = run(source=rewritten(artifact, change))
+    assert ".snn: In the section [reference]: Unknown simulator option: 'threads'" in message
+
+
 def test_options_that_no_simulator_takes_are_refused_before_a_conversion(convert, tmp_path):
     path = tmp_path / "settings.ini"
     path.write_text("[reference]\nthreads = 3\n")

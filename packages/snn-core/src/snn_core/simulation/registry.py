@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -110,9 +110,20 @@ def load_settings(path: PathLikeStr, *, base: Settings) -> Settings:
         Names the file, if a setting or an option of a simulator is unknown or impossible.
     """
     settings = Settings.load(path, base=base, simulators=tuple(names()))
-    for name in settings.options:
-        if settings.options[name] == base.options.get(name):
-            continue
+    changed = [name for name, own in settings.options.items() if own != base.options.get(name)]
+    require_options(settings, changed, path=path)
+    return settings
+
+
+def require_options(settings: Settings, simulators: Iterable[str], *, path: PathLikeStr) -> None:
+    """Make sure that simulators take the options that a file brought.
+
+    Raises
+    ------
+    SettingsError
+        Names the file.
+    """
+    for name in simulators:
         kind = None
         with suppress(ContractError, SimulatorImportError, UnknownSimulatorError):
             kind = get(name)  # what cannot run does nothing
@@ -121,7 +132,6 @@ def load_settings(path: PathLikeStr, *, base: Settings) -> Settings:
                 kind.options_type.of_section(settings.options, name)
         except SettingsError as error:
             raise SettingsError(f"In {printable_line(path)}: {error}") from error
-    return settings
 
 
 def without_free_texts(network: Network) -> Network:
