@@ -322,6 +322,19 @@ def test_json_is_read_from_files(tmp_path):
     assert read_json(tmp_path / "a.json") == {"a": [1, {"b": "ü"}]}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1, "a": 1}', '{"b": [{"c": 0, "a": 1, "d": 2, "a": 3}]}', '{"a": 1, "\\u0061": 2}'],
+)
+def test_a_key_that_occurs_twice_is_refused(text):
+    with pytest.raises(ValueError, match="m is no JSON: the key 'a' occurs twice in an object"):
+        parse_json(text, "m")
+
+
+def test_equal_keys_of_different_objects_are_read():
+    assert parse_json('{"a": {"a": 1}, "b": {"a": 1}}', "m") == {"a": {"a": 1}, "b": {"a": 1}}
+
+
 def test_texts_hold_nothing_that_a_terminal_obeys():
     assert printable("\x1b[31mred\x07\ud800\x9b \n\tü[/bold]") == (
         "\\x1b[31mred\\x07\\ud800\\x9b \n\tü[/bold]"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import printable
+from snn_core.errors import printable, shorten
 from snn_core.reading.budget import spend
 
 MAX_TEXT_BYTES = 2**26
@@ -33,9 +33,17 @@ one needs them."""
 _PER_LETTER = 80
 """Memory for a letter that cannot be printed: ten of four bytes, in pieces and put together."""
 
+_SHOWN = 200
+"""Letters of a key that a message repeats."""
+
 
 def read_json(
-    path: Path, *, depth: int = DEPTH, values: int = MOST_VALUES, objects: int = MOST_OBJECTS
+    path: Path,
+    *,
+    depth: int = DEPTH,
+    values: int = MOST_VALUES,
+    objects: int = MOST_OBJECTS,
+    most: int = MAX_TEXT_BYTES,
 ) -> dict[str, Any]:
     """Return the JSON object in a file; call it in a `while_reading`.
 
@@ -43,9 +51,11 @@ def read_json(
     ----------
     depth, values, objects
         See `parse_json`.
+    most
+        Bytes that the file may have.
     """
     size = path.stat().st_size
-    _require_short(size, path.name)
+    _require_short(size, path.name, most)
     spend(size, path.name)
     return parse_json(path.read_bytes(), path.name, depth=depth, values=values, objects=objects)
 
@@ -74,14 +84,14 @@ def parse_json(
     Raises
     ------
     ValueError
-        If it is no JSON, no object, too deep or too much.
+        If it is no JSON, no object, too deep or too much, or an object in it has a key twice.
     """
-    _require_short(len(content), what)
+    _require_short(len(content), what, MAX_TEXT_BYTES)
     numbers = require_few_values(content, what, values=values, objects=objects)
     taken = sum(_TAKES[mark] * number for mark, number in numbers.items())
     spend(_PER_BYTE * len(content) + taken, what)
     try:
-        found = json.loads(content)
+        found = json.loads(content, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{what} is no JSON: {error}") from error
     if not isinstance(found, dict):
@@ -90,9 +100,9 @@ def parse_json(
     return found
 
 
-def _require_short(size: int, what: str) -> None:
-    if size > MAX_TEXT_BYTES:
-        raise ValueError(f"{what} has {size} bytes; at most {MAX_TEXT_BYTES} are read")
+def _require_short(size: int, what: str, most: int) -> None:
+    if size > most:
+        raise ValueError(f"{what} has {size} bytes; at most {most} are read")
 
 
 def require_few_values(
@@ -120,6 +130,18 @@ def require_few_values(
     if found + numbers[b","] > values:
         raise ValueError(f"{what} has {found + numbers[b',']} values; at most {values} are read")
     return numbers
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object all of whose keys are different; of equal ones, readers take either."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {shorten(repr(key), _SHOWN)} occurs twice in an object")
+            seen.add(key)
+    return found
 
 
 def printable_tree(found: Any) -> Any:

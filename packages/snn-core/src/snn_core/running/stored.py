@@ -170,7 +170,7 @@ def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise ValueError(_first_problem(error)) from error
     try:
-        Settings.model_validate(_known(found["identity"]["settings"], Settings))
+        Settings.stored(_known(found["identity"]["settings"], Settings))
     except ValidationError as error:
         raise ValueError(describe_errors(error)) from error
     return description
