@@ -37,6 +37,9 @@ PREPARING = (
 """Layers whose calls say ``training=True`` by default; the model decides all the same."""
 
 
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+
+
 def read_numbers(value: Any, what: str) -> Array:
     """Return a number or an array, which Keras 3 serializes as an object.
 
@@ -117,6 +120,18 @@ class Fields:
         """Return two positive numbers, for rows and columns."""
         first, second = self.sizes(key, 2, default)
         return first, second
+
+    def channels_first(self) -> bool:
+        """Return whether the data format has the channels first.
+
+        Keras always writes the format of a layer that has one. Layers of versions that knew none,
+        and Keras as it is installed, have the channels last.
+        """
+        value = self.values.get("data_format")
+        found = CHANNELS_LAST if value is None else str(value).lower()
+        if found not in (CHANNELS_FIRST, CHANNELS_LAST):
+            raise self._wrong("data_format", f"{CHANNELS_FIRST!r} or {CHANNELS_LAST!r}")
+        return found == CHANNELS_FIRST
 
     def axis(self) -> int | None:
         """Return the setting ``axis``, -1 by default; nothing if it names several axes."""

@@ -5,6 +5,8 @@ Reasons not to convert a layer are collected over the whole model and raised tog
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from snn_core.errors import ParseError, UnsupportedError
@@ -16,6 +18,7 @@ from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, Fields
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE
 from snn_core.parsing.keras.weights import WeightStore
@@ -51,6 +54,12 @@ _SHAPE_KEEPING = frozenset((
     "UnitNormalization",
 ))  # fmt: skip
 
+_WITH_DATA_FORMAT = frozenset((
+    *shaping.WITH_DATA_FORMAT, *weighted.WITH_DATA_FORMAT,
+    "AveragePool", "CenterCrop", "MaxPool", "RandomCrop", "Resizing",
+))  # fmt: skip
+"""Layers that compute something else with another data format."""
+
 _AFTER_OUTPUT = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
 
 
@@ -73,11 +82,12 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
     UnsupportedError
         With all layers that cannot be converted.
     """
-    channels_first, problems = _channels_first(graph)
-    problems = [*graph.problems, *problems]
+    channels_first, mixed = _channels_first(graph)
+    problems = [*graph.problems, *mixed]
     b = Builder(channels_first)
     entry = start(b, graph.input_shape, channels_first=channels_first, problems=problems)
-    tensors: list[View | None] = [entry]
+    # Without one data format no shape is right, and weights would seem to be damaged.
+    tensors: list[View | None] = [None if mixed else entry]
     for call in graph.calls[1:]:
         inputs = [tensor for i in call.inputs if (tensor := tensors[i]) is not None]
         layer = LayerCall(call, inputs, weights) if len(inputs) == len(call.inputs) else None
@@ -115,16 +125,29 @@ def _hidden_activations(graph: Graph) -> list[str]:
 
 
 def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
-    """Return whether the model is channels first, and a problem if its layers disagree."""
-    formats: dict[str, str] = {}
+    """Return whether the model is channels first, and a problem if its layers disagree.
+
+    Only layers count for which it makes a difference: dropout has a data format, and does nothing.
+    """
+    found: dict[bool, str] = {}
     for call in graph.calls:
-        value = call.config.get("data_format")
-        if isinstance(value, str) and call.kind != "Flatten":
-            formats.setdefault(value, call.name)
-    if len(formats) > 1:
-        found = ", ".join(f"{name} is {value}" for value, name in formats.items())
-        return False, [f"data formats are mixed ({found}); use one in all layers"]
-    return "channels_first" in formats, []
+        if call.kind in _WITH_DATA_FORMAT and not shaping.works_on_first_axis(call):
+            with _named(call):
+                found.setdefault(Fields(call.config).channels_first(), call.name)
+    if len(found) > 1:
+        said = {True: CHANNELS_FIRST, False: CHANNELS_LAST}
+        names = ", ".join(f"{name} is {said[first]}" for first, name in found.items())
+        return False, [f"data formats are mixed ({names}); use one in all layers"]
+    return True in found, []
+
+
+@contextmanager
+def _named(call: Call) -> Iterator[None]:
+    """Say which layer is damaged."""
+    try:
+        yield
+    except ParseError as error:
+        raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
 
 
 def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None, list[str]]:
@@ -137,16 +160,15 @@ def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None,
         return _stand_in(b, call, layer), [_ADVICE.get(call.kind, advice)]
     emitted = len(b.layers)
     try:
-        reasons = [*call.problems, *_arguments(call), *refusals(call.kind, call.config)]
-        if layer is None:
-            return None, reasons
-        if not reasons:
-            return _emit_layer(b, layer), []
+        with _named(call):
+            reasons = [*call.problems, *_arguments(call), *refusals(call.kind, call.config)]
+            if layer is None:
+                return None, reasons
+            if not reasons:
+                return _emit_layer(b, layer), []
     except UnsupportedError as error:
         del b.layers[emitted:]
         reasons = list(error.problems)
-    except ParseError as error:
-        raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
     return _stand_in(b, call, layer), reasons
 
 

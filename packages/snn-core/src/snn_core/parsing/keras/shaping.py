@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Flatten, GlobalAveragePooling2D, Reshape
 from snn_core.ir.shapes import count
@@ -13,12 +15,14 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.graph import Call
+from snn_core.reading import spend
 from snn_core.typing import Pair, Shape
 
 
 def _flatten(b: Builder, layer: LayerCall) -> View:
     x = layer.tensor()
-    if layer.fields.text("data_format", "channels_last") == "channels_first":
+    if layer.fields.channels_first():
         x = x.transpose([*range(1, x.rank), 0])  # as Keras itself moves the channels then
     return b.flatten(x, name=layer.name)
 
@@ -83,16 +87,40 @@ def _pool_globally(b: Builder, layer: LayerCall) -> View:
     return b.add(Reshape if keep else Flatten, layer.name, x, shape)
 
 
+def works_on_first_axis(call: Call) -> bool:
+    """Return whether a layer for sequences works on their first axis in every model.
+
+    Some have no data format: beside layers that are channels first, the first axis holds channels.
+    """
+    if call.kind == "ZeroPadding1D":  # it has one since Keras 3
+        return call.config.get("data_format") is None
+    return call.kind in ("Cropping1D", "UpSampling1D")
+
+
 def _upsample(b: Builder, layer: LayerCall) -> View:
-    return images.upsample(b, layer.name, layer.image(b), layer.sizes("size", 2))
+    factors = layer.sizes("size", 2)
+    if b.channels_first and works_on_first_axis(layer.call):
+        x = layer.sequence()
+        spend(8 * count(x.shape) * factors[0], "The order of what is repeated", kept=False)
+        return x.index(np.repeat(np.arange(x.shape[0]), factors[0]))
+    return images.upsample(b, layer.name, layer.image(b), factors)
 
 
 def _zero_pad(b: Builder, layer: LayerCall) -> View:
-    return images.zero_pad(b, layer.name, layer.image(b), _pairs(layer, "padding"))
+    pairs = _pairs(layer, "padding")
+    if b.channels_first and works_on_first_axis(layer.call):
+        return images.pad(b, layer.name, layer.sequence(), [(0, 0), *pairs, (0, 0)])
+    return images.zero_pad(b, layer.name, layer.image(b), pairs)
 
 
 def _crop(b: Builder, layer: LayerCall) -> View:
-    return images.crop(b, layer.name, layer.image(b), _pairs(layer, "cropping"))
+    pairs = _pairs(layer, "cropping")
+    if b.channels_first and works_on_first_axis(layer.call):
+        x, ((before, after),) = layer.sequence(), pairs
+        if before + after >= x.shape[0]:
+            raise ParseError(f"it crops all of a sequence of shape {x.shape}.")
+        return x.index(slice(before, x.shape[0] - after))
+    return images.crop(b, layer.name, layer.image(b), pairs)
 
 
 def _is_size(item: Any) -> bool:
@@ -115,7 +143,7 @@ def _pairs(layer: LayerCall, key: str) -> Sequence[Pair]:
     raise ParseError(f"its padding is {value!r}; expected numbers of zeros per side.")
 
 
-EMITTERS: dict[str, Emitter] = {
+_OF_IMAGES: dict[str, Emitter] = {
     **dict.fromkeys(
         ("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"), _pool
     ),
@@ -131,6 +159,13 @@ EMITTERS: dict[str, Emitter] = {
     **dict.fromkeys(("Cropping1D", "Cropping2D"), _crop),
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _upsample),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_pad),
+}
+
+WITH_DATA_FORMAT = tuple(_OF_IMAGES)
+"""Layers whose data format says which axis of their input holds channels."""
+
+EMITTERS: dict[str, Emitter] = {
+    **_OF_IMAGES,
     "Flatten": _flatten,
     "Permute": _permute,
     "Reshape": _reshape,

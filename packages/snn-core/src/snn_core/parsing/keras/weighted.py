@@ -107,14 +107,21 @@ def _normalize(b: Builder, layer: LayerCall) -> View:
     )
 
 
-EMITTERS: dict[str, Emitter] = {
-    "BatchNormalization": _normalize,
+_CONVOLUTIONS: dict[str, Emitter] = {
     **dict.fromkeys(("Conv1D", "Conv2D", "SparseConv2D"), _convolve),
     **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), _convolve_transposed),
-    **dict.fromkeys(("Dense", "Sparse"), _connect),
     **dict.fromkeys(
         ("DepthwiseConv1D", "DepthwiseConv2D", "SparseDepthwiseConv2D"), _convolve_depthwise
     ),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _convolve_separably),
+}
+
+WITH_DATA_FORMAT = tuple(_CONVOLUTIONS)
+"""Layers whose data format says which axis of their input holds channels."""
+
+EMITTERS: dict[str, Emitter] = {
+    **_CONVOLUTIONS,
+    **dict.fromkeys(("Dense", "Sparse"), _connect),
+    "BatchNormalization": _normalize,
 }
 """Keras class names to the functions that emit their layers."""
