@@ -22,7 +22,7 @@ from snn_core.ir import (
     Sigmoid,
     Softmax,
 )
-from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields
+from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields, brief
 
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Linear(),
@@ -78,12 +78,12 @@ def activation_of(value: Any) -> Activation:
         reason = "its activation is a lambda, Python code that is not executed"
         raise UnsupportedError([f"{reason}; name a function, such as 'relu', and save again"])
     if not isinstance(value, Mapping):
-        raise ParseError(f"its activation is {value!r}; expected a name.")
+        raise ParseError(f"its activation is {brief(value)}; expected a name.")
     kind, settings = value.get("class_name"), value.get("config")
     if isinstance(settings, str):  # a function; Keras writes its own as plain names
         return custom_activation(settings)
     if not isinstance(kind, str) or not isinstance(settings, Mapping):
-        raise ParseError(f"its activation is {value!r}; expected a name or a class.")
+        raise ParseError(f"its activation is {brief(value)}; expected a name or a class.")
     if kind == "Softmax" and settings.get("axis", -1) == -1:
         return Softmax()
     if kind == "ReLU" or kind in CUSTOM_CLASSES:
@@ -122,13 +122,15 @@ def custom_activation(name: str) -> Activation:
                 "max_value": None if bound == "None" else float(bound),
             }
         except ValueError:
-            raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"]) from None
+            raise UnsupportedError(
+                [f"activation {brief(name)} is not supported; {_ADVICE}"]
+            ) from None
         return relu_of(Fields(config), kind="ClampedReLU")
     if quantized := _QUANTIZED.fullmatch(short):
         return _make_quantized_relu(quantized["name"], int(quantized["m"]), int(quantized["f"]))
     if short == "noisy_softplus":
         return relu_of(Fields({}), kind="NoisySoftplus")
-    raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"])
+    raise UnsupportedError([f"activation {brief(name)} is not supported; {_ADVICE}"])
 
 
 def _make_quantized_relu(name: str, m: int, f: int) -> QuantizedReLU:

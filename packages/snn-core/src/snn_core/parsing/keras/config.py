@@ -37,6 +37,16 @@ PREPARING = (
 """Layers whose calls say ``training=True`` by default; the model decides all the same."""
 
 
+_BRIEF = 200
+"""Letters of a value that a message repeats."""
+
+
+def brief(value: object) -> str:
+    """Return how Python spells a value, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]} ..."
+
+
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
 
 
@@ -60,9 +70,9 @@ def read_numbers(value: Any, what: str) -> Array:
     try:
         array = np.asarray(stored, np.float64)
     except (TypeError, ValueError):
-        raise ParseError(f"its {what} is {value!r}; expected numbers.") from None
+        raise ParseError(f"its {what} is {brief(value)}; expected numbers.") from None
     if not np.isfinite(array).all():
-        raise ParseError(f"its {what} is {value!r}; expected finite numbers.")
+        raise ParseError(f"its {what} is {brief(value)}; expected finite numbers.")
     return array
 
 
@@ -149,5 +159,5 @@ class Fields:
         return list(found)
 
     def _wrong(self, key: str, expected: str) -> ParseError:
-        found = repr(self.values[key]) if key in self.values else "nothing"
+        found = brief(self.values[key]) if key in self.values else "nothing"
         return ParseError(f"its setting {key!r} is {found}; expected {expected}.")

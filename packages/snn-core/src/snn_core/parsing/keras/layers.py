@@ -18,7 +18,7 @@ from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, Fields
+from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, Fields, brief
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE
 from snn_core.parsing.keras.weights import WeightStore
@@ -111,9 +111,11 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
 def _hidden_activations(graph: Graph) -> list[str]:
     """Return a problem for each softmax or sigmoid that goes on into other layers than reshapes."""
     found = []
+    read_on = {
+        i for reader in graph.calls if reader.kind not in _AFTER_OUTPUT for i in reader.inputs
+    }
     for i, call in enumerate(graph.calls):
-        readers = [reader.kind for reader in graph.calls if i in reader.inputs]
-        if all(kind in _AFTER_OUTPUT for kind in readers):
+        if i not in read_on:
             continue
         found += [
             f"{call.name} ({call.kind}): {name.lower()} inside the network; only the output can "
@@ -179,7 +181,7 @@ def _arguments(call: Call) -> list[str]:
     if call.kind in elementwise.WITH_CONSTANTS or call.kind == "GetItem":
         return []
     return [
-        f"it is called with the constant {value!r}, which has no neurons"
+        f"it is called with the constant {brief(value)}, which has no neurons"
         for value in call.constants.values()
     ]
 

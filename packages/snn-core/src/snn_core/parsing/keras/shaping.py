@@ -15,6 +15,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import brief
 from snn_core.parsing.keras.graph import Call
 from snn_core.reading import spend
 from snn_core.typing import Pair, Shape
@@ -34,7 +35,7 @@ def _reshape(b: Builder, layer: LayerCall) -> View:
     target: Any = layer.call.config.get("target_shape")
     is_list = isinstance(target, (list, tuple)) and len(target) > 0
     if not is_list or not all(_is_size(n) or n == -1 for n in target):
-        raise ParseError(f"its target shape is {target!r}; expected numbers.")
+        raise ParseError(f"its target shape is {brief(target)}; expected numbers.")
     return b.reshape(x, x.reshape(tuple(target)).shape, name=layer.name)
 
 
@@ -42,18 +43,20 @@ def _sample_shape(x: View, target: Any) -> Shape:
     """Return what one sample gets of a shape that `keras.ops.reshape` gives to all of them."""
     first, *rest = target if isinstance(target, (list, tuple)) and target else (0,)
     if not all(_is_size(n) or n == -1 for n in rest):
-        raise ParseError(f"its new shape is {target!r}; expected numbers.")
+        raise ParseError(f"its new shape is {brief(target)}; expected numbers.")
     if first == -1 and -1 not in rest and count(tuple(rest)) != count(x.shape):
-        raise UnsupportedError([f"it reshapes {x.shape} to {target}, which mixes samples"])
+        raise UnsupportedError([f"it reshapes {x.shape} to {brief(target)}, which mixes samples"])
     if first not in (-1, None):
-        raise UnsupportedError([f"it fixes the number of samples ({target}); use -1 for them"])
+        raise UnsupportedError(
+            [f"it fixes the number of samples ({brief(target)}); use -1 for them"]
+        )
     return tuple(rest)
 
 
 def _permute(b: Builder, layer: LayerCall) -> View:
     dims: Any = layer.call.config.get("dims")
     if not isinstance(dims, (list, tuple)) or not all(_is_size(n) for n in dims):
-        raise ParseError(f"its dims are {dims!r}; expected numbers.")
+        raise ParseError(f"its dims are {brief(dims)}; expected numbers.")
     return layer.tensor().transpose([axis - 1 for axis in dims])
 
 
@@ -140,7 +143,7 @@ def _pairs(layer: LayerCall, key: str) -> Sequence[Pair]:
             for pair in pairs
         ):
             return [(before, after) for before, after in pairs]
-    raise ParseError(f"its padding is {value!r}; expected numbers of zeros per side.")
+    raise ParseError(f"its padding is {brief(value)}; expected numbers of zeros per side.")
 
 
 _OF_IMAGES: dict[str, Emitter] = {

@@ -9,6 +9,7 @@ from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import brief
 
 
 def _connect(b: Builder, layer: LayerCall) -> View:
@@ -78,7 +79,7 @@ def _output_padding(layer: LayerCall) -> tuple[int | None, ...]:
         return (value,) * layer.rank
     is_list = isinstance(value, (list, tuple)) and len(value) == layer.rank
     if not is_list or not all(isinstance(extra, int) for extra in value):
-        raise ParseError(f"its output padding is {value!r}; expected {layer.rank} number(s).")
+        raise ParseError(f"its output padding is {brief(value)}; expected {layer.rank} number(s).")
     return tuple(value)
 
 
