@@ -186,11 +186,4 @@ def refusals(kind: str, config: Config) -> list[str]:
         reasons.append(f"interpolation {config['interpolation']!r} is not supported; use 'nearest'")
     if config.get("lora_rank"):
         reasons.append("its low-rank adaptation is not merged; merge it and save the model again")
-    dtype = config.get("dtype")
-    name = str(dtype.get("class_name") if isinstance(dtype, Mapping) else dtype)
-    if "quantized" in name.lower() or name.startswith(("int", "float8")):
-        reasons.append(
-            f"data type {name!r} is not supported; convert the model before quantizing it (weights "
-            f"can be quantized during conversion)"
-        )
     return reasons

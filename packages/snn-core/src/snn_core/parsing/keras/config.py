@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -47,7 +47,28 @@ def brief(value: object) -> str:
     return text if len(text) <= _BRIEF else f"{text[:_BRIEF]} ..."
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number, which true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+UINT8 = "uint8"
+
+
+def name_of_type(value: Any) -> str:
+    """Return the name of the type that a setting ``dtype`` holds, ``float32`` where it is left out.
+
+    Types of layers are serialized as objects, those of quantized ones by their class.
+    """
+    if isinstance(value, Mapping):
+        kind, settings = str(value.get("class_name")), value.get("config")
+        named = settings.get("name") if isinstance(settings, Mapping) else None
+        value = kind if "quantized" in kind.lower() or named is None else named
+    return "float32" if value is None else str(value)
 
 
 def read_numbers(value: Any, what: str) -> Array:
@@ -85,7 +106,7 @@ class Fields:
     def integer(self, key: str, default: int | None = None) -> int:
         """Return a whole number."""
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if not is_whole(value):
             raise self._wrong(key, "a whole number")
         return value
 
@@ -116,12 +137,12 @@ class Fields:
         """Return ``rank`` positive numbers; a single number stands for all axes."""
         value = self.values.get(key)
         value = default if value is None else value
-        if isinstance(value, int) and not isinstance(value, bool):
+        if is_whole(value):
             value = [value] * rank
         if not (
             isinstance(value, (list, tuple))
             and len(value) == rank
-            and all(isinstance(size, int) and size > 0 for size in value)
+            and all(is_whole(size) and size > 0 for size in value)
         ):
             raise self._wrong(key, f"{rank} positive number(s)")
         return tuple(value)
@@ -148,13 +169,13 @@ class Fields:
         value = self.values.get("axis", -1)
         if isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else None
-        return value if isinstance(value, int) else None
+        return value if is_whole(value) else None
 
     def axes(self, key: str = "axis") -> list[int]:
         """Return axes as whole numbers; none where the setting is left out."""
         value = self.values.get(key)
-        found = [value] if isinstance(value, int) else [] if value is None else value
-        if not isinstance(found, (list, tuple)) or not all(isinstance(i, int) for i in found):
+        found = [value] if is_whole(value) else [] if value is None else value
+        if not isinstance(found, (list, tuple)) or not all(map(is_whole, found)):
             raise self._wrong(key, "whole numbers")
         return list(found)
 

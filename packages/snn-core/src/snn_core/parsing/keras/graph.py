@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from snn_core.errors import OpenShapeError, ParseError
-from snn_core.parsing.keras.config import Config
+from snn_core.parsing.keras.config import Config, is_whole
 from snn_core.parsing.keras.nodes import (
+    FUNCTIONAL,
     config_of,
     entries_of,
     is_nested,
@@ -20,7 +21,7 @@ from snn_core.parsing.keras.nodes import (
     references,
     unsupported,
 )
-from snn_core.parsing.keras.plan import Location, Plan, Step, plan_model
+from snn_core.parsing.keras.plan import Location, Plan, Step, input_type, plan_model
 from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
 from snn_core.reading import spend
@@ -51,10 +52,27 @@ class Call:
 class Graph:
     """All calls in topological order; the first stands for the input.
 
-    ``dead`` names layers from which the output cannot be reached.
+    Parameters
+    ----------
+    input_name
+        Name of the layer that declares what the model is called with.
+    input_shape
+        Shape of one sample, in the source's axis order.
+    dtype
+        Type of what the model is called with.
+    calls
+        The calls.
+    output
+        Index of the one whose result the model returns.
+    problems
+        What nested models cannot be called with.
+    dead
+        Names of layers from which the output cannot be reached.
     """
 
+    input_name: str
     input_shape: Shape
+    dtype: str
     calls: list[Call] = field(default_factory=list)
     output: int = 0
     problems: tuple[str, ...] = ()
@@ -89,7 +107,14 @@ def flatten_model(model: Any, *, input_shape: Shape | None = None) -> Graph:
     if plan.inputs != 1:
         raise ParseError(f"The model has {plan.inputs} inputs but is called with 1; save again.")
     plan.require_small()
-    graph = Graph(input_shape=shape, dead=plan.dead, problems=plan.problems)
+    first = _first_layer(model)
+    graph = Graph(
+        input_name=name_of(first),
+        input_shape=shape,
+        dtype=input_type(first),
+        dead=plan.dead,
+        problems=plan.problems,
+    )
     start = Location(("input",), "")
     graph.calls.append(Call(name="input", kind="InputLayer", config={}, inputs=(), location=start))
     graph.output = _Writer(graph).write(plan, [0])
@@ -129,7 +154,7 @@ def _input_shape(kind: str, config: Config, given: Shape | None) -> Shape:
     sizes: Sequence[Any] = merge_shapes(
         shape[1:] if shape is not None else (None,) * len(given or ()), given
     )
-    fixed = tuple(size for size in sizes if isinstance(size, int) and size > 0)
+    fixed = tuple(size for size in sizes if is_whole(size) and size > 0)
     if not sizes or len(fixed) < len(sizes):
         raise OpenShapeError(
             f"The input shape {sizes} is not fixed; give the shape of one sample "
@@ -144,6 +169,18 @@ def _first_shape(entry: Any) -> Any:
     if is_nested(entry):
         return _first_shape(entries_of(config)[0]) or config.get("build_input_shape")
     return config.get("batch_shape") or config.get("batch_input_shape")
+
+
+def _first_layer(model: Any) -> Any:
+    """Return the layer that declares what a model is called with: its input, or its first one."""
+    if not is_nested(model):
+        return model
+    config = config_of(model)
+    found = entries_of(config)
+    if kind_of(model) in FUNCTIONAL:
+        names = [ref.name for ref in references(config.get("input_layers"))]
+        found = [entry for entry in found if name_of(entry) in names[:1]] or found
+    return _first_layer(found[0])
 
 
 class _Writer:

@@ -18,7 +18,8 @@ from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, Fields, brief
+from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, UINT8, Fields, brief
+from snn_core.parsing.keras.dtypes import follow_integers, refuse_input, refuse_policy
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE
 from snn_core.parsing.keras.weights import WeightStore
@@ -83,15 +84,23 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
         With all layers that cannot be converted.
     """
     channels_first, mixed = _channels_first(graph)
-    problems = [*graph.problems, *mixed]
-    b = Builder(channels_first)
+    rounding = [
+        f"{graph.input_name} (InputLayer): {reason}" for reason in refuse_input(graph.dtype)
+    ]
+    problems = [*graph.problems, *mixed, *rounding]
+    b = Builder(channels_first, takes_uint8=graph.dtype == UINT8)
     entry = start(b, graph.input_shape, channels_first=channels_first, problems=problems)
     # Without one data format no shape is right, and weights would seem to be damaged.
     tensors: list[View | None] = [None if mixed else entry]
-    for call in graph.calls[1:]:
+    integers = {0} if b.takes_uint8 else set()
+    for i, call in enumerate(graph.calls[1:], 1):
+        reads_integers = not integers.isdisjoint(call.inputs)
+        gives_integers, rounding = follow_integers(call, reads_integers=reads_integers)
+        if gives_integers:
+            integers.add(i)
         inputs = [tensor for i in call.inputs if (tensor := tensors[i]) is not None]
         layer = LayerCall(call, inputs, weights) if len(inputs) == len(call.inputs) else None
-        tensor, reasons = _emit(b, call, layer)
+        tensor, reasons = _emit(b, call, layer, rounding)
         problems += [f"{call.name} ({call.kind}): {reason}" for reason in reasons]
         tensors.append(tensor)
     if problems:
@@ -152,10 +161,18 @@ def _named(call: Call) -> Iterator[None]:
         raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
 
 
-def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None, list[str]]:
+def _emit(
+    b: Builder, call: Call, layer: LayerCall | None, rounding: list[str]
+) -> tuple[View | None, list[str]]:
     """Emit the layers of one call; return its output, or all reasons why there is none.
 
-    Without ``layer``, because an earlier one was refused, only the settings are checked.
+    Parameters
+    ----------
+    layer
+        The call with its inputs; without it, because an earlier one was refused, only the settings
+        are checked.
+    rounding
+        Reasons in the types of its inputs.
     """
     if call.kind not in EMITTERS:
         advice = "this layer type is not supported; replace it and retrain"
@@ -163,7 +180,7 @@ def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None,
     emitted = len(b.layers)
     try:
         with _named(call):
-            reasons = [*call.problems, *_arguments(call), *refusals(call.kind, call.config)]
+            reasons = [*call.problems, *rounding, *_arguments(call), *_refuse_settings(call)]
             if layer is None:
                 return None, reasons
             if not reasons:
@@ -184,6 +201,13 @@ def _arguments(call: Call) -> list[str]:
         f"it is called with the constant {brief(value)}, which has no neurons"
         for value in call.constants.values()
     ]
+
+
+def _refuse_settings(call: Call) -> list[str]:
+    """Return every reason in a layer's settings alone not to convert it."""
+    # Inputs are judged by the values that come in.
+    policy = [] if call.kind == "InputLayer" else refuse_policy(call.config)
+    return [*refusals(call.kind, call.config), *policy]
 
 
 def _emit_layer(b: Builder, layer: LayerCall) -> View:
@@ -221,5 +245,6 @@ EMITTERS: dict[str, Emitter] = {
     **shaping.EMITTERS,
     **operations.EMITTERS,
     **preprocessing.EMITTERS,
+    "InputLayer": lambda _, layer: layer.tensor(),
 }
 """Keras class names to the functions that emit their layers."""

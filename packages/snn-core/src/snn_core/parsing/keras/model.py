@@ -15,13 +15,13 @@ from typing import Any
 from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.emit.walk import Reading
+from snn_core.parsing.keras.config import UINT8
 from snn_core.parsing.keras.file import Contents, open_file
 from snn_core.parsing.keras.graph import flatten_model
 from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import plain_weights, run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
-from snn_core.parsing.sources import load_named
+from snn_core.parsing.sources import load_named, to_type
 from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
@@ -67,7 +67,8 @@ class KerasParser:
             With every layer that cannot be converted.
         """
         with _open_contents(source) as contents:
-            return _read(contents, input_shape).network
+            graph = flatten_model(contents.model, input_shape=input_shape)
+            return build(graph, contents.weights, note=contents.note).network
 
     def vouches(self, source: Any) -> str:
         """Return why Keras does not have to be started to check a source; empty if it has to.
@@ -92,8 +93,11 @@ class KerasParser:
         Returns nothing if it is missing.
         """
         with _open_contents(source) as contents:
-            reading = _read(contents, input_shape)  # refuses what must not be run
+            graph = flatten_model(contents.model, input_shape=input_shape)
+            # Refuses what must not be run.
+            reading = build(graph, contents.weights, note=contents.note)
         x = reading.to_source(x_b_l)
+        x = to_type(x, UINT8) if graph.dtype == UINT8 else x
         if isinstance(source, (str, PathLike)):
             found = run_file(Path(source), x)
         else:
@@ -102,11 +106,6 @@ class KerasParser:
             return None
         y, engine = found
         return reading.from_source(y), engine, y.dtype.name
-
-
-def _read(contents: Contents, input_shape: Shape | None) -> Reading:
-    graph = flatten_model(contents.model, input_shape=input_shape)
-    return build(graph, contents.weights, note=contents.note)
 
 
 def _is_tested(version: str) -> bool:

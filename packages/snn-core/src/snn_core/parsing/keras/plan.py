@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snn_core.errors import ParseError
-from snn_core.parsing.keras.config import Config, brief
+from snn_core.parsing.keras.config import FLOATS, Config, brief, name_of_type
 from snn_core.parsing.keras.nodes import (
     FUNCTIONAL,
     Key,
@@ -156,8 +156,16 @@ def plan_model(kind: str, config: Config, location: Location) -> Plan:
     return make(config, location)
 
 
+def input_type(entry: Any) -> str:
+    """Return the type that a model turns its input into, from its first layer."""
+    return name_of_type(config_of(entry).get("dtype") if kind_of(entry) == "InputLayer" else None)
+
+
 def _plan_sequential(config: Config, outer: Location) -> Plan:
-    entries = [entry for entry in entries_of(config) if kind_of(entry) != "InputLayer"]
+    first, *rest = entries_of(config)
+    keep_first = kind_of(first) != "InputLayer" or _rounds(first, outer)
+    entries = [first] if keep_first else []
+    entries += [entry for entry in rest if kind_of(entry) != "InputLayer"]
     steps = [
         _step(entry, location, (i,), inner=_inner(entry, location))
         for i, (entry, location) in enumerate(zip(entries, _locations(entries, outer), strict=True))
@@ -175,6 +183,11 @@ def _plan_functional(config: Config, outer: Location) -> Plan:
     done: dict[Key, int] = {(name, 0): i for i, name in enumerate(sources)}
     inner: dict[int, Plan | None] = {}
     steps: list[Step] = []
+    for i, name in enumerate(sources):
+        place = nodes.place.get(name, 0)
+        if _rounds(entries[place], outer):
+            done[name, 0] = len(sources) + len(steps)
+            steps.append(_step(entries[place], locations[place], (i,), inner=None))
     for key in nodes.order(needed, ready=set(done)):
         place = nodes.place[key[0]]
         if place not in inner:
@@ -192,6 +205,14 @@ def _plan_functional(config: Config, outer: Location) -> Plan:
     used = {*sources, *(key[0] for key in needed)}
     dead = ["/".join((*outer.names, name)) for name in nodes.place if name not in used]
     return _plan(len(sources), steps, output=done[output], dead=dead)
+
+
+def _rounds(entry: Any, outer: Location) -> bool:
+    """Return whether a nested model turns its input into numbers that are not real ones.
+
+    This is a step of its own then. What the whole model does with its samples is none.
+    """
+    return bool(outer.names) and input_type(entry) not in FLOATS
 
 
 def _plan(inputs: int, steps: list[Step], *, output: int, dead: Iterable[str] = ()) -> Plan:

@@ -15,7 +15,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import brief
+from snn_core.parsing.keras.config import brief, is_whole
 from snn_core.parsing.keras.graph import Call
 from snn_core.reading import spend
 from snn_core.typing import Pair, Shape
@@ -34,7 +34,7 @@ def _reshape(b: Builder, layer: LayerCall) -> View:
         return x.reshape(_sample_shape(x, layer.call.config["newshape"]))
     target: Any = layer.call.config.get("target_shape")
     is_list = isinstance(target, (list, tuple)) and len(target) > 0
-    if not is_list or not all(_is_size(n) or n == -1 for n in target):
+    if not is_list or not all(is_whole(n) and n >= -1 for n in target):
         raise ParseError(f"its target shape is {brief(target)}; expected numbers.")
     return b.reshape(x, x.reshape(tuple(target)).shape, name=layer.name)
 
@@ -42,7 +42,7 @@ def _reshape(b: Builder, layer: LayerCall) -> View:
 def _sample_shape(x: View, target: Any) -> Shape:
     """Return what one sample gets of a shape that `keras.ops.reshape` gives to all of them."""
     first, *rest = target if isinstance(target, (list, tuple)) and target else (0,)
-    if not all(_is_size(n) or n == -1 for n in rest):
+    if not all(is_whole(n) and n >= -1 for n in rest):
         raise ParseError(f"its new shape is {brief(target)}; expected numbers.")
     if first == -1 and -1 not in rest and count(tuple(rest)) != count(x.shape):
         raise UnsupportedError([f"it reshapes {x.shape} to {brief(target)}, which mixes samples"])
@@ -127,7 +127,7 @@ def _crop(b: Builder, layer: LayerCall) -> View:
 
 
 def _is_size(item: Any) -> bool:
-    return isinstance(item, int) and not isinstance(item, bool) and item >= 0
+    return is_whole(item) and item >= 0
 
 
 def _pairs(layer: LayerCall, key: str) -> Sequence[Pair]:
