@@ -23,6 +23,7 @@ from snn_core.ir import (
     Softmax,
 )
 from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields, brief
+from snn_core.parsing.keras.nodes import kind_of
 
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Linear(),
@@ -84,11 +85,26 @@ def activation_of(value: Any) -> Activation:
         return custom_activation(settings)
     if not isinstance(kind, str) or not isinstance(settings, Mapping):
         raise ParseError(f"its activation is {brief(value)}; expected a name or a class.")
-    if kind == "Softmax" and settings.get("axis", -1) == -1:
+    own = kind_of(value)
+    if own == "Softmax":
+        if settings.get("axis", -1) != -1:
+            reason = f"softmax along the axes {brief(settings['axis'])} is not supported"
+            raise UnsupportedError([f"{reason}; use the channels"])
         return Softmax()
-    if kind == "ReLU" or kind in CUSTOM_CLASSES:
-        return relu_of(Fields(settings), kind=kind)
+    if own == "ReLU" or own in CUSTOM_CLASSES:
+        return relu_of(Fields(settings), kind=own)
+    if kind in ("ReLU", "Softmax"):
+        raise _refuse_namesake(kind)
     return custom_activation(kind)
+
+
+def _refuse_namesake(name: str) -> UnsupportedError:
+    """Return the error for what has a name of Keras, and is not what Keras has under that name."""
+    short = name.rpartition(">")[2]
+    reason = f"activation {brief(name)} is not supported: it is not the one of Keras"
+    return UnsupportedError(
+        [f"{reason} but a custom one, whose code is in no file; use activation={short.lower()!r}"]
+    )
 
 
 def _is_lambda(value: Any) -> bool:
@@ -128,6 +144,8 @@ def custom_activation(name: str) -> Activation:
         return relu_of(Fields(config), kind="ClampedReLU")
     if quantized := _QUANTIZED.fullmatch(short):
         return _make_quantized_relu(quantized["name"], int(quantized["m"]), int(quantized["f"]))
+    if short in ACTIVATIONS:
+        raise _refuse_namesake(name)
     if short == "noisy_softplus":
         return relu_of(Fields({}), kind="NoisySoftplus")
     raise UnsupportedError([f"activation {brief(name)} is not supported; {_ADVICE}"])
