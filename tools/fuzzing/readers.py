@@ -130,24 +130,12 @@ def keras_models() -> dict[str, bytes]:
 
 
 def onnx_models() -> dict[str, bytes]:
-    """Return ONNX models."""
-    from onnx import helper, numpy_helper
-
-    arrays = {"w": RNG.normal(size=(2, 1, 3, 3)), "v": RNG.normal(size=(32, 3)), "b": np.zeros(3)}
-    nodes = [
-        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3]),
-        helper.make_node("Relu", ["c"], ["r"]),
-        helper.make_node("Flatten", ["r"], ["f"]),
-        helper.make_node("Gemm", ["f", "v", "b"], ["y"]),
-    ]
-    graph = helper.make_graph(
-        nodes, "net",
-        [helper.make_tensor_value_info("x", 1, [None, 1, 6, 6])],
-        [helper.make_tensor_value_info("y", 1, [None, 3])],
-        [numpy_helper.from_array(a.astype(np.float32), name) for name, a in arrays.items()],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    return {"a.onnx": model.SerializeToString()}
+    """Return ONNX models of every operator that is read, in one operator set each."""
+    zoo = from_tests("snn-core/tests_frontends", "onnx_zoo")
+    return {
+        f"{number}.onnx": zoo.built(name, opsets[-1])[0].SerializeToString()
+        for number, (name, (_, _, opsets)) in enumerate(zoo.GRAPHS.items())
+    }
 
 
 def torch_models() -> dict[str, bytes]:

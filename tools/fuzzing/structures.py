@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -182,7 +183,7 @@ def change_message(content: bytes, change: Change) -> bytes:
         if kind == "nest":
             del held[at]
         elif not hasattr(held[at], "ListFields"):
-            held[at] = _like(held[at], value)
+            _assign(held.__setitem__, at, held[at], value)
     return bytes(model.SerializeToString())
 
 
@@ -196,7 +197,15 @@ def _parts(message: Any) -> Iterator[Any]:
 
 def _set(part: Any, name: str, held: Any, value: Any) -> None:
     if not hasattr(held, "ListFields"):
-        setattr(part, name, _like(held, value))
+        _assign(partial(setattr, part), name, held, value)
+
+
+def _assign(assign: Callable[[Any, Any], None], place: Any, held: Any, value: Any) -> None:
+    """Assign a value of the type of another one, a smaller number where a field takes no larger."""
+    try:
+        assign(place, _like(held, value))
+    except ValueError:
+        assign(place, 2**31 - 1)
 
 
 def _like(held: Any, value: Any) -> Any:
@@ -205,7 +214,7 @@ def _like(held: Any, value: Any) -> Any:
         return float(value) if isinstance(value, float) else float("inf")
     if isinstance(held, (bool, int)):
         number = value if isinstance(value, int) else -1
-        return number if -(2**31) <= number < 2**31 else 2**31 - 1
+        return number if -(2**63) <= number < 2**63 else 2**62
     text = str(value)[:5000]
     return text.encode(errors="replace") if isinstance(held, bytes) else _spelled(text)
 

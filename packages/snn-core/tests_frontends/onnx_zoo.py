@@ -201,10 +201,14 @@ def sequence(net: Net) -> str:
     return net.head(net.node("AveragePool", x, kernel_shape=[3], pads=[1, 1]), 25)
 
 
-def over_sequence(net: Net) -> str:
+def steps(net: Net) -> str:
     """A dense layer on every step of a sequence."""
-    x = net.relu(net.node("MatMul", net.node("Transpose", "x", perm=[0, 2, 1]), net.random(4, 5)))
-    return net.head(x, 50)
+    x = net.node("Transpose", "x", perm=[0, 2, 1])
+    return net.relu(net.node("MatMul", x, net.random(4, 5)))
+
+
+def over_sequence(net: Net) -> str:
+    return net.head(steps(net), 50)
 
 
 def lone_bound(kind: str, low: float) -> Graph:
@@ -342,6 +346,14 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
         lambda net: transposed(net, dilations=[2, 1], group=2), IMAGE, (13,)),
     "conv transposed to a shape": (
         lambda net: transposed(net, strides=[2, 2], output_shape=[12, 9]), IMAGE, (11,)),
+    "conv transposed beyond its kernel": (
+        lambda net: net.head(net.node(
+            "ConvTranspose", net.relu(net.conv()), net.random(4, 4, 3, 2), strides=[5, 4],
+            output_shape=[31, 16]), 1984), IMAGE, (11,)),
+    "conv transposed beyond its kernel, same": (
+        lambda net: net.head(net.node(
+            "ConvTranspose", net.relu(net.conv()), net.random(4, 4, 3, 2), strides=[5, 4],
+            output_shape=[31, 16], auto_pad="SAME_UPPER"), 1984), IMAGE, (11,)),
     "conv transposed, same": (
         lambda net: transposed(net, strides=[2, 2], auto_pad="SAME_UPPER"), IMAGE, (11,)),
     "conv transposed, same lower": (
@@ -436,6 +448,26 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
         after_conv("Pad", ints(1, 2), "", ints(-1), features=4 * 6 * 7), IMAGE, (19, 21)),
     "pad channels, crop rows": (
         after_conv("Pad", ints(0, 1, -1, 0, 0, 2, 0, 0), features=7 * 5 * 4), IMAGE, (11,)),
+    "constants after repeated channels": (
+        lambda net: net.head(net.relu(net.node(
+            "Mul", net.node("Gather", net.relu(net.conv()), ints(2, 0, 0), axis=1),
+            net.random(3, 1, 1))), 72), IMAGE, (11, 17)),
+    "constants after repeated rows": (
+        lambda net: net.head(net.node("Add", net.node("Gather", "x", ints(1, 1, 2, 2), axis=2),
+                                      net.random(4, 1)), 72), IMAGE, (13,)),
+    "normalization after repeated features": (
+        lambda net: net.node("MatMul", net.node(
+            "BatchNormalization", net.node("Gather", "x", ints(0, 0, 3, 0), axis=1),
+            *(net.random(4) for _ in range(3)), np.abs(net.random(4)) + np.float32(0.1)),
+            net.random(4, 3)), VECTOR, (9, 15)),
+    "mean of steps and features": (
+        lambda net: net.node("MatMul", net.node("Flatten", net.node(
+            "ReduceMean", steps(net), axes=[1, 2], keepdims=1)),
+            net.random(1, 3)), SEQUENCE, (11,)),
+    "sum of steps and features": (
+        lambda net: net.node("MatMul", net.node("Flatten", net.node(
+            "ReduceSum", steps(net), ints(2, 1), keepdims=1)),
+            net.random(1, 3)), SEQUENCE, (13,)),
     "transposed in between": (
         after_conv("Transpose", perm=[0, 2, 3, 1]), IMAGE, (11,)),
     "reshape with zeros": (after_conv("Reshape", ints(0, -1)), IMAGE, (11, 14)),

@@ -446,3 +446,55 @@ def test_small_float_weights_are_read():
     net.initializers.append(weight)
     network = parse(unchecked_model(net, net.node("MatMul", "x", "w")))
     np.testing.assert_array_equal(predict(network, np.ones((1, 6))), np.full((1, 3), 3.0))
+
+
+def squeezed(build, opset=13):
+    """Return a model for one sample, whose samples have lost their axis before what is built."""
+    net = Net((1, 4, 4), opset)
+    x = net.node("MatMul", net.node("Squeeze", "x"), net.random(4, 4))
+    return net.model(build(net, x), batch=1)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda net, x: net.node("ReduceMean", x, axes=[1], keepdims=0),
+        lambda net, x: net.node("Concat", x, x, axis=1),
+        lambda net, x: net.node("Gather", x, ints(3, 2, 1, 0), axis=1),
+        lambda net, x: net.node("Softmax", x, axis=1),
+        lambda net, x: net.node("Transpose", x, perm=[1, 0]),
+        lambda net, x: net.node("Add", x, net.random(1, 4, 4)),
+        lambda net, x: net.node("Flatten", net.relu(x)),
+    ],
+)
+def test_axes_behind_a_squeeze_that_removes_the_samples_are_refused(build):
+    lines = problems(squeezed(build))
+    assert any("a Squeeze without axes before it removes the axis of" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda net, x: net.relu(x),
+        lambda net, x: net.node("MatMul", net.relu(x), net.random(4, 2)),
+        lambda net, x: net.node("Add", net.node("Mul", x, net.random(4)), net.relu(x)),
+        lambda net, x: net.node("Softmax", x, axis=-1),
+    ],
+)
+def test_what_counts_no_axes_may_follow_such_a_squeeze(build, engine):
+    model = squeezed(build)
+    x = np.random.default_rng(0).random((3, 4, 4, 1)).astype(np.float32)
+    # Sums of float32 in another order
+    assert compare(read(model), x).difference < 1e-5
+
+
+def test_quantized_weights_are_compared_as_the_model_says():
+    """Optimized, onnxruntime multiplies bytes with kernels that round otherwise."""
+    net = Net((6,), 13)
+    weight = net.rng.integers(-100, 100, (6, 5)).astype(np.int8)
+    scale, zero = floats(0.1, 0.2, 0.3, 0.4, 0.5), np.int8([1, 2, 3, -4, 0])
+    model = net.model(
+        net.node("MatMul", "x", net.node("DequantizeLinear", weight, scale, zero, axis=1))
+    )
+    x = np.random.default_rng(0).random((8, 6)).astype(np.float32)
+    assert compare(read(model), x).difference < 1e-5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import resource
 import sys
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import external_data_helper
-from onnx_zoo import GRAPHS, IMAGE, Net, built
+from onnx_zoo import GRAPHS, IMAGE, Net, built, ints
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, UnsupportedError
 from snn_core.evaluation.forward import accuracy, predict
 from snn_core.parsing import parse, read
 from snn_core.parsing.exactness import compare
@@ -248,3 +249,64 @@ def test_a_node_with_millions_of_inputs_is_refused_before_they_are_read(model):
     proto.graph.node[0].input.extend(["w"] * 1_000_000)
     with pytest.raises(ParseError, match="inputs; at most 1000000 are read"):
         parse(proto)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"pads": [-1, 0, 0, 0]}, "its pads is .*expected 4 whole number.* of at least 0"),
+        ({"pads": [1, 1]}, "its pads is .*expected 4 whole number"),
+        ({"strides": [2**62, 1]}, "less than 2147483648|would take|cannot be read"),
+        ({"dilations": [1, 2**40]}, "does not fit|not supported|would take|cannot be read"),
+        ({"auto_pad": "SAME"}, "auto_pad is 'SAME'; expected NOTSET, VALID, SAME_UPPER or"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Conv", "ConvTranspose", "MaxPool", "AveragePool"])
+def test_windows_of_impossible_geometry_are_refused(kind, attributes, expected):
+    net = Net(IMAGE, 19)
+    weight = {"Conv": [net.random(4, 3, 2, 2)], "ConvTranspose": [net.random(3, 4, 2, 2)]}
+    more = {} if kind in weight else {"kernel_shape": [2, 2]}
+    x = net.node(kind, "x", *weight.get(kind, []), **more)
+    model = net.model(net.node("Flatten", net.node("GlobalAveragePool", x)))
+    changed = [onnx.helper.make_attribute(*item) for item in attributes.items()]
+    model.graph.node[0].attribute.extend(changed)
+    with pytest.raises((ParseError, UnsupportedError), match=expected):
+        parse(model)
+
+
+@pytest.mark.parametrize("domain", ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
+def test_functions_in_place_of_operators_are_refused(domain):
+    """An engine may run the operator instead, and would be given the function written out."""
+    net = Net((6,), 17)
+    model = net.model(net.relu(net.node("Gemm", "x", net.random(6, 3))))
+    operators = [onnx.helper.make_opsetid("", 17)]
+    body = [onnx.helper.make_node("Neg", ["a"], ["b"])]
+    model.functions.append(onnx.helper.make_function(domain, "Relu", ["a"], ["b"], body, operators))
+    with pytest.raises(ParseError, match=f"function 'Relu' in the domain '{domain}'"):
+        parse(model)
+
+
+@pytest.mark.parametrize("size", [15_000, 300_000])
+def test_entries_that_are_gathered_many_times_are_counted_before_they_are(monkeypatch, size):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "100M")
+    net = Net((2, 2), 13)
+    index = net.node("ConstantOfShape", ints(size), value=onnx.helper.make_tensor(
+        "zero", onnx.TensorProto.INT64, [1], [0]))  # fmt: skip
+    model = net.model(net.node("Gather", net.node("Gather", "x", index, axis=1), index, axis=2))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ParseError, match=f"{size**2} values of 'input' would take"):
+        parse(model)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+def test_a_part_of_a_tensor_takes_no_more_than_itself(monkeypatch):
+    """Each of 5000 parts would keep 40 kB of places, 200 MB together."""
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "100M")
+    net = Net((5000,), 11)
+    parts = net.node("Split", "x", outputs=5000, axis=1)
+    x = net.node("Concat", *(part for part in parts[::-1][:3]), axis=1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    network = parse(net.model(net.node("MatMul", x, np.eye(3, dtype=np.float32))))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+    sample = np.arange(5000, dtype=np.float32)[None]
+    np.testing.assert_array_equal(predict(network, sample), [[4999, 4998, 4997]])

@@ -334,3 +334,46 @@ def test_normalization_that_was_decomposed_is_compared(tmp_path):
     found = compare(read(tmp_path / "net.pt2"), np.random.default_rng(0).random((4, 5), np.float32))
     assert found.compared, str(found)
     assert found.is_within(TOLERANCE)
+
+
+class Changing(nn.Module):
+    """Writes into its input before it reads it again."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.relu = nn.Linear(4, 4), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.linear(self.relu(x)) + x
+
+
+@pytest.mark.parametrize("decomposed", [False, True])
+def test_a_program_that_writes_into_its_input_is_read(tmp_path, decomposed):
+    torch.manual_seed(0)
+    module = Changing().eval()
+    program = torch.export.export(module, (torch.randn(2, 4),))
+    path = tmp_path / "net.pt2"
+    torch.export.save(program.run_decompositions({}) if decomposed else program, path)
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x.copy())).numpy()
+    np.testing.assert_allclose(predict(parse(path), x), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (1,)])
+def test_a_bias_of_addmm_is_the_same_for_all_samples(shape):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.bias = (
+                nn.Parameter(torch.randn(4, 3)),
+                nn.Parameter(torch.randn(shape)),
+            )
+
+        def forward(self, x):
+            return torch.addmm(self.bias, x, self.weight)
+
+    torch.manual_seed(0)
+    module, x = Net(), torch.randn(2, 4)
+    found = predict(parse(module, input_shape=(4,)), x.numpy())
+    np.testing.assert_allclose(found, module(x).detach().numpy(), rtol=0, atol=1e-6)

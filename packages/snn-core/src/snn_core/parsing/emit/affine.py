@@ -29,9 +29,9 @@ def connect(
     activation: Activation = LINEAR,
 ) -> View:
     """Emit a dense layer on the last axis of a tensor."""
-    if weight_io.ndim != 2 or weight_io.shape[0] != x.shape[-1]:
+    if weight_io.ndim != 2 or weight_io.shape[:1] != x.shape[-1:]:
         raise ParseError(
-            f"its weights have the shape {weight_io.shape}; it reads {x.shape[-1]} values."
+            f"its weights have the shape {weight_io.shape}; it reads values of shape {x.shape}."
         )
     outputs = weight_io.shape[1]
     if x.rank == 1:
@@ -100,8 +100,9 @@ def scale(
             "it computes with numbers that are infinite or not a number; the file is damaged or "
             "training failed."
         )
-    if x.rank == 1 and max(gain.size, offset.size) > 1:
-        x = b.store_as_vector(x, name=name)
+    if max(gain.size, offset.size) > 1:
+        x = b.store_as_vector(x, name=name) if x.rank == 1 else x
+        x = b.settle(x, name=name) if x.repeats else x
     gain, offset = np.broadcast_arrays(_arrange(x, gain), _arrange(x, offset))
     rank = len(x.stored)
     varying = [place for place in range(rank) if gain.shape[place] > 1]

@@ -70,12 +70,8 @@ def _reduce(b: Builder, name: str, x: View, axes: Sequence[int], *, maximum: boo
         raise UnsupportedError(["a maximum over channels has no spiking form; reduce image axes"])
     image = [axis for axis in axes if axis != channels]
     if image:
-        x = b.settle(
-            _reduce_cells(b, f"{name}/cells", x, image, maximum=False).reshape(
-                tuple(1 if i in image else size for i, size in enumerate(x.shape))
-            ),
-            name=name,
-        )
+        # The channels stay the last stored axis, wherever the source has them.
+        x = b.arrange(_reduce_cells(b, f"{name}/cells", x, image, maximum=False), x.axes, name=name)
     # The mean over channels is a dense layer at every place.
     features = x.stored[-1]
     spend(4 * features, f"The weights of {name!r}")

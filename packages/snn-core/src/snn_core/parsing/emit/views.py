@@ -71,6 +71,11 @@ class View:
         spend(_COPIES * _ITEMSIZE * count(self.stored), f"The places of {self.name!r}", kept=False)
         return np.arange(count(self.stored)).reshape(self.stored).transpose(self.axes)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether several values of the tensor are one value of the layer's output."""
+        return self.order is not None and len(np.unique(self.order)) < self.order.size
+
     def on(self, name: str) -> View:
         """Return the same view of another layer, whose output has the same shape."""
         return View(name, self.stored, self.axes, self.order)
@@ -102,19 +107,27 @@ class View:
         self._keep(order.size)
         if not order.size:
             raise ParseError("it selects no values at all.")
-        return _simplify(View(self.name, self.stored, None, order))
+        # A copy, as a small part would keep the whole.
+        return _simplify(View(self.name, self.stored, None, np.array(order)))
 
     def along(self, axis: int, index: Any) -> View:
-        """Return the part of the tensor at an index, or a slice, of one axis."""
+        """Return the part of the tensor at an index, a slice or an array of indices of one axis."""
+        if isinstance(index, np.ndarray):  # which may repeat them
+            self.require_room(count(self.shape) // self.shape[axis] * index.size)
         return self.index((*(slice(None),) * axis, index))
 
     def split(self, sizes: Sequence[int], axis: int) -> list[View]:
         """Return the tensor cut into parts of the given sizes along an axis."""
         ends = np.minimum(np.cumsum(sizes), self.shape[axis])
+        whole = View(self.name, self.stored, None, self.places())
         return [
-            self.along(axis, slice(start, end))
+            whole.along(axis, slice(start, end))
             for start, end in zip([0, *ends[:-1]], ends, strict=True)
         ]
+
+    def require_room(self, values: int) -> None:
+        """Make sure that so many values can be picked."""
+        spend(_COPIES * _ITEMSIZE * values, f"{values} values of {self.name!r}", kept=False)
 
     def _keep(self, size: int) -> None:
         """Count the order of a view that is made of this one."""

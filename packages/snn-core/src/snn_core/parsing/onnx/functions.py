@@ -10,6 +10,12 @@ from snn_core.errors import ParseError
 from snn_core.parsing.base import require
 from snn_core.reading import spend
 
+DOMAINS = ("", "ai.onnx")
+"""Names of the domain of standard operators."""
+
+_OF_ENGINES = ("ai.onnx.", "com.microsoft", "com.ms.", "org.pytorch.")
+"""Beginnings of the names of domains whose operators onnxruntime brings."""
+
 MAX_NODES = 100_000
 """Largest number of nodes that functions may be written out to; networks have thousands."""
 
@@ -25,11 +31,18 @@ def inline_functions(model: Any) -> Any:
     Raises
     ------
     ParseError
-        If a function calls itself, or all together become more nodes than any network has:
-        functions that call others twice double with each level.
+        If a function calls itself, lies in a domain of operators, or all together become more
+        nodes than any network has: functions that call others twice double with each level.
     """
     if not model.functions:
         return model
+    for function in model.functions:
+        domain = function.domain
+        if domain in DOMAINS or domain.startswith(_OF_ENGINES):  # whose operator may run instead
+            raise ParseError(
+                f"The model defines a function {function.name!r} in the domain {domain!r}, which "
+                f"has operators of its own; expected another one. Export it without functions."
+            )
     functions = {(f.domain, f.name, _overload(f)): f.node for f in model.functions}
     total = _count(model.graph.node, functions)
     if total.nodes > MAX_NODES:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from snn_core.errors import UnsupportedError
+from snn_core.ir.shapes import count
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call
@@ -76,6 +77,8 @@ def gather(b: Builder, call: Call) -> View:
     samples = indices.ndim - 1 + before.index(0) - indexed
     if after[0] != samples:
         raise UnsupportedError(["it moves the axis of the samples"])
+    taken = count(tuple((1, *x.shape)[axis] for axis in before[:indexed]))
+    x.require_room(indices.size // max(indexed, 1) * count(x.shape) // taken)
     index = np.broadcast_to(np.arange(x.places().size).reshape(x.shape), (1, *x.shape))
     picked = index.transpose(before)[tuple(np.moveaxis(indices, -1, 0))].transpose(after)[0]
     return x.reshape((-1,)).index(picked)

@@ -32,10 +32,12 @@ from snn_core.parsing.onnx.declared import (
     refuse_type,
     require_names,
     sample_shape,
+    sizes_of,
 )
-from snn_core.parsing.onnx.functions import inline_functions
+from snn_core.parsing.onnx.functions import DOMAINS, inline_functions
 from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.parsing.onnx.unbatched import Unbatched
 from snn_core.parsing.problems import refuse_several
 from snn_core.typing import Array, Shape
 
@@ -44,8 +46,6 @@ MAX_INPUTS = 1_000_000
 
 OLDEST_OPSET = 7
 """Before it, broadcasting and batch normalization had other meanings."""
-
-DOMAINS = ("", "ai.onnx")
 
 
 def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | None) -> Reading:
@@ -93,7 +93,9 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     channels_first = _channels_first(graph.node, sources[0].name, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
     integers = set() if kind in FLOATS else {sources[0].name}
-    walk = _Walk(b, constants, opset, batch, _reads(graph), {sources[0].name: entry}, integers)
+    tensors: dict[str, View | None] = {sources[0].name: entry}
+    unbatched = Unbatched(sizes_of(sources[0])[0] == 1)
+    walk = _Walk(b, constants, opset, batch, _reads(graph), tensors, integers, unbatched)
     for item in sources[1:]:
         walk.tensors[item.name] = stand_in(b, f"{item.name}/refused", shape_of(item.type))
     together = gatherings(graph.node, constants)
@@ -180,6 +182,7 @@ class _Walk:
     reads: set[str]
     tensors: dict[str, View | None]
     integers: set[str]
+    unbatched: Unbatched
 
     def value(self, name: str) -> Value:
         """Return a tensor or a constant."""
@@ -217,7 +220,8 @@ class _Walk:
         if emit is not None and self.integers.intersection(read) and node.op_type != "Cast":
             self.integers.update(node.output)
             problems += [f"{name} ({node.op_type}): {why}" for why in refuse_integers(node.op_type)]
-        return problems
+        reasons = self.unbatched.follow(node, call)
+        return problems + [f"{name} ({node.op_type}): {why}" for why in reasons]
 
     def gather(self, nodes: Gathering, index: int) -> list[str]:
         """Compute the cells that three nodes pick together."""

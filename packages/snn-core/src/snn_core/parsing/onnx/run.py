@@ -16,8 +16,7 @@ import numpy as np
 from snn_core.errors import ParseError
 from snn_core.parsing.emit.walk import trace_back
 from snn_core.parsing.onnx.constants import external_file, with_external_data
-from snn_core.parsing.onnx.functions import inline_functions
-from snn_core.parsing.onnx.graph import DOMAINS
+from snn_core.parsing.onnx.functions import DOMAINS, inline_functions
 from snn_core.parsing.sources import to_type
 from snn_core.reading import spend
 from snn_core.typing import Array, Shape
@@ -62,7 +61,9 @@ def evaluate(source: Any, x: Array, shape: Shape) -> tuple[Array, str]:
         engine = f"the reference evaluator of onnx {onnx.__version__}"
     else:
         runtime.set_default_logger_severity(3)  # errors only
-        evaluator = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        options = runtime.SessionOptions()  # without kernels that round otherwise than the model
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        evaluator = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         entry = evaluator.get_inputs()[0]
         name, kind, number = entry.name, _TYPES.get(entry.type), entry.shape[0]
         if kind is None:

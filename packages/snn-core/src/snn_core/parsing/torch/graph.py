@@ -61,10 +61,10 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     graph = program.graph
     nodes = [Node.of(node) for node in graph["nodes"]]
     constants, sources, problems = find_inputs(program)
-    targets, more = find_outputs(program)
+    targets, written, more = find_outputs(program)
     problems += more
     _require_unique([*constants, *sources, *(n for node in nodes for n in node.outputs if n)])
-    _require_agreement(graph, [*constants, *sources], targets)
+    _require_agreement(graph, [*constants, *sources], [*written, *targets])
     needed = trace_back([list(n.reads()) for n in nodes], [n.outputs for n in nodes], targets)
     problems += find_shared_changes(nodes, needed, targets, constants)
     source, *others = sources
@@ -138,24 +138,30 @@ def find_inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str
     return constants, sources, problems
 
 
-def find_outputs(program: Program) -> tuple[list[str], list[str]]:
-    """Return the names of the outputs, and what is wrong with them."""
+def find_outputs(program: Program) -> tuple[list[str], list[str], list[str]]:
+    """Return the names of the outputs, of what is written into inputs, and what is wrong."""
     found: list[str | None] = []
+    written: list[str] = []
     problems: list[str] = []
     for spec in program.signature["output_specs"]:
         (kind, value), *_ = spec.items()
+        if kind == "user_output":
+            found += tensor_names(value["arg"]) or [None]
+        elif kind in ("user_input_mutation", "buffer_mutation"):
+            # What the graph computes is not changed by it: it is written when all is computed.
+            written.append(value["arg"]["name"])
+        else:
+            problems.append(f"an output of the kind {kind!r} is not known")
         if kind == "buffer_mutation":
             problems.append(
                 f"{value['buffer_name']}: the model changes this buffer, as in training; call "
                 f"model.eval() and export again"
             )
-        else:
-            found += tensor_names(value["arg"]) or [None]
     targets = [name for name in found if name is not None]
     if not targets:
         raise UnsupportedError([*problems, "the model has no tensor as output"], what=HEADLINE)
     problems += refuse_several([name or "no tensor" for name in found], "outputs")
-    return targets, problems
+    return targets, written, problems
 
 
 def _input_shape(sizes: Any, given: Shape | None, name: str) -> Shape:

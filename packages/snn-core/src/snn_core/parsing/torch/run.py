@@ -73,7 +73,7 @@ def run_archive(torch: Any, path: Path, x: Array) -> tuple[Array, str]:
 def _run(torch: Any, program: Program, x: Array) -> tuple[Array, str]:
     types = program.graph["tensor_values"]
     constants, (source, *_), _ = find_inputs(program)
-    (target, *_), _ = find_outputs(program)
+    (target, *_), *_ = find_outputs(program)
     steps = _steps(torch, program, target)
     read = {name for step in steps for name in step.reads}
     kinds = {name: _type(torch, types[name]["dtype"]) for name in (*constants, source)}

@@ -72,7 +72,12 @@ def addmm(b: Builder, call: Call) -> View:
     """Emit ``beta * bias + alpha * x @ weights``."""
     alpha, beta = call.settings.get("alpha", 1), call.settings.get("beta", 1)
     weight_io = call.weights("mat2")
-    bias = np.broadcast_to(call.weights("self") * beta, weight_io.shape[1:])
+    bias = call.weights("self") * beta
+    if bias.ndim == 2:
+        if len(bias) > 1:
+            raise UnsupportedError(["its bias holds other numbers for each sample"])
+        bias = bias[0]
+    bias = np.broadcast_to(bias, weight_io.shape[1:])
     return affine.connect(b, call.name, call.tensor("mat1"), weight_io * alpha, bias)
 
 
