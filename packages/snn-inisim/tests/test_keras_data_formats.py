@@ -41,6 +41,9 @@ LAYERS: dict[str, Callable[[], list[Any]]] = {
     "augmentation of another format": lambda: [
         kl.MaxPooling1D(2, **FIRST), kl.Permute((2, 1)), kl.Reshape((3, 4, 1)), kl.RandomFlip()
     ],
+    "normalized": lambda: [
+        kl.AveragePooling1D(2, **FIRST), kl.UpSampling1D(2), kl.BatchNormalization(axis=1)
+    ],
 }  # fmt: skip
 
 

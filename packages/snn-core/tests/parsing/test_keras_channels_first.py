@@ -144,7 +144,7 @@ def test_layers_for_sequences_without_a_data_format_work_on_the_first_axis(
     ("entry", "message"),
     [
         (layer("Cropping1D", "odd", "pool", cropping=[2, 1]), "crops all of a sequence of shape"),
-        (layer("UpSampling1D", "odd", "pool", size=2**62), "order of what is repeated would take"),
+        (layer("UpSampling1D", "odd", "pool", size=2**62), "values of 'pool' would take"),
         (layer("UpSampling1D", "odd", "x2", size=2), r"shape \(6,\); expected 2 axes"),
         (
             layer("MaxPooling1D", "odd", "pool", data_format="first"),

@@ -17,7 +17,6 @@ from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
 from snn_core.parsing.keras.config import brief, is_whole
 from snn_core.parsing.keras.graph import Call
-from snn_core.reading import spend
 from snn_core.typing import Pair, Shape
 
 
@@ -104,8 +103,8 @@ def _upsample(b: Builder, layer: LayerCall) -> View:
     factors = layer.sizes("size", 2)
     if b.channels_first and works_on_first_axis(layer.call):
         x = layer.sequence()
-        spend(8 * count(x.shape) * factors[0], "The order of what is repeated", kept=False)
-        return x.index(np.repeat(np.arange(x.shape[0]), factors[0]))
+        x.require_room(count(x.shape) * factors[0])
+        return x.along(0, np.repeat(np.arange(x.shape[0]), factors[0]))
     return images.upsample(b, layer.name, layer.image(b), factors)
 
 
