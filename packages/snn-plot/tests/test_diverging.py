@@ -12,8 +12,8 @@ import pytest
 from snn_core import run
 from snn_core.data import Dataset
 from snn_core.ir import Linear
-from snn_core.running.result import RunResult
 from snn_core.running.outputs import OutputWarning
+from snn_core.running.result import RunResult
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 from snn_plot import plot_comparison, plot_correlations, plot_hist, plot_input_image, plot_outputs
