@@ -217,9 +217,9 @@ def test_unknown_option_of_a_simulator(run, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text("[reference]\nthreads = 3\n")
     message = run("--settings", path)
-    assert "settings.toml: In the section [reference]: Unknown simulator option: 'thr" in message
+    assert "settings.toml: In the section [reference]: Unknown simulator option: 'threads'" in message
     message = run("--set", "reference.threads=3")
-    assert message.startswith("Error: In the section [reference]: Unknown simulator option: 'thr")
+    assert message.startswith("Error: In the section [reference]: Unknown simulator option: 'threads'")
 
 
 def test_unknown_option_in_an_artifact(run, artifact, rewritten):
