@@ -12,6 +12,7 @@ import pytest
 from snn_core import run
 from snn_core.data import Dataset
 from snn_core.ir import Linear
+from snn_core.running.outputs import OutputWarning
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
@@ -47,7 +48,7 @@ def diverged(request, tmp_path_factory):
         }
     )
     folder = tmp_path_factory.mktemp("diverged") / request.param
-    with np.errstate(over="ignore"):
+    with pytest.warns(OutputWarning, match="8 of 12 outputs"):
         run(network, "reference", data=(x, y[request.param]), settings=settings, output_dir=folder)
     return folder
 
