@@ -8,7 +8,6 @@ import json
 import struct
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+
+from fuzzing.keras_seeds import keras_models
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "packages" / "snn-core" / "tests" / "files"
@@ -86,47 +87,6 @@ def sample_of(network: Any) -> Any:
     """Return a sample for a network that is quick to compute; ``None`` for others."""
     cells = sum(int(np.prod(layer.output_shape)) for layer in network)
     return np.full((1, *network.input.output_shape), 0.5, np.float32) if cells < 10_000 else None
-
-
-def keras_models() -> dict[str, bytes]:
-    """Return models of Keras 3 and 2."""
-    layers = [
-        {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 6, 6, 1]}},
-        {"class_name": "Conv2D", "config": {"name": "c", "filters": 2, "kernel_size": [3, 3],
-                                            "activation": "relu", "use_bias": True}},
-        {"class_name": "BatchNormalization", "config": {"name": "b", "axis": [3]}},
-        {"class_name": "MaxPooling2D", "config": {"name": "p", "pool_size": [2, 2]}},
-        {"class_name": "Flatten", "config": {"name": "f"}},
-        {"class_name": "Dense", "config": {"name": "d", "units": 3, "activation": "softmax",
-                                           "use_bias": True}},
-    ]  # fmt: skip
-    weights = {
-        "conv2d": [RNG.normal(size=(3, 3, 1, 2)), np.zeros(2)],
-        "batch_normalization": [np.ones(2), np.zeros(2), np.zeros(2), np.ones(2)],
-        "dense": [RNG.normal(size=(8, 3)), np.zeros(3)],
-    }
-    stored = io.BytesIO()
-    with h5py.File(stored, "w") as file:
-        for group, arrays in weights.items():
-            for i, array in enumerate(arrays):
-                file[f"layers/{group}/vars/{i}"] = array.astype(np.float32)
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as target:
-        model = {"class_name": "Sequential", "config": {"name": "net", "layers": layers}}
-        target.writestr("config.json", json.dumps(model))
-        target.writestr("metadata.json", json.dumps({"keras_version": "3.12.0"}))
-        target.writestr("model.weights.h5", stored.getvalue())
-    dense = {"name": "d", "units": 3, "activation": "relu", "batch_input_shape": [None, 4]}
-    old = {
-        "class_name": "Sequential",
-        "config": {"layers": [{"class_name": "Dense", "config": dense}]},
-    }
-    second = io.BytesIO()
-    with h5py.File(second, "w") as file:
-        file.attrs["model_config"] = json.dumps(old)
-        file["model_weights/d/d/kernel:0"] = RNG.normal(size=(4, 3)).astype(np.float32)
-        file["model_weights/d/d/bias:0"] = np.zeros(3, np.float32)
-    return {"a.keras": archive.getvalue(), "a.h5": second.getvalue()}
 
 
 def onnx_models() -> dict[str, bytes]:

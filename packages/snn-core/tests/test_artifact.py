@@ -11,6 +11,8 @@ from snn_core import artifact
 from snn_core.errors import ArtifactError, DataError
 from snn_core.evaluation.forward import predict
 from snn_core.ir import InputData, Linear, QuantizedReLU, ReLU
+from snn_core.reading import parse_json, read_member
+from snn_core.reading.budget import bytes_left, open_budget
 from snn_core.settings import Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -218,6 +220,12 @@ def without_array(members):
         (edited(input_data={"classes": [1]}), r"classes is \[1\]; expected names"),
         (edited(input_data={"surprise": 1}), "surprise"),
         (edited(input_data=[]), "cannot be read"),
+        (edited(input_data={"low": 5, "high": -5}), "5, None and -5; expected numbers that do not"),
+        (edited(input_data={"low": 0, "mean": -1.0}), "0, -1.0 and None; expected numbers that"),
+        (edited(input_data={"mean": 2, "high": 1.0}), "None, 2 and 1.0; expected numbers that"),
+        (edited(surprise=1), r"unknown keys \['surprise'\]; update snn-core"),
+        (edited(version=1), r"format version 1, and \['bias_t_c'\] of version 2"),
+        (edited(version=2), r"format version 2, and \['input_data'\] of version 3"),
         (edited(settings={"cell": {"v_thresh": -1}}), "settings in .* are not valid"),
         (edited_layer(1, kind="os.system"), "unknown kind 'os.system'"),
         (edited_layer(1, surprise=1), r"unknown fields \['surprise'\]"),
@@ -316,12 +324,61 @@ def test_scales_are_positive_numbers_of_channels(tmp_path, values, message):
 
 def test_sizes_are_checked_before_anything_is_read(tmp_path, monkeypatch):
     path = saved(tmp_path)
-    with zipfile.ZipFile(path) as archive:
-        manifest = archive.getinfo("manifest.json").file_size
-    for limit, part in ((9 * manifest + 10, r"\.npy would take"), (10, r"json would take")):
+    with zipfile.ZipFile(path) as archive, open_budget():
+        before = bytes_left()
+        parse_json(read_member(archive, "manifest.json"), "manifest.json")
+        manifest = before - bytes_left()
+    for limit, part in ((manifest + 10, r"\.npy would take"), (10, r"json would take")):
         monkeypatch.setenv("SNN_MEMORY_LIMIT", str(limit))
         with pytest.raises(ArtifactError, match=f"{part}.* SNN_MEMORY_LIMIT"):
             artifact.load(path)
+
+
+@pytest.mark.parametrize(
+    ("version", "layer", "field"), [(1, 2, "bias_t_c"), (1, 6, "sign_c"), (2, 6, "sign_c")]
+)
+def test_fields_of_newer_versions_are_refused_in_older_ones(
+    rewritten, tmp_path, version, layer, field
+):
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        del manifest["input_data"]
+        for entry in manifest["layers"]:
+            if "bias_t_c" in entry:
+                del members[entry.pop("bias_t_c")["array"]]
+        manifest["layers"][layer][field] = {"array": "arrays/new.npy"}
+        manifest["version"] = version
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    with pytest.raises(ArtifactError, match=rf"version {version}, and \['{field}'\] of version"):
+        artifact.load(rewritten(saved(tmp_path), change))
+
+
+@pytest.mark.parametrize("entry", [{"array": "arrays/x.npy", "shape": [1]}, {"array": 3}])
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda entry: edited_layer(2, threshold=entry),
+        lambda entry: edited(scale_facs={"02Conv2D_5x3x4": entry}),
+    ],
+)
+def test_arrays_are_named_and_nothing_more(rewritten, tmp_path, put, entry):
+    with pytest.raises(ArtifactError, match="in place of an array, expected its name alone"):
+        artifact.load(rewritten(saved(tmp_path), put(entry)))
+
+
+@pytest.mark.parametrize("place", ['"readout":', '"kind":', '"uint8_scale":', '"note":'])
+def test_keys_that_occur_twice_are_refused(rewritten, tmp_path, place):
+    """Readers of JSON take either value, so that two of them may see two networks."""
+
+    def change(members):
+        text = members["manifest.json"].decode().replace(place, f"{place} 1, {place}", 1)
+        members["manifest.json"] = text.encode()
+
+    path = tmp_path / "model.snn"
+    artifact.save(network(), path, provenance={"note": "of nobody"})
+    with pytest.raises(ArtifactError, match=f"the key '{place[1:-2]}' occurs twice in an object"):
+        artifact.load(rewritten(path, change))
 
 
 def test_a_member_that_occurs_twice_is_refused(tmp_path):

@@ -307,6 +307,48 @@ def test_neurons_that_would_fire_late_are_remarked(tmp_path):
     assert not any("later" in line for line in soft.remarks)
 
 
+def started(v_init):
+    """Two layers of spiking neurons, which start at a share of their threshold, and an output."""
+    builder = NetworkBuilder((6,))
+    for seed in (40, 41):
+        bias_o = weights((6,), seed=seed + 2, scale=0.3)
+        builder.dense(weights((6, 6), seed=seed, scale=0.6), bias_o=bias_o, v_init=v_init)
+    return builder.dense(weights((6, 3), seed=44, scale=0.6)).build(readout="membrane")
+
+
+@pytest.mark.parametrize(
+    ("options", "cause", "advice"),
+    [
+        (AS_NETX, "v_init", "convert with cell.v_init = 0"),
+        (
+            {"connection_kwargs": {"weightExponent": -1}, "compartment_kwargs": {"biasExp": 6}},
+            "v_init",
+            "convert with cell.v_init = 0",
+        ),
+        (
+            {"compartment_kwargs": {"biasExp": 0}, "connection_kwargs": {"weightExponent": 0}},
+            "biases and v_init",
+            "set loihi.compartment_kwargs.biasExp = 6, and convert with cell.v_init = 0",
+        ),
+    ],
+)
+def test_what_makes_neurons_late_is_said_once(options, cause, advice, tmp_path):
+    network = started(0.3)
+    _, _, found = exported(network, tmp_path / "x.net", **{**options, "reset_mode": "hard"})
+    (line,) = (line for line in found.remarks if "fires later on a chip" in line)
+    names = ", ".join(item.name for item in network.spiking_layers[:-1])
+    assert line == (
+        f"{names}: potentials are no multiples of 64 because of {cause}, so a neuron that meets "
+        f"its threshold exactly fires later on a chip; {advice}"
+    )
+
+
+def test_neurons_that_start_at_0_with_the_settings_of_netx_are_never_late(tmp_path):
+    network = started(0.0)
+    _, _, found = exported(network, tmp_path / "x.net", **{**AS_NETX, "reset_mode": "hard"})
+    assert not any("later" in line for line in found.remarks)
+
+
 def test_only_an_exported_network_is_replaced(tmp_path):
     path = tmp_path / "x.net"
     snn, _, _ = exported(LAID_OUT["dense"](), path)

@@ -1,5 +1,6 @@
 import re
 import string
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -401,6 +402,20 @@ def test_a_file_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
     (problem,) = refused(tmp_path)
     assert problem.startswith("in.stim: the file would take")
     assert "SNN_MEMORY_LIMIT" in problem
+
+
+@pytest.mark.parametrize("line", ["\n", "a\n", "ab \n"])
+def test_the_lines_of_a_file_are_counted_before_they_are_taken_apart(tmp_path, monkeypatch, line):
+    """An empty line takes a hundred times its byte."""
+    (tmp_path / "in.stim").write_text(line * 20_000)
+    Lines.of(tmp_path / "in.stim")  # imports
+    tracemalloc.start()
+    Lines.of(tmp_path / "in.stim")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", str(peak))
+    with pytest.raises(MegaSimFileError, match=r"in\.stim: its lines would take"):
+        Lines.of(tmp_path / "in.stim")
 
 
 def test_foreign_files_are_never_replaced(tmp_path):

@@ -31,10 +31,40 @@ def printable_line(value: object) -> str:
 def _escape(text: str, *, allowed: str) -> str:
     if text.isprintable():
         return text
-    return "".join(
-        letter if letter.isprintable() or letter in allowed else ascii(letter)[1:-1]
-        for letter in text
-    )
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return "".join(_escape_piece(piece, allowed) for piece in pieces)
+
+
+_PIECE = 2**12
+"""Letters that are escaped at once; what stands for them may take much more memory than they."""
+
+
+def _escape_piece(text: str, allowed: str) -> str:
+    wrong = {letter for letter in set(text) - set(allowed) if not letter.isprintable()}
+    return text.translate({ord(letter): ascii(letter)[1:-1] for letter in wrong})
+
+
+LONGEST_LINE = 1000
+"""Letters in a line of a message."""
+
+
+def shorten(text: str, most: int) -> str:
+    """Return a text without its middle if it is longer than so many letters.
+
+    A message begins with what was found, and ends with what was expected.
+    """
+    if len(text) <= most:
+        return text
+    left = " ... "
+    end = (most - len(left)) // 3
+    return f"{text[: most - len(left) - end]}{left}{text[-end:]}"
+
+
+def shorten_lines(text: str) -> str:
+    """Return a text of whose lines none has more than `LONGEST_LINE` letters."""
+    if len(text) <= LONGEST_LINE:
+        return text
+    return "\n".join(shorten(line, LONGEST_LINE) for line in text.split("\n"))
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
@@ -46,12 +76,13 @@ def suggest(name: object, known: Iterable[str]) -> str:
 class SNNError(Exception):
     """Base class of all errors that this family of packages raises on purpose.
 
-    Its text may repeat names out of files; a terminal finds nothing to obey in them.
+    Its text may repeat names and values out of files. A terminal finds nothing to obey in them, and
+    long ones lack their middle.
     """
 
     def __str__(self) -> str:
         """Return the message."""
-        return printable(Exception.__str__(self))
+        return printable(shorten_lines(Exception.__str__(self)))
 
 
 class ParseError(SNNError):

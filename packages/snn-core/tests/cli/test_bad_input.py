@@ -198,7 +198,9 @@ def test_missing_settings(convert, tmp_path):
 def test_impossible_settings(convert, tmp_path, text, expected):
     path = tmp_path / "settings.toml"
     path.write_text(text)
-    assert expected in convert("--settings", path)
+    message = convert("--settings", path)
+    assert expected in message
+    assert "settings.toml" in message
 
 
 def test_settings_that_a_run_would_ignore(run, tmp_path):
@@ -214,7 +216,33 @@ def test_settings_that_a_run_would_ignore(run, tmp_path):
 def test_unknown_option_of_a_simulator(run, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text("[reference]\nthreads = 3\n")
-    assert "Unknown simulator option: 'threads'" in run("--settings", path)
+    message = run("--settings", path)
+    assert "settings.toml: In the section [reference]: Unknown simulator option: 'thr" in message
+    message = run("--set", "reference.threads=3")
+    assert message.startswith("Error: In the section [reference]: Unknown simulator option: 'thr")
+
+
+def test_unknown_option_in_an_artifact(run, artifact, rewritten):
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        manifest["settings"]["options"] = {"reference": {"threads": 3}}
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    message = run(source=rewritten(artifact, change))
+    assert ".snn: In the section [reference]: Unknown simulator option: 'threads'" in message
+
+
+def test_options_that_no_simulator_takes_are_refused_before_a_conversion(convert, tmp_path):
+    path = tmp_path / "settings.ini"
+    path.write_text("[reference]\nthreads = 3\n")
+    assert "settings.ini: In the section [reference]: Unk" in convert("--settings", path)
+
+
+@pytest.mark.parametrize("flag", ["--timesteps", "--task", "--dt", "--samples", "--record"])
+def test_long_texts_for_flags_are_shortened(run, flag):
+    message = run(flag, "a" * 50_000)
+    assert "aaa" in message
+    assert len(message) < 2000
 
 
 @pytest.mark.parametrize(

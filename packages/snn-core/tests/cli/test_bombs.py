@@ -92,6 +92,26 @@ def test_an_archive_whose_member_hides_its_size(refused, tmp_path):
     assert "bomb.snn" in refused("inspect", path)
 
 
+@pytest.mark.parametrize("item", ["{},", '"\x7f",'])
+@pytest.mark.parametrize("name", ["bomb.snn", "bomb.keras"])
+def test_json_whose_objects_take_much_more_than_its_text(refused, tmp_path, name, item):
+    path, member = tmp_path / name, {"bomb.snn": "manifest.json", "bomb.keras": "config.json"}[name]
+    head = '{"format": "snn-artifact", "version": 3, "layers": ['
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, head + item * (30_000_000 // len(item)) + "{}]}")
+    assert path.stat().st_size < 2**17
+    message = refused("inspect", path)
+    assert f"{member} has" in message or "would take" in message
+
+
+@pytest.mark.parametrize("item", ["{},", "0,"])
+def test_a_result_of_many_details(refused, artifact, images, tmp_path, item):
+    text = f'{{"format_version": 2, "details": {{"a": [{item * (30_000_000 // len(item))}0]}}}}'
+    (tmp_path / "run.json").write_text(text)
+    message = refused("run", artifact, "--data", images(), "--resume", "-o", tmp_path)
+    assert "run.json has" in message or "would take" in message
+
+
 def test_samples_that_unpack_to_much(refused, artifact, tmp_path):
     head = io.BytesIO()
     described = {"descr": "<f4", "fortran_order": False, "shape": (MUCH // 4,)}
@@ -440,7 +460,7 @@ def test_a_recording_whose_packets_unpack_to_gigabytes(refused, artifact, tmp_pa
 @pytest.mark.parametrize("suffix", ["toml", "ini", "json"])
 def test_settings_nested_deep(refused, artifact, images, tmp_path, suffix):
     path = tmp_path / f"settings.{suffix}"
-    text = "[" * 200_000
+    text = "[" * 30_000
     path.write_text(
         {"ini": f"[input]\nlabel_dict = {text}", "toml": f"a = {text}"}.get(suffix, text)
     )
@@ -448,3 +468,36 @@ def test_settings_nested_deep(refused, artifact, images, tmp_path, suffix):
         "run", artifact, "--simulator", "reference", "--data", images(), "--settings", path,
         "-o", tmp_path / "out",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("keys.toml", ".".join(["a"] * 30_000) + " = 1\n"),
+        ("tables.toml", "\n".join(f"[a{n}{'.b' * 15}]" for n in range(3000))),
+        ("blanks.ini", "[input]\n" + ("a" + " " * 32_000 + "b\n") * 4),
+        ("lines.ini", "[input]\n" + "a\n" * 8000),
+        ("lists.ini", "[input]\nencoding = [\n" + (" " + "[]," * 10_000 + "\n") * 4 + " ]\n"),
+    ],
+)
+def test_settings_that_take_much_to_read(refused, artifact, images, tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    message = refused(
+        "run", artifact, "--simulator", "reference", "--data", images(), "--settings", path,
+        "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert name in message
+    assert len(message) < 1500
+
+
+def test_settings_in_an_artifact_that_are_impossible_in_many_ways(refused, artifact, rewritten):
+    """Each of them is described by a kilobyte."""
+
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        manifest["settings"]["cell"]["clamp_indices"] = dict.fromkeys(map(str, range(10**6)), -1)
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    message = refused("inspect", rewritten(artifact, change))
+    assert "its settings would take" in message or "manifest.json would take" in message

@@ -1,3 +1,4 @@
+import importlib
 import json
 
 import numpy as np
@@ -34,6 +35,22 @@ def test_writes_an_artifact_that_python_reads(convert, tmp_path):
     assert compared.endswith("0 decision(s) differ")
     network = load(tmp_path / "out.snn")
     assert predict(network, np.zeros((2, 6, 6, 1), np.float32)).shape == (2, 4)
+
+
+def test_a_model_that_changes_before_it_is_hashed_is_refused(convert, monkeypatch, tmp_path):
+    """Its hash would be kept with the network that was made of another model."""
+    command = importlib.import_module("snn_core.cli.convert")  # not the function of this name
+    real = command.hash_file
+
+    def change(path):
+        path.write_bytes(path.read_bytes() + b"\0")
+        return real(path)
+
+    monkeypatch.setattr(command, "hash_file", change)
+    done = convert()
+    assert done.exit_code == 2
+    assert "changed after it was read for the first time" in done.stderr
+    assert not (tmp_path / "out.snn").exists()
 
 
 @pytest.mark.parametrize(

@@ -281,3 +281,20 @@ def test_a_sample_that_is_there_twice_is_refused():
         dataset.select(indices=[1, 0, 1])
     with pytest.raises(DataError, match="sample 7 is there twice"):
         replace(dataset, sample_ids=[7, 7, 8, 9])
+
+
+def test_names_of_classes_may_be_bytes(tmp_path):
+    names = np.array(["ä".encode(), b"cat", b"\xff"])
+    np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1], classes=names)
+    assert load_dataset(tmp_path / "data.npz").classes == ("ä", "cat", "\\xff")
+
+
+@pytest.mark.parametrize("labels", [np.array([True, False, True]), np.array([[1], [0], [1]], bool)])
+def test_labels_of_yes_or_no_are_for_two_classes(labels):
+    data = Dataset.of(X, labels)
+    assert data.labels_b.tolist() == [1, 0, 1]
+    assert data.fit_to(input_shape=(4,), num_classes=2).labels_b.tolist() == [1, 0, 1]
+    with pytest.raises(DataError, match=r"labels of type bool, .* the network tells 3"):
+        data.fit_to(input_shape=(4,), num_classes=3)
+    rows = Dataset.of(X, np.eye(3, dtype=bool))
+    assert rows.fit_to(input_shape=(4,), num_classes=3).labels_b.tolist() == [0, 1, 2]

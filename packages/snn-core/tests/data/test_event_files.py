@@ -1,9 +1,13 @@
+import tracemalloc
+
+import h5py
 import numpy as np
 import pytest
 
-from snn_core.data import load_dataset
+from snn_core.data import event_files, load_dataset
 from snn_core.data.events import EventStream, cut, on_chip, scaled_frame, to_cells
-from snn_core.errors import DataError
+from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.errors import DataError, OutOfMemoryError
 from snn_core.settings import InputSettings
 
 CHIP = (6, 4)
@@ -20,7 +24,7 @@ def columns(seed, number=40):
 
 
 def settings(**values):
-    return InputSettings(chip_size=CHIP, **values)
+    return InputSettings(**{"chip_size": CHIP, **values})
 
 
 @pytest.fixture
@@ -132,3 +136,94 @@ def test_the_chip_may_be_known_from_the_recording(tmp_path):
     (tmp_path / "2.aedat").write_bytes(b"#!AER-DAT2.0\r\n# AEChip: DAVIS240\r\n" + record)
     with pytest.raises(DataError, match="has chips of 128 x 128, 240 x 180 pixels"):
         load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(("chip", "target"), [((10_000, 9000), None), (CHIP, (10_000, 9000))])
+def test_frames_that_do_not_fit_into_memory_are_refused_before_one_is_made(
+    folder, monkeypatch, chip, target
+):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "1G")
+    given = {"chip_size": chip, "dataflow_kwargs": {"target_size": target}}
+    tracemalloc.start()
+    with pytest.raises(
+        DataError, match=r"a frame of \d+ x \d+ pixels .* would take .*_MEMORY_LIMIT"
+    ):
+        load_dataset(folder, settings=settings(**given))
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+def test_a_chip_that_a_file_declares_is_no_larger_than_what_it_may_take(tmp_path, monkeypatch):
+    monkeypatch.setattr(event_files, "read_events", lambda _: recording(99_999))
+    (tmp_path / "a.aedat4").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.aedat4: a frame of 99999 x 99999 pixels"):
+        load_dataset(tmp_path / "a.aedat4")
+
+
+def recording(side):
+    return EventStream.of(*np.ones((4, 1)), chip_size=(side, side))
+
+
+def test_samples_that_do_not_fit_into_memory_together_are_an_error_of_this_package():
+    huge = LazySamples(LazyItems(lambda _: np.broadcast_to(np.float32(0), (2**40,)), [0]), (2**40,))
+    with pytest.raises(OutOfMemoryError, match="Take fewer samples at a time"):
+        huge[:]
+
+
+@pytest.mark.parametrize("name", ["a.aedat", "a.npy"])
+def test_a_recording_without_events_is_called_empty(tmp_path, name):
+    (tmp_path / "a.aedat").write_bytes(b"")
+    np.save(tmp_path / "a.npy", np.zeros((0, 4)))
+    with pytest.raises(DataError, match=r"holds no event in recording 0: it is empty, or cut off"):
+        load_dataset(tmp_path / name, settings=settings(chip_size=CHIP))
+
+
+def test_events_in_an_hdf5_file_are_samples_where_settings_say_so(tmp_path):
+    found = columns(0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, values in found.items():
+            file[f"events/{name}"] = values
+    with pytest.raises(
+        DataError, match=r"a trained model; .* or set input.dataset_format = 'aedat'"
+    ):
+        load_dataset(tmp_path / "a.h5", settings=settings())
+    data = load_dataset(tmp_path / "a.h5", settings=settings(dataset_format="aedat"))
+    np.savez(tmp_path / "a.npz", **found)
+    same = load_dataset(tmp_path / "a.npz", settings=settings())
+    np.testing.assert_array_equal(data.x_b_l[:], same.x_b_l[:])
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Return a folder with more recordings than are kept in memory."""
+    for seed in range(event_files.RECORDINGS_KEPT + 1):
+        np.savez(tmp_path / f"{seed}.npz", **columns(seed))
+    return tmp_path
+
+
+def test_a_recording_that_changes_after_it_was_hashed_is_not_used(several):
+    data = load_dataset(several, settings=settings())
+    np.savez(several / "0.npz", **columns(99, number=30))
+    with pytest.raises(DataError, match=r"0\.npz changed after it was read for the first time"):
+        data.x_b_l[:]
+
+
+def test_a_recording_that_changes_before_it_is_hashed_is_not_used(several, monkeypatch):
+    real = event_files.hash_files
+
+    def change(files, folder, states):
+        np.savez(several / "0.npz", **columns(99, number=30))
+        return real(files, folder, states)
+
+    monkeypatch.setattr(event_files, "hash_files", change)
+    with pytest.raises(DataError, match=r"0\.npz changed after"):
+        load_dataset(several, settings=settings())
+
+
+@pytest.mark.parametrize("name", ["a.aedat", "a.aedat4", "a.dat", "a.h5", "a.npz", "a.npy"])
+def test_what_is_no_recording_is_refused_before_it_is_hashed(tmp_path, monkeypatch, name):
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    monkeypatch.setattr(event_files, "hash_file", lambda _: pytest.fail("hashed"))
+    with pytest.raises(DataError, match=r"would take|cannot be read"):
+        load_dataset(tmp_path / name, settings=settings(dataset_format="aedat"))

@@ -1,5 +1,7 @@
 """Sub-folders of images and recordings: which are classes, and what their numbers are."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,6 +94,45 @@ def test_what_is_not_read_of_a_folder_without_classes_is_counted(kind, filled):
     (folder / "3.heic").touch()
     with pytest.warns(DataWarning, match=r"not read: 1 \.heic\."):
         assert len(kind[2](folder)) == 2
+
+
+def test_samples_beside_the_sub_folders_are_counted(kind, filled):
+    folder = filled("a/1", "b/1", "1", "2")
+    with pytest.warns(DataWarning, match=r"not read: 2 files beside the sub-folders\. Samples"):
+        assert kind[2](folder).labels_b.tolist() == [0, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_pipes_among_samples_are_counted(kind, filled):
+    folder = filled("a/1", "b/1")
+    os.mkfifo(folder / "a" / f"2.{kind[0]}")
+    with pytest.warns(DataWarning, match=r"not read: 1 pipes or devices\."):
+        assert kind[2](folder).labels_b.tolist() == [0, 1]
+
+
+def test_sub_folders_whose_names_look_alike_are_refused(kind, filled):
+    folder = filled("\x1b[31m/1", "\\x1b[31m/1")
+    alike = (
+        r"sub-folders '\\x1b\[31m' and '\\\\x1b\[31m', which are both shown as \\x1b\[31m; rename"
+    )
+    with pytest.raises(DataError, match=alike):
+        kind[2](folder)
+    one = {"label_dict": {"\x1b[31m": 0, "\\x1b[31m": 0}}
+    assert kind[2](folder, settings=one).labels_b.tolist() == [0, 0]
+
+
+def test_a_folder_that_cannot_be_searched_is_named_with_what_is_in_the_way(
+    kind, filled, monkeypatch
+):
+    folder = filled("a/1", "b/1")
+
+    def deny(path, *_):
+        raise PermissionError(13, "Permission denied", str(path / "secret"))
+
+    monkeypatch.setattr(type(folder), "rglob", deny)
+    expected = r"cannot be searched for samples \(.*secret: Permission denied\); expected a file"
+    with pytest.raises(DataError, match=expected):
+        kind[2](folder)
 
 
 def test_a_folder_in_a_hidden_place_is_read(kind, filled, tmp_path):

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import os
 import struct
 import zlib
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image, features
 
 from snn_core import convert, run
-from snn_core.data import load_dataset
+from snn_core.data import images, load_dataset
 from snn_core.data.images import standardize
 from snn_core.data.lazy import LazySamples
 from snn_core.errors import DataError, SettingsError
@@ -291,3 +292,55 @@ def test_grey_images_are_converted_and_run_without_settings(grey_folder):
     np.testing.assert_array_equal(converted.output.weight_io, expected.output.weight_io)
     found = run(converted, "reference", data=path, timesteps=4)
     np.testing.assert_array_equal(found.labels_b, [0, 1])
+
+
+@pytest.mark.parametrize("change", ["rewritten", "replaced", "longer"])
+def test_an_image_that_changes_after_it_was_hashed_is_not_used(folder, tmp_path, change):
+    data, path = load_dataset(folder), folder / "b" / "x" / "1.png"
+    content = path.read_bytes()
+    data.x_b_l[:]
+    if change == "rewritten":
+        path.write_bytes(content[::-1])
+        os.utime(path, ns=(0, 0))
+    elif change == "longer":
+        path.write_bytes(content + b"\0")
+    else:  # by another file of the same size and time
+        times = path.stat()
+        (tmp_path / "other.png").write_bytes(content)
+        os.utime(tmp_path / "other.png", ns=(times.st_atime_ns, times.st_mtime_ns))
+        (tmp_path / "other.png").replace(path)
+    assert data.x_b_l[:2].shape == (2, 5, 4, 3)
+    with pytest.raises(DataError, match=r"1\.png changed after it was read for the first time"):
+        data.x_b_l[:]
+
+
+def test_an_image_that_changes_while_it_is_hashed_is_refused(folder, monkeypatch):
+    real = images.hash_files
+
+    def change(files, folder, states):
+        files.paths[0].write_bytes(b"something else")
+        return real(files, folder, states)
+
+    monkeypatch.setattr(images, "hash_files", change)
+    with pytest.raises(DataError, match=r"1\.png changed after it was read"):
+        load_dataset(folder)
+
+
+def test_a_run_ends_where_its_images_change(folder):
+    net = NetworkBuilder((5, 4, 3)).flatten().dense(np.ones((60, 2)) / 64).build()
+    net = convert(net, folder, trial=False)
+    first, *_, last = sorted(folder.rglob("*.[pP]*"))
+
+    def change(done, *_):
+        last.write_bytes(first.read_bytes() + b"\0")
+
+    with pytest.raises(DataError, match=rf"{last.name} changed after"):
+        run(net, "reference", data=folder, timesteps=4, batch_size=1, progress=change)
+
+
+def test_an_image_too_large_to_be_decoded_is_not_read_for_its_hash(folder, monkeypatch):
+    with (folder / "b" / "2.png").open("wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "1G")
+    with pytest.raises(DataError, match=r"2\.png: the file would take 1024 GiB"):
+        load_dataset(folder)

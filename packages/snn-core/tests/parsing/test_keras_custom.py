@@ -101,6 +101,27 @@ def test_custom_activations_without_a_spiking_form_are_refused(
         parse(write_archive(model, {"layers/dense": [KERNEL]}))
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (function("relu"), "'relu' is not supported: it is not the one of Keras but a custom one"),
+        (function("mine>relu"), "'mine>relu' is not .* but a custom one, .* use activation='relu'"),
+        ("mine>softmax", "'mine>softmax' is not .* a custom one, .* use activation='softmax'"),
+        ({"module": "mine", "class_name": "ReLU", "config": {}, "registered_name": "mine>ReLU"},
+         "'ReLU' is not supported: it is not the one of Keras but a custom one"),
+        (instance("Softmax"), "'Softmax' is not supported: it is not the one of Keras but a"),
+        ({"module": "keras.layers", "class_name": "Softmax", "config": {"axis": 1}},
+         "softmax along the axes 1 is not supported; use the channels"),
+    ],
+)  # fmt: skip
+def test_activations_that_bear_a_name_of_keras_are_told_from_those_of_keras(
+    write_archive: Writer, value: Any, message: str
+) -> None:
+    model = sequential(layer("Dense", "fc", units=2, use_bias=False, activation=value))
+    with pytest.raises(UnsupportedError, match=message):
+        parse(write_archive(model, {"layers/dense": [KERNEL]}))
+
+
 def test_pruned_layers_keep_their_mask(write_archive: Writer) -> None:
     model = sequential(
         layer("Reshape", "image", target_shape=[1, 3, 1]),

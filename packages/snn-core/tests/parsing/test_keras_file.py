@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from snn_core.errors import ParseError, SNNError, UnsupportedError
 from snn_core.evaluation.forward import predict
+from snn_core.files import hash_file
 from snn_core.ir import BatchNormalization, Dense, Network, ReLU
+from snn_core.parsing.keras import file as keras_file
 from snn_core.parsing.keras.model import KerasParser
 from snn_core.reading import hdf5
 
@@ -206,13 +208,75 @@ def test_keras2_sequential_as_a_list_with_the_shape_in_its_first_layer(
 def test_wrong_weights_name_their_layer(
     write_archive: Writer, arrays: list[Any], message: str
 ) -> None:
-    with pytest.raises(ParseError, match=message):
-        parse(write_archive(dense_model(), {"layers/dense": arrays}))
+    path = write_archive(dense_model(), {"layers/dense": arrays})
+    with pytest.raises(ParseError, match=message) as caught:
+        parse(path)
+    assert str(caught.value).count(str(path)) == 1
 
 
 def test_missing_weights_name_their_layer(write_archive: Writer) -> None:
-    with pytest.raises(ParseError, match=r"'first' \(Dense\).*no weights"):
+    with pytest.raises(ParseError, match=r"model.keras: Layer 'first' \(Dense\).*no weights"):
         parse(write_archive(dense_model(), {}))
+
+
+def test_missing_weights_of_an_h5_file_name_it(write_keras2: Writer) -> None:
+    model = sequential(layer("Dense", "first", units=2, use_bias=False))
+    with pytest.raises(ParseError, match=r"model.h5: Layer 'first' \(Dense\).*no weights"):
+        parse(write_keras2(model, {}))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"layers": []}, r"model.keras: The model configuration lists no layers"),
+        ({"layers": [layer("Dense", "fc", units=1)]}, r"model.keras: The model has no input shape"),
+    ],
+)
+def test_damage_in_a_configuration_names_the_file(
+    write_archive: Writer, config: Any, message: str
+) -> None:
+    with pytest.raises(ParseError, match=message):
+        parse(write_archive({"class_name": "Sequential", "config": config}, {}))
+
+
+def test_a_negative_epsilon_is_told_from_a_negative_variance(write_archive: Writer) -> None:
+    arrays = [np.ones(2), np.zeros(2), np.zeros(2), np.full(2, 0.5)]
+    model = sequential(layer("BatchNormalization", "bn", axis=[1], epsilon=-1), shape=(None, 2))
+    with pytest.raises(ParseError, match="'epsilon' is -1; expected no negative number"):
+        parse(write_archive(model, {"layers/batch_normalization": arrays}))
+
+
+@pytest.mark.parametrize(
+    ("entry", "setting"),
+    [
+        (layer("Dense", "odd", units=True), "units"),
+        (layer("Conv1D", "odd", filters=2, kernel_size=[True]), "kernel_size"),
+        (layer("MaxPooling1D", "odd", pool_size=[True]), "pool_size"),
+        (layer("UpSampling1D", "odd", size=True), "size"),
+        (layer("ZeroPadding1D", "odd", padding=[True, False]), "padding"),
+        (layer("Reshape", "odd", target_shape=[True, -1]), "target shape"),
+        (layer("Reshape", "odd", target_shape=[-1.0]), "target shape"),
+        (layer("Permute", "odd", dims=[2, True]), "dims"),
+        (layer("Mean", "odd", axis=True), "axis"),
+        (layer("BatchNormalization", "odd", epsilon=True), "epsilon"),
+        (layer("Conv1DTranspose", "odd", filters=2, kernel_size=1, output_padding=[True]),
+         "output padding"),
+    ],
+)  # fmt: skip
+def test_true_and_false_are_no_numbers(
+    write_archive: Writer, entry: dict[str, Any], setting: str
+) -> None:
+    weights = {
+        "layers/batch_normalization": [np.ones(2), np.zeros(2), np.zeros(2), np.ones(2)],
+        "layers/conv1d_transpose": [np.ones((1, 2, 2)), np.zeros(2)],
+    }
+    with pytest.raises(ParseError, match=f"Layer 'odd' .* its (setting ')?{setting}"):
+        parse(write_archive(sequential(entry, shape=(None, 4, 2)), weights))
+
+
+def test_an_input_shape_of_true_is_not_fixed(write_archive: Writer) -> None:
+    with pytest.raises(ParseError, match="is not fixed"):
+        parse(write_archive(sequential(layer("Flatten", "f"), shape=(None, True, 3)), {}))
 
 
 def test_weights_of_another_layer_are_noticed(write_archive: Writer, rewritten: Rewrite) -> None:
@@ -269,6 +333,34 @@ def test_foreign_bytes_under_a_keras_suffix_are_a_parse_error(tmp_path: Path) ->
     path = tmp_path / "model.keras"
     path.write_bytes(b"not a model at all")
     with pytest.raises(ParseError, match=r"neither a \.keras archive nor an HDF5 file"):
+        parse(path)
+
+
+@pytest.mark.parametrize("magic", [b"", b"PK\3\4", b"\x89HDF\r\n\x1a\n"])
+def test_what_is_no_model_is_refused_before_it_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, magic: bytes
+) -> None:
+    """Six gigabytes of anything took 21 s."""
+    path = tmp_path / "model.keras"
+    with path.open("wb") as file:
+        file.write(magic)
+        file.truncate(2**40)  # takes no room on the disk
+    monkeypatch.setattr(keras_file, "hash_file", lambda *_, **__: pytest.fail("hashed"))
+    with pytest.raises(ParseError, match=r"neither a|cannot be read|would take"):
+        parse(path)
+
+
+def test_a_model_that_changes_while_it_is_read_is_refused(
+    write_archive: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = write_archive(dense_model(), {"layers/dense": [KERNEL, BIAS]}), hash_file
+
+    def change(found: Path, **more: Any) -> str:
+        found.write_bytes(b"another model")
+        return real(found, **more)
+
+    monkeypatch.setattr(keras_file, "hash_file", change)
+    with pytest.raises(ParseError, match=r"model\.keras changed after it was read"):
         parse(path)
 
 

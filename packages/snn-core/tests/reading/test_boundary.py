@@ -1,3 +1,4 @@
+import io
 import struct
 import tokenize
 
@@ -131,3 +132,11 @@ def test_a_lack_of_memory_is_told_by_the_caller():
     told = explain_failures(memory="Use less.")
     with pytest.raises(MemoryError, match="Use less"), told, reading():
         raise MemoryError
+
+
+def test_places_in_memory_are_left_out_of_messages():
+    with (
+        pytest.raises(ParseError, match=r"\(ValueError: cannot identify image file\); copy"),
+        reading(),
+    ):
+        raise ValueError(f"cannot identify image file {io.BytesIO()!r}")

@@ -67,6 +67,39 @@ def test_arrays_of_one_name_are_refused(tmp_path):
         read_npz(path)
 
 
+def many_members(number):
+    """Return an archive that lists members without having them."""
+    entry = struct.pack("<I", 0x02014B50) + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
+    listed = entry * number
+    end64 = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, number, number, len(listed), 0)
+    locator = struct.pack("<IIQI", 0x07064B50, 0, len(listed), 1)
+    last = 2**16 - 1
+    end = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, last, last, 2**32 - 1, 2**32 - 1, 0)
+    return listed + end64 + locator + end
+
+
+@pytest.mark.parametrize(
+    ("number", "limit", "message"),
+    [
+        (600_000, "4G", "a list of members of 28200000 bytes; at most 16777216 are read"),
+        (300_000, "100M", "the list of its members would take 215 MiB"),
+        (110_000, "4G", "110000 members; at most 100000 are read"),
+    ],
+)
+def test_the_list_of_members_is_counted_before_it_is_read(tmp_path, monkeypatch, number, limit,
+                                                          message):  # fmt: skip
+    content = many_members(number)
+    (tmp_path / "a.zip").write_bytes(content)
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", limit)
+    tracemalloc.start()
+    for file in (tmp_path / "a.zip", io.BytesIO(content)):
+        with pytest.raises(DataError, match=message), reading(), open_archive(file):
+            pytest.fail("opened")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (2**20 if "list" in message else 16 * len(content))
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_arrays_are_read_as_numpy_reads_them(tmp_path, save):
     save(tmp_path / "a.npz", **ARRAYS)
@@ -215,9 +248,91 @@ def test_json_that_is_no_object_or_too_deep_is_refused(text, message):
         parse_json(text, "m")
 
 
+LETTERS = "a" * 64
+STRUCTURES = {
+    "objects": '["a",' + "{}," * 30_000 + "{}]",
+    "lists": "[" + "[]," * 30_000 + "[]]",
+    "lists of one": "[" + "[0.5]," * 30_000 + "[]]",
+    "objects of one": "[" + '{"":0},' * 30_000 + "{}]",
+    "deep lists": "[" + ("[" * 50 + "]" * 50 + ",") * 500 + "0]",
+    "deep objects": "[" + ('{"":' * 50 + "0" + "}" * 50 + ",") * 500 + "0]",
+    "keys": "{" + ",".join(f'"{i:x}":0' for i in range(43_691)) + "}",
+    "numbers": "[" + "1e9," * 50_000 + "0]",
+    "texts": "[" + '"ab",' * 50_000 + "0]",
+    "a wide text": '["\U0001f600' + LETTERS * 2000 + '"]',
+    "an escaped wide text": '["\\ud83d\\ude00' + LETTERS * 2000 + '"]',
+    "control characters": '["\U0001f600' + "\x7f" * 2**17 + '"]',
+    "large control characters": '["' + "\U000e0001" * 2**15 + '"]',
+    "names of control characters": '{"' + "\U000e0001" * 2**15 + '": 0}',
+}
+
+
+def read_tree(content):
+    with reading():
+        return printable_tree(parse_json(content, "m"))
+
+
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_what_json_takes_in_memory_is_counted_before(kind, monkeypatch):
+    content = f'{{"a": {STRUCTURES[kind]}}}'.encode()
+    read_tree(content[:6] + b"0}")  # imports
+    tracemalloc.start()
+    read_tree(content)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", str(peak))
+    with pytest.raises(DataError, match="would take"):
+        read_tree(content)
+
+
+def test_usual_json_is_counted_as_no_more_than_forty_times_its_size(monkeypatch):
+    layer = {"name": "dense_1", "units": 64, "bias": None, "shape": [None, 3], "trainable": True}
+    content = json.dumps({"layers": [layer] * 1000}).encode()
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", str(40 * len(content)))
+    assert len(read_tree(content)["layers"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("item", "number", "message"),
+    [
+        ("{},", 2**20, "m has 1048578 lists and objects; at most 1048576 are read"),
+        ("[],", 2**20, "m has 1048578 lists and objects; at most 1048576 are read"),
+        ("0,", 2**22, "m has 4194306 values; at most 4194304 are read"),
+        ("a", 2**26, "m has 67108874 bytes; at most 67108864 are read"),
+    ],
+)
+@pytest.mark.parametrize("form", [str, str.encode])
+def test_json_that_takes_long_is_refused_before_it_is_read(item, number, message, form):
+    content = form(f'{{"a": [{item * number}0]}}')
+    with pytest.raises(DataError, match=message), reading():
+        parse_json(content, "m")
+
+
+def test_making_a_text_harmless_takes_little_more_memory_than_the_result():
+    text = "\x7f" * 2**20  # each of which becomes a text of its own, of 53 bytes
+    tracemalloc.start()
+    assert printable(text) == "\\x7f" * 2**20
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * 2**20  # 4 for the result, 4 for its pieces, and 4 expected by the assertion
+
+
 def test_json_is_read_from_files(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"a": [1, {"b": "ü"}]}))
     assert read_json(tmp_path / "a.json") == {"a": [1, {"b": "ü"}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1, "a": 1}', '{"b": [{"c": 0, "a": 1, "d": 2, "a": 3}]}', '{"a": 1, "\\u0061": 2}'],
+)
+def test_a_key_that_occurs_twice_is_refused(text):
+    with pytest.raises(ValueError, match="m is no JSON: the key 'a' occurs twice in an object"):
+        parse_json(text, "m")
+
+
+def test_equal_keys_of_different_objects_are_read():
+    assert parse_json('{"a": {"a": 1}, "b": {"a": 1}}', "m") == {"a": {"a": 1}, "b": {"a": 1}}
 
 
 def test_texts_hold_nothing_that_a_terminal_obeys():

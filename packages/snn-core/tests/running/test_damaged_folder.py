@@ -468,3 +468,7 @@ def test_nothing_is_written_that_could_not_be_read_again(network, tmp_path):
     assert not (tmp_path / "run.json").exists()
     with pytest.raises(DataError, match=r"run\.json: it would have .* shorten the names"):
         RunFolder(tmp_path).describe({"classes": ["a" * 10_000] * 7000})
+    with pytest.raises(DataError, match=r"run\.json: it has 10004 lists and objects"):
+        RunFolder(tmp_path).describe({"details": {"a": [{}] * 10_001}})
+    with pytest.raises(DataError, match=r"run\.json: it has 2\d{6} values"):
+        RunFolder(tmp_path).describe({"details": {"a": [0] * (2**21)}})

@@ -15,7 +15,7 @@ from snn_core import artifact, run
 from snn_core.cli import main
 from snn_core.conversion import convert, preset
 from snn_core.errors import ArtifactError, DataError
-from snn_core.running.folder import LOCK
+from snn_core.running.ownership import LOCK, owned
 from snn_core.running.result import RunFolder, RunResult
 from snn_core.testing.builder import NetworkBuilder
 
@@ -148,7 +148,7 @@ def test_a_run_that_fails_at_once_leaves_nothing(model, tmp_path):
     folder = tmp_path / "run"
     (tmp_path / "other").mkdir()
     for path in (folder, tmp_path / "other"):
-        with pytest.raises(RuntimeError), RunFolder(path).owned():
+        with pytest.raises(RuntimeError), owned(path):
             raise RuntimeError
         assert not path.exists()
 

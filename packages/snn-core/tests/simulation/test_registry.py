@@ -1,6 +1,12 @@
 import pytest
 
-from snn_core.errors import ContractError, SimulatorImportError, UnknownSimulatorError
+from snn_core.errors import (
+    ContractError,
+    SettingsError,
+    SimulatorImportError,
+    UnknownSimulatorError,
+)
+from snn_core.settings import Settings
 from snn_core.simulation import registry
 from snn_core.simulation.reference import ReferenceSNN
 
@@ -112,3 +118,27 @@ def test_a_plug_in_that_fails_to_import_leaves_the_others_usable(register):
     with pytest.raises(SimulatorImportError, match=r"of snn-broken 1.5 cannot be imported: Module"):
         registry.get("broken")
     assert {item.name for item in registry.describe() if item.problem is None} >= {"reference"}
+
+
+def test_options_in_a_settings_file_are_checked_with_its_name(tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[reference]\nthreads = 3\n")
+    with pytest.raises(
+        SettingsError, match=r"In .*settings\.toml: In the section \[reference\]: Unk"
+    ):
+        registry.load_settings(path, base=Settings())
+
+
+def test_options_that_another_file_brought_are_not_said_to_be_of_this_one(tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[simulation]\nseed = 3\n")
+    base = Settings.of({"options": {"reference": {"threads": 3}, "elsewhere": {"a": 1}}})
+    assert registry.load_settings(path, base=base).options == base.options
+
+
+def test_options_of_a_simulator_that_cannot_be_loaded_are_kept(register, tmp_path):
+    register("snn-broken", broken="no_such_module_at_all:SNN")
+    path = tmp_path / "settings.toml"
+    path.write_text("[broken]\nthreads = 3\n")
+    found = registry.load_settings(path, base=Settings())
+    assert found.options == {"broken": {"threads": 3}}

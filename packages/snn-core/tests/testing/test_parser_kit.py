@@ -187,7 +187,8 @@ class TrustsBytes(ToyParser):
         try:
             return super()._model(path)
         except ParseError as error:
-            if isinstance(error.__cause__, UnicodeDecodeError) and b"layers" in path.read_bytes():
+            damage = error.__cause__ and error.__cause__.__cause__
+            if isinstance(damage, UnicodeDecodeError) and b"layers" in path.read_bytes():
                 raise IndexError("no such character") from error
             raise
 

@@ -9,7 +9,7 @@ import click
 from snn_core.artifact import load
 from snn_core.errors import printable_line
 from snn_core.files import require_writable
-from snn_core.settings import Settings, read_assignments
+from snn_core.settings import read_assignments
 from snn_core.simulation import registry
 
 PATH = click.Path(path_type=Path)
@@ -54,11 +54,11 @@ def export(
 
     require_writable(output, kind=FILE, overwrite=force)  # before the work
     network = registry.without_free_texts(load(artifact))
-    simulators = tuple(registry.names())
     settings = network.settings_for()
     if settings_file is not None:
-        settings = Settings.load(settings_file, base=settings, simulators=simulators)
-    settings = settings.updated(read_assignments(assignments), simulators=simulators)
+        settings = registry.load_settings(settings_file, base=settings)
+    given = read_assignments(assignments)
+    settings = settings.updated(given, simulators=tuple(registry.names()))
     snn = SNN(network, settings, LoihiOptions.of_section(settings.options, "loihi"))
     found = write(snn.chip, snn.timing, output, overwrite=force)
     reader = "lava-dl's NetX reads it" if found.netx else "lava-dl's NetX cannot read it"

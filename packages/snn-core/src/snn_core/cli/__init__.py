@@ -20,7 +20,7 @@ from click.shell_completion import CompletionItem
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import ended_by_signals
-from snn_core.errors import SNNError, SNNWarning, printable, suggest
+from snn_core.errors import SNNError, SNNWarning, printable, shorten_lines, suggest
 from snn_core.files import explain_failures
 from snn_core.installing import how_to_install
 
@@ -181,6 +181,9 @@ def _error_boundary() -> Iterator[None]:
             _say(f"Error: {error}")
         _close_broken_output()
         raise click.exceptions.Exit(2) from None
+    except click.ClickException as error:  # which click shows, with how the command is used
+        error.message = shorten_lines(error.message)  # type: ignore[misc]  # others keep it
+        raise
     except KeyboardInterrupt:  # of what has nothing to keep
         with suppress(OSError):
             _say("Stopped.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -22,12 +24,13 @@ from snn_core.conversion.presets import MEANING
 from snn_core.conversion.trial import Trial, try_out
 from snn_core.data import Dataset, load_dataset
 from snn_core.data.preparation import describe_entry
-from snn_core.errors import DataError, printable, printable_line
+from snn_core.errors import DataError, ParseError, printable, printable_line
 from snn_core.files import find_leftovers, hash_file, remove_leftovers, require_writable
 from snn_core.ir import Network
 from snn_core.parsing import Parsed
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, compare_cheaply, require_exact
+from snn_core.reading import FileStates
 from snn_core.running.folder import require_usable
 from snn_core.settings import SPIKE_CODES, Settings
 from snn_core.simulation import registry
@@ -135,10 +138,11 @@ def convert(
     _require_room(output, results, force=force, resume=resume)
     with common.show_phases():
         model = flags.model_source(source, weights)
-        parsed = read_model(model, data, settings=settings.input, input_shape=input_shape)
-        calibration = _load(data, parsed, settings)
-        done = _convert(parsed, calibration, settings, check=check, trial=trial)
-        provenance = _provenance(source, parsed, calibration, done.exactness)
+        with _unchanged(model):
+            parsed = read_model(model, data, settings=settings.input, input_shape=input_shape)
+            calibration = _load(data, parsed, settings)
+            done = _convert(parsed, calibration, settings, check=check, trial=trial)
+            provenance = _provenance(source, parsed, calibration, done.exactness)
         _write(done.network, output, force=force, resume=resume, provenance=provenance)
     if not as_json:
         _show(done, output, preset_name)
@@ -259,6 +263,18 @@ def _exactness(parsed: Parsed, calibration: Dataset, *, check: str) -> Exactness
     exactness = how(parsed, calibration.x_b_l)
     require_exact(exactness, warn=check == "warn", demanded=check == "error")
     return exactness
+
+
+@contextmanager
+def _unchanged(model: str | ModelName) -> Iterator[None]:
+    """Make sure that the files of a model, of which the hash is kept, stay as they were read."""
+    files = [model.weights] if isinstance(model, ModelName) else [Path(model)]
+    states = FileStates(error=ParseError)
+    with ExitStack() as stack:
+        for path in files:
+            if path is not None and path.is_file():
+                stack.enter_context(states.watch(path))
+        yield
 
 
 def _provenance(

@@ -153,12 +153,11 @@ def chosen_settings(
 
     A file comes first, then ``--set``, then the flags that are shorthands of settings.
     """
-    simulators = tuple(registry.names())
     if settings_file is not None:
-        base = Settings.load(settings_file, base=base, simulators=simulators)
+        base = registry.load_settings(settings_file, base=base)
     known = [f"{section}.{key}" for section, items in base.to_tree().items() for key in items]
     given = read_assignments(assignments, known=known)
-    settings = base.updated(given, simulators=simulators)
+    settings = base.updated(given, simulators=tuple(registry.names()))
     return set_shorthands(settings, stage=stage, **shorthands)
 
 

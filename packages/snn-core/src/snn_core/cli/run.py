@@ -82,11 +82,14 @@ def _run(
     stored = stored_settings(output) if resume and output is not None else None
     settings = flags.chosen_settings(network.settings_for(stored), stage="run", **chosen)
     settings = network.settings_for(settings)
+    simulator = simulator or settings.simulation.simulator
+    if network.settings is not None:
+        registry.require_options(network.settings, [simulator], path=artifact)
     return run_and_show(
         network,
         settings,
         name=str(artifact),
-        simulator=simulator or settings.simulation.simulator,
+        simulator=simulator,
         data=data,
         output=output,
         resume=resume,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -14,6 +15,20 @@ from snn_core.typing import Array, Bool, Float32, Int, Int8
 
 Scaling: TypeAlias = Literal["percentile", "mse", "none", "headroom", "first_spikes"]
 """How the scales of layers are found."""
+
+
+HEADROOM = 2.0
+"""How far beyond the largest activation of the calibration data a window of continuous time
+reaches. Resolution costs nothing there, so no sample has to be clipped."""
+
+NORMALIZED: Mapping[Scaling, str] = {
+    "percentile": "normalize: percentile",
+    "mse": "normalize: mse",
+    "none": "normalize: none",
+    "headroom": f"normalize: {HEADROOM:g} times the maximum",
+    "first_spikes": "normalize: times of first spikes",
+}
+"""How the line about its scales begins in the history of a network."""
 
 
 class SpikeCode(ABC):

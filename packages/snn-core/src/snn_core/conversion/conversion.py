@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from snn_core.codes import code_of, set_duration, set_timesteps
+from snn_core.codes.base import HEADROOM, NORMALIZED
 from snn_core.codes.windows import passes_spikes_on
 from snn_core.conversion.model import read_model
 from snn_core.conversion.presets import preset
@@ -304,11 +305,6 @@ def _choose_pooling(network: Network, settings: Settings) -> Network:
     return spiking_pools(network) if settings.conversion.pool_spiking else relay_pools(network)
 
 
-HEADROOM = 2.0
-"""How far beyond the largest activation of the calibration data a window of continuous time
-reaches. Resolution costs nothing there, so no sample has to be clipped."""
-
-
 @phase("normalizing")
 def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings) -> Network:
     chosen, code = settings.normalization, code_of(settings)
@@ -317,7 +313,7 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
     if code.scaling == "first_spikes":
         return _scale_for_first_spikes(network, x_b_l, settings)
     scales: dict[str, Array] = {}
-    what = "none"
+    what = NORMALIZED[code.scaling]
     if chosen.method == "percentile":
         scales = percentile_scales(
             network,
@@ -326,16 +322,16 @@ def _normalize(network: Network, x_b_l: Array | LazySamples, settings: Settings)
             per_channel=chosen.per_channel,
             schedule=chosen.normalization_schedule,
         )
-        what = f"percentile {chosen.percentile:g}"
+        what += f" {chosen.percentile:g}"
     elif chosen.method == "mse":
         timesteps = code.levels
         scales = mse_scales(network, x_b_l, timesteps=timesteps, per_channel=chosen.per_channel)
-        what = f"mse at {timesteps} steps"
+        what += f" at {timesteps} steps"
     if not code.is_rate:
         # A maximum of what its inputs send needs no scale of its own.
         scales = {n: s for n, s in scales.items() if not passes_spikes_on(network, n)}
     grain = "channel" if chosen.per_channel else "layer"
-    note = f"normalize: {what}, one scale per {grain}, {len(x_b_l)} samples"
+    note = f"{what}, one scale per {grain}, {len(x_b_l)} samples"
     scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
 
@@ -355,7 +351,7 @@ def _scale_with_headroom(
         for name, scale in largest.items()
         if not passes_spikes_on(network, name)
     }
-    note = f"normalize: {HEADROOM:g} times the maximum, {len(x_b_l)} samples"
+    note = f"{NORMALIZED['headroom']}, {len(x_b_l)} samples"
     scaled = _apply_scales(network, scales, settings)
     return scaled.replace(history=(*network.history, note))
 
@@ -372,5 +368,5 @@ def _scale_for_first_spikes(
         if layer.name in v_init
     ]
     grain = "channel" if settings.normalization.per_channel else "layer"
-    note = f"normalize: times of first spikes, one scale per {grain}, {len(x_b_l)} samples"
+    note = f"{NORMALIZED['first_spikes']}, one scale per {grain}, {len(x_b_l)} samples"
     return scaled.replace(*started, history=(*network.history, note))

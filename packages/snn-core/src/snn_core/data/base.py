@@ -51,6 +51,8 @@ class Dataset:
     preparation
         What was done to images by the settings (`snn_core.data.preparation`); empty for other
         samples.
+    are_booleans
+        Whether the labels say yes or no of each sample.
     """
 
     x_b_l: Shaped[Array | LazySamples, "b *l"]
@@ -63,6 +65,7 @@ class Dataset:
     advice: str = ""
     classes: tuple[str, ...] = ()
     preparation: str = ""
+    are_booleans: bool = False
 
     def __post_init__(self) -> None:
         """Refuse samples that are there twice: no result could tell them apart."""
@@ -104,9 +107,11 @@ class Dataset:
             raise DataError(f"Found classes = {classes!r}; expected a list of their names.")
         x = _check_samples(as_array(x_b_l), name)
         labels = targets = None
+        are_booleans = False
         if labels_b is not None:
             y = as_array(labels_b, "labels")
             labels, targets = read_truth(y, name)
+            are_booleans = y.dtype == bool and y.size == len(y)
             if len(y) != len(x):
                 raise DataError(
                     f"{name} has {len(x)} samples but {len(y)} labels; expected one for each."
@@ -124,6 +129,7 @@ class Dataset:
             name=name,
             sha256=digest.hexdigest(),
             classes=tuple(classes),
+            are_booleans=are_booleans,
         )
 
     def fit_to(
@@ -156,6 +162,11 @@ class Dataset:
                 f"{self.name}: samples of shape {x.shape[1:]}; the network expects "
                 f"{input_shape} (channels last). "
                 f"{self.advice or advise_on_shape(x.shape[1:], input_shape)}"
+            )
+        if self.are_booleans and num_classes is not None and num_classes > 2:
+            raise DataError(
+                f"{self.name} has labels of type bool, which tell two classes apart; the network "
+                f"tells {num_classes}. Give the number of each sample's class, as an integer."
             )
         self._compare_classes(num_classes, classes)
         return replace(self, x_b_l=x, classes=self.classes or tuple(classes))

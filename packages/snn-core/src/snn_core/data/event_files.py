@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,11 +29,18 @@ from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.truth import as_classes
 from snn_core.errors import DataError
 from snn_core.files import hash_file
+from snn_core.ir.shapes import count
+from snn_core.reading import FileStates, limit_memory, spend, while_reading
 from snn_core.settings import InputSettings
 from snn_core.typing import Array, Pair
 
+Read = TypeVar("Read")
+
 RECORDINGS_KEPT = 4
 """Event-camera recordings in memory: samples lie in their order, so the last are needed again."""
+
+_PER_CELL = 40
+"""Memory for a cell of a frame: sums of its ON and OFF events, their difference, its parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +55,9 @@ class EventRecordings:
         Class of each, or ``None``.
     number
         How many there are.
-    sha256
-        Hash of everything in them.
+    hash
+        Returns the hash of everything in them. They are looked at first: what is no recording is
+        not worth reading all of a large file.
     classes
         Name of each class, by its number; empty where they have no names.
     """
@@ -56,14 +65,14 @@ class EventRecordings:
     load: Callable[[int], EventStream]
     labels_b: Array | None
     number: int
-    sha256: str
+    hash: Callable[[], str]
     classes: tuple[str, ...] = ()
 
 
 def find_recordings(
     path: Path, *, part: str, settings: InputSettings, classes: Sequence[str] = ()
 ) -> EventRecordings:
-    """Return the recordings in a folder or file.
+    """Return the recordings in a folder or file, none of which may change from now on.
 
     Parameters
     ----------
@@ -75,33 +84,42 @@ def find_recordings(
     DataError
         If there are none, or a file is damaged.
     """
+    states = FileStates()
     if path.is_dir():
         files = find_files(path, EVENT_SUFFIXES, label_dict=settings.label_dict, known=classes)
         paths = files.paths
         return EventRecordings(
-            load=lambda i: read_events(paths[i]),
+            load=lambda i: _read_same(paths[i], read_events, states),
             labels_b=files.labels_b,
             number=len(paths),
-            sha256=hash_files(files, path),
+            hash=lambda: hash_files(files, path, states),
             classes=files.classes,
         )
-    sha256 = hash_file(path)
+    hash_it = functools.partial(_read_same, path, hash_file, states)
     if path.suffix.lower() in (".npz", ".h5", ".hdf5"):
-        arrays = read_arrays(path)
+        arrays = _read_same(path, read_arrays, states)
         prefix = set_prefix(arrays, part)
         if prefix is not None:
-            return _split_arrays(arrays, prefix, path, sha256)
+            return _split_arrays(arrays, prefix, path, hash_it)
         sets = sorted(name for name in arrays if name.endswith("off"))
         if sets:
             raise DataError(
                 f"{path} holds recordings under {', '.join(sets)}, none of them for {part}; "
                 f"expected names that start with {'test_' if part == 'test' else 'train_'}."
             )
-    return EventRecordings(load=lambda _: read_events(path), labels_b=None, number=1, sha256=sha256)
+    return EventRecordings(
+        load=lambda _: _read_same(path, read_events, states), labels_b=None, number=1, hash=hash_it
+    )
+
+
+def _read_same(path: Path, read: Callable[[Path], Read], states: FileStates) -> Read:
+    """Read a file that must not have changed since it was read first."""
+    with while_reading(path, error=DataError, advice="copy it again"), states.watch(path):
+        return read(path)
 
 
 def _split_arrays(
-    arrays: dict[str, Array], prefix: str, path: Path, sha256: str
+    arrays: dict[str, Array], prefix: str, path: Path, hash_it: Callable[[], str]
 ) -> EventRecordings:
     """Return recordings that lie one after the other in the same arrays."""
     columns = find_columns(arrays, prefix)
@@ -117,7 +135,7 @@ def _split_arrays(
         load=load,
         labels_b=None if label is None else as_classes(np.asarray(label), str(path)),
         number=len(bounds),
-        sha256=hashlib.sha256(f"{sha256}{prefix}".encode()).hexdigest(),
+        hash=lambda: hashlib.sha256(f"{hash_it()}{prefix}".encode()).hexdigest(),
     )
 
 
@@ -152,13 +170,16 @@ def from_event_files(
         return to_cells(whole(recording)[start:stop], chip, settings)
 
     shape = frame_shape(chip, settings)
+    with limit_memory(path, error=DataError):
+        size = f"a frame of {' x '.join(map(str, shape[:2]))} pixels (input.chip_size)"
+        spend(_PER_CELL * count(shape), size)
     frames = LazyItems(lambda i: scaled_frame(cells(i)), range(len(pieces)))
     return Dataset(
         x_b_l=LazySamples(frames, shape),
         labels_b=None if found.labels_b is None else found.labels_b[pieces[:, 0]],
         sample_ids=range(len(pieces)),
         name=str(path),
-        sha256=found.sha256,
+        sha256=found.hash(),
         events_b=LazyItems(cells, range(len(pieces))),
         classes=found.classes,
         advice="Set input.chip_size, input.frame_gen_method or target_size in "
@@ -179,6 +200,8 @@ def _cut_recordings(
     chips = set()
     for i in range(number):
         stream = load(i)
+        if not len(stream):
+            raise DataError(f"{name} holds no event in recording {i}: it is empty, or cut off.")
         chip = settings.chip_size or stream.chip_size
         if chip is None:
             raise DataError(

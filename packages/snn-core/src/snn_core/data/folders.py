@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from snn_core.errors import DataError, warn
-from snn_core.reading import printable, while_reading
+from snn_core.reading import FileStates, printable, spend, while_reading
 from snn_core.typing import Array
 
 
@@ -66,12 +66,14 @@ def find_files(
     Raises
     ------
     DataError
-        If there are no such files or a sub-folder is missing or unknown.
+        If there are no such files, a sub-folder is missing or unknown, or two have names that look
+        alike.
 
     Warns
     -----
     DataWarning
-        If there are files of other endings in the sub-folders, or links to nothing.
+        If there are files of other endings in the sub-folders, such as lie beside them, links to
+        nothing, or pipes.
     """
     folders = sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child))
     by_class = {child.name: _match_suffixes(child.rglob("*"), suffixes, child) for child in folders}
@@ -97,7 +99,7 @@ def find_files(
     return Files(
         paths=[path for paths in by_class.values() for path in paths],
         labels_b=np.array(labels_b, np.int64),
-        classes=_name_classes(labels),
+        classes=_name_classes(labels, folder),
     )
 
 
@@ -122,22 +124,37 @@ def _require_named(found: Iterable[str], labels: Mapping[str, int], folder: Path
         )
 
 
-def _name_classes(labels: Mapping[str, int]) -> tuple[str, ...]:
+def _name_classes(labels: Mapping[str, int], folder: Path) -> tuple[str, ...]:
     """Return the name of each class; several folders may make up one, or none."""
+    shown: dict[str, str] = {}
+    for name in labels:
+        other = shown.setdefault(printable(name), name)
+        if labels[other] != labels[name]:
+            raise DataError(
+                f"{folder} has the sub-folders {other!a} and {name!a}, which are both shown as "
+                f"{printable(name)}; rename one of them."
+            )
     numbers = range(max(labels.values()) + 1)
     names = [" or ".join(name for name, i in labels.items() if i == number) for number in numbers]
     return tuple(printable(name) or str(number) for number, name in enumerate(names))
 
 
-def hash_files(files: Files, folder: Path) -> str:
-    """Return a hash of names, classes and bytes of files; nothing is decoded."""
+def hash_files(files: Files, folder: Path, states: FileStates) -> str:
+    """Return a hash of names, classes and bytes of files; nothing is decoded.
+
+    Raises
+    ------
+    DataError
+        If one cannot be read, or changed since it was looked at.
+    """
     digest = hashlib.sha256()
     for i, path in enumerate(files.paths):
         label = "" if files.labels_b is None else files.labels_b[i]
         name = path.relative_to(folder).as_posix()
         digest.update(os.fsencode(f"{name}\0{label}\0"))  # names need not be UTF-8
-        with while_reading(path, error=DataError, advice="copy it again"):
+        with while_reading(path, error=DataError, advice="copy it again"), states.watch(path):
             size = path.stat().st_size
+            spend(size, "the file", kept=False)  # as reading it will
             digest.update(f"{size}\0".encode())
             with path.open("rb") as file:
                 while block := file.read(2**20):
@@ -149,19 +166,26 @@ NOTES = (".txt", ".md", ".csv", ".json", ".xml", ".ini", ".db")
 """Endings of files that go with samples and are none."""
 
 
-def _warn_of_unread(folder: Path, classes: Iterable[Path], suffixes: Sequence[str]) -> None:
+def _warn_of_unread(folder: Path, classes: Collection[Path], suffixes: Sequence[str]) -> None:
     """Warn of files in the folders of classes that might be samples and are not read."""
     found: Counter[str] = Counter()
+    if folder not in classes:
+        number = len(_match_suffixes(folder.iterdir(), suffixes, folder))
+        found["files beside the sub-folders"] += number
     for child in classes:
         for path in child.rglob("*"):
             if not is_seen(path, child) or path.suffix.lower() in NOTES:
                 continue
             if path.is_symlink() and not path.exists():
                 found["links to nothing"] += 1
-            elif path.is_file() and path.suffix.lower() not in suffixes:
+            elif path.is_dir():
+                continue
+            elif not path.is_file():
+                found["pipes or devices"] += 1
+            elif path.suffix.lower() not in suffixes:
                 found[path.suffix.lower() or "files without an ending"] += 1
-    if found:
-        counts = ", ".join(f"{number} {what}" for what, number in sorted(found.items()))
+    if counted := +found:
+        counts = ", ".join(f"{number} {what}" for what, number in sorted(counted.items()))
         warn(
             f"{folder}: not read: {counts}. Samples are files ending in {', '.join(suffixes)}; "
             f"convert the others if they are samples, too, and repair links."

@@ -78,8 +78,13 @@ def from_mapping(arrays: Mapping[str, Any], *, name: str, advice: str = "") -> D
     with while_reading(name, error=DataError, advice="give the names of the classes as texts"):
         classes = as_array(arrays.get("classes", ()), "classes").reshape(-1)
         spend(_PER_NAME * classes.size + classes.nbytes, "the names of the classes")
-        names = [printable(str(item)) for item in classes]
+        names = [printable(_as_text(item)) for item in classes]
     return Dataset.of(arrays["x"], arrays.get("y"), name=name, classes=names)
+
+
+def _as_text(name: Any) -> str:
+    """Return a name as a text: NumPy and HDF5 store texts as bytes, too."""
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
 
 
 def _is_pair(data: list[Any]) -> bool:

@@ -17,7 +17,7 @@ from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.preparation import describe_preparation
 from snn_core.errors import DataError
 from snn_core.installing import how_to_install
-from snn_core.reading import spend, while_reading
+from snn_core.reading import FileStates, spend, while_reading
 from snn_core.settings import DatagenKwargs, InputSettings
 from snn_core.typing import Array, Float32, Shape
 
@@ -74,7 +74,8 @@ def from_image_folder(
         known=classes,
     )
     mode = _MODES.get(flow.color_mode) or _CHANNELS.get(channels or 3, "RGB")
-    decode = functools.partial(_decode, settings=settings, mode=mode)
+    states = FileStates()
+    decode = functools.partial(_decode, settings=settings, mode=mode, states=states)
     size = flow.target_size or decode(files.paths[0]).shape[:2]
     read = functools.partial(_read, files.paths, settings, (*size, len(mode)), decode)
     shape = (*size, len(mode))
@@ -88,7 +89,7 @@ def from_image_folder(
         labels_b=files.labels_b,
         sample_ids=range(number),
         name=str(folder),
-        sha256=hash_files(files, folder),
+        sha256=hash_files(files, folder, states),
         classes=files.classes,
         preparation=describe_preparation(settings),
         advice="Set target_size and color_mode in input.dataflow_kwargs (--set "
@@ -118,7 +119,7 @@ def _read(
     return standardize(image_hwc, changes, str(paths[i]))
 
 
-def _decode(path: Path, *, settings: InputSettings, mode: str) -> Array:
+def _decode(path: Path, *, settings: InputSettings, mode: str, states: FileStates) -> Array:
     """Return the bytes of an image, converted and resized."""
     try:
         from PIL import Image
@@ -131,7 +132,8 @@ def _decode(path: Path, *, settings: InputSettings, mode: str) -> Array:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         spend(path.stat().st_size, "the file")
         # From memory, as Pillow reads as much of a file as its chunks declare.
-        content = io.BytesIO(path.read_bytes())
+        with states.watch(path):
+            content = io.BytesIO(path.read_bytes())
         with Image.open(content, formats=_FORMATS) as image:
             spend(_PER_PIXEL * image.width * image.height, "the image")
             image_hwc = np.asarray(_convert(image, path, settings, mode))

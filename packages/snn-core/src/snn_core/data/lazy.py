@@ -8,10 +8,14 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from snn_core.files import explain_failures
 from snn_core.phases import at_once
 from snn_core.typing import Array, Shape
 
 Item = TypeVar("Item")
+
+
+_LESS = "Take fewer samples at a time, or smaller ones."
 
 
 class LazyItems(Generic[Item]):
@@ -33,8 +37,16 @@ class LazyItems(Generic[Item]):
         return len(self._indices)
 
     def __getitem__(self, part: slice | Array) -> list[Item]:
-        """Read some items."""
-        with at_once():
+        """Read some items.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read, or is not what it was.
+        OutOfMemoryError
+            If they do not fit into memory.
+        """
+        with explain_failures(memory=_LESS), at_once():
             return [self._read(int(i)) for i in self._indices[part]]
 
     def choose(self, positions: Array) -> LazyItems[Item]:
@@ -78,9 +90,10 @@ class LazySamples:
         return len(self._items)
 
     def __getitem__(self, part: slice | Array) -> Array:
-        """Read some samples into an array."""
+        """Read some samples into an array; see `LazyItems`."""
         found = self._items[part]
-        return np.stack(found) if found else np.zeros((0, *self._shape), self.dtype)
+        with explain_failures(memory=_LESS):
+            return np.stack(found) if found else np.zeros((0, *self._shape), self.dtype)
 
     def __array__(  # NumPy calls it like this
         self,

@@ -75,10 +75,38 @@ def load_dataset(
     elif not isinstance(settings, InputSettings):
         settings = Settings.of({"input": settings}).input
     require_file(path)
-    if path.is_file() and path.suffix.lower() in (NETWORK_SUFFIX, *MODEL_SUFFIXES):
-        raise DataError(f"{path} is {describe_path(path)}; expected samples: .npz with x and y.")
     kind: str = settings.dataset_format
-    kind = _kind(path) if kind == "auto" else kind
+    suffix = path.suffix.lower()
+    holds_events = suffix in EVENT_SUFFIXES  # HDF5 files may be models, too
+    if (
+        path.is_file()
+        and suffix in (NETWORK_SUFFIX, *MODEL_SUFFIXES)
+        and not (holds_events and kind == "aedat")
+    ):
+        events = ", or set input.dataset_format = 'aedat' for events" if holds_events else ""
+        raise DataError(
+            f"{path} is {describe_path(path)}; expected samples: .npz with x and y{events}."
+        )
+    try:
+        kind = _kind(path) if kind == "auto" else kind
+        return _load(path, kind, part, settings, classes, input_shape)
+    except OSError as error:  # such as a folder in it that nobody may read
+        raise DataError(
+            f"{path} cannot be searched for samples ({error.filename or path}: {error.strerror}); "
+            f"expected a file of samples, or a folder with nothing else but a sub-folder for each "
+            f"class."
+        ) from error
+
+
+def _load(
+    path: Path,
+    kind: str,
+    part: str,
+    settings: InputSettings,
+    classes: Sequence[str],
+    input_shape: Shape | None,
+) -> Dataset:
+    """Return the samples of a known format."""
     if kind in ("jpg", "png"):
         _require_folder(path)
         channels = input_shape[-1] if input_shape is not None and len(input_shape) == 3 else None

@@ -46,7 +46,7 @@ class InputData:
     Raises
     ------
     ValueError
-        If a value is of the wrong kind.
+        If a value is of the wrong kind, or the range is none.
     """
 
     uint8_scale: float = UINT8_SCALE
@@ -67,10 +67,24 @@ class InputData:
             value = getattr(self, name)
             if value is not None and not _is_number(value):
                 raise ValueError(f"{name} is {value!r}; expected a number")
+        self._require_order()
         names: Any = self.classes  # a list, and anything else, where they come from a file
         if not isinstance(names, (list, tuple)) or not all(isinstance(c, str) for c in names):
             raise ValueError(f"classes is {names!r}; expected names")
         object.__setattr__(self, "classes", tuple(names))
+
+    def _require_order(self) -> None:
+        """Raise unless the mean lies between the smallest and the largest value."""
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        mean = low if self.mean is None else self.mean
+        # The mean of equal values is rounded.
+        slack = 1e-6 * max((abs(x) for x in (low, high) if math.isfinite(x)), default=0)
+        if not (low <= high and low - slack <= mean <= high + slack):
+            raise ValueError(
+                f"low, mean and high are {self.low!r}, {self.mean!r} and {self.high!r}; expected "
+                f"numbers that do not fall"
+            )
 
     def as_floats(self, x_b_l: Array | Sequence[Any]) -> Float32[Array, "*l"]:
         """Return samples as they enter the network.

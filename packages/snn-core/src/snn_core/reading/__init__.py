@@ -23,11 +23,20 @@ from snn_core.reading.budget import (
     memory_limit,
     spend,
 )
-from snn_core.reading.texts import parse_json, printable_tree, read_json
+from snn_core.reading.states import FileStates
+from snn_core.reading.texts import (
+    MAX_TEXT_BYTES,
+    parse_json,
+    printable_tree,
+    read_json,
+    require_few_values,
+)
 
 __all__ = [
     "ArchivedArrays",
+    "FileStates",
     "LIMIT_VARIABLE",
+    "MAX_TEXT_BYTES",
     "MOST_AXES",
     "count_values",
     "describe_npy",
@@ -42,6 +51,7 @@ __all__ = [
     "read_npy",
     "read_npy_member",
     "read_npz",
+    "require_few_values",
     "spend",
     "while_reading",
 ]

@@ -11,7 +11,7 @@ import io
 import math
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +24,12 @@ _PIECE = 2**20
 _MEMBERS = 100_000
 """More members than any file of ours or of a framework has."""
 
+_LONGEST_LIST = 2**24
+"""Bytes of the list of members: names of up to 120 letters for so many."""
+
+_PER_LISTED = 16
+"""Memory for each byte of the list: an entry of 47 takes about 450."""
+
 
 @contextmanager
 def open_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
@@ -34,13 +40,45 @@ def open_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
     ValueError
         If some have not, or there are too many. `zipfile` adds errors of its own.
     """
-    with zipfile.ZipFile(file) as archive:
+    with (
+        file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened,
+        zipfile.ZipFile(_SmallReads(opened)) as archive,
+    ):
         names = archive.namelist()
         if len(names) > _MEMBERS:
             raise ValueError(f"{len(names)} members; at most {_MEMBERS} are read")
         if len(set(names)) != len(names):
             raise ValueError("several members have the same name")
         yield archive
+
+
+class _SmallReads:
+    """An archive as `zipfile` opens it, which reads the list of all members at once.
+
+    How long that list is, a record at the end says; nothing else is read in such large pieces.
+    Asking for it is therefore the moment at which it is known.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else a file has."""
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes.
+
+        Raises
+        ------
+        ValueError, BudgetExceededError
+            If they are too many for a list of members.
+        """
+        if size > _LONGEST_LIST:
+            raise ValueError(f"a list of members of {size} bytes; at most {_LONGEST_LIST} are read")
+        if size > _PIECE:
+            spend(_PER_LISTED * size, "the list of its members")
+        return self._file.read(size)
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -53,16 +91,13 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """
     info = archive.getinfo(name)
     spend(info.file_size, name)
+    content = io.BytesIO()  # hands out what it holds without a copy
     with archive.open(info) as member:
-        return b"".join(_pieces(member, info.file_size))
-
-
-def _pieces(member: IO[bytes], size: int) -> Iterator[bytes]:
-    while piece := member.read(_PIECE):
-        size -= len(piece)
-        if size < 0:
-            raise ValueError("it is longer than it says")
-        yield piece
+        while piece := member.read(_PIECE):
+            if content.tell() + len(piece) > info.file_size:
+                raise ValueError("it is longer than it says")
+            content.write(piece)
+    return content.getvalue()
 
 
 def read_npz(path: Path, *, copies: int = 0) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from snn_core.reading.budget import BudgetExceededError, open_budget
 
 _BUGS = (AssertionError, NameError, ImportError)
 """What no content of a file leads to."""
+
+_OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-fA-F]+>")
+"""What Python says of a file in memory, whose place there tells a user nothing."""
 
 _SHOWN = 300
 """Letters of a foreign error's text that a message repeats."""
@@ -89,7 +93,7 @@ def while_reading(
 
 def describe(problem: BaseException) -> str:
     """Return type and text of a foreign error in one line of bounded length."""
-    text = " ".join(str(problem).split())
+    text = " ".join(_OBJECT.sub("", str(problem)).split())
     if len(text) > _SHOWN:
         text = f"{text[:_SHOWN]} ..."
     return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

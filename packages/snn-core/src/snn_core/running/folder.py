@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,22 @@ from snn_core.files import (
     make_folder,
     remove_leftovers,
     require_file,
-    require_unlinked,
 )
 from snn_core.installing import how_to_update
-from snn_core.locking import LockedError, locked, require_unlocked
-from snn_core.reading import printable_tree, read_json, read_npz, while_reading
+from snn_core.reading import (
+    MAX_TEXT_BYTES,
+    printable_tree,
+    read_json,
+    read_npz,
+    require_few_values,
+    while_reading,
+)
 from snn_core.recording.log import Log
 from snn_core.running.batch_arrays import BatchArrays, batch_of
+from snn_core.running.ownership import LOCK, require_free
 from snn_core.running.stored import (
-    MOST_BYTES,
+    MOST_OBJECTS,
+    MOST_VALUES,
     check_description,
     check_summary,
     require_short_texts,
@@ -49,9 +56,6 @@ from snn_core.typing import PathLikeStr, Shape
 
 VERSION = 2
 """Version of the folder's format."""
-
-LOCK = ".run.lock"
-"""File that the process which works in the folder keeps locked; a killed one leaves it behind."""
 
 _BATCH = re.compile(r"\d{5,9}\.npz")
 _LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
@@ -99,42 +103,6 @@ class RunFolder:
     def is_described(self) -> bool:
         """Whether a run has begun here, if only by its description."""
         return (self.path / "run.json").exists()
-
-    @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Work in the folder during the block, as the only one; it is made if there is none.
-
-        Whoever writes or removes anything in the folder of a run does so in such a block. Others
-        may read meanwhile. Nothing is left of a folder that is empty in the end.
-
-        Raises
-        ------
-        DataError
-            If the folder cannot be made, or its batches lie elsewhere.
-        ArtifactError
-            If another run works in it.
-        """
-        if not self.path.exists():
-            make_folder(self.path)
-        try:
-            with _explain_lock(self.path), locked(self.path / LOCK):
-                require_unlinked(self._batches, within=self.path)
-                yield
-        finally:
-            with suppress(OSError):  # it is not empty, for example
-                self.path.rmdir()
-
-    def require_free(self) -> None:
-        """Make sure that the folder can be `owned`, without making anything.
-
-        Raises
-        ------
-        SNNError
-            As `owned` does.
-        """
-        with _explain_lock(self.path):
-            require_unlocked(self.path / LOCK)
-        require_unlinked(self._batches, within=self.path)
 
     def require_usable(self, *, resume: bool) -> None:
         """Make sure that a run can be kept here, before any work.
@@ -202,7 +170,7 @@ class RunFolder:
             require_file(path, error=ArtifactError)
             if not path.exists():
                 raise ArtifactError(f"{self._describe_missing()}; expected {_EXPECTED}.")
-            found = read_json(path, most=MOST_BYTES)
+            found = read_json(path, values=MOST_VALUES, objects=MOST_OBJECTS)
             version = found.get("format_version")
             if type(version) is not int or version < 1:
                 raise ArtifactError(f"{path} does not describe a run.")
@@ -277,7 +245,7 @@ class RunFolder:
             return {}
         description = self._description or self.metadata()
         with while_reading(path, error=ArtifactError, advice=_REPLACE_SUMMARY):
-            found = read_json(path, most=MOST_BYTES)
+            found = read_json(path, values=MOST_VALUES, objects=MOST_OBJECTS)
             figures = check_summary(printable_tree(found))
             require_same_run(figures, description)
             digest = figures.pop(DIGEST, None)
@@ -370,26 +338,17 @@ class RunFolder:
         path, content = self.path / name, json.dumps(value, indent=1).encode()
         try:
             require_short_texts(value)
+            require_few_values(content, "it", values=MOST_VALUES, objects=MOST_OBJECTS)
         except ValueError as error:
             raise DataError(f"Cannot write {path}: {error}. Shorten it.") from error
-        if len(content) > MOST_BYTES:
+        if len(content) > MAX_TEXT_BYTES:
             raise DataError(
-                f"Cannot write {path}: it would have {len(content)} bytes; expected at most "
-                f"{MOST_BYTES}. Choose fewer samples, or shorten the names of classes and layers."
+                f"Cannot write {path}: it would have {len(content)} bytes; expected at "
+                f"most {MAX_TEXT_BYTES}. Choose fewer samples, or shorten the names of classes and "
+                f"layers."
             )
         with atomic_write(path, overwrite=True) as file:
             file.write(content)
-
-
-@contextmanager
-def _explain_lock(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except LockedError as error:
-        raise ArtifactError(
-            f"Another run works in {path}: {error} Wait until it has ended, or choose another "
-            f"folder."
-        ) from error
 
 
 def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
@@ -405,7 +364,7 @@ def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
     """
     if path is not None:
         folder = RunFolder(path)
-        folder.require_free()
+        require_free(folder.path)
         folder.require_usable(resume=resume)
     elif resume:
         raise ArtifactError(

@@ -18,6 +18,7 @@ from snn_core.errors import ArtifactError, DataError
 from snn_core.running.batch_arrays import BatchArrays
 from snn_core.running.display import describe_result, result_html, samples_table
 from snn_core.running.folder import RunFolder
+from snn_core.running.ownership import owned
 from snn_core.running.stored_arrays import ARRAYS
 from snn_core.settings import record_flag, recorded_variable, short_names
 from snn_core.simulation.statistics import r_squared
@@ -150,7 +151,7 @@ class RunResult:
         folder = RunFolder(path)
         values = {name: np.asarray(getattr(self, name)) for name in ARRAYS}
         values["simulate_s"] = values["simulate_s"].reshape(1)
-        with folder.owned():
+        with owned(folder.path):
             if not folder.is_empty:
                 raise ArtifactError(f"{path} is not empty; choose another folder.")
             folder.start(self.metadata)

@@ -8,6 +8,7 @@ from typing import Any
 
 from snn_core.errors import ArtifactError, SettingsError, SNNError
 from snn_core.running.folder import RunFolder
+from snn_core.running.ownership import owned
 from snn_core.running.shorthands import FLAGS
 from snn_core.settings import Settings, leaves, record_flag
 from snn_core.simulation import registry
@@ -67,7 +68,7 @@ def open_folder(
         yield None
         return
     folder = RunFolder(path)
-    with folder.owned():
+    with owned(folder.path):
         folder.require_usable(resume=resume)
         is_new = folder.is_empty
         if is_new:

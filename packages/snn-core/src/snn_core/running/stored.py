@@ -8,7 +8,7 @@ its batches, in `snn_core.running.stored_arrays`, once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, NoReturn, get_origin
 
 from pydantic import (
     BaseModel,
@@ -29,8 +29,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[Finite, Field(gt=0)]
 
 
-MOST_BYTES = 2**26
-"""Size of ``run.json`` and of ``summary.json``; the numbers of a million samples take a third."""
+MOST_VALUES = 2**21
+"""Values in ``run.json`` and in ``summary.json``, such as the numbers of a million samples."""
+
+MOST_OBJECTS = 10_000
+"""Lists and objects among them; our own have some dozens."""
 
 LONGEST_TEXT = 2**14
 """Letters of a text in them; a path has 4096."""
@@ -47,15 +50,22 @@ def require_short_texts(found: Mapping[str, Any]) -> None:
     waiting: list[tuple[str, Any]] = [("", found)]
     while waiting:
         where, value = waiting.pop()
-        if isinstance(value, Mapping):
-            waiting += ((f"a name in {where or 'it'}", name) for name in value)
-            waiting += ((f"{where}.{name}".strip(".")[:_SHOWN], x) for name, x in value.items())
-        elif isinstance(value, (list, tuple)):
-            waiting += ((where, item) for item in value)
-        elif isinstance(value, str) and len(value) > LONGEST_TEXT:
-            raise ValueError(
-                f"{where} is a text of {len(value)} letters; expected at most {LONGEST_TEXT}"
-            )
+        for name, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            if isinstance(name, str) and len(name) > LONGEST_TEXT:
+                _refuse(name, f"a name in {where or 'it'}")
+            if isinstance(item, str):
+                if len(item) > LONGEST_TEXT:
+                    _refuse(item, _place(where, name))
+            elif isinstance(item, (Mapping, list, tuple)):
+                waiting.append((_place(where, name), item))
+
+
+def _place(where: str, name: str | int) -> str:
+    return f"{where}.{name}".strip(".")[:_SHOWN] if isinstance(name, str) else where
+
+
+def _refuse(text: str, where: str) -> NoReturn:
+    raise ValueError(f"{where} is a text of {len(text)} letters; expected at most {LONGEST_TEXT}")
 
 
 _SHOWN = 200
@@ -160,7 +170,7 @@ def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise ValueError(_first_problem(error)) from error
     try:
-        Settings.model_validate(_known(found["identity"]["settings"], Settings))
+        Settings.stored(_known(found["identity"]["settings"], Settings))
     except ValidationError as error:
         raise ValueError(describe_errors(error)) from error
     return description

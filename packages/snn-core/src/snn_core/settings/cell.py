@@ -16,7 +16,7 @@ ORIGINAL_LEAK = 0.1
 ORIGINAL_CLIP = 3.0
 """Thresholds that the original's ``v_clip`` stood for."""
 
-FIXED_POINT = re.compile(r"Q(?P<m>\d+)\.(?P<f>\d+)")
+FIXED_POINT = re.compile(r"Q(?P<m>\d+)\.(?P<f>\d+)", re.ASCII)
 """Name of a fixed-point format, Qm.f."""
 
 _RESETS = {

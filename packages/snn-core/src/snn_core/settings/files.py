@@ -4,21 +4,46 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError
-from snn_core.reading import while_reading
+from snn_core.reading import spend, while_reading
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-MAX_BYTES = 2**22
-"""Longer files are no settings."""
+MAX_BYTES = 2**17
+"""Longer files are no settings; a table of a thousand classes takes 20 kB."""
+
+LONGEST_LINE = 2**15
+"""Letters of a line."""
+
+MOST_LINES = 2**13
+"""Lines of a file. Python's reader of INI files takes time with the square of those it refuses."""
+
+MOST_PARTS = 16
+"""Names that dots join to a key. Python's reader of TOML takes memory with their square."""
+
+_PER_BYTE = 600
+"""Memory that reading takes for each byte, in the worst case about: that of Python's syntax trees
+of empty lists, and of TOML's keys of so many names."""
+
+_TOML = re.compile(
+    r"""
+    \"{3}(?:[^\\]|\\.)*?\"{3} | '{3}.*?'{3}     # texts of several lines
+    | "(?:[^"\\\n]|\\.)*" | '[^'\n]*' | [\w-]+  # texts and words, of which keys are made
+    | \#[^\n]* | [ \t]+ | .
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""What a TOML file is made of."""
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -32,8 +57,10 @@ def read_tree(path: Path) -> dict[str, Any]:
     with while_reading(path, error=SettingsError, advice="correct it; see docs/settings.md"):
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path} is larger than {MAX_BYTES} bytes: no settings file.")
-        text = path.read_text(encoding="utf-8")
-        return _parse_toml(text) if path.suffix == ".toml" else _parse_ini(text)
+        spend(_PER_BYTE * path.stat().st_size, path.name)
+        text = path.read_text(encoding="utf-8-sig")  # Windows marks UTF-8 at the start of files
+        _require_readable(text)
+        return _parse_toml(text) if path.suffix.lower() == ".toml" else _parse_ini(text)
 
 
 def read_assignments(texts: Sequence[str], *, known: Iterable[str] = ()) -> dict[str, Any]:
@@ -57,7 +84,8 @@ def read_assignments(texts: Sequence[str], *, known: Iterable[str] = ()) -> dict
         raise SettingsError(f"Found assignments {texts!r}; expected a list of texts.")
     for text in texts:
         name, equals, value = text.partition("=")
-        *sections, key = (part.strip() for part in name.split("."))
+        # What has more parts becomes a key that there is not.
+        *sections, key = (part.strip() for part in name.split(".", MOST_PARTS))
         if not (equals and sections and all((*sections, key))):
             raise SettingsError(
                 f"Found {text!r}; expected section.key=value, such as simulation.batch_size=10."
@@ -68,7 +96,10 @@ def read_assignments(texts: Sequence[str], *, known: Iterable[str] = ()) -> dict
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
                 raise SettingsError(f"Found {text!r}, but {section} was given a value before.")
-        place[key] = _parse_literal(value.strip())
+        try:
+            place[key] = _parse_literal(value.strip())
+        except ValueError as error:
+            raise SettingsError(f"Found {text!r}: {error}.") from None
     return tree
 
 
@@ -77,13 +108,51 @@ def _suggest_section(key: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(found)}?" if found else ""
 
 
+def _require_readable(text: str) -> None:
+    """Raise a `ValueError` unless a text has few lines, none of them long."""
+    lines = text.split("\n")
+    if len(lines) > MOST_LINES:
+        raise ValueError(f"found {len(lines)} lines, expected at most {MOST_LINES}")
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_LINE:
+            raise ValueError(
+                f"line {number} has {len(line)} letters, expected at most {LONGEST_LINE}: write "
+                f"long lists on several lines"
+            )
+
+
 def _parse_toml(text: str) -> dict[str, Any]:
+    parts = 1
+    for token in _TOML.finditer(text):
+        part = token[0]
+        if part == ".":
+            parts += 1
+        elif not (part[0] in "\"'_- \t" or part[0].isalnum()):
+            parts = 1
+        if parts > MOST_PARTS:
+            number = text.count("\n", 0, token.start()) + 1
+            raise ValueError(f"line {number} has a key of more than {MOST_PARTS} names")
     return tomllib.loads(text)
 
 
+class _Ini(configparser.ConfigParser):
+    """INI files as the original's, in linear time: Python's expression tries each run of blanks.
+
+    No section is special: what ``[DEFAULT]`` would set in all sections is refused.
+    """
+
+    OPTCRE = re.compile(r"(?P<option>[^=:]*)(?P<vi>[=:])\s*(?P<value>.*)$")
+
+    def __init__(self) -> None:
+        super().__init__(interpolation=None, default_section="")
+
+    def optionxform(self, optionstr: str) -> str:
+        """Return the name of a key, which keeps its capitals."""
+        return optionstr
+
+
 def _parse_ini(text: str) -> dict[str, Any]:
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser = _Ini()
     parser.read_string(text)
     return {
         section: {key: _parse_literal(value) for key, value in parser[section].items()}
@@ -92,11 +161,21 @@ def _parse_ini(text: str) -> dict[str, Any]:
 
 
 def _parse_literal(text: str) -> Any:
-    """Return the Python literal that an INI value spells, or the text itself."""
+    """Return the Python literal that an INI value spells, or the text itself.
+
+    Raises
+    ------
+    ValueError
+        If it is longer than a file of settings, or nested too deep.
+    """
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"a value has {len(text)} letters, expected at most {MAX_BYTES}")
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings():  # of Python, about texts that are no code
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text)
     except (MemoryError, RecursionError):  # how CPython says that a literal is nested too deep
         raise ValueError(f"{text[:20]}...: brackets or signs are nested too deep") from None
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError):  # the latter of keys that are lists
         words = {"true": True, "yes": True, "false": False, "no": False}
         return words.get(text.lower(), text)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError
+from snn_core.files import as_path
 from snn_core.reading import read_json, while_reading
+from snn_core.settings.files import MAX_BYTES
 from snn_core.typing import PathLikeStr
 
 
@@ -83,10 +85,12 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     name = paths["filename_clamp_indices"]
     if not name:
         return others
-    path = Path(folder) / str(name)
+    path = as_path(Path(folder) / str(name), error=SettingsError)
     what = f"paths.filename_clamp_indices: {path}"
     advice = "expected a JSON object from numbers of layers to steps"
     with while_reading(what, error=SettingsError, advice=advice, file=path):
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES} bytes")
         found = read_json(path)
     cell = others.get("cell", {})
     if not isinstance(cell, Mapping):  # which `Settings` refuses

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_origin
 
+from snn_core.settings.files import LONGEST_LINE, MAX_BYTES, MOST_LINES
 from snn_core.settings.section import LARGEST_NUMBER, LEAST_NUMBER, MOST_STEPS, Section
 from snn_core.settings.tree import Settings
 
@@ -23,7 +24,8 @@ def document(presets: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from the models in `snn_core.settings`; do not edit. Files may be TOML or INI.",
+        "Generated from the models in `snn_core.settings`; do not edit. Files may be TOML or INI,",
+        f"with at most {MAX_BYTES // 2**10} kB and {MOST_LINES} lines of {LONGEST_LINE} letters.",
         "",
         "The stage says when a setting has its effect. `convert`: while a model is converted; a",
         "run refuses another value than the network was converted with. `run`: in each run. A",
@@ -31,7 +33,8 @@ def document(presets: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         "`claimed` are for simulators that claim them; others accept no more than the default.",
         'Presets (`snn convert --preset seed`, `convert(..., preset="seed")`) have other defaults',
         "for some settings, which stand below the default.",
-        "A section named after a simulator holds its own options.",
+        "A section named after a simulator holds its own options, which are checked with the file",
+        "that names them.",
         "",
         f"Numbers with a fraction are 0 or of magnitude {LEAST_NUMBER:g} to {LARGEST_NUMBER:g}, in",
         "options of simulators, too, so that products and quotients of them can be computed with.",

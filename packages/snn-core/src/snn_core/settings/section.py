@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
-from snn_core.errors import SettingsError, suggest
+from snn_core.errors import SettingsError, shorten, suggest
 
 Stage: TypeAlias = Literal["convert", "run"]
 """When a setting has its effect: while a network is converted, or in each run of it."""
@@ -160,13 +160,24 @@ def require_known(name: str, known: Iterable[str], *, what: str) -> None:
 
 def _describe_unknown(name: str, known: Iterable[str], *, what: str) -> str:
     known = sorted(known)
-    return f"Unknown {what}: {name!r}.{suggest(name, known)} Known: {', '.join(known) or 'none'}."
+    hint, names = suggest(name, known), ", ".join(known) or "none"
+    return f"Unknown {what}: {shorten(repr(name), _SHOWN)}.{hint} Known: {names}."
+
+
+MOST_LINES = 20
+"""Impossible settings that a message lists."""
+
+_SHOWN = 200
+"""Letters of a value that a message repeats."""
 
 
 def describe_errors(error: ValidationError) -> str:
-    """Return a message with a line for each impossible setting: what was found, what expected."""
+    """Return a message with a line for each impossible setting: what was found, what expected.
+
+    Of more than `MOST_LINES` it says how many there are.
+    """
     lines = []
-    for item in error.errors():
+    for item in error.errors(include_url=False)[:MOST_LINES]:
         message = describe_error(item)
         # Behind section and key follow pydantic's names for the branches of a union, unless the
         # value has keys of its own.
@@ -175,8 +186,10 @@ def describe_errors(error: ValidationError) -> str:
         where = ".".join(place[:depth])
         # What is wrong with one key of several is said by the message.
         several = isinstance(item["input"], Mapping) and item["type"] == "value_error"
-        found = "" if several else f"found {item['input']!r}; "
+        found = "" if several else f"found {shorten(repr(item['input']), _SHOWN)}; "
         lines.append(f"{where}: {found}{message}" if where else message)
+    if error.error_count() > MOST_LINES:
+        lines.append(f"and {error.error_count() - MOST_LINES} more")
     return "Impossible setting:\n" + "\n".join(f"  - {line}" for line in lines)
 
 
@@ -186,7 +199,7 @@ _EXPECTED: Mapping[str, str] = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "a list"),
     **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "keys and values"),
-    "string_type": "a text",
+    **dict.fromkeys(("string_type", "string_unicode"), "a text"),
     "none_required": "nothing",
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",

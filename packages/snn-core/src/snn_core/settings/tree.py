@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from snn_core.errors import SettingsError
+from snn_core.errors import SettingsError, printable_line
 from snn_core.files import as_path
+from snn_core.reading import spend
 from snn_core.settings.cell import CellSettings
 from snn_core.settings.conversion import (
     SPIKE_CODES,
@@ -190,8 +191,25 @@ class Settings(Section):
         """
         path = as_path(path, error=SettingsError)
         tree = read_tree(path)
-        read = with_clamp_indices(tree, folder=path.parent)
-        return (base or cls()).updated(read, simulators=simulators)
+        try:
+            read = with_clamp_indices(tree, folder=path.parent)
+            return (base or cls()).updated(read, simulators=simulators)
+        except SettingsError as error:
+            raise SettingsError(f"In {printable_line(path)}: {error}") from error
+
+    @classmethod
+    def stored(cls, tree: Any) -> Settings:
+        """Return the settings that a file keeps as `to_tree` gives them; call it in a reader.
+
+        Raises
+        ------
+        ValidationError
+            If they are none.
+        BudgetExceededError
+            If they may take more memory than the file may, as each can be impossible.
+        """
+        spend(_PER_VALUE * _count_values(tree), "its settings", kept=False)
+        return cls.model_validate(tree)
 
     @classmethod
     def of(cls, tree: Mapping[str, Any], *, simulators: tuple[str, ...] = ()) -> Settings:
@@ -251,6 +269,22 @@ class Settings(Section):
 
 
 _SECTIONS = tuple(Settings.model_fields)
+
+_PER_VALUE = 1000
+"""Memory that pydantic takes to say that one value is impossible, about."""
+
+
+def _count_values(tree: Any) -> int:
+    """Return how many values nested dictionaries and lists hold, themselves included."""
+    number, waiting = 0, [tree]
+    while waiting:
+        value = waiting.pop()
+        number += 1
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            waiting += value
+    return number
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from snn_core.errors import (
     ContractError,
+    SettingsError,
     SimulatorImportError,
     SNNError,
     SNNWarning,
     UnknownSimulatorError,
+    printable_line,
     suggest,
     warn,
 )
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
+from snn_core.settings import Settings
 from snn_core.simulation.contract import CONTRACT, AbstractSNN, Capabilities
+from snn_core.typing import PathLikeStr
 
 GROUP = "snn.simulators"
 
@@ -94,6 +99,39 @@ def get(name: str) -> type[AbstractSNN]:
             f"The simulator name {wanted!r} is registered by {claims}; uninstall one of them."
         )
     return _load(found[0])
+
+
+def load_settings(path: PathLikeStr, *, base: Settings) -> Settings:
+    """Read a settings file on top of other settings, with options of the installed simulators.
+
+    Raises
+    ------
+    SettingsError
+        Names the file, if a setting or an option of a simulator is unknown or impossible.
+    """
+    settings = Settings.load(path, base=base, simulators=tuple(names()))
+    changed = [name for name, own in settings.options.items() if own != base.options.get(name)]
+    require_options(settings, changed, path=path)
+    return settings
+
+
+def require_options(settings: Settings, simulators: Iterable[str], *, path: PathLikeStr) -> None:
+    """Make sure that simulators take the options that a file brought.
+
+    Raises
+    ------
+    SettingsError
+        Names the file.
+    """
+    for name in simulators:
+        kind = None
+        with suppress(ContractError, SimulatorImportError, UnknownSimulatorError):
+            kind = get(name)  # what cannot run does nothing
+        try:
+            if kind is not None:
+                kind.options_type.of_section(settings.options, name)
+        except SettingsError as error:
+            raise SettingsError(f"In {printable_line(path)}: {error}") from error
 
 
 def without_free_texts(network: Network) -> Network:

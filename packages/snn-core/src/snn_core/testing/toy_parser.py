@@ -12,7 +12,6 @@ A file looks like this::
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from snn_core.errors import OpenShapeError, ParseError, UnsupportedError
 from snn_core.ir import ActivationLayer, Dense, Input, Layer, Network, ReLU
+from snn_core.reading import read_json, while_reading
 from snn_core.typing import Array, Shape
 
 SUFFIX = ".toy"
@@ -66,14 +66,12 @@ class ToyParser:
         return y.astype(np.float32), "toy 1.0"
 
     def _model(self, path: Path) -> Any:
-        try:
-            model = json.loads(path.read_bytes())
+        with while_reading(path, error=ParseError, advice="copy it again"):
+            model = read_json(path)
             size, entries = model["inputs"], model["layers"]
             known = (size is None or (isinstance(size, int) and size > 0)) and all(
                 isinstance(entry, dict) and {"name", "type"} <= set(entry) for entry in entries
             )
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-            raise ParseError(f"{path} is no toy model ({error}); copy it again.") from error
         if not known:
             raise ParseError(f"{path} does not list its inputs and layers; save it again.")
         return model

@@ -2,6 +2,8 @@
 
 import struct
 import sys
+import time
+import tracemalloc
 
 import lz4.frame
 import numpy as np
@@ -35,8 +37,8 @@ def version_2(events, *, chip="", address=dvs128):
     return b"".join(line + b"\r\n" for line in lines) + b"".join(records)
 
 
-def packet(events, *, kind=1, overflow=0, valid=True, size=8):
-    head = struct.pack("<hhiiiiii", kind, 0, size, 4, overflow, len(events), len(events), 0)
+def packet(events, *, kind=1, source=0, overflow=0, valid=True, size=8):
+    head = struct.pack("<hhiiiiii", kind, source, size, 4, overflow, len(events), len(events), 0)
     body = b"".join(
         struct.pack("<Ii", (x << 17) | (y << 2) | (p << 1) | valid, t) for x, y, t, p in events
     )
@@ -190,23 +192,38 @@ COMPRESSIONS = {
 }
 
 
-def version_4(events, compression="none", *, position=-1, behind=b""):
-    number, compress = COMPRESSIONS[compression]
-    xml = (
-        '<dv version="2.0"><node name="outInfo" path="/"><node name="0" path="/0/">'
-        '<attr key="compression" type="string">NONE</attr>'
-        '<attr key="typeIdentifier" type="string">EVTS</attr>'
-        '<node name="info" path="/0/info/"><attr key="sizeX" type="int">346</attr>'
-        '<attr key="sizeY" type="int">260</attr></node></node></node></dv>'
+def described(*sizes, kind="EVTS"):
+    """Return the description of streams of events from sensors of some sizes, as DV writes it."""
+    streams = "".join(
+        f'<node name="{i}" path="/{i}/"><attr key="compression" type="string">NONE</attr>'
+        f'<attr key="typeIdentifier" type="string">{kind}</attr>'
+        f'<node name="info" path="/{i}/info/"><attr key="sizeX" type="int">{width}</attr>'
+        f'<attr key="sizeY" type="int">{height}</attr></node></node>'
+        for i, (width, height) in enumerate(sizes)
     )
-    header = buffer(b"IOHE", ("i", number), ("q", position), ("I", text(xml)))
+    return f'<dv version="2.0"><node name="outInfo" path="/">{streams}</node></dv>'
+
+
+DAVIS346 = described((346, 260))
+
+
+def event_packet(events):
     elements = b"".join(struct.pack("<qhhbxxx", t, x, y, p) for x, y, t, p in events)
+    return buffer(b"EVTS", ("I", struct.pack("<I", len(events)) + elements))
+
+
+def version_4(events, compression="none", *, more=(), position=-1, behind=b"", xml=DAVIS346):
+    """Return a recording with events in stream 0, in stream 1 something else, then ``more``."""
+    number, compress = COMPRESSIONS[compression]
+    header = buffer(b"IOHE", ("i", number), ("q", position), ("I", text(xml)))
     parts = [
-        buffer(b"EVTS", ("I", struct.pack("<I", len(events)) + elements)),
-        buffer(b"IMUS", ("I", struct.pack("<I", 0))),  # passed over
+        (0, event_packet(events)),
+        (1, buffer(b"IMUS", ("I", struct.pack("<I", 0)))),  # passed over
+        *more,
     ]
     packets = b"".join(
-        struct.pack("<ii", i, len(packed)) + packed for i, packed in enumerate(map(compress, parts))
+        struct.pack("<ii", i, len(packed)) + packed
+        for i, packed in ((i, compress(part)) for i, part in parts)
     )
     return b"#!AER-DAT4.0\r\n" + header + packets + behind
 
@@ -223,6 +240,97 @@ def test_version_4_ends_where_its_table_of_packets_begins(write):
     position = len(version_4(EVENTS))
     content = version_4(EVENTS, position=position, behind=b"a table of another form")
     assert events_in(write(content, "events.aedat4")) == EVENTS
+
+
+def test_the_chip_of_version_4_is_that_of_the_stream_with_the_events(write):
+    xml = described((34, 30), (346, 260))
+    found = read_events(write(version_4(EVENTS, xml=xml), "a.aedat4"))
+    assert found.chip_size == (34, 30)
+    later = version_4([], xml=xml, more=[(1, event_packet(EVENTS))])
+    assert read_events(write(later, "b.aedat4")).chip_size == (346, 260)
+    images = described((34, 30), kind="FRME")
+    assert read_events(write(version_4(EVENTS, xml=images), "c.aedat4")).chip_size is None
+
+
+def test_events_of_several_sensors_are_refused(write):
+    """Their places would be mixed, as all of them count from 0."""
+    second = [(1, event_packet(EVENTS))]
+    with pytest.raises(DataError, match=r"a\.aedat4 holds .* in the streams 0 and 1; expected"):
+        read_events(write(version_4(EVENTS, more=second), "a.aedat4"))
+    none = [(1, event_packet([]))]
+    assert events_in(write(version_4(EVENTS, more=none), "b.aedat4")) == EVENTS
+    content = version_3(packet(EVENTS, source=2), packet(EVENTS, source=4))
+    with pytest.raises(DataError, match=r"in the sources 2 and 4; expected .* Export one"):
+        read_events(write(content))
+    invalid = packet(EVENTS, source=4, valid=False)
+    assert events_in(write(version_3(packet(EVENTS, source=2), invalid))) == EVENTS
+    many = [(i, event_packet(EVENTS)) for i in range(2, 50)]
+    with pytest.raises(DataError, match=r"in the streams 0 and 2, 3, 4, 5, \.\.\.; expected"):
+        read_events(write(version_4(EVENTS, more=many), "c.aedat4"))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        'key="typeIdentifier"',
+        '<attr key="" ',
+        "<node",
+        'name="',
+        '<node name="a">',
+        '<node name="a"><attr key="typeIdentifier">EVTS',
+        "</node>",
+    ],
+)
+def test_long_descriptions_are_read_in_proportion_to_their_length(write, part):
+    """A search from each of n places to the end took 13 s for 800 kB."""
+    content = version_4(EVENTS, xml="<node " + part * (2**20 // len(part)))
+    path = write(content, "events.aedat4")
+    before = time.process_time()
+    assert len(read_events(path)) == len(EVENTS)
+    assert time.process_time() - before < 2  # 0.1 s are usual
+
+
+def test_headers_of_many_lines_are_refused(write):
+    path = write(version_2(EVENTS).replace(b"# This", b"#\n" * 2**20 + b"# This"))
+    with pytest.raises(DataError, match=r"has a header of .* bytes; expected at most 1048576"):
+        read_events(path)
+
+
+FORMS = {
+    "1": version_1,
+    "2": version_2,
+    "2 of a DAVIS": lambda events: version_2(events, chip="DAVIS240C", address=davis),
+    "3": lambda events: version_3(packet(events)),
+    "3 in packets of one": lambda events: version_3(*[packet([event]) for event in events]),
+    "4": version_4,
+    "4 in packets of one": lambda events: version_4(
+        [], more=[(0, event_packet([event])) for event in events]
+    ),
+    "4 with zstd": lambda events: version_4(events, "zstd"),
+    "4 with lz4": lambda events: version_4(events, "lz4"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_recording_takes_in_memory_is_counted_before(write, monkeypatch, form):
+    path = write(FORMS[form](EVENTS * 4000))
+    read_events(write(FORMS[form](EVENTS), "small.aedat"))  # imports
+    tracemalloc.start()
+    read_events(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", str(peak))
+    with pytest.raises(DataError, match="would take"):
+        read_events(path)
+
+
+def test_wrong_polarities_of_a_recording_say_nothing_of_columns(write):
+    path = write(version_4([(1, 2, 3, 7)]), "events.aedat4")
+    with pytest.raises(DataError, match=r"has the polarity 7; expected 1 for ON and 0 or -1 .*\.$"):
+        read_events(path)
+    np.save(path.with_suffix(".npy"), [[10, 1, 2, 1]])
+    with pytest.raises(DataError, match=r"polarity 2; .* read in the order x, y, p, t"):
+        read_events(path.with_suffix(".npy"))
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

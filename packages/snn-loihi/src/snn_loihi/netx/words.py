@@ -21,6 +21,7 @@ LARGEST_MATRIX = 1 << 26
 
 EXPONENT = "set loihi.connection_kwargs.weightExponent = 0"
 BIASES = "set loihi.compartment_kwargs.biasExp = 6"
+START = "convert with cell.v_init = 0"
 
 
 def chain_problems(chip: ChipNetwork) -> list[str]:
@@ -71,38 +72,62 @@ def differences(chip: ChipNetwork) -> list[str]:
             "loihi.reset_mode = 'hard', or give NetX's layers neurons of your own"
         )
     if any((np.asarray(item.start_c) != 0).any() for item in chip.populations):
-        found.append("NetX's membranes start at 0; set them to vStart, or convert with v_init = 0")
+        found.append(f"NetX's membranes start at 0; set them to vStart, or {START}")
     current = [item.name for item in chip.populations if item.current is not None]
     if current:
         found.append(
             f"{current[0]}: the host has to write the weighted input into its biases, in units of "
             f"{UNIT}"
         )
-    found += [
-        f"{item.name}: NetX's biases are multiples of {UNIT}; {BIASES}"
-        for item in chip.populations
-        if (item.bias_l % UNIT).any() or (item.current is not None and item.bias_exponent < 6)
-    ]
+    fine = [item.name for item in chip.populations if _has_fine_biases(item)]
+    if fine:
+        found.append(f"{', '.join(fine)}: NetX's biases are multiples of {UNIT}; {BIASES}")
     return found
 
 
 def late_layers(chip: ChipNetwork) -> list[str]:
-    """Return the layers whose neurons a chip, which fires above thresholds, cannot reproduce."""
+    """Return the layers whose neurons a chip, which fires above thresholds, cannot reproduce.
+
+    Those with the same causes stand in one line, with what to do about these.
+    """
     if chip.reset == "soft":
         return []
+    late: dict[tuple[str, ...], list[str]] = {}
+    for item in chip.populations:
+        causes = tuple(_fine_parts(item))
+        if item.fires and causes:
+            late.setdefault(causes, []).append(item.name)
     return [
-        f"{item.name}: potentials are no multiples of {UNIT}, so a neuron that meets its threshold "
-        f"exactly fires later on a chip; {EXPONENT}, and {BIASES.removeprefix('set ')}"
-        for item in chip.populations
-        if item.fires and not is_coarse(item)
+        f"{', '.join(names)}: potentials are no multiples of {UNIT} because of "
+        f"{' and '.join(causes)}, so a neuron that meets its threshold exactly fires later on a "
+        f"chip; {', and '.join(_REMEDIES[cause] for cause in causes)}"
+        for causes, names in late.items()
     ]
+
+
+_REMEDIES = {"biases": BIASES, "v_init": START}
+"""What makes potentials finer than multiples of 64, and what to do about it."""
+
+
+def _fine_parts(item: Population) -> Iterator[str]:
+    """Yield what makes potentials of a population something else than multiples of 64.
+
+    Weights do not: an exponent that would leave parts of them is refused (`lowest_exponent`).
+    """
+    if _has_fine_biases(item):
+        yield "biases"
+    if (np.asarray(item.start_c) % UNIT).any():
+        yield "v_init"
+
+
+def _has_fine_biases(item: Population) -> bool:
+    is_fine = item.current is not None and item.bias_exponent < BIAS_EXPONENT
+    return is_fine or bool((item.bias_l % UNIT).any())
 
 
 def is_coarse(item: Population) -> bool:
     """Return whether all potentials of a population are multiples of 64."""
-    whole = all((c.weights * 2.0**c.exponent % 1 == 0).all() for c in item.connections)
-    held = not (item.bias_l % UNIT).any() and not (np.asarray(item.start_c) % UNIT).any()
-    return whole and held and (item.current is None or item.bias_exponent >= BIAS_EXPONENT)
+    return not any(_fine_parts(item))
 
 
 def kernel_of(item: Population) -> Conv2D | None:

@@ -17,6 +17,9 @@ MOST_PROBLEMS = 20
 BYTES_PER_LETTER = 16
 """Memory for a letter of a file: short integers, each an object until its row is complete."""
 
+_PER_LINE = 256
+"""Memory for a line besides: its text as it is found and without spaces, and its number."""
+
 _INTEGERS = re.compile(r"[+-]?[0-9]{1,10}(?:[ \t]+[+-]?[0-9]{1,10})*")
 
 
@@ -71,6 +74,7 @@ class Lines:
             with while_reading(path.name, error=DataError, advice="copy it again", file=path):
                 spend(BYTES_PER_LETTER * path.stat().st_size, "the file")
                 content = path.read_bytes()
+                spend(_PER_LINE * (content.count(b"\n") + 1), "its lines")
             text = content.decode("ascii")
         except UnicodeDecodeError as error:
             raise MegaSimFileError(

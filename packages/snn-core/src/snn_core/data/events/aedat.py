@@ -9,17 +9,24 @@ NumPy reads at once.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from snn_core.data.events.stream import EventStream
+from snn_core.data.events.stream import EventStream, require_one_source
 from snn_core.errors import DataError
+from snn_core.reading import spend
 from snn_core.typing import Array, Int64, Pair
 
 _VERSION = re.compile(rb"#!AER-DAT(\d+\.\d+)\s*$")
 _TEXT = re.compile(rb"#[\t\x20-\xff]*\r?\n")
 _END_OF_HEADER = b"#!END-HEADER\r\n"
+_LONGEST_HEADER = 2**20
+"""Bytes; jAER writes some thousand."""
+
+_PER_PACKET = 1024
+"""Memory for a packet besides its events, of which it may have a single one."""
 
 CHIP_SIZES = {
     "dvs128": (128, 128),
@@ -58,6 +65,11 @@ def read_aedat(path: Path) -> EventStream:
     """
     content = path.read_bytes()
     header, body = _split(content)
+    if len(header) > _LONGEST_HEADER:
+        raise DataError(
+            f"{path} has a header of {len(header)} bytes; expected at most {_LONGEST_HEADER}. It "
+            f"is damaged, or no AEDAT file."
+        )
     match = _VERSION.match(header.split(b"\n")[0].rstrip()) if header else None
     version = match.group(1).decode() if match else "1.0"  # as the format says
     if version == "1.0":
@@ -75,15 +87,15 @@ def _split(content: bytes) -> tuple[bytes, bytes]:
         header, end, body = content.partition(_END_OF_HEADER)
         return (header + end, body) if end else (content, b"")
     stop = 0
-    while match := _TEXT.match(content, stop):
+    while stop <= _LONGEST_HEADER and (match := _TEXT.match(content, stop)):
         stop = match.end()
     return content[:stop], content[stop:]
 
 
-def _chip_size(header: bytes) -> Pair | None:
+def _chip_size(header: bytes, source: str = "") -> Pair | None:
     """Return the size of the first known chip that a header names as source of the events."""
     for line in header.decode("latin-1").lower().splitlines():
-        if "aechip" in line or "hardwareinterface" in line or line.startswith("#source"):
+        if "aechip" in line or "hardwareinterface" in line or line.startswith(f"#source{source}"):
             for name, size in CHIP_SIZES.items():
                 if name in line:
                     return size
@@ -160,20 +172,26 @@ def _read_version_3(header: bytes, body: bytes, path: Path) -> EventStream:
         if line.startswith("#Format:") and line.split(":", 1)[1].strip() != "RAW":
             raise DataError(f"{path} has the {line[1:].strip()}; expected RAW (not compressed).")
     x, y, t, p = [], [], [], []
-    for data_e, t_us_e in _polarity_packets(body, path):
+    sources = set()
+    for source, data_e, t_us_e in _polarity_packets(body, path):
         valid = data_e & 1 == 1
         data_e = data_e[valid]
+        if not len(data_e):
+            continue
+        sources.add(source)
         x.append(data_e >> 17)
         y.append((data_e >> 2) & 0x7FFF)
         p.append((data_e >> 1) & 1)
         t.append(t_us_e[valid])
+    require_one_source("source", sources, path)
     columns = [np.concatenate(part) if part else np.zeros(0, np.int64) for part in (x, y, t, p)]
-    return EventStream.of(*columns, name=str(path), chip_size=_chip_size(header))
+    chip = next((_chip_size(header, f" {source}:") for source in sources), None)
+    return EventStream.of(*columns, name=str(path), chip_size=chip or _chip_size(header))
 
 
-def _polarity_packets(body: bytes, path: Path) -> list[tuple[Array, Array]]:
-    """Return data and time of the events in each packet of brightness changes."""
-    found, start = [], 0
+def _polarity_packets(body: bytes, path: Path) -> Iterator[tuple[int, Array, Array]]:
+    """Yield source, data and time of the events in each packet of brightness changes."""
+    start = 0
     while start < len(body):
         if start + PACKET_HEADER.itemsize > len(body):
             raise DataError(f"{path} ends within the header of a packet; it is cut off.")
@@ -190,6 +208,6 @@ def _polarity_packets(body: bytes, path: Path) -> list[tuple[Array, Array]]:
                 raise DataError(f"{path} has polarity events of {size} bytes; expected 8.")
             event_e = np.frombuffer(body, np.dtype([("data", "<u4"), ("t", "<i4")]), number, start)
             t_us_e = event_e["t"].astype(np.int64) + (int(head["ts_overflow"]) << 31)
-            found.append((event_e["data"].astype(np.int64), t_us_e))
+            spend(_PER_PACKET, "its packets")
+            yield int(head["source"]), event_e["data"].astype(np.int64), t_us_e
         start += size * number
-    return found

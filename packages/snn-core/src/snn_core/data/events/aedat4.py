@@ -9,17 +9,19 @@ some damaged files.
 
 from __future__ import annotations
 
+import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from snn_core.data.events.stream import EventStream
+from snn_core.data.events.stream import EventStream, require_one_source
 from snn_core.errors import DataError
 from snn_core.installing import how_to_install
 from snn_core.reading import spend
+from snn_core.reading.budget import bytes_left
 from snn_core.typing import Array, Pair
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -32,9 +34,16 @@ MAX_PACKET_BYTES = 2**28
 _PER_BYTE = 3
 """Memory for each unpacked byte: the packet itself, its copy among all, the columns."""
 
+_PER_PACKET = 512
+"""Memory for a packet besides, which may hold a single event."""
+
 _COMPRESSIONS = {0: "none", 1: "lz4", 2: "lz4", 3: "zstd", 4: "zstd"}
-_EVENT_STREAM = re.compile(r'key="typeIdentifier"[^>]*>EVTS<.*', re.DOTALL)
-_SIZE = r'key="size{}"[^>]*>(\d{{1,5}})<'
+# No part goes beyond the next bracket or quote, so that a text is looked at once.
+_TAG = re.compile(r"<(?P<end>/?)(?P<kind>node|attr)\b(?P<fields>[^<>]*)>(?P<value>[^<>]*)")
+_NAME = re.compile(r'\b(?:name|key)="([^"]*)"')
+_SIZE = re.compile(r"\d{1,5}")
+_DEPTH = 100
+"""Nodes around a node, of which DV writes three."""
 
 
 class _DamagedError(Exception):
@@ -47,21 +56,26 @@ def read_aedat4(path: Path) -> EventStream:
     Raises
     ------
     DataError
-        If it is damaged or holds no events, or a library for its compression is missing.
+        If it is damaged, holds the events of several streams, or a library for its compression is
+        missing.
     """
     content = path.read_bytes()
     try:
         compression, end, info, start = _header(content)
-        events_e = [
-            _events(_unpack(packet, compression, path)) for packet in _packets(content, start, end)
-        ]
+        events_e, streams = [], set()
+        for stream, packet in _packets(content, start, end):
+            found_e = _events(_unpack(packet, compression, path))
+            if len(found_e):
+                events_e.append(found_e)
+                streams.add(stream)
     except _DamagedError as error:
         raise DataError(
             f"{path} cannot be read as AEDAT 4 ({error}); it is cut off or damaged."
         ) from error
+    require_one_source("stream", streams, path)
     event_e = np.concatenate(events_e) if events_e else np.zeros(0, EVENT)
     columns = [event_e[name] for name in ("x", "y", "t", "on")]
-    return EventStream.of(*columns, name=str(path), chip_size=_chip_size(info))
+    return EventStream.of(*columns, name=str(path), chip_size=_chip_size(info, streams))
 
 
 def _read(form: str, content: bytes, at: int) -> int:
@@ -114,13 +128,15 @@ def _header(content: bytes) -> tuple[str, int, str, int]:
     return compression, len(content) if end < 0 else end, info, start
 
 
-def _packets(content: bytes, start: int, end: int) -> Iterator[bytes]:
+def _packets(content: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of a packet's stream, and the packet."""
     while start < end:
-        size = _read("<i", content, start + 4)
+        stream, size = (_read("<i", content, start + place) for place in (0, 4))
         start += 8
         if size < 0 or start + size > len(content):
             raise _DamagedError(f"a packet of {size} bytes where {len(content) - start} are left")
-        yield content[start : start + size]
+        spend(_PER_PACKET, "its packets")
+        yield stream, content[start : start + size]
         start += size
 
 
@@ -129,8 +145,9 @@ def _unpack(packet: bytes, compression: str, path: Path) -> bytes:
     if compression == "none":
         return packet
     unpack = _unpack_lz4 if compression == "lz4" else _unpack_zstd
+    room = min(MAX_PACKET_BYTES, bytes_left() // _PER_BYTE + 1)
     try:
-        found, is_whole = unpack(packet)
+        found, is_whole = unpack(packet, room)
     except ImportError as error:
         raise DataError(
             f"{path} is compressed by {compression}, which needs a library. "
@@ -138,24 +155,46 @@ def _unpack(packet: bytes, compression: str, path: Path) -> bytes:
         ) from error
     except Exception as error:  # the libraries have errors of their own
         raise _DamagedError(f"{compression}: {error}") from error
+    spend(_PER_BYTE * len(found), "its events")
     if not is_whole:
         raise _DamagedError(f"a packet that is not whole, or larger than {MAX_PACKET_BYTES} bytes")
-    spend(_PER_BYTE * len(found), "its events")
     return found
 
 
-def _unpack_lz4(packet: bytes) -> tuple[bytes, bool]:
+def _unpack_lz4(packet: bytes, room: int) -> tuple[bytes, bool]:
     import lz4.frame
 
-    unpacker = lz4.frame.LZ4FrameDecompressor()
-    return unpacker.decompress(packet, max_length=MAX_PACKET_BYTES), unpacker.eof
+    unpacker, waiting = lz4.frame.LZ4FrameDecompressor(), [packet]
+
+    def read(size: int) -> bytes:
+        if unpacker.eof:
+            return b""
+        found: bytes = unpacker.decompress(waiting.pop() if waiting else b"", max_length=size)
+        return found
+
+    return _gather(read, room), unpacker.eof
 
 
-def _unpack_zstd(packet: bytes) -> tuple[bytes, bool]:
+def _unpack_zstd(packet: bytes, room: int) -> tuple[bytes, bool]:
     import zstandard
 
-    found = zstandard.ZstdDecompressor().stream_reader(packet).read(MAX_PACKET_BYTES)
-    return found, len(found) < MAX_PACKET_BYTES
+    window = max(room, _SMALL_WINDOW)
+    reader = zstandard.ZstdDecompressor(max_window_size=window).stream_reader(packet)
+    found = _gather(reader.read, room)
+    return found, len(found) < room
+
+
+def _gather(read: Callable[[int], bytes], room: int) -> bytes:
+    """Return what is read in pieces: libraries take memory for as much as they are asked for."""
+    found = io.BytesIO()
+    while found.tell() < room and (piece := read(min(_PIECE, room - found.tell()))):
+        found.write(piece)
+    return found.getvalue()
+
+
+_PIECE = 2**20
+_SMALL_WINDOW = 2**23
+"""Bytes to look back that every decoder of zstd has to support (RFC 8878)."""
 
 
 def _events(packet: bytes) -> Array:
@@ -170,12 +209,27 @@ def _events(packet: bytes) -> Array:
     return np.frombuffer(packet, EVENT, number, at)
 
 
-def _chip_size(info: str) -> Pair | None:
-    """Return the size of the sensor from the description of the event stream."""
-    stream = _EVENT_STREAM.search(info)
-    text = stream.group() if stream else ""
-    width, height = (re.search(_SIZE.format(axis), text) for axis in "XY")
-    if width is None or height is None:
+def _chip_size(info: str, streams: Collection[int]) -> Pair | None:
+    """Return the size of the sensor that the events come from, as the header describes it.
+
+    Each stream is a node that is named by its number and tells its type; what follows until the
+    next one that does belongs to it.
+    """
+    sizes: dict[str, dict[str, int]] = {}
+    around: list[str] = []
+    here: dict[str, int] = {}
+    for tag in _TAG.finditer(info):
+        found = _NAME.search(tag["fields"])
+        name, value = found[1] if found else "", tag["value"]
+        if tag["kind"] == "node":
+            around = around[:-1] if tag["end"] else [*around[:_DEPTH], name]
+        elif name == "typeIdentifier":
+            spend(_PER_PACKET, "its streams")
+            here = sizes.setdefault("".join(around[-1:]), {}) if value == "EVTS" else {}
+        elif name in ("sizeX", "sizeY") and _SIZE.fullmatch(value):
+            here.setdefault(name, int(value))
+    own = [sizes[name] for name in map(str, streams) if name in sizes] or list(sizes.values())
+    if not own or len(own[0]) < 2:
         return None
-    size = int(width.group(1)), int(height.group(1))
+    size = own[0]["sizeX"], own[0]["sizeY"]
     return size if min(size) > 0 else None

@@ -161,4 +161,5 @@ def split(arrays: Mapping[str, Array], prefix: str, path: Path) -> list[tuple[in
 
 def stream_of(columns: tuple[Array, ...], path: Path) -> EventStream:
     """Return the events in columns x, y, t, p."""
-    return EventStream.of(*columns, name=str(path))
+    advice = "Plain columns are read in the order x, y, p, t."
+    return EventStream.of(*columns, name=str(path), advice=advice)

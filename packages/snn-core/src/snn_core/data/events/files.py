@@ -8,7 +8,7 @@ from snn_core.data.events.arrays import columns_of, read_arrays, stream_of
 from snn_core.data.events.stream import EventStream
 from snn_core.errors import DataError
 from snn_core.files import as_path
-from snn_core.reading import spend, while_reading
+from snn_core.reading import limit_memory, spend, while_reading
 from snn_core.typing import PathLikeStr
 
 AEDAT_SUFFIXES = (".aedat", ".aedat2", ".aedat3", ".aedat4", ".dat")
@@ -16,8 +16,9 @@ ARRAY_SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 EVENT_SUFFIXES = (*AEDAT_SUFFIXES, *ARRAY_SUFFIXES)
 """Endings of files with events, in lower case."""
 
-_PER_BYTE = 4
-"""Memory for each byte of a recording: an event of 8 bytes becomes four numbers."""
+_PER_BYTE = 12
+"""Memory for each byte of a recording: itself, and for an event of 8 or 6 bytes nine numbers until
+`EventStream`, which counts what it takes, has them."""
 
 
 def read_events(path: PathLikeStr) -> EventStream:
@@ -33,7 +34,8 @@ def read_events(path: PathLikeStr) -> EventStream:
     path = as_path(path)
     suffix = path.suffix.lower()
     if suffix in ARRAY_SUFFIXES:
-        return stream_of(columns_of(read_arrays(path), path), path)
+        with limit_memory(path, error=DataError):
+            return stream_of(columns_of(read_arrays(path), path), path)
     if suffix not in AEDAT_SUFFIXES:
         raise DataError(f"{path} is no file of events; known: {', '.join(EVENT_SUFFIXES)}.")
     with while_reading(path, error=DataError, advice="it is cut off or damaged: copy it again"):

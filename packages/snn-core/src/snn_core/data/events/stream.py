@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from snn_core.errors import DataError
+from snn_core.reading import limit_memory, spend
 from snn_core.typing import Array, Bool, Int64, Pair
 
 FARTHEST = 2**53
 """Largest time in µs, 285 years, and place; up to it floating-point numbers are told apart."""
+
+_PER_EVENT = 96
+"""Memory for an event: four numbers as they are found and in the order of time, and that order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,7 @@ class EventStream:
         *,
         name: str = "arrays in memory",
         chip_size: Pair | None = None,
+        advice: str = "",
     ) -> EventStream:
         """Return checked events, sorted by time; events of the same time keep their order.
 
@@ -60,6 +67,8 @@ class EventStream:
             Polarity: 1 for ON; 0 or -1 for OFF.
         name
             What error messages call the recording.
+        advice
+            What to do about wrong polarities, a sentence.
 
         Raises
         ------
@@ -72,6 +81,8 @@ class EventStream:
         if len(set(shapes.values())) > 1 or columns["x"].ndim != 1:
             found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
             raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
+        with limit_memory(name, error=DataError):
+            spend(_PER_EVENT * len(columns["x"]), "its events")
         whole = {key: _to_integers(column, key, name) for key, column in columns.items()}
         for key in ("x", "y"):
             if (whole[key] < 0).any():
@@ -81,8 +92,8 @@ class EventStream:
         if not np.isin(whole["p"], (-1, 0, 1)).all():
             wrong = whole["p"][~np.isin(whole["p"], (-1, 0, 1))][0]
             raise DataError(
-                f"{name} has the polarity {wrong}; expected 1 for ON and 0 or -1 for OFF. Plain "
-                f"columns are read in the order x, y, p, t."
+                f"{name} has the polarity {wrong}; expected 1 for ON and 0 or -1 for OFF. "
+                f"{advice}".rstrip()
             )
         order = np.argsort(whole["t"], kind="stable")
         return cls(
@@ -120,3 +131,26 @@ def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:
         )
     whole: Array = column.astype(np.int64)
     return whole
+
+
+def require_one_source(what: str, numbers: Collection[int], path: Path) -> None:
+    """Make sure that all events of a recording come from one sensor.
+
+    Raises
+    ------
+    DataError
+        Naming the sources: their places would be mixed, as all sensors count from 0.
+    """
+    if len(numbers) > 1:
+        first, *others = sorted(numbers)[:_NAMED]
+        named = f"{first} and {', '.join(map(str, others))}" + (
+            ", ..." if len(numbers) > _NAMED else ""
+        )
+        raise DataError(
+            f"{path} holds the events of several sensors or filters, in the {what}s {named}; "
+            f"expected those of one. Export one of them into a file of its own."
+        )
+
+
+_NAMED = 5
+"""Sources that a message names."""

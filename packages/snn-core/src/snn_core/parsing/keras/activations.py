@@ -22,7 +22,8 @@ from snn_core.ir import (
     Sigmoid,
     Softmax,
 )
-from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields
+from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields, brief
+from snn_core.parsing.keras.nodes import kind_of
 
 ACTIVATIONS: dict[str, Activation] = {
     "linear": Linear(),
@@ -78,17 +79,32 @@ def activation_of(value: Any) -> Activation:
         reason = "its activation is a lambda, Python code that is not executed"
         raise UnsupportedError([f"{reason}; name a function, such as 'relu', and save again"])
     if not isinstance(value, Mapping):
-        raise ParseError(f"its activation is {value!r}; expected a name.")
+        raise ParseError(f"its activation is {brief(value)}; expected a name.")
     kind, settings = value.get("class_name"), value.get("config")
     if isinstance(settings, str):  # a function; Keras writes its own as plain names
         return custom_activation(settings)
     if not isinstance(kind, str) or not isinstance(settings, Mapping):
-        raise ParseError(f"its activation is {value!r}; expected a name or a class.")
-    if kind == "Softmax" and settings.get("axis", -1) == -1:
+        raise ParseError(f"its activation is {brief(value)}; expected a name or a class.")
+    own = kind_of(value)
+    if own == "Softmax":
+        if settings.get("axis", -1) != -1:
+            reason = f"softmax along the axes {brief(settings['axis'])} is not supported"
+            raise UnsupportedError([f"{reason}; use the channels"])
         return Softmax()
-    if kind == "ReLU" or kind in CUSTOM_CLASSES:
-        return relu_of(Fields(settings), kind=kind)
+    if own == "ReLU" or own in CUSTOM_CLASSES:
+        return relu_of(Fields(settings), kind=own)
+    if kind in ("ReLU", "Softmax"):
+        raise _refuse_namesake(kind)
     return custom_activation(kind)
+
+
+def _refuse_namesake(name: str) -> UnsupportedError:
+    """Return the error for what has a name of Keras, and is not what Keras has under that name."""
+    short = name.rpartition(">")[2]
+    reason = f"activation {brief(name)} is not supported: it is not the one of Keras"
+    return UnsupportedError(
+        [f"{reason} but a custom one, whose code is in no file; use activation={short.lower()!r}"]
+    )
 
 
 def _is_lambda(value: Any) -> bool:
@@ -122,13 +138,17 @@ def custom_activation(name: str) -> Activation:
                 "max_value": None if bound == "None" else float(bound),
             }
         except ValueError:
-            raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"]) from None
+            raise UnsupportedError(
+                [f"activation {brief(name)} is not supported; {_ADVICE}"]
+            ) from None
         return relu_of(Fields(config), kind="ClampedReLU")
     if quantized := _QUANTIZED.fullmatch(short):
         return _make_quantized_relu(quantized["name"], int(quantized["m"]), int(quantized["f"]))
+    if short in ACTIVATIONS:
+        raise _refuse_namesake(name)
     if short == "noisy_softplus":
         return relu_of(Fields({}), kind="NoisySoftplus")
-    raise UnsupportedError([f"activation {name!r} is not supported; {_ADVICE}"])
+    raise UnsupportedError([f"activation {brief(name)} is not supported; {_ADVICE}"])
 
 
 def _make_quantized_relu(name: str, m: int, f: int) -> QuantizedReLU:
@@ -184,11 +204,4 @@ def refusals(kind: str, config: Config) -> list[str]:
         reasons.append(f"interpolation {config['interpolation']!r} is not supported; use 'nearest'")
     if config.get("lora_rank"):
         reasons.append("its low-rank adaptation is not merged; merge it and save the model again")
-    dtype = config.get("dtype")
-    name = str(dtype.get("class_name") if isinstance(dtype, Mapping) else dtype)
-    if "quantized" in name.lower() or name.startswith(("int", "float8")):
-        reasons.append(
-            f"data type {name!r} is not supported; convert the model before quantizing it (weights "
-            f"can be quantized during conversion)"
-        )
     return reasons

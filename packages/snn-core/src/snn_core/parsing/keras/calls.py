@@ -86,6 +86,15 @@ class LayerCall:
         """Return the only input, which must be a sequence or an image, as it is stored."""
         return arrange_image(b, self.name, self.tensor(), self.rank)
 
+    def sequence(self) -> View:
+        """Return the only input, which must be a sequence, as the source has it."""
+        x = self.tensor()
+        if x.rank != 2:
+            raise ParseError(
+                f"its input has the shape {x.shape}; expected 2 axes (without samples)."
+            )
+        return x
+
     def shift(self, axis: int) -> int:
         """Return an axis of the only input without that of the samples."""
         return source_axis(axis, self.tensor().rank)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -37,6 +37,40 @@ PREPARING = (
 """Layers whose calls say ``training=True`` by default; the model decides all the same."""
 
 
+_BRIEF = 200
+"""Letters of a value that a message repeats."""
+
+
+def brief(value: object) -> str:
+    """Return how Python spells a value, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]} ..."
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number, which true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+UINT8 = "uint8"
+
+
+def name_of_type(value: Any) -> str:
+    """Return the name of the type that a setting ``dtype`` holds, ``float32`` where it is left out.
+
+    Types of layers are serialized as objects, those of quantized ones by their class.
+    """
+    if isinstance(value, Mapping):
+        kind, settings = str(value.get("class_name")), value.get("config")
+        named = settings.get("name") if isinstance(settings, Mapping) else None
+        value = kind if "quantized" in kind.lower() or named is None else named
+    return "float32" if value is None else str(value)
+
+
 def read_numbers(value: Any, what: str) -> Array:
     """Return a number or an array, which Keras 3 serializes as an object.
 
@@ -57,9 +91,9 @@ def read_numbers(value: Any, what: str) -> Array:
     try:
         array = np.asarray(stored, np.float64)
     except (TypeError, ValueError):
-        raise ParseError(f"its {what} is {value!r}; expected numbers.") from None
+        raise ParseError(f"its {what} is {brief(value)}; expected numbers.") from None
     if not np.isfinite(array).all():
-        raise ParseError(f"its {what} is {value!r}; expected finite numbers.")
+        raise ParseError(f"its {what} is {brief(value)}; expected finite numbers.")
     return array
 
 
@@ -72,7 +106,7 @@ class Fields:
     def integer(self, key: str, default: int | None = None) -> int:
         """Return a whole number."""
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if not is_whole(value):
             raise self._wrong(key, "a whole number")
         return value
 
@@ -103,12 +137,12 @@ class Fields:
         """Return ``rank`` positive numbers; a single number stands for all axes."""
         value = self.values.get(key)
         value = default if value is None else value
-        if isinstance(value, int) and not isinstance(value, bool):
+        if is_whole(value):
             value = [value] * rank
         if not (
             isinstance(value, (list, tuple))
             and len(value) == rank
-            and all(isinstance(size, int) and size > 0 for size in value)
+            and all(is_whole(size) and size > 0 for size in value)
         ):
             raise self._wrong(key, f"{rank} positive number(s)")
         return tuple(value)
@@ -118,21 +152,33 @@ class Fields:
         first, second = self.sizes(key, 2, default)
         return first, second
 
+    def channels_first(self) -> bool:
+        """Return whether the data format has the channels first.
+
+        Keras always writes the format of a layer that has one. Layers of versions that knew none,
+        and Keras as it is installed, have the channels last.
+        """
+        value = self.values.get("data_format")
+        found = CHANNELS_LAST if value is None else str(value).lower()
+        if found not in (CHANNELS_FIRST, CHANNELS_LAST):
+            raise self._wrong("data_format", f"{CHANNELS_FIRST!r} or {CHANNELS_LAST!r}")
+        return found == CHANNELS_FIRST
+
     def axis(self) -> int | None:
         """Return the setting ``axis``, -1 by default; nothing if it names several axes."""
         value = self.values.get("axis", -1)
         if isinstance(value, (list, tuple)):
             value = value[0] if len(value) == 1 else None
-        return value if isinstance(value, int) else None
+        return value if is_whole(value) else None
 
     def axes(self, key: str = "axis") -> list[int]:
         """Return axes as whole numbers; none where the setting is left out."""
         value = self.values.get(key)
-        found = [value] if isinstance(value, int) else [] if value is None else value
-        if not isinstance(found, (list, tuple)) or not all(isinstance(i, int) for i in found):
+        found = [value] if is_whole(value) else [] if value is None else value
+        if not isinstance(found, (list, tuple)) or not all(map(is_whole, found)):
             raise self._wrong(key, "whole numbers")
         return list(found)
 
     def _wrong(self, key: str, expected: str) -> ParseError:
-        found = repr(self.values[key]) if key in self.values else "nothing"
+        found = brief(self.values[key]) if key in self.values else "nothing"
         return ParseError(f"its setting {key!r} is {found}; expected {expected}.")

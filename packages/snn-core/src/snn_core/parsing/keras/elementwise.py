@@ -130,6 +130,7 @@ EMITTERS: dict[str, Emitter] = {
     **dict.fromkeys(("Add", "Average", "Subtract"), _add),
     **dict.fromkeys(("Divide", "Multiply", "TrueDivide"), _compute),
     **dict.fromkeys(("Maximum", "Minimum"), _bound),
+    "Cast": _pass_on,  # to real numbers: other types are refused
     "Clip": _clip,
     "Concatenate": _concatenate,
     "Negative": _negate,

@@ -6,8 +6,8 @@ Nothing in a file is executed: the configuration is JSON, the weights are arrays
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ import h5py
 from snn_core.errors import ParseError
 from snn_core.files import hash_file
 from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore
-from snn_core.reading import hdf5, open_archive, parse_json, read_member
+from snn_core.reading import FileStates, hdf5, open_archive, parse_json, read_member
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
-_DEPTH = 2000
+DEPTH = 2000
 """Depth of a configuration: models in models, each some levels deep."""
 
 UNKNOWN = "of unknown version"
@@ -59,21 +59,24 @@ def open_file(path: Path) -> Iterator[Contents]:
     ParseError
         If the file is no complete Keras model.
     """
-    digest = hash_file(path, error=ParseError)
+    with FileStates(error=ParseError).watch(path), _reader(path)(path) as contents:
+        digest = hash_file(path, error=ParseError)  # once it is known to be a model
+        note = f"read {path.name}: {contents.note}, sha256 {digest}"
+        yield replace(contents, note=note)
+
+
+def _reader(path: Path) -> Callable[[Path], AbstractContextManager[Contents]]:
+    """Return what reads a file, by its first bytes."""
     with path.open("rb") as file:
         magic = file.read(8)
     if magic == HDF5_MAGIC:
-        reader = _hdf5_contents
-    elif magic.startswith(_ZIP_MAGIC):
-        reader = _archive_contents
-    else:
-        raise ParseError(
-            f"{path} is neither a .keras archive nor an HDF5 file; save the model with "
-            f"model.save('model.keras')."
-        )
-    with reader(path) as contents:
-        note = f"read {path.name}: {contents.note}, sha256 {digest}"
-        yield replace(contents, note=note)
+        return _hdf5_contents
+    if magic.startswith(_ZIP_MAGIC):
+        return _archive_contents
+    raise ParseError(
+        f"{path} is neither a .keras archive nor an HDF5 file; save the model with "
+        f"model.save('model.keras')."
+    )
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def _hdf5_contents(path: Path) -> Iterator[Contents]:
     with hdf5.open_hdf5(path) as file:
         model, weights, version = _hdf5_model(file, path)
         yield Contents(
-            parse_json(model, "model_config", depth=_DEPTH),
+            parse_json(model, "model_config", depth=DEPTH),
             GroupWeights(weights),
             f"HDF5 file of Keras {version}",
             version,
@@ -105,7 +108,7 @@ def _hdf5_model(file: h5py.File, path: Path) -> tuple[str, h5py.Group, str]:
 @contextmanager
 def _archive_contents(path: Path) -> Iterator[Contents]:
     with open_archive(path) as archive:
-        model = parse_json(_member(archive, "config.json"), "config.json", depth=_DEPTH)
+        model = parse_json(_member(archive, "config.json"), "config.json", depth=DEPTH)
         metadata = parse_json(_member(archive, "metadata.json"), "metadata.json")
         data = _member(archive, "model.weights.h5")
     version = _text(metadata.get("keras_version", UNKNOWN))

@@ -5,6 +5,8 @@ Reasons not to convert a layer are collected over the whole model and raised tog
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from snn_core.errors import ParseError, UnsupportedError
@@ -16,6 +18,8 @@ from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, UINT8, Fields, brief
+from snn_core.parsing.keras.dtypes import follow_integers, refuse_input, refuse_policy
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE
 from snn_core.parsing.keras.weights import WeightStore
@@ -51,6 +55,12 @@ _SHAPE_KEEPING = frozenset((
     "UnitNormalization",
 ))  # fmt: skip
 
+_WITH_DATA_FORMAT = frozenset((
+    *shaping.WITH_DATA_FORMAT, *weighted.WITH_DATA_FORMAT,
+    "AveragePool", "CenterCrop", "MaxPool", "RandomCrop", "Resizing",
+))  # fmt: skip
+"""Layers that compute something else with another data format."""
+
 _AFTER_OUTPUT = ("Activation", "Dropout", "Flatten", "Identity", "Reshape")
 
 
@@ -73,15 +83,24 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
     UnsupportedError
         With all layers that cannot be converted.
     """
-    channels_first, problems = _channels_first(graph)
-    problems = [*graph.problems, *problems]
-    b = Builder(channels_first)
+    channels_first, mixed = _channels_first(graph)
+    rounding = [
+        f"{graph.input_name} (InputLayer): {reason}" for reason in refuse_input(graph.dtype)
+    ]
+    problems = [*graph.problems, *mixed, *rounding]
+    b = Builder(channels_first, takes_uint8=graph.dtype == UINT8)
     entry = start(b, graph.input_shape, channels_first=channels_first, problems=problems)
-    tensors: list[View | None] = [entry]
-    for call in graph.calls[1:]:
+    # Without one data format no shape is right, and weights would seem to be damaged.
+    tensors: list[View | None] = [None if mixed else entry]
+    integers = {0} if b.takes_uint8 else set()
+    for i, call in enumerate(graph.calls[1:], 1):
+        reads_integers = not integers.isdisjoint(call.inputs)
+        gives_integers, rounding = follow_integers(call, reads_integers=reads_integers)
+        if gives_integers:
+            integers.add(i)
         inputs = [tensor for i in call.inputs if (tensor := tensors[i]) is not None]
         layer = LayerCall(call, inputs, weights) if len(inputs) == len(call.inputs) else None
-        tensor, reasons = _emit(b, call, layer)
+        tensor, reasons = _emit(b, call, layer, rounding)
         problems += [f"{call.name} ({call.kind}): {reason}" for reason in reasons]
         tensors.append(tensor)
     if problems:
@@ -101,9 +120,11 @@ def build(graph: Graph, weights: WeightStore, *, note: str) -> Reading:
 def _hidden_activations(graph: Graph) -> list[str]:
     """Return a problem for each softmax or sigmoid that goes on into other layers than reshapes."""
     found = []
+    read_on = {
+        i for reader in graph.calls if reader.kind not in _AFTER_OUTPUT for i in reader.inputs
+    }
     for i, call in enumerate(graph.calls):
-        readers = [reader.kind for reader in graph.calls if i in reader.inputs]
-        if all(kind in _AFTER_OUTPUT for kind in readers):
+        if i not in read_on:
             continue
         found += [
             f"{call.name} ({call.kind}): {name.lower()} inside the network; only the output can "
@@ -115,38 +136,58 @@ def _hidden_activations(graph: Graph) -> list[str]:
 
 
 def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
-    """Return whether the model is channels first, and a problem if its layers disagree."""
-    formats: dict[str, str] = {}
+    """Return whether the model is channels first, and a problem if its layers disagree.
+
+    Only layers count for which it makes a difference: dropout has a data format, and does nothing.
+    """
+    found: dict[bool, str] = {}
     for call in graph.calls:
-        value = call.config.get("data_format")
-        if isinstance(value, str) and call.kind != "Flatten":
-            formats.setdefault(value, call.name)
-    if len(formats) > 1:
-        found = ", ".join(f"{name} is {value}" for value, name in formats.items())
-        return False, [f"data formats are mixed ({found}); use one in all layers"]
-    return "channels_first" in formats, []
+        if call.kind in _WITH_DATA_FORMAT and not shaping.works_on_first_axis(call):
+            with _named(call):
+                found.setdefault(Fields(call.config).channels_first(), call.name)
+    if len(found) > 1:
+        said = {True: CHANNELS_FIRST, False: CHANNELS_LAST}
+        names = ", ".join(f"{name} is {said[first]}" for first, name in found.items())
+        return False, [f"data formats are mixed ({names}); use one in all layers"]
+    return True in found, []
 
 
-def _emit(b: Builder, call: Call, layer: LayerCall | None) -> tuple[View | None, list[str]]:
+@contextmanager
+def _named(call: Call) -> Iterator[None]:
+    """Say which layer is damaged."""
+    try:
+        yield
+    except ParseError as error:
+        raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
+
+
+def _emit(
+    b: Builder, call: Call, layer: LayerCall | None, rounding: list[str]
+) -> tuple[View | None, list[str]]:
     """Emit the layers of one call; return its output, or all reasons why there is none.
 
-    Without ``layer``, because an earlier one was refused, only the settings are checked.
+    Parameters
+    ----------
+    layer
+        The call with its inputs; without it, because an earlier one was refused, only the settings
+        are checked.
+    rounding
+        Reasons in the types of its inputs.
     """
     if call.kind not in EMITTERS:
         advice = "this layer type is not supported; replace it and retrain"
         return _stand_in(b, call, layer), [_ADVICE.get(call.kind, advice)]
     emitted = len(b.layers)
     try:
-        reasons = [*call.problems, *_arguments(call), *refusals(call.kind, call.config)]
-        if layer is None:
-            return None, reasons
-        if not reasons:
-            return _emit_layer(b, layer), []
+        with _named(call):
+            reasons = [*call.problems, *rounding, *_arguments(call), *_refuse_settings(call)]
+            if layer is None:
+                return None, reasons
+            if not reasons:
+                return _emit_layer(b, layer), []
     except UnsupportedError as error:
         del b.layers[emitted:]
         reasons = list(error.problems)
-    except ParseError as error:
-        raise ParseError(f"Layer {call.name!r} ({call.kind}): {error}") from error
     return _stand_in(b, call, layer), reasons
 
 
@@ -157,9 +198,16 @@ def _arguments(call: Call) -> list[str]:
     if call.kind in elementwise.WITH_CONSTANTS or call.kind == "GetItem":
         return []
     return [
-        f"it is called with the constant {value!r}, which has no neurons"
+        f"it is called with the constant {brief(value)}, which has no neurons"
         for value in call.constants.values()
     ]
+
+
+def _refuse_settings(call: Call) -> list[str]:
+    """Return every reason in a layer's settings alone not to convert it."""
+    # Inputs are judged by the values that come in.
+    policy = [] if call.kind == "InputLayer" else refuse_policy(call.config)
+    return [*refusals(call.kind, call.config), *policy]
 
 
 def _emit_layer(b: Builder, layer: LayerCall) -> View:
@@ -197,5 +245,6 @@ EMITTERS: dict[str, Emitter] = {
     **shaping.EMITTERS,
     **operations.EMITTERS,
     **preprocessing.EMITTERS,
+    "InputLayer": lambda _, layer: layer.tensor(),
 }
 """Keras class names to the functions that emit their layers."""

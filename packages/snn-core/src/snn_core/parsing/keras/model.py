@@ -12,16 +12,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, printable_line
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName
-from snn_core.parsing.emit.walk import Reading
+from snn_core.parsing.keras.config import UINT8
 from snn_core.parsing.keras.file import Contents, open_file
 from snn_core.parsing.keras.graph import flatten_model
 from snn_core.parsing.keras.layers import build
 from snn_core.parsing.keras.run import plain_weights, run_file, run_model
 from snn_core.parsing.keras.weights import ModelWeights
-from snn_core.parsing.sources import load_named
+from snn_core.parsing.sources import load_named, to_type
 from snn_core.reading import while_reading
 from snn_core.typing import Array, Shape
 
@@ -67,7 +67,8 @@ class KerasParser:
             With every layer that cannot be converted.
         """
         with _open_contents(source) as contents:
-            return _read(contents, input_shape).network
+            graph = flatten_model(contents.model, input_shape=input_shape)
+            return build(graph, contents.weights, note=contents.note).network
 
     def vouches(self, source: Any) -> str:
         """Return why Keras does not have to be started to check a source; empty if it has to.
@@ -92,8 +93,11 @@ class KerasParser:
         Returns nothing if it is missing.
         """
         with _open_contents(source) as contents:
-            reading = _read(contents, input_shape)  # refuses what must not be run
+            graph = flatten_model(contents.model, input_shape=input_shape)
+            # Refuses what must not be run.
+            reading = build(graph, contents.weights, note=contents.note)
         x = reading.to_source(x_b_l)
+        x = to_type(x, UINT8) if graph.dtype == UINT8 else x
         if isinstance(source, (str, PathLike)):
             found = run_file(Path(source), x)
         else:
@@ -102,11 +106,6 @@ class KerasParser:
             return None
         y, engine = found
         return reading.from_source(y), engine, y.dtype.name
-
-
-def _read(contents: Contents, input_shape: Shape | None) -> Reading:
-    graph = flatten_model(contents.model, input_shape=input_shape)
-    return build(graph, contents.weights, note=contents.note)
 
 
 def _is_tested(version: str) -> bool:
@@ -120,7 +119,11 @@ def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
         path = Path(source)
         advice = "copy it again, or save the model again: model.save('model.keras')"
-        with while_reading(path, error=ParseError, advice=advice), open_file(path) as contents:
+        with (
+            while_reading(path, error=ParseError, advice=advice),
+            _name_file(path),
+            open_file(path) as contents,
+        ):
             yield contents
         return
     model = _model(source)
@@ -128,6 +131,18 @@ def _open_contents(source: Any) -> Iterator[Contents]:
     config = _config(model)
     note = f"read the model {model.name!r} of Keras {version}"
     yield Contents(config, ModelWeights(model), note, version)
+
+
+@contextmanager
+def _name_file(path: Path) -> Iterator[None]:
+    """Name the file in errors that say no more than what is wrong with one of its layers."""
+    try:
+        yield
+    except ParseError as error:
+        name = printable_line(path)
+        if name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _is_model(source: Any) -> bool:

@@ -8,7 +8,7 @@ hold ``__keras_tensor__`` entries).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -62,6 +62,11 @@ def config_of(entry: Any) -> Config:
     if not isinstance(config, Mapping):
         raise ParseError(f"The {kind_of(entry)} entry of the model configuration has no settings.")
     return config
+
+
+def is_nested(entry: Any) -> bool:
+    """Return whether a serialized layer is a model that describes its layers."""
+    return kind_of(entry) in NESTED and "layers" in config_of(entry)
 
 
 def name_of(entry: Any) -> str:
@@ -146,7 +151,7 @@ class _Node:
             elif name == "training" and value:
                 self.problems.append("it is called with training=True; remove the argument")
             elif not _is_empty(value):
-                self.problems.append(f"it is called with {name}=..., which is not supported")
+                self.problems.append(f"it is called with {name:.99}=..., which is not supported")
 
 
 def _holds_tensors(value: Any) -> bool:
@@ -192,13 +197,9 @@ class Nodes:
             name, kind = name_of(entry), kind_of(entry)
             parsed.update({(name, i): _parse_node(node, kind=kind) for i, node in enumerate(nodes)})
         self._keras2 = any(node.keras2 for node in parsed.values())
+        first = {ref.name for node in parsed.values() for ref in node.inputs if ref.node <= 0}
         self._counts_from_one = {
-            name
-            for name in self.place
-            if self._is_nested(name)
-            and all(
-                ref.node > 0 for node in parsed.values() for ref in node.inputs if ref.name == name
-            )
+            name for name in self.place if name not in first and self._is_nested(name)
         }
         self.problems = {key: node.problems for key, node in parsed.items()}
         self.constants = {key: node.constants for key, node in parsed.items()}
@@ -208,8 +209,7 @@ class Nodes:
         }
 
     def _is_nested(self, name: str) -> bool:
-        entry = self._entries[self.place[name]]
-        return kind_of(entry) in NESTED and "layers" in config_of(entry)
+        return is_nested(self._entries[self.place[name]])
 
     def _key(self, ref: _Reference, *, output: bool) -> Key:
         """Return the call that a reference means.
@@ -246,23 +246,34 @@ class Nodes:
                 waiting += self.inputs.get(key, [])
         return found
 
-    def order(self, needed: set[Key], *, ready: set[Key]) -> Iterator[Key]:
-        """Yield calls so that inputs come first, else in the order of the configuration."""
-        done = set(ready)
-        waiting = [key for key in self.inputs if key in needed and key not in done]
-        missing = sorted(needed - set(self.inputs) - done)
-        while waiting and not missing:
-            later: list[Key] = []
-            for key in waiting:
-                if all(source in done for source in self.inputs[key]):
-                    done.add(key)
-                    yield key
-                else:
-                    later.append(key)
-            missing = sorted(later) if len(later) == len(waiting) else []
-            waiting = later
+    def order(self, needed: set[Key], *, ready: set[Key]) -> list[Key]:
+        """Return calls so that inputs come first, else in the order of the configuration.
+
+        Calls that stand before one of their inputs wait for the next round through the
+        configuration.
+        """
+        place = {key: i for i, key in enumerate(self.inputs) if key in needed and key not in ready}
+        missing = needed - set(place) - ready
+        readers: dict[Key, list[Key]] = {}
+        open_ = dict.fromkeys(place, 0)
+        for key in place:
+            for source in self.inputs[key]:
+                if source in place:
+                    open_[key] += 1
+                    readers.setdefault(source, []).append(key)
+        rounds = dict.fromkeys(place, 0)
+        waiting = [key for key, number in open_.items() if not number]
+        for key in waiting:  # grows
+            for reader in readers.get(key, ()):
+                later = rounds[key] + (place[reader] < place[key])
+                rounds[reader] = max(rounds[reader], later)
+                open_[reader] -= 1
+                if not open_[reader]:
+                    waiting.append(reader)
+        missing |= {key for key, number in open_.items() if number}
         if missing:
             raise ParseError(
-                f"Layer {missing[0][0]!r} is not connected to the model's input; save the model "
+                f"Layer {min(missing)[0]!r} is not connected to the model's input; save the model "
                 f"again."
             )
+        return sorted(place, key=lambda key: (rounds[key], place[key]))

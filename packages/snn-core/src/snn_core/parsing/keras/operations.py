@@ -16,7 +16,7 @@ from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import read_numbers
+from snn_core.parsing.keras.config import brief, is_whole, read_numbers
 
 _REDUCTIONS: dict[str, Reduction] = {"Amax": "max", "Max": "max", "Mean": "mean", "Sum": "sum"}
 
@@ -94,7 +94,7 @@ def _take(b: Builder, layer: LayerCall) -> View:
     try:
         return layer.tensor().index(tuple(rest))
     except (IndexError, ValueError) as error:
-        raise ParseError(f"its index {value!r} does not fit: {error}.") from error
+        raise ParseError(f"its index {brief(value)} does not fit: {error}.") from error
 
 
 def _index(item: Any) -> slice | int:
@@ -104,11 +104,11 @@ def _index(item: Any) -> slice | int:
             settings.get(key) if isinstance(settings, Mapping) else settings
             for key in ("start", "stop", "step")
         ]
-        if all(part is None or isinstance(part, int) for part in parts):
+        if all(part is None or is_whole(part) for part in parts):
             return slice(*parts)
-    if isinstance(item, int):
+    if is_whole(item):
         return item
-    raise UnsupportedError([f"the index {item!r} is not supported; use numbers and slices"])
+    raise UnsupportedError([f"the index {brief(item)} is not supported; use numbers and slices"])
 
 
 EMITTERS: dict[str, Emitter] = {

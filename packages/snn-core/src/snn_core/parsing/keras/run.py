@@ -26,10 +26,10 @@ from snn_core.files import redirect_process_stderr
 from snn_core.ir import Activation, BinarySigmoid, BinaryTanh, QuantizedReLU, ReLU, Softmax
 from snn_core.parsing.keras.activations import ACTIVATIONS, activation_of
 from snn_core.parsing.keras.config import CUSTOM_CLASSES
-from snn_core.parsing.keras.file import HDF5_MAGIC
+from snn_core.parsing.keras.file import DEPTH, HDF5_MAGIC
 from snn_core.parsing.keras.layers import EMITTERS
 from snn_core.parsing.keras.nodes import NESTED
-from snn_core.reading import hdf5, open_archive, read_member
+from snn_core.reading import hdf5, open_archive, parse_json, read_member
 from snn_core.typing import Array
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -145,7 +145,7 @@ class _Cleaner:
 
     def json(self, text: str | bytes) -> str:
         """Return a configuration as text."""
-        return json.dumps(self._value(json.loads(text)))
+        return json.dumps(self._value(parse_json(text, "config.json", depth=DEPTH)))
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):

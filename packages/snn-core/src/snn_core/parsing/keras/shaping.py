@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from snn_core.errors import ParseError, UnsupportedError
 from snn_core.ir import Flatten, GlobalAveragePooling2D, Reshape
 from snn_core.ir.shapes import count
@@ -13,12 +15,14 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import brief, is_whole
+from snn_core.parsing.keras.graph import Call
 from snn_core.typing import Pair, Shape
 
 
 def _flatten(b: Builder, layer: LayerCall) -> View:
     x = layer.tensor()
-    if layer.fields.text("data_format", "channels_last") == "channels_first":
+    if layer.fields.channels_first():
         x = x.transpose([*range(1, x.rank), 0])  # as Keras itself moves the channels then
     return b.flatten(x, name=layer.name)
 
@@ -29,27 +33,29 @@ def _reshape(b: Builder, layer: LayerCall) -> View:
         return x.reshape(_sample_shape(x, layer.call.config["newshape"]))
     target: Any = layer.call.config.get("target_shape")
     is_list = isinstance(target, (list, tuple)) and len(target) > 0
-    if not is_list or not all(_is_size(n) or n == -1 for n in target):
-        raise ParseError(f"its target shape is {target!r}; expected numbers.")
+    if not is_list or not all(is_whole(n) and n >= -1 for n in target):
+        raise ParseError(f"its target shape is {brief(target)}; expected numbers.")
     return b.reshape(x, x.reshape(tuple(target)).shape, name=layer.name)
 
 
 def _sample_shape(x: View, target: Any) -> Shape:
     """Return what one sample gets of a shape that `keras.ops.reshape` gives to all of them."""
     first, *rest = target if isinstance(target, (list, tuple)) and target else (0,)
-    if not all(_is_size(n) or n == -1 for n in rest):
-        raise ParseError(f"its new shape is {target!r}; expected numbers.")
+    if not all(is_whole(n) and n >= -1 for n in rest):
+        raise ParseError(f"its new shape is {brief(target)}; expected numbers.")
     if first == -1 and -1 not in rest and count(tuple(rest)) != count(x.shape):
-        raise UnsupportedError([f"it reshapes {x.shape} to {target}, which mixes samples"])
+        raise UnsupportedError([f"it reshapes {x.shape} to {brief(target)}, which mixes samples"])
     if first not in (-1, None):
-        raise UnsupportedError([f"it fixes the number of samples ({target}); use -1 for them"])
+        raise UnsupportedError(
+            [f"it fixes the number of samples ({brief(target)}); use -1 for them"]
+        )
     return tuple(rest)
 
 
 def _permute(b: Builder, layer: LayerCall) -> View:
     dims: Any = layer.call.config.get("dims")
     if not isinstance(dims, (list, tuple)) or not all(_is_size(n) for n in dims):
-        raise ParseError(f"its dims are {dims!r}; expected numbers.")
+        raise ParseError(f"its dims are {brief(dims)}; expected numbers.")
     return layer.tensor().transpose([axis - 1 for axis in dims])
 
 
@@ -83,20 +89,44 @@ def _pool_globally(b: Builder, layer: LayerCall) -> View:
     return b.add(Reshape if keep else Flatten, layer.name, x, shape)
 
 
+def works_on_first_axis(call: Call) -> bool:
+    """Return whether a layer for sequences works on their first axis in every model.
+
+    Some have no data format: beside layers that are channels first, the first axis holds channels.
+    """
+    if call.kind == "ZeroPadding1D":  # it has one since Keras 3
+        return call.config.get("data_format") is None
+    return call.kind in ("Cropping1D", "UpSampling1D")
+
+
 def _upsample(b: Builder, layer: LayerCall) -> View:
-    return images.upsample(b, layer.name, layer.image(b), layer.sizes("size", 2))
+    factors = layer.sizes("size", 2)
+    if b.channels_first and works_on_first_axis(layer.call):
+        x = layer.sequence()
+        x.require_room(count(x.shape) * factors[0])
+        return x.along(0, np.repeat(np.arange(x.shape[0]), factors[0]))
+    return images.upsample(b, layer.name, layer.image(b), factors)
 
 
 def _zero_pad(b: Builder, layer: LayerCall) -> View:
-    return images.zero_pad(b, layer.name, layer.image(b), _pairs(layer, "padding"))
+    pairs = _pairs(layer, "padding")
+    if b.channels_first and works_on_first_axis(layer.call):
+        return images.pad(b, layer.name, layer.sequence(), [(0, 0), *pairs, (0, 0)])
+    return images.zero_pad(b, layer.name, layer.image(b), pairs)
 
 
 def _crop(b: Builder, layer: LayerCall) -> View:
-    return images.crop(b, layer.name, layer.image(b), _pairs(layer, "cropping"))
+    pairs = _pairs(layer, "cropping")
+    if b.channels_first and works_on_first_axis(layer.call):
+        x, ((before, after),) = layer.sequence(), pairs
+        if before + after >= x.shape[0]:
+            raise ParseError(f"it crops all of a sequence of shape {x.shape}.")
+        return x.index(slice(before, x.shape[0] - after))
+    return images.crop(b, layer.name, layer.image(b), pairs)
 
 
 def _is_size(item: Any) -> bool:
-    return isinstance(item, int) and not isinstance(item, bool) and item >= 0
+    return is_whole(item) and item >= 0
 
 
 def _pairs(layer: LayerCall, key: str) -> Sequence[Pair]:
@@ -112,10 +142,10 @@ def _pairs(layer: LayerCall, key: str) -> Sequence[Pair]:
             for pair in pairs
         ):
             return [(before, after) for before, after in pairs]
-    raise ParseError(f"its padding is {value!r}; expected numbers of zeros per side.")
+    raise ParseError(f"its padding is {brief(value)}; expected numbers of zeros per side.")
 
 
-EMITTERS: dict[str, Emitter] = {
+_OF_IMAGES: dict[str, Emitter] = {
     **dict.fromkeys(
         ("AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"), _pool
     ),
@@ -131,6 +161,13 @@ EMITTERS: dict[str, Emitter] = {
     **dict.fromkeys(("Cropping1D", "Cropping2D"), _crop),
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), _upsample),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_pad),
+}
+
+WITH_DATA_FORMAT = tuple(_OF_IMAGES)
+"""Layers whose data format says which axis of their input holds channels."""
+
+EMITTERS: dict[str, Emitter] = {
+    **_OF_IMAGES,
     "Flatten": _flatten,
     "Permute": _permute,
     "Reshape": _reshape,

@@ -9,6 +9,7 @@ from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.calls import Emitter, LayerCall
+from snn_core.parsing.keras.config import brief, is_whole
 
 
 def _connect(b: Builder, layer: LayerCall) -> View:
@@ -74,11 +75,11 @@ def _convolve_transposed(b: Builder, layer: LayerCall) -> View:
 
 def _output_padding(layer: LayerCall) -> tuple[int | None, ...]:
     value = layer.call.config.get("output_padding")
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+    if value is None or is_whole(value):
         return (value,) * layer.rank
     is_list = isinstance(value, (list, tuple)) and len(value) == layer.rank
-    if not is_list or not all(isinstance(extra, int) for extra in value):
-        raise ParseError(f"its output padding is {value!r}; expected {layer.rank} number(s).")
+    if not is_list or not all(map(is_whole, value)):
+        raise ParseError(f"its output padding is {brief(value)}; expected {layer.rank} number(s).")
     return tuple(value)
 
 
@@ -93,6 +94,9 @@ def _normalize(b: Builder, layer: LayerCall) -> View:
     shapes = {"gamma": shape} if fields.flag("scale", default=True) else {}
     if fields.flag("center", default=True):
         shapes["beta"] = shape
+    epsilon = fields.number("epsilon", 1e-3)
+    if epsilon < 0:
+        raise ParseError(f"its setting 'epsilon' is {epsilon:g}; expected no negative number.")
     values = layer.read(**shapes, moving_mean=shape, moving_variance=shape)
     return affine.normalize(
         b,
@@ -103,18 +107,25 @@ def _normalize(b: Builder, layer: LayerCall) -> View:
         beta_c=values.get("beta"),
         mean_c=values["moving_mean"],
         variance_c=values["moving_variance"],
-        epsilon=fields.number("epsilon", 1e-3),
+        epsilon=epsilon,
     )
 
 
-EMITTERS: dict[str, Emitter] = {
-    "BatchNormalization": _normalize,
+_CONVOLUTIONS: dict[str, Emitter] = {
     **dict.fromkeys(("Conv1D", "Conv2D", "SparseConv2D"), _convolve),
     **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), _convolve_transposed),
-    **dict.fromkeys(("Dense", "Sparse"), _connect),
     **dict.fromkeys(
         ("DepthwiseConv1D", "DepthwiseConv2D", "SparseDepthwiseConv2D"), _convolve_depthwise
     ),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _convolve_separably),
+}
+
+WITH_DATA_FORMAT = tuple(_CONVOLUTIONS)
+"""Layers whose data format says which axis of their input holds channels."""
+
+EMITTERS: dict[str, Emitter] = {
+    **_CONVOLUTIONS,
+    **dict.fromkeys(("Dense", "Sparse"), _connect),
+    "BatchNormalization": _normalize,
 }
 """Keras class names to the functions that emit their layers."""

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from snn_core.errors import ParseError
-from snn_core.parsing.keras.graph import Location
+from snn_core.parsing.keras.plan import Location
 from snn_core.parsing.sources import require_finite
 from snn_core.reading import hdf5, while_reading
 from snn_core.typing import Array, Shape

@@ -27,7 +27,7 @@ from snn_core.parsing.torch.checkpoints import load_weights, read_weights
 from snn_core.parsing.torch.graph import HEADLINE, read
 from snn_core.parsing.torch.ops import ADVICE
 from snn_core.parsing.torch.run import name_type, run_archive, to_array
-from snn_core.reading import while_reading
+from snn_core.reading import FileStates, while_reading
 from snn_core.typing import Array, Shape
 
 PROGRAMS = (".pt2",)
@@ -106,9 +106,11 @@ def _read(source: Any, input_shape: Shape | None) -> Reading:
         if path.suffix.lower() in PICKLES:
             raise _refusal(path)
         with while_reading(path, error=ParseError, advice=f"export it again: {_EXPORT}"):
-            digest = hash_file(path, error=ParseError)
+            with FileStates(error=ParseError).watch(path):
+                program = read_program(path, what=str(path))
+                digest = hash_file(path, error=ParseError)  # once it is known to be a program
             note = f"read {path.name}: exported PyTorch program, sha256 {digest}"
-            return read(read_program(path, what=str(path)), note=note, input_shape=input_shape)
+            return read(program, note=note, input_shape=input_shape)
     torch = require("torch", extra="torch")
     module, more = _module(torch, source)
     program = _export(torch, module, input_shape)

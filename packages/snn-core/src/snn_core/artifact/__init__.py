@@ -13,7 +13,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
@@ -21,10 +21,11 @@ from typing import IO, Any
 import numpy as np
 from pydantic import ValidationError
 
-from snn_core.errors import ArtifactError, ParseError
+from snn_core.artifact.manifest import FORMAT, MANIFEST, VERSION, read_manifest
+from snn_core.codes.agreement import contradictions
+from snn_core.errors import ArtifactError, ParseError, SNNError
 from snn_core.evaluation.forward import check_consistent
 from snn_core.files import (
-    ARRAY_SUFFIXES,
     MODEL_SUFFIXES,
     FileKind,
     as_path,
@@ -32,7 +33,6 @@ from snn_core.files import (
     describe_path,
     explain_failures,
 )
-from snn_core.installing import how_to_update
 from snn_core.ir import activations, layers
 from snn_core.ir.activations import Activation
 from snn_core.ir.input_data import UINT8_SCALE, InputData
@@ -54,20 +54,6 @@ from snn_core.settings import Settings
 from snn_core.settings.section import describe_errors
 from snn_core.typing import Array, PathLikeStr
 
-FORMAT = "snn-artifact"
-VERSION = 3
-"""Format version that is written; older ones are migrated when read, newer ones refused."""
-
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    # Version 2 brought `Spiking.bias_t_c`, which is absent where there is none.
-    1: lambda manifest: manifest,
-    # Version 3 brought `Network.input_data`; before, 8-bit integers were always divided by 255.
-    # Bounds per channel and `MaxPooling2D.sign_c` are absent where there are none.
-    2: lambda manifest: {**manifest, "input_data": asdict(InputData())},
-}
-"""Version to the function that turns its manifest into one of the next version."""
-
-_MANIFEST = "manifest.json"
 _ADVICE = "copy it again, or convert the model again"
 # Zip members carry a time; a fixed one keeps equal networks equal.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
@@ -99,7 +85,7 @@ def is_artifact(path: Path) -> bool:
             while_reading(path, error=ArtifactError, advice=_ADVICE),
             open_archive(path) as archive,
         ):
-            return parse_json(read_member(archive, _MANIFEST), _MANIFEST).get("format") == FORMAT
+            return parse_json(read_member(archive, MANIFEST), MANIFEST).get("format") == FORMAT
     except ArtifactError:
         return False
 
@@ -130,9 +116,10 @@ def save(
     DataError
         If the file cannot be written or must not be replaced.
     ParseError
-        If it is no network.
+        If it is no network, or contradicts the settings of its conversion.
     """
     require_network(network)
+    _require_agreement(network, "The network", error=ParseError)
     with atomic_write(as_path(path), kind=FILE, overwrite=overwrite) as file:
         _write_to(file, network, provenance=provenance)
 
@@ -162,7 +149,7 @@ def _write_to(file: IO[bytes], network: Network, *, provenance: Mapping[str, Any
         "layers": [_describe(layer, arrays) for layer in network.layers],
     }
     with zipfile.ZipFile(file, "w") as archive:
-        info = _member(_MANIFEST, compress=True)
+        info = _member(MANIFEST, compress=True)
         archive.writestr(info, json.dumps(manifest, indent=1, sort_keys=True).encode())
         for name, array in sorted(arrays.items()):
             info = _member(name, compress=_is_compressible(array))
@@ -241,14 +228,16 @@ def _load(path: Path) -> Artifact:
     if not path.exists():
         raise ArtifactError(f"There is no file {path}; `snn convert` makes one.")
     with open_archive(path) as archive:
-        manifest = _manifest(archive, path)
-        arrays = ArchivedArrays(archive, apart_from=(_MANIFEST,))
+        manifest, version = read_manifest(archive, path)
+        arrays = ArchivedArrays(archive, apart_from=(MANIFEST,))
         try:
             network = _network(manifest, arrays, path)
         except ParseError as error:
             raise ArtifactError(
                 f"The contents of {path} do not fit together ({error}); convert the model again."
             ) from error
+        if version == VERSION:  # what older ones say is read as it ever was
+            _require_agreement(network, str(path), error=ArtifactError)
         return Artifact(network=network, provenance=_provenance(manifest))
 
 
@@ -257,8 +246,7 @@ def _network(manifest: Mapping[str, Any], arrays: ArchivedArrays, path: Path) ->
         layers=tuple(_layer(entry, arrays) for entry in manifest["layers"]),
         history=tuple(printable(line) for line in _texts(manifest["history"])),
         scale_facs={
-            str(name): arrays.read(str(entry["array"]))
-            for name, entry in manifest["scale_facs"].items()
+            str(name): _array(entry, arrays) for name, entry in manifest["scale_facs"].items()
         },
         readout=manifest["readout"],
         settings=_settings(manifest, path),
@@ -270,6 +258,16 @@ def _network(manifest: Mapping[str, Any], arrays: ArchivedArrays, path: Path) ->
     spend(4 * values, "a sample in all layers")
     check_consistent(network)
     return network
+
+
+def _require_agreement(network: Network, what: str, *, error: type[SNNError]) -> None:
+    """Raise an ``error`` if a network was not converted with the settings it is kept with."""
+    found = contradictions(network)
+    if found:
+        raise error(
+            f"{what} contradicts the settings of its conversion: {'; '.join(found)}. Convert the "
+            f"model again, or give the network others: network.replace(settings=...)."
+        )
 
 
 def _texts(found: object) -> list[str]:
@@ -330,35 +328,12 @@ def _describe(layer: Layer, arrays: dict[str, Array]) -> dict[str, Any]:
     return entry
 
 
-def _manifest(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
-    """Return the checked manifest."""
-    if _MANIFEST not in archive.namelist():
-        is_of_arrays = path.suffix.lower() in ARRAY_SUFFIXES
-        what = f": it is {describe_path(path)}" if is_of_arrays else ""
-        raise ArtifactError(f"{path} holds no {_MANIFEST}, so it is no .snn file{what}.")
-    loaded = parse_json(read_member(archive, _MANIFEST), _MANIFEST)
-    if loaded.get("format") != FORMAT:
-        raise ArtifactError(f"{path} is no .snn file: its manifest does not say {FORMAT!r}.")
-    manifest: dict[str, Any] = loaded
-    version = manifest.get("version")
-    if type(version) is not int or version < 1:
-        raise ArtifactError(f"{path} has the format version {version!r}; expected a number from 1.")
-    if version > VERSION:
-        raise ArtifactError(
-            f"{path} has the format version {version}; this snn-core reads up to {VERSION}. "
-            f"{how_to_update()}"
-        )
-    for older in range(version, VERSION):
-        manifest = MIGRATIONS[older](manifest)
-    return manifest
-
-
 def _settings(manifest: Mapping[str, Any], path: Path) -> Settings | None:
     stored = manifest.get("settings")
     if stored is None:
         return None
     try:
-        return Settings.model_validate(stored)
+        return Settings.stored(stored)
     except ValidationError as error:
         raise ArtifactError(
             f"The settings in {path} are not valid. {describe_errors(error)}"
@@ -383,10 +358,16 @@ def _layer(entry: Mapping[str, Any], arrays: ArchivedArrays) -> Layer:
     return kind(**{name: _value(value, arrays) for name, value in values.items()})
 
 
+def _array(entry: Mapping[str, Any], arrays: ArchivedArrays) -> Array:
+    if set(entry) != {"array"} or not isinstance(entry["array"], str):
+        raise ValueError(f"found {entry!r} in place of an array, expected its name alone")
+    return arrays.read(entry["array"])
+
+
 def _value(value: Any, arrays: ArchivedArrays) -> Any:
     if isinstance(value, Mapping):
         if "array" in value:
-            return arrays.read(str(value["array"]))
+            return _array(value, arrays)
         own = {name: _value(item, arrays) for name, item in value.items()}
         return activations.KINDS[own.pop("activation")](**own)
     if isinstance(value, list):
