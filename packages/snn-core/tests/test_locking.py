@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-from snn_core import locking
-from snn_core.locking import LockedError, locked, require_unlocked
+from snn_core.files import locking
+from snn_core.files.locking import LockedError, locked, require_unlocked
 
 HOLD = """
 import sys
 from pathlib import Path
-from snn_core.locking import locked
+from snn_core.files.locking import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

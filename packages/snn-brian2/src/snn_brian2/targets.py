@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from snn_core.errors import SimulationError, SimulatorImportError
 from snn_core.files import make_folder
+from snn_core.files.locking import try_lock
 from snn_core.installing import how_to_install
-from snn_core.locking import try_lock
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snn_core.errors import ArtifactError
 from snn_core.files import make_folder, require_unlinked
-from snn_core.locking import LockedError, locked, require_unlocked
+from snn_core.files.locking import LockedError, locked, require_unlocked
 
 LOCK = ".run.lock"
 """File that the process which works in the folder keeps locked; a killed one leaves it behind."""
