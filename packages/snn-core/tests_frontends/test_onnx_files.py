@@ -310,3 +310,20 @@ def test_a_part_of_a_tensor_takes_no_more_than_itself(monkeypatch):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
     sample = np.arange(5000, dtype=np.float32)[None]
     np.testing.assert_array_equal(predict(network, sample), [[4999, 4998, 4997]])
+
+
+def test_what_is_wrong_with_a_layer_is_said_with_the_file(tmp_path):
+    net, path = Net((6,), 13), tmp_path / "net.onnx"
+    onnx.save(net.model(net.node("Gemm", "x", np.full((6, 3), np.nan, np.float32))), path)
+    with pytest.raises(ParseError, match=r"^[^ ]*net\.onnx: Operator Gemm_0 \(Gemm\): its 1 holds"):
+        parse(path)
+
+
+def test_a_negative_epsilon_is_told_from_a_negative_variance():
+    net = Net((4,), 13)
+    parts = [net.random(4) for _ in range(3)]
+    model = net.model(
+        net.node("BatchNormalization", "x", *parts, np.ones(4, np.float32), epsilon=-0.5)
+    )
+    with pytest.raises(ParseError, match=r"its epsilon is -0\.5; expected a small positive number"):
+        parse(model)

@@ -377,3 +377,12 @@ def test_a_bias_of_addmm_is_the_same_for_all_samples(shape):
     module, x = Net(), torch.randn(2, 4)
     found = predict(parse(module, input_shape=(4,)), x.numpy())
     np.testing.assert_allclose(found, module(x).detach().numpy(), rtol=0, atol=1e-6)
+
+
+def test_what_is_wrong_with_a_layer_is_said_with_the_file(tmp_path):
+    module, path = nn.Sequential(nn.Linear(4, 2)), tmp_path / "net.pt2"
+    with torch.no_grad():
+        module[0].weight.fill_(torch.nan)
+    torch.export.save(torch.export.export(module.eval(), (torch.zeros(2, 4),)), path)
+    with pytest.raises(ParseError, match=r"^[^ ]*net\.pt2: Operator 0 .linear.*not a number"):
+        parse(path)

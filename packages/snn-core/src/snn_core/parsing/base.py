@@ -10,7 +10,8 @@ from __future__ import annotations
 import operator
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,7 +19,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, printable_line
 from snn_core.files import ARRAY_SUFFIXES, as_path, describe_path, require_file
 from snn_core.installing import how_to_install
 from snn_core.ir import Network
@@ -252,8 +253,20 @@ def _parse_with(parser: Parser, source: Any, input_shape: Shape | None) -> Netwo
         with limit_memory("The model", error=ParseError):
             return _require_sound(parser.parse(source, input_shape=input_shape))
     advice = f"copy it again or save it again; it was read by the parser {parser.name!r}"
-    with while_reading(Path(source), error=ParseError, advice=advice):
+    with while_reading(Path(source), error=ParseError, advice=advice), _name_file(Path(source)):
         return _require_sound(parser.parse(source, input_shape=input_shape))
+
+
+@contextmanager
+def _name_file(path: Path) -> Iterator[None]:
+    """Name the file in errors that say no more than what is wrong with a part of it."""
+    try:
+        yield
+    except ParseError as error:
+        name = printable_line(path)
+        if name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _require_sound(network: Network) -> Network:

@@ -204,7 +204,7 @@ def normalize(
     if any(values.shape != (channels,) for values in given):
         shapes = ", ".join(str(values.shape) for values in given)
         raise ParseError(f"its parameters have the shapes {shapes}; expected ({channels},).")
-    if not isinstance(epsilon, (int, float)) or not np.isfinite(epsilon):
+    if not isinstance(epsilon, (int, float)) or not 0 <= epsilon < np.inf:
         raise ParseError(f"its epsilon is {epsilon!r}; expected a small positive number.")
     variance = variance_c.astype(np.float64) + epsilon
     if variance.min() <= 0:

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import ParseError, printable_line
+from snn_core.errors import ParseError
 from snn_core.ir import Network
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.keras.config import UINT8
@@ -119,11 +119,7 @@ def _open_contents(source: Any) -> Iterator[Contents]:
     if isinstance(source, (str, PathLike)):
         path = Path(source)
         advice = "copy it again, or save the model again: model.save('model.keras')"
-        with (
-            while_reading(path, error=ParseError, advice=advice),
-            _name_file(path),
-            open_file(path) as contents,
-        ):
+        with while_reading(path, error=ParseError, advice=advice), open_file(path) as contents:
             yield contents
         return
     model = _model(source)
@@ -131,18 +127,6 @@ def _open_contents(source: Any) -> Iterator[Contents]:
     config = _config(model)
     note = f"read the model {model.name!r} of Keras {version}"
     yield Contents(config, ModelWeights(model), note, version)
-
-
-@contextmanager
-def _name_file(path: Path) -> Iterator[None]:
-    """Name the file in errors that say no more than what is wrong with one of its layers."""
-    try:
-        yield
-    except ParseError as error:
-        name = printable_line(path)
-        if name in str(error):
-            raise
-        raise type(error)(f"{name}: {error}") from error
 
 
 def _is_model(source: Any) -> bool:

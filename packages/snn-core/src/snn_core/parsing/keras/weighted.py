@@ -95,8 +95,6 @@ def _normalize(b: Builder, layer: LayerCall) -> View:
     if fields.flag("center", default=True):
         shapes["beta"] = shape
     epsilon = fields.number("epsilon", 1e-3)
-    if epsilon < 0:
-        raise ParseError(f"its setting 'epsilon' is {epsilon:g}; expected no negative number.")
     values = layer.read(**shapes, moving_mean=shape, moving_variance=shape)
     return affine.normalize(
         b,
