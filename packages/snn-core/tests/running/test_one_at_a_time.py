@@ -80,7 +80,7 @@ def test_a_second_command_is_told_who_works_there_and_changes_nothing(
         found = command(model, folder, *more)
         assert found.exit_code == 2
         said = f"Another run works in {folder}: {folder / LOCK} is locked by process {first.pid}."
-        assert said in " ".join(found.stderr.split())
+        assert said in " ".join(found.output.split())
         assert contents(folder) == before
         first.stdin.close()
         assert first.wait(60) == 0
@@ -100,7 +100,7 @@ def test_a_conversion_with_a_run_and_a_result_that_is_saved_wait_as_well(
                      "-o", tmp_path / "net.snn", "--simulator", "reference"]  # fmt: skip
         found = CliRunner().invoke(main, [str(part) for part in arguments])
         assert found.exit_code == 2
-        assert "Another run works in" in found.stderr
+        assert "Another run works in" in found.output
         assert not (tmp_path / "net.snn").exists()
 
 
