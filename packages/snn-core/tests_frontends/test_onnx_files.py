@@ -161,7 +161,19 @@ def test_external_data_that_are_missing_or_too_short_are_a_clear_error(model):
     with pytest.raises(ParseError, match="no plain file"):
         parse(model)
     (model.parent / "missing.bin").write_bytes(b"1234")
-    with pytest.raises(ParseError, match="cannot be read"):
+    with pytest.raises(ParseError, match=r"bytes long in missing\.bin, which has 4"):
+        parse(model)
+
+
+def test_what_a_model_says_twice_is_refused():
+    net = Net((6,), 17)
+    model = net.model(net.node("Softmax", net.node("Gemm", "x", net.random(6, 3)), axis=1))
+    twice = onnx.ModelProto.FromString(model.SerializeToString())
+    twice.graph.node[1].attribute.append(onnx.helper.make_attribute("axis", 0))
+    with pytest.raises(ParseError, match=r"\(Softmax\) has the attribute 'axis' twice"):
+        parse(twice)
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx", 9))
+    with pytest.raises(ParseError, match=r"standard operators' set 2 times \(\[17, 9\]\)"):
         parse(model)
 
 

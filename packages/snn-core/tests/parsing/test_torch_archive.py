@@ -85,13 +85,39 @@ def test_a_missing_weight_is_named(program, rewritten):
         parse(rewritten(program, lambda members: edited(members, CONFIG, change)))
 
 
-def test_a_program_of_a_big_endian_machine_is_refused(program, rewritten):
+@pytest.mark.parametrize(
+    ("member", "content", "message"),
+    [
+        ("byteorder", b"big", "the byteorder 'big'; expected 'little'"),
+        ("archive_version", b"9", "the archive_version '9'; expected '0'"),
+        ("archive_format", b"exe", "the archive_format 'exe'; expected 'pt2'"),
+    ],
+)
+def test_an_archive_that_is_written_otherwise_is_refused(
+    program, rewritten, member, content, message
+):
     def change(members):
-        (name,) = (name for name in members if name.endswith("byteorder"))
-        members[name] = b"big"
+        (name,) = (name for name in members if name.endswith(f"/{member}"))
+        members[name] = content
 
-    with pytest.raises(ParseError, match="'big' byte order"):
+    with pytest.raises(ParseError, match=message):
         parse(rewritten(program, change))
+
+
+def test_a_program_of_another_schema_is_refused(program, rewritten):
+    def change(program):
+        program["schema_version"]["major"] = 99
+
+    with pytest.raises(ParseError, match=r"follows version 99 of PyTorch's schema.*; 8 is read"):
+        parse(rewritten(program, lambda members: edited(members, "model.json", change)))
+
+
+def test_a_weight_that_is_sparse_is_refused(program, rewritten):
+    def change(config):
+        config["config"]["conv.weight"]["tensor_meta"]["layout"] = 1
+
+    with pytest.raises(ParseError, match=r"'conv.weight' is no plain tensor \(layout 1\)"):
+        parse(rewritten(program, lambda members: edited(members, "weights_config.json", change)))
 
 
 def test_an_operator_that_is_not_known_is_named(program, rewritten):

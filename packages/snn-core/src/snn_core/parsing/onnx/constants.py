@@ -93,6 +93,11 @@ def with_external_data(tensor: Any, folder: Path | None) -> Any:
             f"{path.name}; negative sizes mean damage: export the model again."
         )
     spend(length, f"The constant {tensor.name!r}")
+    if offset + length > path.stat().st_size:
+        raise ParseError(
+            f"The constant {tensor.name!r} lies at {offset} and is {length} bytes long in "
+            f"{path.name}, which has {path.stat().st_size}; copy both files again."
+        )
     with path.open("rb") as file:
         file.seek(offset)
         full.raw_data = file.read(length)

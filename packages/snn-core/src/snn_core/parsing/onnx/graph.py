@@ -120,8 +120,13 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
 
 
 def _opset(model: Any) -> int:
-    versions = {item.domain: item.version for item in model.opset_import}
-    version = next((versions[domain] for domain in DOMAINS if domain in versions), 0)
+    versions = [item.version for item in model.opset_import if item.domain in DOMAINS]
+    if len(versions) > 1:
+        raise ParseError(
+            f"The model names the standard operators' set {len(versions)} times ({versions}); "
+            f"expected one: export it again."
+        )
+    version = versions[0] if versions else 0
     newest = require("onnx.defs", extra="onnx").onnx_opset_version()
     if not OLDEST_OPSET <= version <= newest:
         raise ParseError(
@@ -267,4 +272,9 @@ class _Walk:
 
 def _settings(node: Any) -> dict[str, Any]:
     helper = require("onnx.helper", extra="onnx")
-    return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    found: dict[str, Any] = {}
+    for item in node.attribute:
+        if item.name in found:
+            raise ParseError(f"A node ({node.op_type}) has the attribute {item.name!r} twice.")
+        found[item.name] = helper.get_attribute_value(item)
+    return found

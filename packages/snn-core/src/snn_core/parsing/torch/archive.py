@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from snn_core.errors import ParseError
+from snn_core.installing import how_to_update
 from snn_core.reading import (
     count_values,
     open_archive,
@@ -47,6 +48,15 @@ _TYPES: Mapping[int, str] = {
     BYTE: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8", 6: "<f2", 7: "<f4", 8: "<f8", 12: "?",
     _BFLOAT16: "<u2",
 }  # fmt: skip
+_MARKS = {"archive_format": "pt2", "archive_version": "0", "byteorder": "little"}
+"""Members that say how an archive is written."""
+
+_SCHEMA = 8
+"""Major version of PyTorch's schema; 2.9 to 2.14 write it, and read no other one either."""
+
+_STRIDED = 7
+"""Number of plain tensors in the schema; others are sparse."""
+
 _ITEMSIZE = 4
 """Bytes of a value as float32, which all weights become."""
 
@@ -107,11 +117,21 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
         raise ParseError(f"{what} {kind}. {_ADVICE} (PyTorch 2.9 or later).")
     root = models[0][: -len(_inside(models[0]))]
     own = _inside(models[0])[len("models/") : -len(".json")]
-    if f"{root}byteorder" in names:
-        order = read_member(archive, f"{root}byteorder").decode()
-        if order != "little":
-            raise ParseError(f"{what} is in {order!r} byte order; expected 'little'. {_ADVICE}.")
+    for member, expected in _MARKS.items():
+        if f"{root}{member}" not in names:
+            continue
+        found = read_member(archive, f"{root}{member}").decode(errors="replace")
+        if found != expected:
+            raise ParseError(
+                f"{what} has the {member} {found!r}; expected {expected!r}. {_ADVICE}."
+            )
     program = parse_json(read_member(archive, models[0]), models[0], depth=_DEPTH)
+    schema = program["schema_version"]["major"]
+    if schema != _SCHEMA:
+        raise ParseError(
+            f"{what} follows version {schema} of PyTorch's schema of programs; {_SCHEMA} is read. "
+            f"{how_to_update()}"
+        )
     module = program["graph_module"]
     arrays: dict[str, Array] = {}
     types: dict[str, int] = {}
@@ -145,6 +165,8 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
         raise ParseError(
             f"{name!r} has the data type number {meta['dtype']}; expected real numbers."
         )
+    if meta["layout"] != _STRIDED:
+        raise ParseError(f"{name!r} is no plain tensor (layout {meta['layout']}). {_ADVICE}.")
     kind = np.dtype(_TYPES[meta["dtype"]])
     shape, strides = read_sizes(meta["sizes"]), read_sizes(meta["strides"])
     if shape is None or strides is None or len(shape) != len(strides):
