@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import subprocess
 import sys
 import warnings
@@ -232,6 +233,24 @@ class TestNest:
         )
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
         assert {path.name for path in tmp_path.iterdir()} == {"bin"}
+
+    def test_nest_says_nothing_of_threads_on_standard_output(self):
+        """Results as JSON go there."""
+        code = (
+            "from snn_core.simulation import registry\n"
+            "from snn_core.testing import networks\n"
+            "import os\n"
+            "registry.get('pynn-nest')(networks.dense()).build()\n"
+            "assert os.environ['OMP_NUM_THREADS'] == '1'\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
     def test_threads_give_way_while_they_wait(self):
         # Otherwise two take ten times as long as one where a processor has other work.

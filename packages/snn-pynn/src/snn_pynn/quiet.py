@@ -11,16 +11,20 @@ from contextlib import contextmanager, redirect_stdout
 
 
 @contextmanager
-def quietly(**environment: str) -> Iterator[None]:
+def quietly(**environment: str | None) -> Iterator[None]:
     """Drop what Python writes and warns about; set environment variables that are not set yet.
+
+    Those that shall be ``None`` are hidden.
 
     The warnings are those of PyNN about itself and its extensions, which a user cannot act upon.
     """
     logger = logging.getLogger("PyNN")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    added = [name for name in environment if name not in os.environ]
-    os.environ.update({name: environment[name] for name in added})
+    added = {n: value for n, value in environment.items() if value and n not in os.environ}
+    hiding = [n for n, value in environment.items() if value is None and n in os.environ]
+    hidden = {n: os.environ.pop(n) for n in hiding}
+    os.environ.update(added)
     try:
         with redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -29,3 +33,4 @@ def quietly(**environment: str) -> Iterator[None]:
         logger.setLevel(level)
         for name in added:
             del os.environ[name]
+        os.environ.update(hidden)

@@ -20,6 +20,8 @@ def import_nest() -> None:
     are loaded, they do so without giving way: where processors have other work, two threads took
     ten times as long as one.
 
+    NEST ignores OMP_NUM_THREADS, and says so on standard output, where results may go.
+
     PyNN tries to compile an extension for two stochastic synapses, which fails with NEST's wheel
     and leaves folders where the user works; it does not try if it does not find ``nest-config``.
 
@@ -29,7 +31,7 @@ def import_nest() -> None:
         If it cannot be imported.
     """
     try:
-        with quietly(PYNEST_QUIET="1", OMP_WAIT_POLICY="passive"):
+        with quietly(PYNEST_QUIET="1", OMP_WAIT_POLICY="passive", OMP_NUM_THREADS=None):
             import pyNN.core
 
             find = pyNN.core.find
