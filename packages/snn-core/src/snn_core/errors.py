@@ -60,6 +60,15 @@ def shorten(text: str, most: int) -> str:
     return f"{text[: most - len(left) - end]}{left}{text[-end:]}"
 
 
+def brief(value: object) -> str:
+    """Return how Python spells a value, without its middle if that is long."""
+    return shorten(repr(value), _BRIEF)
+
+
+_BRIEF = 200
+"""Letters of a value that a message repeats."""
+
+
 def shorten_lines(text: str) -> str:
     """Return a text of whose lines none has more than `LONGEST_LINE` letters."""
     if len(text) <= LONGEST_LINE:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import printable, shorten
+from snn_core.errors import brief, printable
 from snn_core.reading.budget import spend
 
 MAX_TEXT_BYTES = 2**26
@@ -32,9 +32,6 @@ one needs them."""
 
 _PER_LETTER = 80
 """Memory for a letter that cannot be printed: ten of four bytes, in pieces and put together."""
-
-_SHOWN = 200
-"""Letters of a key that a message repeats."""
 
 
 def read_json(
@@ -139,7 +136,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"the key {shorten(repr(key), _SHOWN)} occurs twice in an object")
+                raise ValueError(f"the key {brief(key)} occurs twice in an object")
             seen.add(key)
     return found
 

@@ -17,12 +17,12 @@ class OutputWarning(SNNWarning):
 
 
 @contextmanager
-def noted_overflow() -> Iterator[list[str]]:
+def noted_overflow() -> Iterator[set[str]]:
     """Note what NumPy says of infinite numbers, instead of showing it with a place in our code."""
-    noted: list[str] = []
+    noted: set[str] = set()
 
     def note(what: str, _flags: int) -> None:
-        noted.append(what)
+        noted.add(what)
 
     with np.errstate(over="call", invalid="call", call=note):
         yield noted

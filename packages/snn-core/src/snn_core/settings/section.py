@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pydantic_core import ErrorDetails
 from typing_extensions import Self
 
-from snn_core.errors import SettingsError, shorten, suggest
+from snn_core.errors import SettingsError, brief, suggest
 
 Stage: TypeAlias = Literal["convert", "run"]
 """When a setting has its effect: while a network is converted, or in each run of it."""
@@ -161,14 +161,11 @@ def require_known(name: str, known: Iterable[str], *, what: str) -> None:
 def _describe_unknown(name: str, known: Iterable[str], *, what: str) -> str:
     known = sorted(known)
     hint, names = suggest(name, known), ", ".join(known) or "none"
-    return f"Unknown {what}: {shorten(repr(name), _SHOWN)}.{hint} Known: {names}."
+    return f"Unknown {what}: {brief(name)}.{hint} Known: {names}."
 
 
 MOST_LINES = 20
 """Impossible settings that a message lists."""
-
-_SHOWN = 200
-"""Letters of a value that a message repeats."""
 
 
 def describe_errors(error: ValidationError) -> str:
@@ -186,7 +183,7 @@ def describe_errors(error: ValidationError) -> str:
         where = ".".join(place[:depth])
         # What is wrong with one key of several is said by the message.
         several = isinstance(item["input"], Mapping) and item["type"] == "value_error"
-        found = "" if several else f"found {shorten(repr(item['input']), _SHOWN)}; "
+        found = "" if several else f"found {brief(item['input'])}; "
         lines.append(f"{where}: {found}{message}" if where else message)
     if error.error_count() > MOST_LINES:
         lines.append(f"and {error.error_count() - MOST_LINES} more")

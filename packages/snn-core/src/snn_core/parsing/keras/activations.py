@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError, brief
 from snn_core.ir import (
     Activation,
     BinarySigmoid,
@@ -22,7 +22,7 @@ from snn_core.ir import (
     Sigmoid,
     Softmax,
 )
-from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields, brief
+from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields
 from snn_core.parsing.keras.nodes import kind_of
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from snn_core.errors import ParseError
+from snn_core.errors import ParseError, brief
 from snn_core.typing import Array, Pair
 
 Config: TypeAlias = Mapping[str, Any]
@@ -35,16 +35,6 @@ PREPARING = (
     *AUGMENTATIONS, "AutoContrast", "CLAHE", "CenterCrop", "Pipeline", "RandomCrop", "Resizing"
 )  # fmt: skip
 """Layers whose calls say ``training=True`` by default; the model decides all the same."""
-
-
-_BRIEF = 200
-"""Letters of a value that a message repeats."""
-
-
-def brief(value: object) -> str:
-    """Return how Python spells a value, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= _BRIEF else f"{text[:_BRIEF]} ..."
 
 
 def is_whole(value: object) -> TypeGuard[int]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from snn_core.parsing.keras.config import AUGMENTATIONS, FLOATS, UINT8, Config, brief, name_of_type
+from snn_core.errors import brief
+from snn_core.parsing.keras.config import AUGMENTATIONS, FLOATS, UINT8, Config, name_of_type
 from snn_core.parsing.keras.graph import Call
 
 _POLICIES = (*FLOATS, "mixed_float16", "mixed_bfloat16", "_infer")

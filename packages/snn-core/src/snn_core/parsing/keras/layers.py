@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError, brief
 from snn_core.ir import Softmax
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.elementwise import require_softmax_over_channels
@@ -18,7 +18,7 @@ from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, UINT8, Fields, brief
+from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, UINT8, Fields
 from snn_core.parsing.keras.dtypes import follow_integers, refuse_input, refuse_policy
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE

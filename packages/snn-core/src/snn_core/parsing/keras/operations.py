@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError, brief
 from snn_core.parsing.emit import images, pooling, reductions, walk
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
@@ -16,7 +16,7 @@ from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import brief, is_whole, read_numbers
+from snn_core.parsing.keras.config import is_whole, read_numbers
 
 _REDUCTIONS: dict[str, Reduction] = {"Amax": "max", "Max": "max", "Mean": "mean", "Sum": "sum"}
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from snn_core.errors import ParseError
-from snn_core.parsing.keras.config import FLOATS, Config, brief, name_of_type
+from snn_core.errors import ParseError, brief
+from snn_core.parsing.keras.config import FLOATS, Config, name_of_type
 from snn_core.parsing.keras.nodes import (
     FUNCTIONAL,
     Key,

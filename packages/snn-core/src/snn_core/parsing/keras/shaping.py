@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError, brief
 from snn_core.ir import Flatten, GlobalAveragePooling2D, Reshape
 from snn_core.ir.shapes import count
 from snn_core.parsing.emit import images, pooling
@@ -15,7 +15,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import brief, is_whole
+from snn_core.parsing.keras.config import is_whole
 from snn_core.parsing.keras.graph import Call
 from snn_core.typing import Pair, Shape
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError, brief
 from snn_core.parsing.emit import affine, convolution
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.calls import Emitter, LayerCall
-from snn_core.parsing.keras.config import brief, is_whole
+from snn_core.parsing.keras.config import is_whole
 
 
 def _connect(b: Builder, layer: LayerCall) -> View:
