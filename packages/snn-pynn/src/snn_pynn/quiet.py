@@ -21,7 +21,8 @@ def quietly(**environment: str | None) -> Iterator[None]:
     logger = logging.getLogger("PyNN")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    added = {n: value for n, value in environment.items() if value and n not in os.environ}
+    missing = {n: value for n, value in environment.items() if n not in os.environ}
+    added = {n: value for n, value in missing.items() if value is not None}
     hiding = [n for n, value in environment.items() if value is None and n in os.environ]
     hidden = {n: os.environ.pop(n) for n in hiding}
     os.environ.update(added)
