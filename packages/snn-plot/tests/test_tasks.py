@@ -6,7 +6,7 @@ import pytest
 from snn_core.errors import DataError
 from snn_core.running.result import RunResult
 from snn_plot.graphs import makers, output_graphs
-from snn_plot.listing import Runs
+from snn_plot.listing import Runs, walk
 from snn_plot.measures import measure_of
 from snn_plot.operations import plot_comparison
 from snn_plot.outputs import plot_outputs
@@ -100,5 +100,6 @@ def test_the_list_of_runs_shows_the_measure_of_each(task_dirs):
         ("unlabelled classes", "agreement "),
         ("unlabelled numbers", "difference "),
     ):
-        page = index_html(task_dirs[name].parent, Runs(task_dirs[name].parent).listed())
+        root = task_dirs[name].parent
+        page = index_html(root, Runs().listed(walk(root)))
         assert f"<td>{words}" in page

@@ -81,28 +81,14 @@ def walk(root: Path) -> Walked:
 
 
 class Runs:
-    """The runs below a folder, each of which is read when it is new or has changed.
+    """The runs below a folder, each of which is read when it is new or has changed."""
 
-    Parameters
-    ----------
-    root
-        The folder.
-
-    Raises
-    ------
-    DataError
-        See `walk`.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self._known: dict[Path, tuple[str, Listed]] = {}
         self._reading = Lock()
-        walk(root)
 
-    def listed(self, walked: Walked | None = None) -> list[Listed]:
-        """Return all runs, by name."""
-        walked = walk(self.root) if walked is None else walked
+    def listed(self, walked: Walked) -> list[Listed]:
+        """Return all runs that were found, by name."""
         with self._reading:
             known, self._known = self._known, {}
             for name, folder in walked.runs.items():

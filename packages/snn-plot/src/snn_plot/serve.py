@@ -130,7 +130,8 @@ class RunsServer(ThreadingHTTPServer):
 
     def __init__(self, root: PathLikeStr, *, port: int = 0, unit: str = "steps") -> None:
         self.root, self.unit = as_path(root), unit
-        self.runs = Runs(self.root)
+        walk(self.root)  # which raises if there is nothing to read
+        self.runs = Runs()
         self._reports: dict[str, tuple[str, tuple[HTTPStatus, str]]] = {}
         self._drawing = Lock()
         try:
