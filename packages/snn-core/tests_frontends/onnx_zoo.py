@@ -358,6 +358,9 @@ GRAPHS: dict[str, tuple[Graph, tuple[int, ...], tuple[int, ...]]] = {
         lambda net: transposed(net, strides=[2, 2], auto_pad="SAME_UPPER"), IMAGE, (11,)),
     "conv transposed, same lower": (
         lambda net: transposed(net, strides=[2, 2], auto_pad="SAME_LOWER"), IMAGE, (11,)),
+    "conv transposed, same, with output padding": (
+        lambda net: transposed(
+            net, strides=[2, 2], auto_pad="SAME_UPPER", output_padding=[1, 0]), IMAGE, (11,)),
     "normalization first": (
         lambda net: net.head(net.relu(net.conv(normalized(net, "x", 3), pads=[1, 1, 1, 1])), 192),
         IMAGE, (11, 15)),

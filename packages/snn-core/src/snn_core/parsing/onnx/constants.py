@@ -203,8 +203,11 @@ def infer_shapes(
     numpy_helper = require("onnx.numpy_helper", extra="onnx")
     if node.op_type == "Squeeze":
         batch = max(batch, 2)  # without axes it would remove that of a single sample, too
-    if any(item.name == "ceil_mode" and item.i for item in node.attribute):
-        return []  # up to operator set 21 it counts windows that no engine computes
+    given = {item.name for item in node.attribute if item.i or item.s or item.ints}
+    # Up to operator set 21 ONNX counts windows that no engine computes, and adds the output padding
+    # to what ``SAME`` makes input times stride.
+    if "ceil_mode" in given or given >= {"auto_pad", "output_padding"}:
+        return []
     types: dict[str, Any] = {}
     data: dict[str, Any] = {}
     for name, value in zip(node.input, inputs, strict=True):
