@@ -199,6 +199,10 @@ def renamed(old, new):
         ),
         (arrays_with(labels_b=lambda a: (a + 1) % 3), "error_b_t does not fit decision_b_t and"),
         (
+            arrays_with(ann_output_b_o=lambda a: -a),
+            r"ann_decision_b is not the largest of ann_output_b_o in \d of 4 samples",
+        ),
+        (
             arrays_with(spikes_b_n=lambda a: a + np.eye(2, dtype=int)[0]),
             "tells of .* spikes of 01Dense_8; ",
         ),
@@ -264,6 +268,34 @@ def test_batches_that_do_not_go_together_are_refused(network, folder, change, me
     third.unlink()
     with pytest.raises(ArtifactError, match="not of this run" if is_first else message):
         resume(network, folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (arrays_with(error_b_t=lambda a: a + 0.01), "error_b_t"),
+        (arrays_with(error_b_t=lambda a: a * np.inf), "error_b_t"),
+        (arrays_with(error_b_t=lambda a: a * np.nan), "error_b_t"),
+        (arrays_with(ann_error_b=lambda a: 0 * a), "ann_error_b"),
+        (arrays_with(deviation_b_t=lambda a: 0 * a), "deviation_b_t"),
+        (arrays_with(targets_b_o=lambda a: a + 1), "error_b_t"),
+        (arrays_with(output_b_o=lambda a: a[::-1]), "deviation_b_t"),
+        (arrays_with(output_b_o=lambda a: a + np.inf), "deviation_b_t"),
+    ],
+)
+def test_errors_other_than_those_of_the_outputs_are_refused(network, tmp_path, change, name):
+    targets = RNG.normal(size=(len(X), 3)).astype(np.float32)
+    run(network, "reference", data=(X, targets), settings=SETTINGS, output_dir=tmp_path / "run")
+    RunResult.load(tmp_path / "run")
+    path = tmp_path / "run" / "batches" / "00001.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    change(arrays)
+    np.savez(path, **arrays)
+    with pytest.raises(
+        ArtifactError, match=f"{name} holds other than mean squares .* of 4 samples"
+    ):
+        RunResult.load(tmp_path / "run")
 
 
 def diverging():

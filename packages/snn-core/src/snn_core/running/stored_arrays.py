@@ -48,6 +48,9 @@ _MOST = 2**53
 _LARGEST = float(np.finfo(np.float32).max)
 """What simulators compute with ends here."""
 
+_SMALLEST_ROOT = 1e-18
+"""Squares of smaller numbers are rounded away in float32."""
+
 
 def check_batch(values: Mapping[str, Array], log: Log, description: Mapping[str, Any]) -> None:
     """Make sure that the arrays of a batch belong together and to their run.
@@ -95,6 +98,7 @@ def check_batch(values: Mapping[str, Array], log: Log, description: Mapping[str,
     _check_truth(values, description["task"], has_labels=description["has_labels"])
     _check_errors(values, description["task"], has_labels=description["has_labels"])
     _check_wrong(values, description["task"], has_labels=description["has_labels"])
+    _check_against_outputs(values, description["task"], has_labels=description["has_labels"])
     _check_log(log, sizes["b"], sizes["t"], dict(zip(description["layers"], neurons, strict=True)))
     _check_spikes(values["spikes_b_n"], log, description["layers"][1:])
 
@@ -212,6 +216,54 @@ def _check_wrong(values: Mapping[str, Array], task: str, *, has_labels: bool) ->
     for name, (expected, said) in wrong.items():
         number = int((values[name] != expected).sum())
         _require(not number, f"{name} does not fit {said} in {number} of {expected.size} places")
+
+
+def _check_against_outputs(values: Mapping[str, Array], task: str, *, has_labels: bool) -> None:
+    """Make sure that the largest output was chosen, and that errors are squares of differences.
+
+    Where an output is yes or no, the files do not tell above which number it is yes.
+    """
+    output_b_o, ann_b_o = values["output_b_o"], values["ann_output_b_o"]
+    targets_b_o = values["targets_b_o"]
+    if task == "classification" and ann_b_o.size:
+        chosen_b = values["ann_decision_b"]
+        is_class_b = (chosen_b >= 0) & (chosen_b < ann_b_o.shape[1])
+        found_b = ann_b_o[np.arange(len(ann_b_o)), np.where(is_class_b, chosen_b, 0)]
+        number = int((~is_class_b | (found_b < ann_b_o.max(axis=1))).sum())
+        _require(
+            not number,
+            f"ann_decision_b is not the largest of ann_output_b_o in {number} of {len(found_b)} "
+            f"samples",
+        )
+    if task == "regression":
+        _require_squares("deviation_b_t", values["deviation_b_t"][:, -1], output_b_o, ann_b_o)
+    if task == "regression" and has_labels:
+        _require_squares("error_b_t", values["error_b_t"][:, -1], output_b_o, targets_b_o)
+        _require_squares("ann_error_b", values["ann_error_b"], ann_b_o, targets_b_o)
+
+
+def _require_squares(name: str, held_b: Array, found_b_o: Array, expected_b_o: Array) -> None:
+    """Make sure that errors are mean squares of differences, as far as float32 has room for them.
+
+    Rounding each number by a share of it changes the root of the mean square by at most that share
+    of the numbers' own (the triangle inequality); 1e-5 leaves room for sums over many outputs.
+    """
+    held_b, found_b_o, expected_b_o = (
+        array.astype(np.float64) for array in (held_b, found_b_o, expected_b_o)
+    )
+    with np.errstate(invalid="ignore", over="ignore"):  # of a network that diverges
+        root_b, *sizes_b = (
+            np.sqrt(np.square(array_b_o).mean(axis=1))
+            for array_b_o in (found_b_o - expected_b_o, found_b_o, expected_b_o)
+        )
+        slack_b = 1e-5 * sum(sizes_b) + _SMALLEST_ROOT
+        fits_b = np.isfinite(root_b) & (np.abs(np.sqrt(held_b) - root_b) <= slack_b)
+        has_room_b = np.square(root_b) * found_b_o.shape[1] < _LARGEST / 2
+    number = int((~np.where(np.isfinite(held_b), fits_b, ~has_room_b)).sum())
+    _require(
+        not number,
+        f"{name} holds other than mean squares of differences in {number} of {len(held_b)} samples",
+    )
 
 
 def _check_spikes(spikes_b_n: Array, log: Log, layers: Sequence[str]) -> None:
