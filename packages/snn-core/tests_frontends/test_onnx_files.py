@@ -324,6 +324,16 @@ def test_a_part_of_a_tensor_takes_no_more_than_itself(monkeypatch):
     np.testing.assert_array_equal(predict(network, sample), [[4999, 4998, 4997]])
 
 
+@pytest.mark.parametrize("shape", [(3,), (2, 4, 4), (3, 5)])
+def test_tensors_that_double_take_no_memory(monkeypatch, shape):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "10M")
+    net, x = Net(shape, 17), "x"
+    for _ in range(40):
+        x = net.node("Concat", x, x, axis=1)
+    with pytest.raises(ParseError, match="expected less than 2147483648"):
+        parse(net.model(x))
+
+
 def test_what_is_wrong_with_a_layer_is_said_with_the_file(tmp_path):
     net, path = Net((6,), 13), tmp_path / "net.onnx"
     onnx.save(net.model(net.node("Gemm", "x", np.full((6, 3), np.nan, np.float32))), path)

@@ -143,6 +143,8 @@ def _join_vectors(b: Builder, name: str, views: list[View]) -> View:
     sizes = [view.stored[0] for view in views]
     starts = np.cumsum([0, *sizes[:-1]])
     y = b.add(Concatenate, name, views, (sum(sizes),), axis=0)
+    if all(view.axes is not None for view in views):  # nothing is out of order
+        return y
     return y.index(
         np.concatenate([view.places() + start for view, start in zip(views, starts, strict=True)])
     )
