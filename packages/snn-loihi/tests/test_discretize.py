@@ -338,3 +338,26 @@ def test_a_weight_exponent_too_large_is_refused_with_one_that_fits(encoding):
     discretize(network, settings, given(fitting))
     with pytest.raises(UnsupportedError):
         discretize(network, settings, given(fitting + 1))
+
+
+def test_layers_on_many_ways_and_thousands_in_a_row_are_gone_through_once():
+    """2^40 ways lead through sums of a layer with itself; 1500 reshapes follow each other."""
+    builder = NetworkBuilder((2, 2, 1)).conv2d(np.ones((1, 1, 1, 1)), name="first")
+    builder.average_pooling((2, 2), activation=Linear())
+    for i in range(1500):
+        builder.reshape((1, 1) if i % 2 == 0 else (1, 1, 1))
+    builder.conv2d(np.ones((1, 1, 1, 1)), name="kept")
+    for _ in range(40):
+        halves = [[0.5], [0.5]]
+        builder.add((builder.last, builder.last), weight_nc=halves, activation=Linear())
+    network = builder.flatten().dense(np.full((1, 1), 0.5), name="output").build()
+    chip = discretize(network, Settings(), LoihiOptions(arithmetic="float"))
+    sources = {
+        item.name: [connection.sources for connection in item.connections]
+        for item in chip.populations
+    }
+    assert sources["kept"] == [("first",)]
+    assert sources["output"] == [("kept",)]
+    output = chip.populations[-1].connections[0]
+    assert output.synapses is not None
+    assert output.synapses.weight.tolist() == [0.5]

@@ -16,7 +16,7 @@ import numpy as np
 
 from snn_core.errors import SNNError
 from snn_core.ir import AveragePooling2D, Conv2D, Dense, Flatten, Layer, Network, Spiking
-from snn_core.ir.projections import is_population
+from snn_core.ir.ways import is_population
 from snn_core.typing import Array
 from snn_spinnaker.job import Job, columns_of, described, head
 from snn_spinnaker.layout import BoardNetwork, BoardPopulation

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from snn_core.codes.base import Scaling, SpikeCode
-from snn_core.codes.windows import source_populations, spike_windows
+from snn_core.codes.windows import spike_windows
 from snn_core.errors import SettingsError
 from snn_core.ir import Network
 from snn_core.ir.shapes import count
+from snn_core.ir.ways import populations_behind
 from snn_core.typing import Array, Float32, Int8, Int64
 
 
@@ -51,7 +52,7 @@ class ExactFirstSpike(SpikeCode):
         last = max(windows.values())
         updates_w = np.zeros(last + 1, np.int64)
         for layer in network.spiking_layers:
-            active = {windows[name] for name in source_populations(network, layer.name)}
+            active = {windows[name] for name in populations_behind(network, layer)}
             if layer is not network.output:
                 active.add(windows[layer.name])
             for window in active:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from snn_core.ir import REARRANGING, Input, MaxPooling2D, Network
+from snn_core.ir.ways import layers_between, populations_behind
 
 
 def spike_windows(network: Network) -> dict[str, int]:
@@ -24,17 +25,6 @@ def spike_windows(network: Network) -> dict[str, int]:
     return found
 
 
-def source_populations(network: Network, name: str) -> frozenset[str]:
-    """Return the populations, or the input, that a layer receives from, through relays."""
-    found: set[str] = set()
-    for source in network.inbound(name):
-        if source.inputs and not network.has_neurons(source):
-            found |= source_populations(network, source.name)
-        else:
-            found.add(source.name)
-    return frozenset(found)
-
-
 def passes_spikes_on(network: Network, name: str) -> bool:
     """Return whether a layer is a max pool that only passes on first spikes.
 
@@ -46,14 +36,7 @@ def passes_spikes_on(network: Network, name: str) -> bool:
         return False
     if layer.activation.upper_bound is not None:
         return False
-    return all(_is_spike_source(network, source) for source in layer.inputs)
-
-
-def _is_spike_source(network: Network, name: str) -> bool:
-    """Return whether a layer's values are those of spiking neurons, at most rearranged."""
-    layer = network[name]
-    if network.has_neurons(layer):
-        return True
-    return isinstance(layer, REARRANGING) and all(
-        _is_spike_source(network, source) for source in layer.inputs
+    between = layers_between(network, layer.inputs)
+    return network.input.name not in populations_behind(network, layer) and all(
+        isinstance(passing, REARRANGING) for passing in between
     )

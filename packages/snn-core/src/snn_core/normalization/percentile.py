@@ -15,6 +15,7 @@ import numpy as np
 from snn_core.data.lazy import LazySamples
 from snn_core.evaluation.forward import layer_values
 from snn_core.ir import Add, Layer, Network, QuantizedReLU, ReLU, Spiking, Weighted
+from snn_core.ir.ways import layers_between
 from snn_core.typing import Array, Float
 
 SCHEDULE_STEP = 0.02
@@ -118,13 +119,13 @@ def percentile_scales(
 
 def reads_relays(network: Network, layer: Layer) -> bool:
     """Return whether a layer reads sums of layers without neurons, which have no scale yet."""
-    for source in network.inbound(layer.name):
-        if isinstance(source, Spiking):
-            if not network.has_neurons(source):
-                return True
-        elif reads_relays(network, source):
-            return True
-    return False
+    between = layers_between(network, layer.inputs, ends=lambda source: isinstance(source, Spiking))
+    reading = (layer, *between)
+    return any(
+        isinstance(source, Spiking) and not network.has_neurons(source)
+        for reader in reading
+        for source in network.inbound(reader.name)
+    )
 
 
 def largest_activations(

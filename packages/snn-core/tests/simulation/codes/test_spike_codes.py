@@ -312,3 +312,24 @@ def test_upper_bounds_of_activations_hold(code):
     x_b_l = np.array([[-1, 0.125, 0.25, 0.75]], np.float32)
     found = ReferenceSNN(network, settings_of(code)).run_batch(x_b_l).output_b_l_t[..., -1]
     np.testing.assert_array_equal(found, [[0, 0.125, 0.25, 0.25]])
+
+
+@pytest.mark.parametrize("code", ALL)
+def test_relays_on_exponentially_many_ways_are_computed_once(code):
+    """Behind 60 means of a layer with itself, neurons do what they do behind none."""
+    x_b_l = np.linspace(0, 1, 8, dtype=np.float32).reshape(2, 4)
+    settings = settings_of(code, steps=64, record=("spiketrains", "mem"), readout="membrane")
+    found = []
+    for steps in (0, 60):
+        build = NetworkBuilder((4,)).dense(np.eye(4)).dense(np.eye(4), activation=Linear())
+        for _ in range(steps):
+            build.add((build.last, build.last), weight_nc=[[0.5], [0.5]], activation=Linear())
+        build.dense(np.eye(4), name="last").dense(np.eye(4), name="output")
+        network = convert(build.build(), x_b_l, settings=settings)
+        found.append((network, ReferenceSNN(network, settings).run_batch(x_b_l)))
+    (plain, expected), (deep, outcome) = found
+    for before, layer in zip(plain.spiking_layers, deep.spiking_layers, strict=True):
+        spikes = outcome.spiketrains_n_b_l_t[layer.name]
+        np.testing.assert_array_equal(spikes, expected.spiketrains_n_b_l_t[before.name])
+    assert outcome.spiketrains_n_b_l_t[deep.spiking_layers[1].name].any()
+    np.testing.assert_array_equal(outcome.output_b_l_t, expected.output_b_l_t)

@@ -9,9 +9,10 @@ import numpy as np
 from snn_core.ir import AveragePooling2D, Network, Spiking
 from snn_core.ir.connectivity import Synapses
 from snn_core.ir.projections import projections_of
+from snn_core.ir.ways import layers_between, populations_behind
 from snn_core.typing import Array, Float64, Int64
 from snn_loihi.discretize.kernels import PLAIN, as_convolution, kernel, with_factors, with_kernel
-from snn_loihi.discretize.routes import route, sources, window_cells
+from snn_loihi.discretize.routes import route, window_cells
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,21 +119,12 @@ class Connection:
 
 def _summing(network: Network, layer: Spiking) -> list[Spiking]:
     """Return the pooling layers on the routes to a layer, changed so that they add up."""
-    found: dict[str, Spiking] = {}
-
-    def visit(name: str) -> None:
-        inbound = network[name]
-        if name == network.input.name or network.has_neurons(inbound):
-            return
-        if isinstance(inbound, AveragePooling2D):
-            cells = window_cells(network, inbound)
-            found[name] = replace(inbound, weight_c=np.asarray(cells, np.float32))
-        for source in inbound.inputs:
-            visit(source)
-
-    for name in layer.inputs:
-        visit(name)
-    return list(found.values())
+    pools = (
+        (inbound, window_cells(network, inbound))
+        for inbound in layers_between(network, layer.inputs)
+        if isinstance(inbound, AveragePooling2D)
+    )
+    return [replace(pool, weight_c=np.asarray(cells, np.float32)) for pool, cells in pools]
 
 
 def connections_of(
@@ -149,7 +141,7 @@ def connections_of(
     """
     if not names:
         return ()
-    if names == sources(network, layer):
+    if names == populations_behind(network, layer):
         kept = _as_kernel(network, layer, input_unit=input_unit)
         if kept is not None:
             return (kept,)
@@ -186,7 +178,7 @@ def _as_kernel(network: Network, layer: Spiking, *, input_unit: float) -> Connec
     return Connection(
         network=network,
         target=layer,
-        sources=sources(network, layer),
+        sources=populations_behind(network, layer),
         layer=weighted,
         together=max(number for _, number in found),
     )

@@ -12,11 +12,11 @@ from snn_core.errors import UnsupportedError
 from snn_core.evaluation.forward import forward
 from snn_core.evaluation.operators import drive
 from snn_core.ir import AveragePooling2D, Network, Spiking, Weighted
+from snn_core.ir.ways import populations_behind
 from snn_core.normalization.scales import apply_scales
 from snn_core.typing import Array, Float32
 from snn_loihi.discretize.connection import connections_of
 from snn_loihi.discretize.kernels import PLAIN, kernel, with_kernel
-from snn_loihi.discretize.routes import sources
 
 EXCESS = 4.0
 """How many times larger than usual the largest weight of a channel may be."""
@@ -84,7 +84,7 @@ def _within_room(network: Network, layer: Spiking, excess_c: Array) -> Float32[A
     scaled = _rescaled(network, {layer.name: excess_c})
     room_c = excess_c.copy()
     for target in network.spiking_layers:
-        names = sources(network, target)
+        names = populations_behind(network, target)
         if layer.name not in names:
             continue
         before, after = (

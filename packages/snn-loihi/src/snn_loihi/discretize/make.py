@@ -10,6 +10,7 @@ import numpy as np
 from snn_core.errors import UnsupportedError
 from snn_core.ir import Network, Spiking
 from snn_core.ir.projections import drive_bias, projections_of
+from snn_core.ir.ways import populations_behind
 from snn_core.settings import Settings
 from snn_core.simulation.signal import input_unit
 from snn_core.typing import Array
@@ -26,7 +27,6 @@ from snn_loihi.discretize.population import (
     round_bias,
 )
 from snn_loihi.discretize.report import Loss, channel_errors
-from snn_loihi.discretize.routes import sources
 from snn_loihi.options import LoihiOptions
 from snn_loihi.ranges import BIAS_EXPONENTS, UNIT, weight_step
 
@@ -94,7 +94,7 @@ class _Maker:
     def _exact(self, layer: Spiking) -> Population:
         """Return the population without rounding."""
         network, name = self.network, self.network.input.name
-        names = sources(network, layer)
+        names = populations_behind(network, layer)
         current, spiking = None, names
         if self._is_current and name in names:
             spiking = tuple(item for item in names if item != name)

@@ -7,28 +7,15 @@ divided by the number of cells in a window, and a window adds up spikes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from snn_core.evaluation.operators import drive, image_paddings, pool_windows
 from snn_core.ir import AveragePooling2D, Layer, Network
 from snn_core.ir.layers import REARRANGING, ZeroPadding2D
-from snn_core.ir.projections import is_population
+from snn_core.ir.ways import layers_between
 from snn_core.typing import Array, Float32
-
-
-def sources(network: Network, layer: Layer) -> tuple[str, ...]:
-    """Return the populations, the input among them, that a layer reads from, each once."""
-    return tuple(dict.fromkeys(_sources(network, layer)))
-
-
-def _sources(network: Network, layer: Layer) -> Iterator[str]:
-    for inbound in network.inbound(layer.name):
-        if is_population(network, inbound):
-            yield inbound.name
-        else:
-            yield from _sources(network, inbound)
 
 
 def window_cells(network: Network, layer: AveragePooling2D) -> int | None:
@@ -54,38 +41,49 @@ def route(
     What a spike that arrives at each cell of the layer is worth, and the largest number of spikes
     that arrive there in a step; ``None`` if the layer is no part of a route.
     """
-    layer = network[name]
-    if is_population(network, layer):
-        unit = input_unit if name == network.input.name else 1.0
-        return np.full(layer.output_shape, unit, np.float32), 1
-    if not isinstance(layer, (*REARRANGING, AveragePooling2D)):
-        return None
-    behind = [route(network, source, input_unit=input_unit) for source in layer.inputs]
-    found = [item for item in behind if item is not None]
-    if len(found) < len(behind):
-        return None
-    together = max(number for _, number in found)
+    found: dict[str, tuple[Array, int]] = {}
+
+    def start(source: str) -> tuple[Array, int]:
+        unit = input_unit if source == network.input.name else 1.0
+        return np.full(network[source].output_shape, unit, np.float32), 1
+
+    for layer in layers_between(network, [name]):
+        if not isinstance(layer, (*REARRANGING, AveragePooling2D)):
+            return None
+        behind = [found[s] if s in found else start(s) for s in layer.inputs]
+        passed = _pass_on(network, layer, [factor for factor, _ in behind])
+        if passed is None:
+            return None
+        factor, cells = passed
+        found[layer.name] = factor, cells * max(number for _, number in behind)
+    return found[name] if name in found else start(name)
+
+
+def _pass_on(network: Network, layer: Layer, factors: list[Array]) -> tuple[Array, int] | None:
+    """Return the factors behind a layer on a route, and how many spikes it adds up to one."""
     if isinstance(layer, ZeroPadding2D):
-        return np.pad(found[0][0], (*layer.padding, (0, 0)), mode="edge"), together
-    if isinstance(layer, REARRANGING):
-        return drive(layer, [factor[None] for factor, _ in found])[0], together
+        return np.pad(factors[0], (*layer.padding, (0, 0)), mode="edge"), 1
+    if not isinstance(layer, AveragePooling2D):
+        return drive(layer, [factor[None] for factor in factors])[0], 1
     cells = window_cells(network, layer) if layer.strides == layer.pool_size else None
-    factor = found[0][0]
+    factor = factors[0]
     if cells is None or (factor != factor[:1, :1]).any():
         return None
     scaled = np.broadcast_to(factor[0, 0] * layer.weight_c / cells, layer.output_shape)
-    return scaled.astype(np.float32), together * cells
+    return scaled.astype(np.float32), cells
 
 
 def gather(network: Network, name: str, values: Mapping[str, Array]) -> Array:
     """Return what arrives at a layer on a route: spikes, or their number where windows add up."""
-    layer = network[name]
-    if name in values:
-        return values[name]
-    inputs = [gather(network, source, values) for source in layer.inputs]
-    if isinstance(layer, AveragePooling2D):
-        return _added(inputs[0], layer)
-    return drive(layer, inputs)
+
+    def arrive(layer: Layer, inputs: list[Array]) -> Array:
+        return (
+            _added(inputs[0], layer)
+            if isinstance(layer, AveragePooling2D)
+            else drive(layer, inputs)
+        )
+
+    return _follow(network, name, values, arrive)
 
 
 def _added(x_b_hwc: Array, layer: AveragePooling2D) -> Array:
@@ -103,7 +101,17 @@ def _added(x_b_hwc: Array, layer: AveragePooling2D) -> Array:
 
 def relay(network: Network, name: str, values: Mapping[str, Array]) -> Array:
     """Return the analog values of a layer without neurons, relays computed as they are."""
-    layer = network[name]
-    if name in values:
-        return values[name]
-    return drive(layer, [relay(network, source, values) for source in layer.inputs])
+    return _follow(network, name, values, drive)
+
+
+def _follow(
+    network: Network,
+    name: str,
+    values: Mapping[str, Array],
+    compute: Callable[[Layer, list[Array]], Array],
+) -> Array:
+    """Return the values of a layer, computed from known ones layer by layer."""
+    found = dict(values)
+    for layer in layers_between(network, [name], ends=lambda layer: layer.name in values):
+        found[layer.name] = compute(layer, [found[source] for source in layer.inputs])
+    return found[name]

@@ -9,6 +9,7 @@ import numpy as np
 
 from snn_core.ir import Concatenate, Network, ZeroPadding2D
 from snn_core.ir.shapes import count
+from snn_core.ir.ways import layers_between
 from snn_core.typing import Array, Int, Shape
 
 
@@ -69,17 +70,17 @@ def maps_of(
     images
         Maps of the populations whose modules are arrays.
     """
-    if name in images:
-        return images[name]
-    layer = network[name]
-    if network.has_neurons(layer) or not layer.inputs:
-        return None
-    before = [maps_of(network, source, images) for source in layer.inputs]
-    if any(maps is None for maps in before):
-        return None
-    if isinstance(layer, ZeroPadding2D):
-        (top, _), (left, _) = layer.padding
-        return tuple(replace(one, dy=one.dy + top, dx=one.dx + left) for one in before[0] or ())
-    if isinstance(layer, Concatenate) and layer.axis == len(layer.output_shape) - 1:
-        return tuple(one for maps in before for one in maps or ())
-    return None
+    found = dict(images)
+    for layer in layers_between(network, [name]):
+        before = [found.get(source, ()) for source in layer.inputs]
+        if not all(before):
+            return None
+        if isinstance(layer, ZeroPadding2D):
+            (top, _), (left, _) = layer.padding
+            moved = (replace(one, dy=one.dy + top, dx=one.dx + left) for one in before[0])
+            found[layer.name] = tuple(moved)
+        elif isinstance(layer, Concatenate) and layer.axis == len(layer.output_shape) - 1:
+            found[layer.name] = tuple(one for maps in before for one in maps)
+        else:
+            return None
+    return found.get(name)

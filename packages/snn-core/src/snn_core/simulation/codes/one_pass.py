@@ -15,6 +15,7 @@ import numpy as np
 
 from snn_core.ir import Layer, Spiking, Weighted
 from snn_core.ir.shapes import count
+from snn_core.ir.ways import layers_between
 from snn_core.recording.recorder import Recorder
 from snn_core.simulation.codes.engine import Engine
 from snn_core.simulation.signal import InputSignal
@@ -133,19 +134,32 @@ class OnePass(Engine):
 
     def _partial(self, layer: Layer, values: Mapping[str, Array], steps: range) -> Array:
         """Return what a layer has received after each step; steps are folded into samples."""
-        found = {}
-        for name in layer.inputs:
-            source = self.network[name]
-            is_relay = bool(source.inputs) and not self.network.has_neurons(source)
-            if is_relay:
-                found[name] = self._partial(source, values, steps)
-            else:
-                parts = [self.delivered(name, values[name], step) for step in steps]
-                found[name] = np.concatenate(parts).astype(np.float32)
+        relays = layers_between(self.network, layer.inputs)
+        ways = (*relays, layer)
+        last_reader = {name: reader.name for reader in ways for name in reader.inputs}
+        found: dict[str, Array] = {}
+        for reader in ways:
+            for name in reader.inputs:
+                if name not in found:
+                    found[name] = self._delivered(name, values[name], steps)
+            found[reader.name] = self._sum(
+                reader, self.inbound(found, reader), share=self._shares(reader, values, steps)
+            )
+            for name in set(reader.inputs):
+                if last_reader[name] == reader.name:
+                    del found[name]
+        return found[layer.name]
+
+    def _delivered(self, name: str, value_b_l: Array, steps: range) -> Array:
+        """Return the part of its numbers that a source has delivered after each step."""
+        parts = [self.delivered(name, value_b_l, step) for step in steps]
+        return np.concatenate(parts).astype(np.float32)
+
+    def _shares(self, layer: Layer, values: Mapping[str, Array], steps: range) -> Array:
+        """Return the part of its bias that a layer has received after each step, per sample."""
         shares = [self.bias_share(layer.name, step) for step in steps]
         batch = len(values[self.network.input.name])
-        share_n = np.repeat(shares, batch).reshape(-1, *[1] * len(layer.output_shape))
-        return self._sum(layer, self.inbound(found, layer), share=share_n)
+        return np.repeat(shares, batch).reshape(-1, *[1] * len(layer.output_shape))
 
 
 def _bound(layer: Spiking, rate_b_l: Array) -> Array:

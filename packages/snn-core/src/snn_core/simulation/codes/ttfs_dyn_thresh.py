@@ -13,6 +13,7 @@ import numpy as np
 
 from snn_core.codes.windows import passes_spikes_on
 from snn_core.ir import Layer, Spiking
+from snn_core.ir.ways import layers_between, populations_behind
 from snn_core.simulation.codes.ttfs import FirstSpike, State
 from snn_core.typing import Array
 
@@ -59,13 +60,14 @@ class DynamicThreshold(FirstSpike):
 
         One such cell is enough for a maximum; a minimum, the last spike, needs all.
         """
-        found = []
-        for source in self.network.inbound(layer.name):
-            if self.network.has_neurons(source):
-                found.append(driven[source.name] + states[source.name]["on"])
-            else:
-                found.append(self._lets_pass(source, states, driven))
-        return (self.sums.absolute(layer, found) > 0).astype(np.float32)
+        found = {
+            name: driven[name] + states[name]["on"]
+            for name in populations_behind(self.network, layer)
+        }
+        for passing in (*layers_between(self.network, layer.inputs), layer):
+            reached = self.sums.absolute(passing, self.inbound(found, passing))
+            found[passing.name] = (reached > 0).astype(np.float32)
+        return found[layer.name]
 
     def threshold(self, name: str, state: State) -> Array:
         """Return the threshold with its rise."""
