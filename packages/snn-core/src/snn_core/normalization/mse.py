@@ -8,6 +8,8 @@ calibration", ICML 2021, section 4.1, theta is searched on a grid for the smalle
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from snn_core.data.lazy import LazySamples
@@ -78,12 +80,18 @@ def best_share(histogram_c_k: Array, *, timesteps: int) -> Float[Array, "c"]:
     timesteps
         Number of steps T.
     """
-    bins = histogram_c_k.shape[1]
-    a_k = (np.arange(bins) + 0.5) / bins
-    spikes_g_k = np.clip(np.floor(a_k * timesteps / GRID[:, None] + 0.5), 0, timesteps)
-    error_g_k = (a_k - GRID[:, None] / timesteps * spikes_g_k) ** 2
+    error_g_k = _errors(histogram_c_k.shape[1], timesteps)
     share: Array = GRID[(histogram_c_k @ error_g_k.T).argmin(axis=1)]
     return share
+
+
+@lru_cache(maxsize=1)
+def _errors(bins: int, timesteps: int) -> Float[Array, "g k"]:
+    """Return the squared error of an activation in each bin for each candidate."""
+    a_k = (np.arange(bins) + 0.5) / bins
+    spikes_g_k = np.clip(np.floor(a_k * timesteps / GRID[:, None] + 0.5), 0, timesteps)
+    error_g_k: Array = (a_k - GRID[:, None] / timesteps * spikes_g_k) ** 2
+    return error_g_k
 
 
 def _count(rows_c_n: Array, maximum_c: Array, histogram_c_k: Array) -> None:

@@ -14,7 +14,6 @@ from snn_core.ir import (
     BinarySigmoid,
     BinaryTanh,
     Flatten,
-    Layer,
     Network,
     QuantizedReLU,
     ReLU,
@@ -25,7 +24,8 @@ from snn_core.ir import (
     ZeroPadding2D,
 )
 from snn_core.ir.activations import per_channel
-from snn_core.passes.edit import Draft, reads_alone
+from snn_core.ir.ways import visit
+from snn_core.passes.edit import Chains, Draft
 
 _OF_POSITIVES = (QuantizedReLU, BinarySigmoid)
 """Activations that only see the positive part of what they are applied to."""
@@ -40,22 +40,26 @@ def fuse_activations(network: Network) -> Network:
     sigmoid inside the network stay, for the check to report.
     """
     draft = Draft(network)
-    for layer in network.layers:
-        if isinstance(layer, ActivationLayer):
-            _fuse(draft, layer.name)
+    # Padding adds zeros: frameworks take the sign of 0 for -1, and its sigmoid is 1/2. Rectified
+    # zeros are zeros, so that padding commutes with rectifying as rearranging does.
+    signed = Chains(draft, lambda layer: isinstance(layer, (Flatten, Reshape)))
+    others = Chains(draft, lambda layer: isinstance(layer, (Flatten, Reshape, ZeroPadding2D)))
+    for name in draft.names():
+        layer = draft[name]
+        if isinstance(layer, ActivationLayer) and not layer.activation.is_linear:  # see drop_inert
+            is_signed = isinstance(layer.activation, (BinaryTanh, Sigmoid))
+            _fuse(draft, layer, signed if is_signed else others)
     return draft.finish()
 
 
-def _fuse(network: Draft, name: str) -> None:
-    layer = network[name]
-    if not isinstance(layer, ActivationLayer) or layer.activation.is_linear:
-        return  # the latter is for drop_inert
+def _fuse(network: Draft, layer: ActivationLayer, chains: Chains) -> None:
+    name, source = layer.name, layer.inputs[0]
     if isinstance(layer.activation, OUTPUT_ONLY) and not _is_only_reshaped_after(network, name):
         return
+    begin, alone = chains.begin(source)
     if isinstance(layer.activation, Softmax):
-        producer, alone = network.inbound(name)[0], reads_alone(network, layer.inputs[0])
-    else:
-        producer, alone = _find_producer(network, name)
+        begin, alone = source, True
+    producer, alone = network[begin], alone and network.reads_alone(source)
     if isinstance(producer, Spiking):
         fused = combine(producer.activation, layer.activation)
         if fused == producer.activation and not isinstance(fused, Softmax):
@@ -75,21 +79,6 @@ def _fuse(network: Draft, name: str) -> None:
     network.exchange({name: [neurons]}, note=f"gave {name} neurons of its own")
 
 
-def _find_producer(network: Draft, name: str) -> tuple[Layer, bool]:
-    """Return the layer whose values a rectification reads, and whether nothing else reads them."""
-    alone = True
-    # Padding adds zeros: frameworks take the sign of 0 for -1, and its sigmoid is 1/2.
-    signed = isinstance(getattr(network[name], "activation", None), (BinaryTanh, Sigmoid))
-    while True:
-        name = network[name].inputs[0]
-        layer = network[name]
-        alone = alone and reads_alone(network, name)
-        # Rectified zeros are zeros, so padding commutes as rearranging does.
-        moved = (Flatten, Reshape) if signed else (Flatten, Reshape, ZeroPadding2D)
-        if not isinstance(layer, moved):
-            return layer, alone
-
-
 def combine(inner: Activation, outer: Activation) -> Activation | None:
     """Return ``outer(inner(x))`` as one activation, if there is one."""
     if inner.is_linear:
@@ -106,8 +95,10 @@ def combine(inner: Activation, outer: Activation) -> Activation | None:
 
 def _is_only_reshaped_after(network: Draft, name: str) -> bool:
     """Return whether nothing but reshapes lies between a layer and the output."""
-    readers = network.outbound(name)
-    return all(
-        isinstance(reader, (Flatten, Reshape)) and _is_only_reshaped_after(network, reader.name)
-        for reader in readers
-    )
+
+    def following(each: str) -> list[str]:
+        is_passed = each == name or isinstance(network[each], (Flatten, Reshape))
+        return [reader.name for reader in network.outbound(each)] if is_passed else []
+
+    (*after, _) = visit([name], following)
+    return all(isinstance(network[each], (Flatten, Reshape)) for each in after)

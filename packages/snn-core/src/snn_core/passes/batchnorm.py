@@ -9,9 +9,7 @@ the minimum of what it gets. All of this is exact; arithmetic is float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,11 +17,6 @@ from snn_core.ir import (
     ActivationLayer,
     AveragePooling2D,
     BatchNormalization,
-    Conv1D,
-    Conv2D,
-    Conv2DTranspose,
-    Dense,
-    DepthwiseConv2D,
     Flatten,
     Layer,
     MaxPooling2D,
@@ -32,97 +25,198 @@ from snn_core.ir import (
     UpSampling2D,
     Weighted,
 )
-from snn_core.ir.blocks import blocks, fill_by_blocks
-from snn_core.ir.shapes import axis_padding, count, resolve_padding
-from snn_core.passes.edit import Draft, keeps_channels, reads_alone
-from snn_core.passes.spiking import is_nonnegative
-from snn_core.typing import Array, Shape
+from snn_core.ir.ways import visit
+from snn_core.passes.affine import (
+    Affine,
+    along_channels,
+    relay,
+    scale_input,
+    scale_output,
+    takes_offset,
+)
+from snn_core.passes.edit import Chains, Draft, keeps_channels
+from snn_core.passes.spiking import find_nonnegative
+from snn_core.typing import Array
 
 
 def fold_batch_normalization(network: Network) -> Network:
     """Fold every `BatchNormalization` into weights, or turn it into a relay."""
-    draft = Draft(network)
+    folding = _Folding(network)
     for layer in network.layers:
         if isinstance(layer, BatchNormalization):
-            _fold(draft, layer.name)
-    return draft.finish()
+            folding.fold(layer.name)
+    return folding.finish()
 
 
-@dataclass(frozen=True, slots=True)
-class _Affine:
-    """``gain * x + offset`` along the last axis, in float64."""
+class _Folding:
+    """A network whose batch normalizations are folded, from the input to the output.
 
-    gain_c: Array
-    offset_c: Array
-
-    def tile(self, size: int) -> _Affine:
-        """Return the same map after a reshape whose last axis holds several pixels."""
-        times = size // self.gain_c.size
-        return _Affine(np.tile(self.gain_c, times), np.tile(self.offset_c, times))
-
-
-def _fold(network: Draft, name: str) -> None:
-    layer = network[name]
-    if not isinstance(layer, BatchNormalization):  # excluded by the caller
-        return
-    affine = _along_channels(layer)
-    if affine is not None:
-        before = _fold_into_source(network, name, affine)
-        if before:
-            network.replace(*before)
-            network.remove(name, note=f"folded {name} into {before[-1].name}")
-            return
-        readers = _fold_into_readers(network, name, affine)
-        if readers:
-            network.replace(*readers.values())
-            network.remove(name, note=f"folded {name} into {', '.join(readers)}")
-            return
-        following = _fold_into_maps(network, name, affine)
-        if following:
-            network.replace(*following)
-            names = ", ".join(map_.name for map_ in following)
-            network.remove(name, note=f"folded {name} into {names}")
-            return
-        reader = _movable_behind(network, name)
-        if reader:
-            _move_behind(network, name, reader, affine)
-            _fold(network, reader)
-            if name in network:
-                _fold(network, name)
-            return
-    network.exchange(
-        {name: _relay(layer, affine)}, note=f"turned {name} into a relay without neurons"
-    )
-
-
-def _along_channels(layer: BatchNormalization) -> _Affine | None:
-    """Return the map if it runs along the last axis, or along an axis of one cell."""
-    gain_c, offset_c = layer.gain_c.astype(np.float64), layer.offset_c.astype(np.float64)
-    channels = layer.output_shape[-1]
-    if layer.axis != len(layer.output_shape) - 1:
-        if gain_c.size != 1:
-            return None
-        gain_c, offset_c = np.repeat(gain_c, channels), np.repeat(offset_c, channels)
-    return _Affine(gain_c, offset_c)
-
-
-def _fold_into_source(network: Draft, name: str, affine: _Affine) -> list[Layer]:
-    """Return the linear weighted layer before a map with the map in its weights, if there is one.
-
-    Max pooling in between, which then reads mapped values, comes before it in the list.
+    What lies before a map does not change any more, so that what was found out about it is kept:
+    thousands of maps behind thousands of pools are folded in linear time.
     """
-    found: list[Layer] = []
-    while True:
-        name = network[name].inputs[0]
-        layer = network[name]
-        if not reads_alone(network, name):
+
+    def __init__(self, network: Network) -> None:
+        self._draft = Draft(network)
+        self._chains = Chains(self._draft, lambda layer: _commutes(self._draft, layer))
+        self._is_nonnegative: dict[str, bool] = {}
+        self._leads: dict[str, bool] = {}
+        # Signs that the pools before and at a layer get from the maps that were folded behind it
+        self._signs: dict[str, Array] = {}
+
+    def fold(self, name: str) -> None:
+        """Fold a map, and those behind pools that come out of it."""
+        waiting = [name]
+        while waiting:
+            layer = self._draft[waiting.pop()]
+            if isinstance(layer, BatchNormalization):
+                left = self._fold(layer)
+                waiting += [name for name in left if name in self._draft]
+
+    def finish(self) -> Network:
+        """Return the network, maxima turned to minima where maps went past them."""
+        for name in reversed(self._draft.names()):
+            sign_c = self._signs.pop(name, None)
+            layer = self._draft[name]
+            if sign_c is None or not _commutes(self._draft, layer):
+                continue
+            if isinstance(layer, MaxPooling2D):
+                self._draft.replace(_turn(layer, sign_c))
+            self._add_signs(layer.inputs[0], sign_c)
+        return self._draft.finish()
+
+    def _fold(self, layer: BatchNormalization) -> list[str]:
+        """Fold a map once; return the maps to fold next, the first of them last."""
+        name, affine = layer.name, along_channels(layer)
+        note = f"turned {name} into a relay without neurons"
+        if affine is None:
+            self._draft.exchange({name: relay(layer, affine)}, note=note)
             return []
-        if isinstance(layer, Weighted):
-            return [*found, _scale_output(layer, affine)] if layer.activation.is_linear else []
-        if not _commutes(network, layer):
-            return []
-        if isinstance(layer, MaxPooling2D):
-            found.append(_turn(layer, affine))
+        reader = self._leading_to_pool(name)
+        before = self._fold_into_source(name, affine)
+        changed: list[Layer] = [before] if before is not None else []
+        if not changed and reader is None:
+            changed += self._fold_into_readers(name, affine)
+        changed = changed or [*self._fold_into_maps(name, affine)]
+        if changed:
+            self._draft.replace(*changed)
+            names = ", ".join(other.name for other in changed)
+            self._draft.remove(name, note=f"folded {name} into {names}")
+        elif reader is not None and self._is_never_negative(layer.inputs[0]):
+            self._move_behind(name, reader, affine)
+            return [name, reader]
+        else:
+            self._draft.exchange({name: relay(layer, affine)}, note=note)
+        return []
+
+    def _fold_into_source(self, name: str, affine: Affine) -> Weighted | None:
+        """Return the linear weighted layer before a map with the map in its weights.
+
+        Max pooling in between reads mapped values then; it is turned in the end.
+        """
+        source = self._draft[name].inputs[0]
+        begin, is_alone = self._chains.begin(source)
+        layer = self._draft[begin]
+        if not is_alone or not self._draft.reads_alone(source):
+            return None
+        if not isinstance(layer, Weighted) or not layer.activation.is_linear:
+            return None
+        self._add_signs(source, _signs(affine))
+        return scale_output(layer, affine)
+
+    def _add_signs(self, name: str, sign_c: Array) -> None:
+        if (sign_c < 0).any():
+            self._signs[name] = sign_c * self._signs.get(name, np.float32(1))
+
+    def _fold_into_readers(self, name: str, affine: Affine) -> list[Weighted]:
+        """Return all layers after a map with the map in their weights, past reshapes.
+
+        Empty if one cannot take it.
+        """
+        found: list[Weighted] = []
+        waiting = [(reader, affine) for reader in reversed(self._draft.outbound(name))]
+        while waiting:
+            layer, affine = waiting.pop()
+            shape = self._draft.input_shapes(layer.name)[0]
+            if isinstance(layer, Weighted) and takes_offset(layer, shape, affine):
+                found.append(scale_input(layer, affine))
+                continue
+            further = self._draft.outbound(layer.name)
+            size = layer.output_shape[-1]
+            if not isinstance(layer, (Flatten, Reshape)) or not further:
+                return []
+            if size % affine.gain_c.size:
+                return []
+            waiting += [(reader, affine.tile(size)) for reader in reversed(further)]
+        return found
+
+    def _fold_into_maps(self, name: str, affine: Affine) -> list[BatchNormalization]:
+        """Return all layers after a map, if they are maps as well, with this one in them."""
+        found: list[BatchNormalization] = []
+        for reader in self._draft.outbound(name):
+            after = along_channels(reader) if isinstance(reader, BatchNormalization) else None
+            if after is None or not isinstance(reader, BatchNormalization):
+                return []
+            found.append(
+                replace(
+                    reader,
+                    gain_c=(after.gain_c * affine.gain_c).astype(np.float32),
+                    offset_c=(after.gain_c * affine.offset_c + after.offset_c).astype(np.float32),
+                    axis=len(reader.output_shape) - 1,
+                )
+            )
+        return found
+
+    def _is_never_negative(self, name: str) -> bool:
+        return find_nonnegative(self._draft, name, self._is_nonnegative)
+
+    def _leading_to_pool(self, name: str) -> str | None:
+        """Return a reader of a map that is max pooling, or a reshape in front of it.
+
+        Behind such a pool, a map of values that are never negative leaves the pool one of such
+        values. A pool with a rectifier of its own takes mapped values as they are.
+        """
+        readers = [reader.name for reader in self._draft.outbound(name)]
+
+        def following(each: str) -> list[str]:
+            return [] if each in self._leads else self._reshaped(each)
+
+        for each in visit(readers, following):
+            if each not in self._leads:
+                layer = self._draft[each]
+                further = self._draft.outbound(each)
+                if isinstance(layer, MaxPooling2D):
+                    is_rectified = len(further) == 1 and isinstance(further[0], ActivationLayer)
+                    self._leads[each] = _commutes(self._draft, layer) and not is_rectified
+                else:
+                    self._leads[each] = any(self._leads[next_] for next_ in self._reshaped(each))
+        return next((each for each in readers if self._leads[each]), None)
+
+    def _reshaped(self, name: str) -> list[str]:
+        """Return what reads a reshape that maps go past; nothing for other layers."""
+        layer = self._draft[name]
+        is_passed = isinstance(layer, (Flatten, Reshape)) and _commutes(self._draft, layer)
+        return [reader.name for reader in self._draft.outbound(name)] if is_passed else []
+
+    def _move_behind(self, name: str, reader: str, affine: Affine) -> None:
+        """Let a reader of a map read what the map reads, and map what it returns.
+
+        The map behind takes the reader's name; the old one goes if nothing else reads it.
+        """
+        layer = self._draft[reader]
+        del self._leads[reader]
+        moved = _turn(layer, _signs(affine)) if isinstance(layer, MaxPooling2D) else layer
+        moved = replace(moved, name=f"{reader}/unmapped", inputs=self._draft[name].inputs)
+        behind = BatchNormalization(
+            name=reader,
+            inputs=(moved.name,),
+            output_shape=layer.output_shape,
+            gain_c=affine.gain_c.astype(np.float32),
+            offset_c=affine.offset_c.astype(np.float32),
+            axis=len(layer.output_shape) - 1,
+        )
+        rest = [] if self._draft.reads_alone(name) else [self._draft[name]]
+        note = f"moved {name} behind {reader}"
+        self._draft.exchange({name: rest, reader: [moved, behind]}, note=note)
 
 
 def _commutes(network: Draft, layer: Layer) -> bool:
@@ -137,213 +231,14 @@ def _commutes(network: Draft, layer: Layer) -> bool:
     return False
 
 
-def _turn(pool: MaxPooling2D, affine: _Affine) -> MaxPooling2D:
-    """Return max pooling that changes places with a map: falling ones turn maxima to minima."""
-    if not (affine.gain_c < 0).any():
+def _signs(affine: Affine) -> Array:
+    """Return -1 for channels in which a map falls, so that it turns maxima to minima; else 1."""
+    return np.where(affine.gain_c < 0, np.float32(-1), np.float32(1))
+
+
+def _turn(pool: MaxPooling2D, side_c: Array) -> MaxPooling2D:
+    """Return max pooling that changes places with maps of such signs."""
+    if not (side_c < 0).any():
         return pool
-    side_c = np.where(affine.gain_c < 0, np.float32(-1), np.float32(1))
     sign_c = side_c if pool.sign_c is None else side_c * pool.sign_c
     return replace(pool, sign_c=None if (sign_c == 1).all() else sign_c)
-
-
-def _fold_into_maps(network: Draft, name: str, affine: _Affine) -> list[BatchNormalization]:
-    """Return all layers after a map, if they are maps as well, with this one in them."""
-    found: list[BatchNormalization] = []
-    for reader in network.outbound(name):
-        after = _along_channels(reader) if isinstance(reader, BatchNormalization) else None
-        if after is None or not isinstance(reader, BatchNormalization):
-            return []
-        found.append(
-            replace(
-                reader,
-                gain_c=(after.gain_c * affine.gain_c).astype(np.float32),
-                offset_c=(after.gain_c * affine.offset_c + after.offset_c).astype(np.float32),
-                axis=len(reader.output_shape) - 1,
-            )
-        )
-    return found
-
-
-def _movable_behind(network: Draft, name: str) -> str | None:
-    """Return a reader behind which a map makes max pooling one of values that are never negative.
-
-    That reader is the pool, or a reshape in front of it. A pool with a rectifier of its own takes
-    mapped values as they are.
-    """
-    if not is_nonnegative(network, network[name].inputs[0]):
-        return None
-    return next((r.name for r in network.outbound(name) if _leads_to_pool(network, r)), None)
-
-
-def _leads_to_pool(network: Draft, layer: Layer) -> bool:
-    if not _commutes(network, layer) or isinstance(layer, (AveragePooling2D, UpSampling2D)):
-        return False
-    readers = network.outbound(layer.name)
-    if isinstance(layer, MaxPooling2D):
-        return not (len(readers) == 1 and isinstance(readers[0], ActivationLayer))
-    return any(_leads_to_pool(network, reader) for reader in readers)
-
-
-def _move_behind(network: Draft, name: str, reader: str, affine: _Affine) -> None:
-    """Let a reader of a map read what the map reads, and map what it returns.
-
-    The map behind takes the reader's name; the old one goes if nothing else reads it.
-    """
-    layer = network[reader]
-    moved = _turn(layer, affine) if isinstance(layer, MaxPooling2D) else layer
-    moved = replace(moved, name=f"{reader}/unmapped", inputs=network[name].inputs)
-    behind = BatchNormalization(
-        name=reader,
-        inputs=(moved.name,),
-        output_shape=layer.output_shape,
-        gain_c=affine.gain_c.astype(np.float32),
-        offset_c=affine.offset_c.astype(np.float32),
-        axis=len(layer.output_shape) - 1,
-    )
-    rest = [] if reads_alone(network, name) else [network[name]]
-    note = f"moved {name} behind {reader}"
-    network.exchange({name: rest, reader: [moved, behind]}, note=note)
-
-
-def _fold_into_readers(network: Draft, name: str, affine: _Affine) -> dict[str, Weighted]:
-    """Return all layers after a map with the map in their weights; empty if one cannot take it."""
-    found: dict[str, Weighted] = {}
-    readers = network.outbound(name)
-    for reader in readers:
-        if isinstance(reader, (Flatten, Reshape)):
-            size = reader.output_shape[-1]
-            if size % affine.gain_c.size:
-                return {}
-            further = _fold_into_readers(network, reader.name, affine.tile(size))
-            if not further:
-                return {}
-            found.update(further)
-        elif isinstance(reader, Weighted) and _takes_offset(network, reader, affine):
-            found[reader.name] = _scale_input(reader, affine)
-        else:
-            return {}
-    return found
-
-
-def _takes_offset(network: Draft, layer: Weighted, affine: _Affine) -> bool:
-    """Return whether every output sums over all taps, so that the offset is the same everywhere."""
-    if not affine.offset_c.any() or isinstance(layer, Dense):
-        return True
-    if not isinstance(layer, (Conv1D, Conv2D, DepthwiseConv2D)):
-        return False  # the edges of a transposed convolution receive fewer taps
-    shape = network.input_shapes(layer.name)[0]
-    return all(padding == (0, 0) for padding in _resolve_paddings(layer, shape))
-
-
-def _resolve_paddings(
-    layer: Conv1D | Conv2D | DepthwiseConv2D, shape: Shape
-) -> list[tuple[int, int]]:
-    if isinstance(layer, Conv1D):
-        kernel, stride = layer.weight_wio.shape[0], layer.strides
-        return [
-            resolve_padding(
-                layer.padding, shape[0], kernel=kernel, stride=stride, dilation=layer.dilation
-            )
-        ]
-    return [
-        resolve_padding(
-            axis_padding(layer.padding, i),
-            shape[i],
-            kernel=layer.weight.shape[i],
-            stride=layer.strides[i],
-            dilation=layer.dilation[i],
-        )
-        for i in range(2)
-    ]
-
-
-def _scale_output(layer: Weighted, affine: _Affine) -> Weighted:
-    """Return the layer followed by the map."""
-    gain = affine.gain_c
-    if isinstance(layer, DepthwiseConv2D):
-        gain = gain.reshape(layer.weight_hwcm.shape[2:])
-    if isinstance(layer, Conv2DTranspose):
-        gain = gain[:, None]
-    weight = fill_by_blocks(layer.weight.shape, lambda rows: layer.weight[rows] * gain)
-    return _with_weights(layer, weight, layer.bias_o * affine.gain_c + affine.offset_c)
-
-
-def _with_weights(layer: Weighted, weight: Array, bias_o: Array) -> Weighted:
-    arrays: dict[str, Any] = {layer.weight_name: weight, "bias_o": bias_o.astype(np.float32)}
-    return replace(layer, **arrays)
-
-
-_Spread: TypeAlias = Callable[[Any, Array], Array]
-
-
-def _per_group(layer: Conv1D | Conv2D, values_c: Array) -> Array:
-    """Return what each output channel sees of the values of the input channels, shape (i, o)."""
-    outputs = layer.weight.shape[-1]
-    grouped = values_c.reshape(layer.groups, -1)
-    return np.repeat(grouped, outputs // layer.groups, axis=0).T
-
-
-def _scale_input(layer: Weighted, affine: _Affine) -> Weighted:
-    """Return the layer applied to the mapped input."""
-    spread = _SPREAD[type(layer)]
-    weight, gain, offset = (
-        layer.weight, *(spread(layer, values) for values in (affine.gain_c, affine.offset_c))
-    )  # fmt: skip
-    scaled = fill_by_blocks(weight.shape, lambda rows: weight[rows] * _part(gain, weight, rows))
-    if isinstance(layer, Conv2DTranspose):
-        return _with_weights(layer, scaled, layer.bias_o)  # the offset is zero, see _takes_offset
-    kept = 2 if isinstance(layer, DepthwiseConv2D) else 1
-    summed = tuple(range(weight.ndim - kept))
-    bias_o = layer.bias_o.astype(np.float64)
-    for rows in blocks(weight.shape):
-        shift = weight[rows].astype(np.float64) * _part(offset, weight, rows)
-        bias_o = bias_o + shift.sum(axis=summed).reshape(-1)
-    return _with_weights(layer, scaled, bias_o)
-
-
-def _part(values: Array, weight: Array, rows: slice) -> Array:
-    """Return what belongs to a range of the first axis of a weight array."""
-    return values[rows] if values.ndim == weight.ndim else values
-
-
-_SPREAD: dict[type[Layer], _Spread] = {
-    Dense: lambda layer, values_c: values_c[:, None],
-    Conv1D: _per_group,
-    Conv2D: _per_group,
-    DepthwiseConv2D: lambda layer, values_c: values_c[:, None],
-    Conv2DTranspose: lambda layer, values_c: values_c,
-}
-"""How values per input channel spread over a weight array."""
-
-
-def _relay(layer: BatchNormalization, affine: _Affine | None) -> list[Layer]:
-    """Return a depthwise 1x1 convolution; other shapes than images pass through it as one pixel."""
-    shape = layer.output_shape
-    if affine is not None and len(shape) == 3:
-        return [_depthwise(layer.name, layer.inputs, shape, affine)]
-    if affine is None:
-        ones = [1] * len(shape)
-        ones[layer.axis] = -1
-        gain, offset = (
-            np.broadcast_to(values.reshape(ones), shape).reshape(-1).astype(np.float64)
-            for values in (layer.gain_c, layer.offset_c)
-        )
-        affine = _Affine(gain, offset)
-    affine = affine.tile(count(shape))
-    pixel = (1, 1, count(shape))
-    before = Reshape(name=f"{layer.name}/pixel", inputs=layer.inputs, output_shape=pixel)
-    scale = _depthwise(f"{layer.name}/scale", (before.name,), pixel, affine)
-    after = Reshape(name=layer.name, inputs=(scale.name,), output_shape=shape)
-    return [before, scale, after]
-
-
-def _depthwise(
-    name: str, inputs: tuple[str, ...], shape: Shape, affine: _Affine
-) -> DepthwiseConv2D:
-    return DepthwiseConv2D(
-        name=name,
-        inputs=inputs,
-        output_shape=shape,
-        weight_hwcm=affine.gain_c[None, None, :, None].astype(np.float32),
-        bias_o=affine.offset_c.astype(np.float32),
-    )

@@ -6,7 +6,7 @@ it has to change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -50,6 +50,15 @@ class Draft:
         order = sorted(self._readers[name], key=self._position)
         return tuple(self._layers[reader] for reader in order)
 
+    def reads_alone(self, name: str) -> bool:
+        """Return whether exactly one layer reads a layer, and reads it once."""
+        readers = self._readers[name]
+        return len(readers) == 1 and self._layers[next(iter(readers))].inputs.count(name) == 1
+
+    def names(self) -> list[str]:
+        """Return the names of all layers, in topological order."""
+        return [name for slot in self._slots for name in slot]
+
     def input_shapes(self, name: str) -> tuple[Shape, ...]:
         """Return the output shapes of the inbound layers."""
         return tuple(layer.output_shape for layer in self.inbound(name))
@@ -57,9 +66,11 @@ class Draft:
     def replace(self, *layers: Layer) -> None:
         """Let layers take the place of the present ones of the same names."""
         for layer in layers:
-            self._unlink(self._layers[layer.name])
+            before = self._layers[layer.name]
             self._layers[layer.name] = layer
-            self._link(layer)
+            if layer.inputs != before.inputs:
+                self._unlink(before)
+                self._link(layer)
         self._changed = True
 
     def remove(self, name: str, *, note: str | None = None) -> None:
@@ -67,8 +78,12 @@ class Draft:
         layer = self._layers[name]
         (source,) = layer.inputs
         for reader in self.outbound(name):
-            inputs = tuple(source if item == name else item for item in reader.inputs)
-            self.replace(replace(reader, inputs=inputs))
+            inputs = list(reader.inputs)
+            for _ in range(inputs.count(name)):
+                inputs[inputs.index(name)] = source
+            self._layers[reader.name] = replace(reader, inputs=tuple(inputs))
+        # Only these ends of readers move: a layer may read thousands of others.
+        self._readers[source].update(self._readers.pop(name))
         self._drop(layer)
         self._note(note)
 
@@ -92,7 +107,7 @@ class Draft:
         """Return the network; the same object if nothing was changed."""
         if not self._changed:
             return self._network
-        layers = tuple(self._layers[name] for slot in self._slots for name in slot)
+        layers = tuple(self._layers[name] for name in self.names())
         history = (*self._network.history, *self._notes)
         return replace(self._network, layers=layers, history=history)
 
@@ -125,10 +140,43 @@ Graph: TypeAlias = Network | Draft
 """A network to look at, finished or not."""
 
 
-def reads_alone(network: Graph, name: str) -> bool:
-    """Return whether exactly one layer reads a layer, and reads it once."""
-    readers = network.outbound(name)
-    return len(readers) == 1 and readers[0].inputs.count(name) == 1
+class Chains:
+    """Where chains of layers that pass values on begin.
+
+    Passes ask that of thousands of layers in a row. What was found of one holds for those behind
+    it as long as the layers before it stay: a pass has to ask in topological order, and to change
+    only what lies behind.
+
+    Parameters
+    ----------
+    draft
+        The network.
+    passes
+        Returns whether a layer of one input passes values on.
+    """
+
+    def __init__(self, draft: Draft, passes: Callable[[Layer], bool]) -> None:
+        self._draft = draft
+        self._passes = passes
+        self._known: dict[str, tuple[str, bool]] = {}
+
+    def begin(self, name: str) -> tuple[str, bool]:
+        """Return the first layer from this one to the input that does not pass values on.
+
+        Returns
+        -------
+        Its name, and whether it and all layers behind it, up to this one, are read alone; who reads
+        this one does not matter.
+        """
+        passed: list[str] = []
+        while name not in self._known and self._passes(self._draft[name]):
+            passed.append(name)
+            name = self._draft[name].inputs[0]
+        begin, is_alone = self._known.get(name, (name, True))
+        for each in reversed(passed):
+            is_alone = is_alone and self._draft.reads_alone(self._draft[each].inputs[0])
+            self._known[each] = begin, is_alone
+        return begin, is_alone
 
 
 def exchange(

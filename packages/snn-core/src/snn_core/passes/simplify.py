@@ -11,7 +11,7 @@ from snn_core.ir import (
     Network,
     Reshape,
 )
-from snn_core.passes.edit import Draft, exchange, reads_alone, remove
+from snn_core.passes.edit import Draft, exchange, remove
 
 
 def drop_inert(network: Network) -> Network:
@@ -39,7 +39,7 @@ def merge_reshapes(network: Network) -> Network:
         (source, *_) = draft.inbound(layer.name)
         if not isinstance(layer, (Flatten, Reshape)) or not isinstance(source, (Flatten, Reshape)):
             continue
-        if reads_alone(draft, source.name):
+        if draft.reads_alone(source.name):
             draft.remove(source.name)
     network = draft.finish()
     empty = [

@@ -26,6 +26,7 @@ from snn_core.ir import (
     UpSampling2D,
     Weighted,
 )
+from snn_core.ir.ways import visit
 from snn_core.passes.activations import combine
 from snn_core.passes.edit import Graph
 
@@ -43,18 +44,26 @@ def nonnegative_layers(network: Network) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_nonnegative(network: Graph, name: str) -> bool:
-    """Return whether a layer's values cannot be negative; only what leads to it is looked at."""
-    waiting, seen = [name], {name}
-    while waiting:
-        layer = network[waiting.pop()]
-        if _rectifies(layer):
-            continue
-        if not layer.inputs or not _keeps_sign(layer):
-            return False
-        waiting += [source for source in layer.inputs if source not in seen]
-        seen.update(layer.inputs)
-    return True
+def find_nonnegative(network: Graph, name: str, known: dict[str, bool]) -> bool:
+    """Return whether a layer's values cannot be negative; only what leads to it is looked at.
+
+    Parameters
+    ----------
+    known
+        What was found of layers that do not change any more; what is found is added.
+    """
+
+    def following(each: str) -> tuple[str, ...]:
+        layer = network[each]
+        is_found = each in known or _rectifies(layer) or not _keeps_sign(layer)
+        return () if is_found else layer.inputs
+
+    for each in visit([name], following):
+        if each not in known:
+            sources = following(each)
+            inner = bool(sources) and all(known[source] for source in sources)
+            known[each] = _rectifies(network[each]) or inner
+    return known[name]
 
 
 def _rectifies(layer: Layer) -> bool:

@@ -55,7 +55,9 @@ def find_signs(dialect: Network) -> str:
     It does if all its batch normalizations are new, or if it has none and all weights are evenly
     distributed within the bounds that PyTorch or Keras draw them from.
     """
-    norms = [state for layer in dialect if (state := _is_new_norm(dialect, layer)) is not None]
+    behind = _behind_weights(dialect)
+    found_norms = (_is_new_norm(layer) for layer in dialect if layer.name in behind)
+    norms = [state for state in found_norms if state is not None]
     if not all(norms):
         return ""
     if norms:
@@ -73,25 +75,30 @@ def find_signs(dialect: Network) -> str:
     return f"all {len(found)} layers have weights spread evenly within the bounds of new ones"
 
 
-def _is_new_norm(network: Network, layer: Layer) -> bool | None:
+def _is_new_norm(layer: Layer) -> bool | None:
     """Return whether a layer is a new batch normalization; ``None`` if it is none at all.
 
-    That of a new one is 1/√(1 + ε) times its input. Other constant factors, and what is done to the
-    input of the network, are no batch normalizations.
+    That of a new one is 1/√(1 + ε) times its input. Other constant factors are no batch
+    normalizations.
     """
-    if not isinstance(layer, BatchNormalization) or not _follows_weights(network, layer):
+    if not isinstance(layer, BatchNormalization):
         return None
     if np.ptp(layer.gain_c) or layer.offset_c.any():
         return False
     return True if 0.95 < layer.gain_c[0] < 1 else None
 
 
-def _follows_weights(network: Network, layer: Layer) -> bool:
-    while layer.inputs:
-        layer = network[layer.inputs[0]]
-        if isinstance(layer, Weighted):
-            return True
-    return False
+def _behind_weights(network: Network) -> frozenset[str]:
+    """Return the layers behind one with weights; what is done to the input before is not learned.
+
+    Of several inputs, the first counts.
+    """
+    found: set[str] = set()
+    for layer in network.layers[1:]:
+        source = network[layer.inputs[0]]
+        if isinstance(source, Weighted) or source.name in found:
+            found.add(layer.name)
+    return frozenset(found)
 
 
 def _is_learned(layer: Layer) -> bool:

@@ -250,8 +250,11 @@ class Builder:
         return self.add(Conv2D, name, x, wanted, weight_hwio=picks, **settings)
 
     def _unique(self, name: str) -> str:
-        self._used[name] = self._used.get(name, 0) + 1
-        return name if self._used[name] == 1 else self._unique(f"{name}#{self._used[name]}")
+        while (used := self._used.get(name, 0)) > 0:
+            self._used[name] = used + 1
+            name = f"{name}#{used + 1}"
+        self._used[name] = 1
+        return name
 
 
 def _require_cells(shape: Shape, what: str) -> None:
