@@ -20,10 +20,16 @@ from snn_core.codes import code_of
 from snn_core.evaluation.operators import weighted_sum
 from snn_core.ir import Add, Layer, Network, Spiking, Weighted
 from snn_core.ir.connectivity import fanout
+from snn_core.ir.links import linked_cells
 from snn_core.ir.projections import copied_cells, drive_bias, projections_of
 from snn_core.ir.shapes import count
+from snn_core.ir.ways import layers_between
+from snn_core.reading import spend
 from snn_core.settings import Settings
 from snn_core.typing import Array, Int, Int64
+
+BYTES_PER_SYNAPSE = 48
+"""What a synapse takes while it is listed and multiplied by others: both forms of two matrices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +67,30 @@ class ConnectivityStatistics:
         return int(sum(part.sum() for part in self.fanout))
 
 
-def connectivity_statistics(network: Network) -> ConnectivityStatistics:
+def connectivity_statistics(network: Network, *, limited: bool = False) -> ConnectivityStatistics:
     """Count neurons and synapses of a network.
 
     Layers between populations do not show: fan-out counts the synapses after multiplying relays
     into them.
+
+    Parameters
+    ----------
+    network
+        The network.
+    limited
+        Whether what is listed to count synapses has to fit into the memory that reading a file may
+        take; for networks that nothing will simulate.
+
+    Raises
+    ------
+    BudgetExceededError
+        If it does not; names the layer. `snn_core.reading.limit_memory` makes it one of a file.
     """
     populations: list[Layer] = [network.input, *network.spiking_layers]
     fanout_of = {layer.name: np.zeros(layer.output_shape, np.int64) for layer in populations}
     fanin = [0]
     for layer in network.spiking_layers:
-        sent, largest = _synapse_counts(network, layer)
+        sent, largest = _synapse_counts(network, layer, limited=limited)
         fanin.append(largest)
         for name, counts in sent.items():
             fanout_of[name] += counts
@@ -84,11 +103,19 @@ def connectivity_statistics(network: Network) -> ConnectivityStatistics:
     )
 
 
-def _synapse_counts(network: Network, layer: Spiking) -> tuple[dict[str, Array], int]:
+def _synapse_counts(
+    network: Network, layer: Spiking, *, limited: bool
+) -> tuple[dict[str, Array], int]:
     """Return how many synapses each source cell sends to a layer, and the largest fan-in."""
     copies = [copied_cells(network, name) for name in layer.inputs]
-    if isinstance(layer, Weighted) and all(part is not None for part in copies):
-        return _counts_without_relays(network, layer, copies[0] or {})
+    if isinstance(layer, Weighted):
+        if copies[0] is not None:
+            return _counts_without_relays(network, layer, copies[0])
+        linked = linked_cells(network, layer.inputs[0])
+        if linked is not None:
+            return _counts_of_linked(network, layer, linked)
+    if limited:
+        _require_countable(network, layer)
     sent: dict[str, Array] = {}
     received = np.zeros(count(layer.output_shape), np.int64)
     for projection in projections_of(network, layer):
@@ -106,16 +133,47 @@ def _counts_without_relays(
     (shape,) = network.input_shapes(layer.name)
     leaving = fanout(layer, [shape])[0].reshape(-1)
     sent: dict[str, Array] = {}
-    filled = np.zeros(count(shape), np.float32)
+    filled = np.zeros(count(shape))
     for name, cells in copies.items():
         real = cells >= 0
         source = network[name].output_shape
         total = np.bincount(cells[real], weights=leaving[real], minlength=count(source))
         sent[name] = total.astype(np.int64).reshape(source)
         filled[real] = 1
+    return sent, _largest_fanin(layer, filled.reshape(shape))
+
+
+def _counts_of_linked(
+    network: Network, layer: Weighted, linked: Mapping[str, Array]
+) -> tuple[dict[str, Array], int]:
+    """Count where relays lie before a layer that pass each cell on to one cell."""
+    (shape,) = network.input_shapes(layer.name)
+    leaving = fanout(layer, [shape])[0].reshape(-1)
+    sent: dict[str, Array] = {}
+    filled = np.zeros(count(shape))
+    for name, cells in linked.items():
+        real = cells >= 0
+        sent[name] = np.where(real, leaving[cells], 0).reshape(network[name].output_shape)
+        filled += np.bincount(cells[real], minlength=len(filled))
+    return sent, _largest_fanin(layer, filled.reshape(shape))
+
+
+def _largest_fanin(layer: Weighted, filled_l: Array) -> int:
+    """Return the most synapses onto a neuron, given how many cells stand behind each input."""
     ones: dict[str, Any] = {layer.weight_name: (layer.weight != 0).astype(np.float32)}
-    received = weighted_sum(replace(layer, **ones), [filled.reshape(1, *shape)])
-    return sent, int(received.max(initial=0))
+    is_exact = filled_l.sum() < 2**24  # beyond, float32 does not hold all whole numbers
+    filled_b_l = filled_l[None].astype(np.float32 if is_exact else np.float64)
+    received = weighted_sum(replace(layer, **ones), [filled_b_l])
+    return int(received.max(initial=0))
+
+
+def _require_countable(network: Network, layer: Spiking) -> None:
+    """Make sure that the synapses that are listed to count those of a layer fit into memory."""
+    for each in (*layers_between(network, layer.inputs), layer):
+        leaving = fanout(each, network.input_shapes(each.name))
+        number = sum(int(part.sum()) for part in leaving)
+        what = f"Counting the {number} synapses of layer {each.name!r}"
+        spend(BYTES_PER_SYNAPSE * number, what, kept=False)
 
 
 def biased_neurons(network: Network, layer: Layer) -> int:

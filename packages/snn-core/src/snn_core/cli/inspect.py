@@ -26,6 +26,7 @@ from snn_core.operations import (
     format_operations,
 )
 from snn_core.parsing import parse
+from snn_core.reading import limit_memory
 from snn_core.simulation import registry, targets
 
 COLUMNS = (
@@ -81,7 +82,8 @@ def inspect(
         else:
             _show_target(report)
         return
-    description = describe(stored)
+    with limit_memory(source, error=ArtifactError):
+        description = describe(stored)
     if as_json:
         click.echo(json.dumps(description))
     else:
@@ -92,7 +94,7 @@ def inspect(
 def describe(stored: Artifact) -> dict[str, Any]:
     """Describe an artifact in plain values, as ``--json`` prints it."""
     network = stored.network
-    counted = connectivity_statistics(network)
+    counted = connectivity_statistics(network, limited=True)
     return {
         "input_shape": list(network.input.output_shape),
         "input": asdict(network.input_data),

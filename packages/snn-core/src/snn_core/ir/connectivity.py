@@ -108,18 +108,29 @@ class Pattern:
     def fanout(self) -> Int[Array, "h w c"]:
         """Return the number of synapses that leave each input cell."""
         height, width = self.kernel.shape[:2]
+        # One tap stands for all where they have the same weights, or none that is 0.
+        is_even = not any(self.kernel.strides[:2]) or bool(self.kernel.all())
+        height, width = (1, 1) if is_even else (height, width)
         live_k_l_c = np.zeros((height, width, self.channels[0]), np.int64)
         for tap in np.ndindex(height, width):
             live = self.kernel[tap][self.kernel_place] != 0
             live_k_l_c[tap] = np.bincount(self.channel_in[live], minlength=self.channels[0])
-        reached: Array = np.einsum(
-            "yk,xl,klc->yxc",
-            self.rows.input_counts(),
-            self.columns.input_counts(),
-            live_k_l_c,
-            optimize=True,
-        )
-        return reached
+        rows_y_k, columns_x_l = self.rows.input_counts(), self.columns.input_counts()
+        if is_even:
+            rows_y, columns_x = (np.asarray(axis.sum(axis=1)) for axis in (rows_y_k, columns_x_l))
+            even: Array = (rows_y * columns_x.T)[..., None] * live_k_l_c[0, 0]
+            return even
+        (y, _), (x, _), c = rows_y_k.shape, columns_x_l.shape, self.channels[0]
+        if y * width <= x * height:  # the axis first that leaves less in between
+            part = rows_y_k @ live_k_l_c.reshape(height, width * c)
+            part_l_y_c = part.reshape(y, width, c).swapaxes(0, 1).reshape(width, y * c)
+            reached = (columns_x_l @ part_l_y_c).reshape(x, y, c).swapaxes(0, 1)
+        else:
+            part = columns_x_l @ live_k_l_c.swapaxes(0, 1).reshape(width, height * c)
+            part_k_x_c = part.reshape(x, height, c).swapaxes(0, 1).reshape(height, x * c)
+            reached = (rows_y_k @ part_k_x_c).reshape(y, x, c)
+        found: Array = np.ascontiguousarray(reached)
+        return found
 
 
 def _combine_places(pixel: Array, channels: int, channel: Array) -> Array:
@@ -353,9 +364,11 @@ def fanout(layer: Layer, input_shapes: Sequence[Shape]) -> tuple[Int[Array, "*l"
 
     Equal to counting the sources of `synapses`, without building them.
     """
-    if isinstance(layer, (*ir.REARRANGING, ir.Add)):
+    if isinstance(layer, ir.REARRANGING):
+        return tuple(np.ones(shape, np.int64) for shape in input_shapes)
+    if isinstance(layer, ir.Add):
         return tuple(
-            np.bincount(part.pre, minlength=part.shape[0]).reshape(shape)
-            for part, shape in zip(synapses(layer, input_shapes), input_shapes, strict=True)
+            np.broadcast_to(weight_c != 0, shape).astype(np.int64)
+            for weight_c, shape in zip(layer.weight_nc, input_shapes, strict=True)
         )
     return (pattern(layer, input_shapes[0]).fanout().reshape(input_shapes[0]),)

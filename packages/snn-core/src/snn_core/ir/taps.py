@@ -8,11 +8,15 @@ synapses of a two-dimensional layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snn_core.ir.shapes import resolve_padding, transposed_crop
 from snn_core.typing import Array, Int, Pair
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +36,12 @@ class Taps:
     outputs_e: Int[Array, "e"]
     sizes: tuple[int, int, int]
 
-    def input_counts(self) -> Int[Array, "i k"]:
+    def input_counts(self) -> csr_matrix:
         """Return how many output cells each input cell reaches through each tap."""
-        counts = np.zeros(self.sizes[:2], np.int64)
-        np.add.at(counts, (self.inputs_e, self.taps_e), 1)
-        return counts
+        from scipy.sparse import csr_matrix
+
+        ones = np.ones(len(self.inputs_e), np.int64)
+        return csr_matrix((ones, (self.inputs_e, self.taps_e)), shape=self.sizes[:2])
 
 
 def correlation_taps(
