@@ -6,11 +6,13 @@ from snn_core.errors import DataError
 from snn_core.evaluation.forward import (
     accuracy,
     activations,
+    check_consistent,
     forward,
     predict,
     top_k_hits,
 )
 from snn_core.ir import Linear, ReLU, Sigmoid, Softmax
+from snn_core.ir.blocks import fill_by_blocks
 from snn_core.testing.builder import NetworkBuilder
 
 
@@ -127,3 +129,20 @@ def test_top_k_prefers_lower_classes_on_ties():
     scores = np.array([[1, 1, 0], [0, 2, 1]], np.float32)
     assert top_k_hits(scores, np.array([1, 2]), k=1).tolist() == [False, False]
     assert top_k_hits(scores, np.array([1, 2]), k=2).tolist() == [True, True]
+
+
+@pytest.mark.filterwarnings("error")
+def test_extreme_numbers_are_refused_without_warnings_of_numpy() -> None:
+    """Only the error shows; what checks shapes says nothing of values."""
+    weight_io = np.full((8, 2), 1e30, np.float32)
+    build = NetworkBuilder((8,)).dense(weight_io[:, :1] * np.ones((1, 8), np.float32))
+    network = build.dense(weight_io, threshold=np.float32(1e-30), v_init=np.float32(1e30)).build()
+    check_consistent(network)
+    with pytest.raises(DataError, match="infinite"):
+        forward(network, np.ones((1, 8), np.float32))
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_beyond_float32_become_infinite_without_warnings_of_numpy() -> None:
+    found = fill_by_blocks((2, 2), lambda rows: np.full((2, 2), 1e300)[rows])
+    assert np.isinf(found).all()

@@ -238,9 +238,10 @@ def check_consistent(network: Network) -> None:
     }
     for layer in network.layers[1:]:
         try:
-            y = drive(layer, [values[name] for name in layer.inputs])
-            if isinstance(layer, Spiking):
-                y = layer.activation(y) / layer.threshold + layer.v_init
+            with np.errstate(all="ignore"):  # shapes count here, not values
+                y = drive(layer, [values[name] for name in layer.inputs])
+                if isinstance(layer, Spiking):
+                    y = layer.activation(y) / layer.threshold + layer.v_init
         except _MISFITS as error:
             raise ParseError(f"Layer {layer.name!r} does not fit its input: {error}.") from error
         if y.shape != (1, *layer.output_shape):

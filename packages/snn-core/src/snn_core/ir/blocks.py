@@ -26,8 +26,9 @@ def fill_by_blocks(shape: Shape, compute: Callable[[slice], Array]) -> Array:
         Returns the values of a range of the first axis, in any precision.
     """
     found = np.empty(shape, np.float32)
-    for rows in blocks(shape):
-        found[rows] = compute(rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite, the forward pass refuses
+        for rows in blocks(shape):
+            found[rows] = compute(rows)
     found.setflags(write=False)
     return found
 

@@ -6,6 +6,8 @@ windows do not overlap. What leaves such a cell is what leaves the one that it r
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from snn_core.ir.connectivity import Pattern, index_maps, pattern
@@ -53,7 +55,12 @@ def _own(network: Network, name: str) -> dict[str, Array]:
 
 
 def _numbers(size: int) -> Array:
-    return np.arange(size, dtype=np.int32 if size <= np.iinfo(np.int32).max else np.int64)
+    return np.arange(size, dtype=_kind(size))
+
+
+def _kind(size: int) -> type[np.signedinteger[Any]]:
+    """Return the type of the cells of a layer, as narrow as they allow."""
+    return np.int32 if size <= np.iinfo(np.int32).max else np.int64
 
 
 def _passed_on(layer: Layer, place: int, shapes: tuple[Shape, ...]) -> Array | None:
@@ -88,12 +95,9 @@ def _passed_by(found: Pattern) -> Array:
     width, channels = found.columns.sizes[2], found.channels[1]
     is_inside = (row_y[:, None] >= 0) & (column_x >= 0)
     pixel_y_x = np.where(is_inside, row_y[:, None] * width + column_x, 0)
-    kind = (
-        _numbers(0).dtype if (int(pixel_y_x.max()) + 1) * channels < 2**31 else np.dtype(np.int64)
-    )
-    passed = pixel_y_x.astype(kind)[..., None] * kind.type(channels) + found.channel_out.astype(
-        kind
-    )
+    kind = _kind((int(pixel_y_x.max()) + 1) * channels)
+    first_y_x = pixel_y_x.astype(kind) * kind(channels)
+    passed = first_y_x[..., None] + found.channel_out.astype(kind)
     weight = found.kernel[down_y[:, None], across_x]
     passed[(weight == 0) | ~is_inside[..., None]] = -1
     flat: Array = passed.reshape(-1)
