@@ -130,7 +130,7 @@ def _open(path: Path, *, make: bool) -> tuple[int | None, bool]:
         with suppress(OSError):
             return os.open(path, safely | os.O_RDONLY), False
         if os.path.lexists(path):
-            raise _unlockable(path, error.strerror) from error
+            raise _unlockable(path, error.strerror or str(error)) from error
         return None, False
 
 
