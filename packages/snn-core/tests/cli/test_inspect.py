@@ -3,7 +3,11 @@ import sys
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 
+import numpy as np
+
+from snn_core.ir import Linear
 from snn_core.simulation import targets
+from snn_core.testing.builder import NetworkBuilder
 
 
 def test_shows_the_layers_of_an_artifact(snn, artifact):
@@ -106,3 +110,14 @@ def test_a_model_is_converted_before_it_is_mapped(snn, classifier):
     done = snn("inspect", classifier(), "--target", "loihi1")
     assert done.exit_code == 2
     assert "convert it to a .snn file first" in done.stderr.replace("\n", " ")
+
+
+def test_synapses_too_many_to_list_are_an_error_of_layer_and_file(snn, tmp_path, monkeypatch):
+    mixing = NetworkBuilder((64,)).dense(np.ones((64, 64)), name="mixes", activation=Linear())
+    path = tmp_path / "wide.snn"
+    mixing.dense(np.ones((64, 64)), name="output").build().save(path)
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "150K")
+    shown = snn("inspect", path)
+    assert shown.exit_code == 2
+    assert "wide.snn: Counting the 4096 synapses of layer 'mixes'" in shown.stderr
+    assert "SNN_MEMORY_LIMIT" in shown.stderr

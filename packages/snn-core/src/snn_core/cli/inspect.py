@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from snn_core.ir import Layer, Network, Spiking
 from snn_core.ir.connectivity import fanout
 from snn_core.ir.shapes import count
 from snn_core.operations import (
-    ConnectivityStatistics,
     ann_operations,
     connectivity_statistics,
     format_operations,
@@ -28,6 +28,7 @@ from snn_core.operations import (
 from snn_core.parsing import parse
 from snn_core.reading import limit_memory
 from snn_core.simulation import registry, targets
+from snn_core.typing import Array
 
 COLUMNS = (
     "layer",
@@ -95,22 +96,25 @@ def describe(stored: Artifact) -> dict[str, Any]:
     """Describe an artifact in plain values, as ``--json`` prints it."""
     network = stored.network
     counted = connectivity_statistics(network, limited=True)
+    fanin, fanout_of = dict(zip(counted.names, counted.fanin, strict=True)), counted.fanout_of
     return {
         "input_shape": list(network.input.output_shape),
         "input": asdict(network.input_data),
         "readout": network.readout,
-        "layers": [_layer(network, layer, counted) for layer in network.layers[1:]],
+        "layers": [_layer(network, layer, fanin, fanout_of) for layer in network.layers[1:]],
         "neurons": sum(counted.num_neurons[1:]),
         "synapses": counted.num_synapses,
         "ann_operations": ann_operations(network),
-        "fanin": dict(zip(counted.names, counted.fanin, strict=True)),
+        "fanin": fanin,
         "history": list(network.history),
         "provenance": dict(stored.provenance),
         "settings": network.settings_for().to_tree(),
     }
 
 
-def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> dict[str, Any]:
+def _layer(
+    network: Network, layer: Layer, fanin: Mapping[str, int], fanout_of: Mapping[str, Array]
+) -> dict[str, Any]:
     leaving = fanout(layer, network.input_shapes(layer.name))
     fires = network.has_neurons(layer)
     entry: dict[str, Any] = {
@@ -123,8 +127,8 @@ def _layer(network: Network, layer: Layer, counted: ConnectivityStatistics) -> d
         "connections": sum(int(part.sum()) for part in leaving),
     }
     if fires:
-        entry["fanin"] = counted.fanin[counted.names.index(layer.name)]
-        entry["fanout"] = _span(counted.fanout_of[layer.name])
+        entry["fanin"] = fanin[layer.name]
+        entry["fanout"] = _span(fanout_of[layer.name])
     if isinstance(layer, Spiking):
         entry["activation"] = type(layer.activation).__name__
         entry["threshold"] = _span(layer.threshold)
