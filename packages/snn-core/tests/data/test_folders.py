@@ -90,6 +90,16 @@ def test_what_is_not_read_is_counted(kind, filled, tmp_path):
     assert len(caught) == 1
 
 
+def test_many_and_long_endings_are_shortened(kind, filled):
+    folder = filled("a/1", "b/1")
+    for i in range(90):
+        (folder / "a" / f"{i}.{chr(97 + i % 26) * 190}{i}").touch()
+    match = r"not read: 1 \.aaaaaaaaa \.\.\. aaa26, .* \.\.\. .*\. Samples are files"
+    with pytest.warns(DataWarning, match=match) as caught:
+        kind[2](folder)
+    assert len(str(caught[0].message).replace(str(folder), "")) < 600
+
+
 def test_what_is_not_read_of_a_folder_without_classes_is_counted(kind, filled):
     folder = filled("1", "2")
     (folder / "3.heic").touch()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from snn_core.errors import DataError, warn
+from snn_core.errors import DataError, shorten, warn
 from snn_core.reading import FileStates, printable, spend, while_reading
 from snn_core.typing import Array
 
@@ -248,6 +248,7 @@ def _warn_of_unread(folder: Path, classes: Collection[Path], suffixes: Sequence[
             found[kind] += bool(kind)
     if counted := +found:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(counted.items()))
+        counts = shorten(counts, _MOST_SHOWN)
         warn(
             f"{folder}: not read: {counts}. Samples are files ending in {', '.join(suffixes)}; "
             f"convert the others if they are samples, too, and repair links."
@@ -265,7 +266,13 @@ def _describe_unread(path: Path, suffixes: Sequence[str]) -> str:
         return "links to folders" if path.is_symlink() else ""
     if not stat.S_ISREG(mode):
         return "pipes or devices"
-    return "" if suffix in suffixes else suffix or "files without an ending"
+    if suffix in suffixes:
+        return ""
+    return shorten(suffix, _LONGEST_ENDING) or "files without an ending"
+
+
+_LONGEST_ENDING, _MOST_SHOWN = 20, 300
+"""Letters that a message repeats of an ending, and of all that was not read."""
 
 
 def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
