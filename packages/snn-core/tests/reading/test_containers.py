@@ -401,8 +401,21 @@ def test_arrays_that_are_there_are_read(file, options):
     zeros = np.zeros((1000, 1000), np.float32)
     file.create_dataset("x", data=zeros, **options)
     np.testing.assert_array_equal(hdf5.read_dataset(file["x"]), zeros)
-    file.create_dataset("unwritten", (100,), "f4")
-    assert hdf5.read_dataset(file["unwritten"]).sum() == 0
+    file.create_dataset("empty", (0, 10), "f4")
+    assert hdf5.read_dataset(file["empty"]).shape == (0, 10)
+
+
+def test_arrays_that_were_never_written_are_refused(file):
+    """They were read as 0, as were those of which parts were never written."""
+    file.create_dataset("whole", (100,), "f4")
+    file.create_dataset("scalar", (), "f4")
+    file.create_dataset("parts", (10, 11), "f4", chunks=(5, 5))[:, :10] = 1
+    for name, found in (("whole", "0 of 1"), ("scalar", "0 of 1"), ("parts", "4 of 6")):
+        expected = f"/{name} was not written whole: {found} parts are there"
+        with pytest.raises(DataError, match=expected), reading():
+            hdf5.read_dataset(file[name])
+    file.create_dataset("chosen", (100,), "f4", fillvalue=0.5)
+    assert hdf5.read_dataset(file["chosen"]).sum() == 50
 
 
 def share_text(path, length, times):

@@ -23,7 +23,13 @@ from snn_core.data.events import (
     scaled_frame,
     to_cells,
 )
-from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, split, stream_of
+from snn_core.data.events.arrays import (
+    read_arrays,
+    set_prefix,
+    single_columns,
+    split,
+    stream_of,
+)
 from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.truth import as_classes
@@ -122,9 +128,7 @@ def _split_arrays(
     arrays: dict[str, Array], prefix: str, path: Path, hash_it: Callable[[], str]
 ) -> EventRecordings:
     """Return recordings that lie one after the other in the same arrays."""
-    columns = find_columns(arrays, prefix)
-    if columns is None:
-        raise DataError(f"{path} has no columns x, y, t, p under {prefix!r}.")
+    columns = single_columns(arrays, prefix, path)
     bounds, label = split(arrays, prefix, path), arrays.get(f"{prefix}label")
 
     def load(i: int) -> EventStream:

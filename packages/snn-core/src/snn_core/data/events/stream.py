@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +77,7 @@ class EventStream:
         """
         columns = {"x": np.asarray(x_e), "y": np.asarray(y_e), "t": np.asarray(t_us_e)}
         columns["p"] = np.asarray(p_e)
-        shapes = {key: column.shape for key, column in columns.items()}
-        if len(set(shapes.values())) > 1 or columns["x"].ndim != 1:
-            found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
-            raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
+        require_one_each(columns.values(), name)
         with limit_memory(name, error=DataError):
             spend(_PER_EVENT * len(columns["x"]), "its events")
         whole = {key: _to_integers(column, key, name) for key, column in columns.items()}
@@ -113,6 +110,20 @@ class EventStream:
             on_e=self.on_e[part],
             chip_size=self.chip_size,
         )
+
+
+def require_one_each(columns: Iterable[Array], name: str) -> None:
+    """Make sure that there are as many x, y, t and p.
+
+    Raises
+    ------
+    DataError
+        If there are not.
+    """
+    shapes = dict(zip("xytp", (np.shape(column) for column in columns), strict=True))
+    if len(set(shapes.values())) > 1 or len(shapes["x"]) != 1:
+        found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+        raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
 
 
 def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:
