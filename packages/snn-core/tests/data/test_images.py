@@ -2,6 +2,7 @@ import contextlib
 import io
 import os
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -312,6 +313,40 @@ def test_an_image_that_changes_after_it_was_hashed_is_not_used(folder, tmp_path,
     assert data.x_b_l[:2].shape == (2, 5, 4, 3)
     with pytest.raises(DataError, match=r"1\.png changed after it was read for the first time"):
         data.x_b_l[:]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files do not tell when they were touched")
+def test_an_image_that_is_rewritten_with_its_old_size_and_time_is_not_used(folder):
+    """As by copies that keep the times of files, of which all in an archive may have the same."""
+    first, other = sorted(folder.rglob("*.png"))[:2]
+    size = max(path.stat().st_size for path in (first, other))
+    for path in (first, other):
+        path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+        os.utime(path, ns=(0, 0))
+    data = load_dataset(folder)
+    before = data.x_b_l[:1]
+    time.sleep(0.02)  # more than a tick of the clock of file systems
+    first.write_bytes(other.read_bytes())
+    os.utime(first, ns=(0, 0))
+    with pytest.raises(DataError, match=rf"{first.name} changed after it was read"):
+        data.x_b_l[:1]
+    assert before.any()
+
+
+@pytest.mark.parametrize("touch", ["permissions", "link", "times"])
+def test_an_image_that_is_touched_alone_is_used(folder, tmp_path, touch):
+    first = sorted(folder.rglob("*.png"))[0]
+    data = load_dataset(folder)
+    before, found = data.x_b_l[:], first.stat()
+    time.sleep(0.02)  # more than a tick of the clock of file systems
+    if touch == "permissions":
+        first.chmod(0o600)
+    elif touch == "link":
+        os.link(first, tmp_path / "backup.png")
+    else:
+        os.utime(first, ns=(found.st_atime_ns + 10**9, found.st_mtime_ns))
+    for _ in range(2):
+        np.testing.assert_array_equal(data.x_b_l[:], before)
 
 
 def test_an_image_that_changes_while_it_is_hashed_is_refused(folder, monkeypatch):
