@@ -3,6 +3,7 @@ import io
 import os
 import struct
 import time
+import warnings
 import zlib
 
 import numpy as np
@@ -13,7 +14,7 @@ from snn_core import convert, run
 from snn_core.data import images, load_dataset
 from snn_core.data.images import standardize
 from snn_core.data.lazy import LazySamples
-from snn_core.errors import DataError, SettingsError
+from snn_core.errors import DataError, DataWarning, SettingsError
 from snn_core.settings import DatagenKwargs, InputSettings, Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -379,3 +380,73 @@ def test_an_image_too_large_to_be_decoded_is_not_read_for_its_hash(folder, monke
     monkeypatch.setenv("SNN_MEMORY_LIMIT", "1G")
     with pytest.raises(DataError, match=r"2\.png: the file would take 1024 GiB"):
         load_dataset(folder)
+
+
+def see_through(path, seed):
+    """Save an image with colours of a table, of which some are half transparent."""
+    image = Image.fromarray(pixels(seed)).quantize(8)
+    image.save(path, transparency=bytes([0, 128] * 4))
+
+
+def read_often(folder):
+    data = load_dataset(folder)
+    for _ in range(10):
+        assert data.x_b_l[:].shape == (3, 5, 4, 3)
+
+
+def test_what_pillow_warns_of_is_said_once_with_the_name_of_the_image(folder):
+    """It was shown with a line of Pillow's code and without a name."""
+    for seed, path in enumerate(sorted(folder.rglob("*.[pP]*"))):
+        see_through(path, seed)
+    said = r"a.1\.png: Palette images with Transparency .*\(a warning of Pillow; other images are"
+    with pytest.warns(DataWarning, match=said) as caught:
+        read_often(folder)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("category", [UserWarning, RuntimeWarning])
+def test_few_and_short_warnings_of_pillow_are_shown(folder, monkeypatch, category):
+    numbers, plain = iter(range(100)), Image.open
+
+    def complain(file, **options):
+        warnings.warn(f"strange\n{next(numbers)} {'x' * 10_000}", category, stacklevel=1)
+        return plain(file, **options)
+
+    monkeypatch.setattr(Image, "open", complain)
+    with pytest.warns(DataWarning, match=r"png: strange 0 xxx.* \.\.\. xxx.*Look at it") as caught:
+        read_often(folder)
+    assert len(caught) == images._MOST_TOLD
+    assert max(len(str(item.message)) for item in caught) < 500
+
+
+def test_warnings_about_code_pass_as_they_are(folder, monkeypatch):
+    plain = Image.open
+
+    def complain(file, **options):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return plain(file, **options)
+
+    monkeypatch.setattr(Image, "open", complain)
+    with pytest.warns(DeprecationWarning, match="^old$"):
+        load_dataset(folder)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_refused_image_is_not_warned_of(folder):
+    content = io.BytesIO()
+    Image.fromarray(pixels(0)).save(content, "TIFF", compression="tiff_lzw")
+    (folder / "a" / "1.png").write_bytes(content.getvalue()[:-20])
+    with pytest.raises(DataError, match=r"1\.png cannot be read"):
+        load_dataset(folder)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "webp", "gif", "jpg"])
+def test_files_that_are_cut_off_are_refused(tmp_path, ending):
+    path = tmp_path / "data" / "a" / f"1.{ending}"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(pixels(0, (40, 40))).save(path)
+    content = path.read_bytes()
+    for share in (0.9, 0.5, 0.1):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(DataError, match=rf"1\.{ending} cannot be read"):
+            load_dataset(tmp_path / "data")
