@@ -8,7 +8,7 @@ such sets apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +192,9 @@ def split(arrays: Mapping[str, Array], prefix: str, path: Path) -> list[tuple[in
     return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
-def stream_of(columns: tuple[Array, ...], path: Path) -> EventStream:
-    """Return the events in columns x, y, t, p."""
+def stream_of(
+    columns: tuple[Array, ...], path: Path, *, starts: Sequence[int] | Array = ()
+) -> EventStream:
+    """Return the events in columns x, y, t, p; for ``starts`` see `EventStream.of`."""
     advice = "Plain columns are read in the order x, y, p, t."
-    return EventStream.of(*columns, name=str(path), advice=advice)
+    return EventStream.of(*columns, name=str(path), advice=advice, starts=starts)
