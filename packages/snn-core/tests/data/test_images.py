@@ -413,7 +413,9 @@ def test_few_and_short_warnings_of_pillow_are_shown(folder, monkeypatch, categor
         return plain(file, **options)
 
     monkeypatch.setattr(Image, "open", complain)
-    with pytest.warns(DataWarning, match=r"(png|PNG): strange . xxx.* \.\.\. xxx.*Look at it") as caught:
+    with pytest.warns(
+        DataWarning, match=r"(png|PNG): strange . xxx.* \.\.\. xxx.*Look at it"
+    ) as caught:
         read_often(folder)
     assert len(caught) == images._MOST_TOLD
     assert max(len(str(item.message)) for item in caught) < 500

@@ -42,7 +42,7 @@ def require_all_rows(content: bytes) -> None:
     for kind, data in _chunks(content):
         if kind == b"IHDR":
             expected = _count_bytes(data)
-        elif kind == b"IDAT":
+        elif kind == b"IDAT" and not unpacker.eof:  # behind its end it would keep all of them
             while data and found < expected:
                 found += len(unpacker.decompress(data, _PIECE))
                 data = unpacker.unconsumed_tail
