@@ -157,7 +157,9 @@ def test_a_run_that_cannot_be_listed_does_not_block_the_list(server, monkeypatch
     ],
 )
 def test_any_summary_has_its_row(server, summary, message):
-    RunFolder(server.root / "a b" / "run").finish(summary)
+    folder = RunFolder(server.root / "a b" / "run")
+    assert list(folder.batches())  # which it has to know before it finishes
+    folder.finish(summary)
     status, page = get(server, "/")
     assert status == 200
     assert message in page

@@ -357,6 +357,74 @@ def test_a_batch_that_is_there_twice_is_not_counted_twice(folder):
         RunResult.load(folder)
 
 
+@pytest.mark.parametrize("number", ["00003", "00007", "123456789"])
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_a_run_with_a_batch_too_many_is_not_gone_on_with(network, folder, number, is_copy):
+    batches = folder / "batches"
+    (batches / "00002.npz").unlink()
+    stray = batches / f"{number}.npz"
+    (shutil.copy if is_copy else shutil.move)(batches / "00001.npz", stray)
+    before = sorted(batches.iterdir())
+    with pytest.raises(
+        ArtifactError, match=rf"{number}\.npz is no batch .* 00002\.npz; .*elete it"
+    ):
+        resume(network, folder)
+    assert sorted(batches.iterdir()) == before
+    stray.unlink()
+    result = resume(network, folder)
+    assert RunResult.load(folder).summary() == result.summary()
+
+
+@pytest.mark.parametrize("name", ["0000١.npz", "０0001.npz", "000001.npz", "00001.NPZ", "1.npz"])
+def test_a_batch_by_another_name_is_none(network, folder, name):
+    (folder / "batches" / "00001.npz").rename(folder / "batches" / name)
+    result = resume(network, folder)
+    assert result.samples == 11
+    assert RunResult.load(folder).summary() == result.summary()
+
+
+def test_batches_are_all_checked_before_a_run_goes_on(network, folder):
+    batches = folder / "batches"
+    (batches / "00000.npz").unlink()
+    (batches / "00001.npz").rename(batches / "00000.npz")
+    (batches / "00002.npz").write_bytes(b"PK")
+    seen = []
+    given = {"data": (X, Y), "settings": SETTINGS, "output_dir": folder, "resume": True}
+    with pytest.raises(ArtifactError, match=r"00002\.npz cannot be read"):
+        run(network, "reference", **given, progress=lambda *done: seen.append(done))
+    (batches / "00002.npz").unlink()
+    with pytest.raises(ArtifactError, match="Batch 0 in .* holds other samples than in this run"):
+        run(network, "reference", **given, progress=lambda *done: seen.append(done))
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("00007", lambda batches: shutil.copy(batches / "00000.npz", batches / "00007.npz")),
+        ("00000", lambda batches: shutil.copy(batches / "00001.npz", batches / "00000.npz")),
+        ("00001", lambda batches: (batches / "00001.npz").unlink()),
+    ],
+)
+def test_a_run_whose_batches_change_meanwhile_is_not_called_finished(network, folder, name, change):
+    (folder / "batches" / "00002.npz").unlink()
+
+    def interfere(done, total, _accuracy):
+        if done == total:
+            change(folder / "batches")
+
+    with pytest.raises(ArtifactError, match=rf"{name}\.npz was put there, changed or removed"):
+        run(
+            network, "reference", data=(X, Y), settings=SETTINGS, output_dir=folder, resume=True,
+            progress=interfere,
+        )  # fmt: skip
+    assert not (folder / "summary.json").exists()
+    (folder / "batches" / f"{name}.npz").unlink(missing_ok=True)
+    assert RunResult.load(folder).samples + (4 if name != "00007" else 0) == 11
+    result = resume(network, folder)
+    assert RunResult.load(folder).summary() == result.summary()
+
+
 def test_files_of_others_are_left_alone(network, folder, whole):
     for name in (".00000.npz.abcdefgh", "notes.npz", "00000.npz.bak"):
         (folder / "batches" / name).write_bytes(b"x")
@@ -442,6 +510,7 @@ def test_a_summary_of_other_batches_is_refused(folder, of_batches):
 def test_figures_that_the_batches_do_not_give_are_refused_whatever_their_digest(folder):
     """A digest is no signature: whoever makes up figures can make one up."""
     kept = RunFolder(folder)
+    assert len(list(kept.batches())) == 3
     figures = kept.summary()
     kept.finish(
         {**figures, "mean_rate": figures["mean_rate"] * (1 + 1e-9)}

@@ -12,7 +12,8 @@ from snn_core.cli import common, flags, verbosity
 from snn_core.errors import printable_line
 from snn_core.ir import Network
 from snn_core.phases import StopSimulation
-from snn_core.running.folder import RunFolder, require_usable
+from snn_core.running.folder import RunFolder
+from snn_core.running.resuming import require_usable
 from snn_core.running.result import RunResult
 from snn_core.running.resuming import stored_settings
 from snn_core.running.run import run as simulate
