@@ -393,7 +393,7 @@ def test_batches_are_all_checked_before_a_run_goes_on(network, folder):
     with pytest.raises(ArtifactError, match=r"00002\.npz cannot be read"):
         run(network, "reference", **given, progress=lambda *done: seen.append(done))
     (batches / "00002.npz").unlink()
-    with pytest.raises(ArtifactError, match="Batch 0 in .* holds other samples than in this run"):
+    with pytest.raises(ArtifactError, match=r"Batch 0 in .* holds other samples than in this run"):
         run(network, "reference", **given, progress=lambda *done: seen.append(done))
     assert not seen
 

@@ -1,4 +1,4 @@
-"""Going on with a run that was stopped: its folder, its settings, and whether it is the same run."""
+"""Going on with a run that was stopped: its folder, its settings, and whether it is the same."""
 
 from __future__ import annotations
 
