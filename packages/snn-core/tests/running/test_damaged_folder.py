@@ -117,6 +117,32 @@ def test_descriptions_that_do_not_fit_are_refused_by_all_who_read_them(network, 
         ),
         (with_value("0" * 64, "identity", "sample_ids_sha256"), "hold other samples than run.json"),
         (
+            with_value(2, "identity", "settings", "simulation", "num_to_test"),
+            r"identity\.samples is 11; simulation\.num_to_test of its settings asks for 2",
+        ),
+        (
+            with_value(12, "identity", "settings", "simulation", "num_to_test"),
+            r"identity\.samples is 11; .*num_to_test .* asks for 12",
+        ),
+        (
+            with_value([0, 4], "identity", "settings", "simulation", "sample_idxs_to_test"),
+            r"identity\.samples is 11; .*sample_idxs_to_test .* asks for 2",
+        ),
+        (
+            with_value([], "identity", "settings", "output", "log_vars"),
+            r"activations was recorded, which output\.log_vars in run\.json does not ask for",
+        ),
+        (
+            with_value(
+                ["activations", "input", "mem"], "identity", "settings", "output", "log_vars"
+            ),
+            "spiketrains was recorded, which .* does not ask for",
+        ),
+        (
+            with_value(1, "identity", "settings", "simulation", "top_k"),
+            "topkerr_b_t does not fit labels_b and the best 1 of 3 classes",
+        ),
+        (
             with_value(1e9, "identity", "settings", "simulation", "dt"),
             r"run\.json cannot be read .* = 8e-09 steps; expected 1 to",
         ),
@@ -203,6 +229,23 @@ def renamed(old, new):
             r"ann_decision_b is not the largest of ann_output_b_o in \d of 4 samples",
         ),
         (
+            arrays_with(topkerr_b_t=lambda a: ~a),
+            r"topkerr_b_t does not fit labels_b and the best 3 of 3 classes in \d+ of 32 places",
+        ),
+        (
+            arrays_with(ann_topkerr_b=lambda a: ~a),
+            "ann_topkerr_b does not fit labels_b and the best 3 of 3 classes in 4 of 4 samples",
+        ),
+        (lambda arrays: arrays.pop("log/input"), "input was not recorded, which .* asks for"),
+        (
+            lambda arrays: [arrays.pop(name) for name in list(arrays) if "log/mem" in name],
+            "mem was not recorded, which .* asks for",
+        ),
+        (
+            lambda arrays: [arrays.pop(name) for name in list(arrays) if "log/act" in name],
+            "activations was not recorded, which .* asks for",
+        ),
+        (
             arrays_with(spikes_b_n=lambda a: a + np.eye(2, dtype=int)[0]),
             "tells of .* spikes of 01Dense_8; ",
         ),
@@ -251,7 +294,10 @@ def test_batches_that_do_not_fit_are_refused_by_all_who_read_them(network, folde
             r"mem/01Dense_8 is of the shape \(2, 4, 8\)",
         ),
         (arrays_with(output_b_o=lambda a: a[:, :0]), r"output_b_o is of the shape \(0,\)"),
-        (lambda arrays: arrays.pop("log/input"), "input is missing"),
+        (
+            lambda arrays: arrays.pop("log/activations/01Dense_8"),
+            "activations/01Dense_8 is missing",
+        ),
     ],
 )
 @pytest.mark.parametrize("is_first", [True, False])

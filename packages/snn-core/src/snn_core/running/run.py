@@ -283,6 +283,7 @@ def describe_run(
         },
         "data": dataset.name,
         "task": task.name,
+        "readout": snn.network.readout,
         "has_labels": has_labels(dataset),
         "input": _entry(snn.network, dataset),
         "classes": list(dataset.classes)[: most_classes(count(snn.network.output.output_shape))],
