@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import struct
 import tokenize
 
@@ -80,9 +82,25 @@ def test_what_says_itself_what_is_wrong_passes(problem):
 
 
 def test_what_the_system_says_about_a_path_is_told(tmp_path):
-    message = r"Cannot read model\.x: No such file or directory"
+    message = r"Cannot read model\.x: No such file or directory. Check the path\.$"
     with pytest.raises(ParseError, match=message), reading():
         (tmp_path / "gone").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Permission denied. Choose one that you may read, or change its perm"),
+        (errno.EISDIR, "Is a directory. Choose a file."),
+        (errno.ENOTDIR, "Not a directory. Check the path."),
+        (errno.ELOOP, "Too many levels of symbolic links. Check where its links lead."),
+        (errno.EIO, "Input/output error. Check the path and try again."),
+    ],
+)
+def test_what_the_system_says_about_a_path_ends_with_what_to_do(number, advice):
+    with pytest.raises(ParseError) as found, reading():
+        raise OSError(number, os.strerror(number), "gone")
+    assert str(found.value).startswith(f"Cannot read model.x: {advice}")
 
 
 def test_the_parts_of_a_file_share_one_limit(monkeypatch):

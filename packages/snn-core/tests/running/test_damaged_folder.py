@@ -1,9 +1,12 @@
 """Result folders that were edited, cut off or put together by hand."""
 
+import errno
 import json
+import os
 import shutil
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -469,6 +472,37 @@ def test_a_run_whose_batches_change_meanwhile_is_not_called_finished(network, fo
     assert RunResult.load(folder).samples + (4 if name != "00007" else 0) == 11
     result = resume(network, folder)
     assert RunResult.load(folder).summary() == result.summary()
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (
+            errno.EACCES,
+            "Permission denied. Choose one that you may read, or change its permissions",
+        ),
+        (errno.EIO, "Input/output error. Check the path and try again"),
+    ],
+)
+def test_batches_that_cannot_be_listed_are_not_called_a_place_to_write(
+    folder, monkeypatch, number, message
+):
+    def fail(path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    with pytest.raises(DataError) as found:
+        RunResult.load(folder)
+    assert str(found.value) == f"Cannot read the folder {folder / 'batches'}: {message}."
+
+
+def test_batches_that_are_a_file_cannot_be_read(folder):
+    shutil.rmtree(folder / "batches")
+    (folder / "batches").touch()
+    with pytest.raises(
+        DataError, match=r"Cannot read the folder .*batches: Not a directory\. Check"
+    ):
+        RunResult.load(folder)
 
 
 def test_files_of_others_are_left_alone(network, folder, whole):

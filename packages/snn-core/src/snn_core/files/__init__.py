@@ -33,7 +33,7 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
             while block := file.read(2**20):
                 digest.update(block)
     except OSError as problem:
-        raise error(f"Cannot read {path}: {problem.strerror or problem}.") from problem
+        raise error(cannot_read(path, problem)) from problem
     return digest.hexdigest()
 
 
@@ -305,8 +305,13 @@ def require_unlinked(path: Path, *, within: Path) -> None:
             )
 
 
-def list_folder(path: Path) -> list[Path]:
+def list_folder(path: Path, *, to_read: bool = False) -> list[Path]:
     """Return what is in a folder for results; nothing if there is none.
+
+    Parameters
+    ----------
+    to_read
+        Whether nothing will be written there; messages say so.
 
     Raises
     ------
@@ -316,13 +321,17 @@ def list_folder(path: Path) -> list[Path]:
     try:
         return sorted(path.iterdir())
     except FileNotFoundError:
-        if path.is_symlink():  # to nothing: no folder can be made there
+        if path.is_symlink() and not to_read:  # to nothing: no folder can be made there
             raise DataError(
                 f"Cannot write to the folder {path}: it is a link to nothing. Choose another "
                 f"output folder."
             ) from None
         return []
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        if to_read:
+            raise DataError(cannot_read(f"the folder {path}", error)) from error
+        raise _no_folder(path, error) from error
+    except ValueError as error:
         raise _no_folder(path, error) from error
 
 
@@ -372,6 +381,22 @@ def _explain(error: OSError) -> str:
     what = f"Cannot read or write {error.filename}" if error.filename else "Cannot read or write"
     return f"{what}: {said}. {_ADVICE.get(error.errno or 0, 'Check the path and try again.')}"
 
+
+def cannot_read(what: object, error: OSError) -> str:
+    """Return the message that something cannot be read, why, and what to do."""
+    advice = _READING.get(error.errno or 0, "Check the path and try again.")
+    return f"Cannot read {what}: {_reason(error).rstrip('.')}. {advice}"
+
+
+_READING = {
+    errno.EACCES: "Choose one that you may read, or change its permissions.",
+    errno.EPERM: "Choose one that you may read, or change its permissions.",
+    errno.EISDIR: "Choose a file.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "Check the path.",
+    errno.ELOOP: "Check where its links lead.",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n).",
+}
 
 _ADVICE = {
     errno.ENOSPC: "Make room on the disk, or choose another one.",

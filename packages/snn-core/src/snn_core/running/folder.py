@@ -342,7 +342,8 @@ class RunFolder:
 
     def _batch_files(self) -> list[Path]:
         """Return the files of batches in their order."""
-        found = [path for path in list_folder(self._batches) if _BATCH.fullmatch(path.name)]
+        there = list_folder(self._batches, to_read=True)
+        found = [path for path in there if _BATCH.fullmatch(path.name)]
         return sorted(found, key=lambda path: int(path.stem))
 
     def _require_samples(self, number: int, sha256: str, identity: Mapping[str, Any]) -> None:
