@@ -140,9 +140,11 @@ def test_the_limit_is_a_quarter_of_the_memory(monkeypatch):
     assert 2**26 < memory_limit() < 2**50
 
 
-def test_a_limit_that_is_no_size_is_refused(monkeypatch):
-    monkeypatch.setenv("SNN_MEMORY_LIMIT", "much")
-    with pytest.raises(SettingsError, match="SNN_MEMORY_LIMIT='much'; expected a number of bytes"):
+@pytest.mark.parametrize("text", ["much", "١G", "5x", "-5"])
+def test_a_limit_that_is_no_size_is_refused(monkeypatch, text):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", text)
+    message = f"SNN_MEMORY_LIMIT='{text}'; expected a number of bytes"
+    with pytest.raises(SettingsError, match=message):
         memory_limit()
 
 
