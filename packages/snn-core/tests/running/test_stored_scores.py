@@ -31,7 +31,7 @@ def batch_of(kind, k, *, seed, has_outputs=True):
     decision_b_t, ann_decision_b = decide(scores_b_o_t), ann_b_o.argmax(axis=1)
     output_b_o = scores_b_o_t[..., -1]
     if kind == "counts":
-        output_b_o = np.maximum(output_b_o, 0)
+        output_b_o = np.float32(0.1) * np.maximum(output_b_o, 0) / np.float32(3)
     values = {
         "labels_b": labels_b,
         "targets_b_o": np.zeros((SAMPLES, 0)),
@@ -123,6 +123,17 @@ def test_the_best_classes_of_the_analog_network_are_those_of_its_outputs(k):
         above, tied = (ann_b_o[sample] > own).sum(), (ann_b_o[sample] == own).sum() - 1
         is_open = above < k <= above + tied and values["ann_error_b"][sample]
         assert refused(changed(values, "ann_topkerr_b", sample), description) == (not is_open)
+
+
+def test_the_last_decision_is_the_largest_count():
+    values, description = batch_of("counts", 2, seed=0)
+    output_b_o, decision_b = values["output_b_o"], values["decision_b_t"][:, -1]
+    assert (decision_b < 0).any()
+    for sample, decision in enumerate(decision_b):
+        other = output_b_o.copy()
+        other[sample] = np.eye(OUTPUTS)[decision + 1 - OUTPUTS]  # the next class alone spiked
+        with pytest.raises(ValueError, match=r"decision_b_t is not the largest of .* in 1 of 40"):
+            check_scores({**values, "output_b_o": other}, description)
 
 
 def test_labels_without_an_output_are_refused():

@@ -35,16 +35,19 @@ def check_scores(values: Mapping[str, Array], description: Mapping[str, Any]) ->
         Names the array, what it holds and what was expected.
     """
     task, has_labels = description["task"], description["has_labels"]
+    is_counted = description["readout"] == "counts"  # not known of older versions
     _check_truth(values, task, has_labels=has_labels)
     _check_errors(values, task, has_labels=has_labels)
     _check_wrong(values, task, has_labels=has_labels)
     _check_against_outputs(values, task, has_labels=has_labels)
+    if task == "classification" and is_counted and values["output_b_o"].size:
+        _check_decision(values)
     if task == "classification" and has_labels:
         known, largest = values["ann_output_b_o"].shape[1], values["labels_b"].max()
         require(not known or largest < known, f"labels_b holds {largest} of {known} outputs")
         outputs = description["num_neurons"][-1]
         k = min(description["identity"]["settings"]["simulation"]["top_k"], outputs)
-        _check_best(values, k, outputs, is_counted=description["readout"] == "counts")
+        _check_best(values, k, outputs, is_counted=is_counted)
         _check_best_of_ann(values, k, outputs)
 
 
@@ -119,6 +122,24 @@ def _check_against_outputs(values: Mapping[str, Array], task: str, *, has_labels
     if task == "regression" and has_labels:
         _require_squares("error_b_t", values["error_b_t"][:, -1], output_b_o, targets_b_o)
         _require_squares("ann_error_b", values["ann_error_b"], ann_b_o, targets_b_o)
+
+
+def _check_decision(values: Mapping[str, Array]) -> None:
+    """Make sure that the last decision is the output with the largest count, if any has spiked.
+
+    Counts are multiplied by scales in another order for outputs than for decisions; 1e-5 is more
+    than rounding to float32 can make of it.
+    """
+    output_b_o, decision_b = values["output_b_o"], values["decision_b_t"][:, -1]
+    most_b = output_b_o.max(axis=1)
+    is_class_b = (decision_b >= 0) & (decision_b < output_b_o.shape[1])
+    found_b = output_b_o[np.arange(len(output_b_o)), np.where(is_class_b, decision_b, 0)]
+    fits_b = np.where(is_class_b, found_b >= most_b * (1 - 1e-5), (decision_b < 0) & (most_b <= 0))
+    number = int((~fits_b).sum())
+    require(
+        not number,
+        f"decision_b_t is not the largest of output_b_o in {number} of {len(fits_b)} samples",
+    )
 
 
 def _check_best(values: Mapping[str, Array], k: int, outputs: int, *, is_counted: bool) -> None:
