@@ -38,21 +38,6 @@ def test_names_in_what_moves_are_shown_as_they_are(drawn):
     with common.progress_bar(name) as advance:
         advance(1, 2, 0.5)
         assert name in drawn.getvalue()
-    with common.show_status("reading"):
-        pass
-    assert "reading" in drawn.getvalue()
-    with common.show_status(f"reading {name}"):
-        pass
-    assert f"reading {name}" in drawn.getvalue()
-    with common.show_status("reading") as show:
-        show(f"drawing {name}")
-    assert f"drawing {name}" in drawn.getvalue()
-
-
-@pytest.mark.parametrize("made", [common.stdout_console, common.wide_console])
-def test_names_in_tables_and_lines_are_shown_as_they_are(made, capsys):
-    made().print("out:100:[bold]")
-    assert capsys.readouterr().out == "out:100:[bold]\n"
 
 
 @pytest.mark.parametrize(

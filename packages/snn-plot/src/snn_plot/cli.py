@@ -10,7 +10,8 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from snn_core import artifact
-from snn_core.cli import common, verbosity
+from snn_core.cli import verbosity
+from snn_core.consoles import show_status, stderr_console, text_column
 from snn_core.errors import SNNError, printable_line
 from snn_core.files import list_folder, make_folder, require_unlinked, require_writable
 from snn_core.ir import Network
@@ -78,7 +79,7 @@ def plot(
     within = output or runs[0]
     require_unlinked(folder, within=within)
     list_folder(folder)  # which raises if it is none
-    with common.show_status(f"reading {printable_line(runs[0])}"):
+    with show_status(f"reading {printable_line(runs[0])}", quiet=verbosity.is_quiet()):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
         units, named = run.units(unit), "" if model is None else printable_line(model)
@@ -182,7 +183,7 @@ def report(
     (folder,) = runs
     RunFolder(folder).metadata()  # which raises if there is no run
     path = output or folder / "report.html"
-    with common.show_status(f"reading {printable_line(folder)}"):
+    with show_status(f"reading {printable_line(folder)}", quiet=verbosity.is_quiet()):
         size = write_report(folder, path, sample_id=sample, unit=unit, overwrite=force)
     click.echo(f"{printable_line(path)} ({size / 1e6:.1f} MB)")
 
@@ -195,11 +196,11 @@ def _network(path: Path) -> Network:
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], object]]:
     """Yield a function that tells what is done; nothing is drawn unless on a terminal."""
-    console = common.stderr_console()
+    console = stderr_console()
     if verbosity.is_quiet() or not console.is_terminal:
         yield lambda name: None
         return
-    columns = (common.text_column("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda name: bar.update(task, advance=1, description=name)

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
+from snn_core.consoles import show_status, stderr_console, stdout_console, text_column
 from snn_core.errors import printable, shorten
 from snn_core.phases import show_elsewhere, watch
 from snn_core.running.display import HEADER, headline, measures
@@ -29,56 +28,8 @@ MOST_CLASSES = 20
 LONGEST_CLASS = 60
 """Letters of each."""
 
-WIDTH = 160
-"""Letters in a line of a table in a file or a pipe."""
-
 LONG_S = 5
 """From how many seconds on a command says where they went."""
-
-
-class _Results(Console):
-    """Console on standard output; a reader that closes it is an error as any other."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise the error, where the base class ends the process."""
-        raise  # noqa: PLE0704 - called where it is handled
-
-
-def stdout_console() -> Console:
-    """Return a console for results; ``[red]`` and ``:x:`` in names stand for nothing else."""
-    return _Results(highlight=False, markup=False, emoji=False)
-
-
-def wide_console() -> Console:
-    """Return a console for tables; files and pipes, which have no width, get a large one."""
-    console = stdout_console()
-    if not console.is_terminal:
-        console.width = WIDTH
-    return console
-
-
-def stderr_console() -> Console:
-    """Return a console on standard error, so that standard output holds results alone.
-
-    It is for what moves. Messages are written as they are (`say`): a console breaks their lines.
-    """
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
-
-
-def text_column(template: str) -> TextColumn:
-    """Return a column of a progress bar that shows names as they are, whatever the console."""
-    return TextColumn(template, markup=False)
-
-
-@contextmanager
-def show_status(text: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal what is going on; yield a function that changes it."""
-    console = stderr_console()
-    if verbosity.is_quiet() or not console.is_terminal:
-        yield lambda text: None
-        return
-    with console.status(Text(text)) as status:
-        yield lambda text: status.update(Text(text))
 
 
 @contextmanager
@@ -95,7 +46,7 @@ def interruptible() -> Iterator[StopRequest]:
 def show_phases() -> Iterator[None]:
     """Show what is going on, and in the end where the time went."""
     with (
-        show_status("Starting ...") as show,
+        show_status("Starting ...", quiet=verbosity.is_quiet()) as show,
         tell_phases(lambda what: show(f"{what.capitalize()} ...")),
     ):
         yield
