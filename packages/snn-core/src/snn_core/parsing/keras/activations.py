@@ -47,8 +47,8 @@ CUSTOM: dict[str, Activation] = {
 }
 """Custom activations known by name."""
 
-_CLAMPED = re.compile(r"clamped_relu_(?P<threshold>[\d.e+-]+)_(?P<bound>None|[\d.e+-]+)")
-_QUANTIZED = re.compile(r"(?P<name>\w+)_Q(?P<m>\d+)\.(?P<f>\d+)")
+_CLAMPED = re.compile(r"clamped_relu_(?P<threshold>[0-9.e+-]+)_(?P<bound>None|[0-9.e+-]+)")
+_QUANTIZED = re.compile(r"(?P<name>\w+)_Q(?P<m>[0-9]+)\.(?P<f>[0-9]+)")
 _MAX_BITS = 24
 """float32 represents this many exactly."""
 
