@@ -40,7 +40,7 @@ def _pool(b: Builder, layer: LayerCall) -> View:
     kernel = layer.fields.sizes("pool_size", rank)
     geometry = Geometry(
         layer.fields.sizes("strides", rank, kernel),
-        layer.fields.text("padding", "valid"),
+        layer.padding(),
         (1,) * rank,
     )
     maximum = layer.kind == "MaxPool"
