@@ -508,6 +508,15 @@ def test_a_fingerprint_names_what_a_network_computes(tmp_path):
     assert artifact.fingerprint(network().replace(other)) != name
 
 
+def test_scales_have_a_fingerprint_of_their_own():
+    first = network().replace(scale_facs={"a": np.float32([2.0])})
+    other = network().replace(scale_facs={"a": np.float32([2.5])})
+    named = network().replace(scale_facs={"b": np.float32([2.0])})
+    assert artifact.fingerprint(first) == artifact.fingerprint(other) == artifact.fingerprint(named)
+    names = [artifact.fingerprint_of_scales(net) for net in (first, other, named, network())]
+    assert len(set(names)) == 4
+
+
 def test_fingerprints_stay():
     """Tables of a network and stopped runs are found again by it, also after an update."""
     old = artifact.load(OLD.with_name("format2.snn"))

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from snn_core.errors import DataError
 from snn_core.files import locking
 from snn_core.files.locking import LockedError, locked, require_unlocked
 
@@ -110,23 +111,70 @@ def test_where_nothing_can_be_written_work_goes_on(tmp_path, monkeypatch):
         pass
 
 
-def test_files_of_others_are_left_alone(path):
-    path.write_text("a" * 1000)
-    with locked(path):
-        pass
-    assert path.read_text() == "a" * 1000
+def refuse_writing(monkeypatch):
+    """Let files that are there be opened for reading alone, as those of another user can be."""
+    open_any = os.open
+
+    def open_to_read(path, flags, *mode):
+        if flags & os.O_RDWR and os.path.lexists(path):
+            raise PermissionError(13, "Permission denied")
+        return open_any(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", open_to_read)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_links_and_pipes_are_left_alone(path, tmp_path):
-    (tmp_path / "other").touch()
-    path.symlink_to(tmp_path / "other")
+def test_a_lock_of_another_user_holds(path, holder, monkeypatch):
+    refuse_writing(monkeypatch)
+    for hold in (lambda: locked(path).__enter__(), lambda: require_unlocked(path)):
+        with pytest.raises(LockedError, match=f"locked by process {holder.pid}\\.$"):
+            hold()
+
+
+def test_what_another_user_left_is_replaced(path, monkeypatch):
+    path.write_text("1 there\n")
+    refuse_writing(monkeypatch)
+    require_unlocked(path)
     with locked(path):
-        pass
-    assert path.is_symlink()
-    assert (tmp_path / "other").read_bytes() == b""
-    path.unlink()
-    os.mkfifo(path)
-    with locked(path):
-        pass
-    assert path.is_fifo()
+        assert path.read_text().startswith(f"{os.getpid()} ")
+        with pytest.raises(LockedError):
+            require_unlocked(path)
+    assert not path.exists()
+
+
+def test_what_another_user_left_is_kept_where_it_cannot_be_removed(path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    path.write_text("1 there\n")
+    refuse_writing(monkeypatch)
+    monkeypatch.setattr(type(path), "unlink", refuse)
+    with locked(path), pytest.raises(LockedError):
+        require_unlocked(path)
+    assert path.read_text() == "1 there\n"
+
+
+@pytest.mark.parametrize("made", ["long", "folder", "link", "pipe", "unreadable"])
+def test_what_cannot_be_locked_is_refused_and_left_alone(path, tmp_path, monkeypatch, made):
+    if os.name == "nt" and made in ("link", "pipe"):
+        pytest.skip("links need rights on Windows, which has no pipes in folders")
+    other = tmp_path / "other"
+    other.touch()
+    {
+        "long": lambda: path.write_text("a" * 1000),
+        "folder": path.mkdir,
+        "link": lambda: path.symlink_to(other),
+        "pipe": lambda: os.mkfifo(path),
+        "unreadable": path.touch,
+    }[made]()
+    before = path.lstat()
+    if made == "unreadable":  # root may read everything
+
+        def refuse(*_):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "open", refuse)
+    for hold in (lambda: locked(path).__enter__(), lambda: require_unlocked(path)):
+        with pytest.raises(DataError, match=r"\.lock cannot be locked: .*\. Remove it if no other"):
+            hold()
+    assert os.path.samestat(before, path.lstat())
+    assert other.read_bytes() == b""

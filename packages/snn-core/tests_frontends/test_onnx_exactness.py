@@ -84,18 +84,31 @@ def test_what_computes_with_integers_is_refused_together_with_their_type(operati
 @pytest.mark.parametrize(
     ("build", "features"),
     [
-        (lambda net: net.node("Neg", net.node("Transpose", "x", perm=[0, 1, 3, 2])), 144),
-        (lambda net: net.node("ReduceSum", net.node("Slice", "x", ints(0), ints(2), ints(1)),
-                              ints(2, 3)), 2),
-        (lambda net: net.node("Mean", *net.node("Split", "x", axis=1, outputs=3)), 48),
+        (lambda net: net.node("Add", net.node("Identity", "x"), "x"), 144),
         (lambda net: net.node("Sub", "x", net.node("Gather", "x", ints(2, 1, 0), axis=1)), 144),
         (lambda net: net.node("Mul", net.node("Max", "x", bytes_of(0)), bytes_of(3)), 144),
     ],
 )  # fmt: skip
 def test_integers_stay_integers_where_they_are_arranged(build, features):
-    model = of_type(TensorProto.UINT8, build, features, shape=IMAGE, opset=13)
+    model = of_type(TensorProto.UINT8, build, features, shape=IMAGE, opset=14)
     (line,) = problems(model)
     assert "it computes with integers" in line
+
+
+@pytest.mark.parametrize(
+    ("build", "features"),
+    [
+        (lambda net: net.node("Neg", net.node("Transpose", "x", perm=[0, 1, 3, 2])), 144),
+        (lambda net: net.node("ReduceSum", net.node("Slice", "x", ints(0), ints(2), ints(1)),
+                              ints(2, 3)), 2),
+        (lambda net: net.node("Mean", *net.node("Split", "x", axis=1, outputs=3)), 48),
+        (lambda net: net.node("Sub", "x", net.node("Gather", "x", ints(2, 1, 0), axis=1)), 144),
+    ],
+)  # fmt: skip
+def test_integers_are_refused_where_an_operator_takes_none(build, features):
+    model = of_type(TensorProto.UINT8, build, features, shape=IMAGE, opset=13)
+    with pytest.raises(ParseError, match=r"is tensor\(uint8\), which it does not take\. Export"):
+        parse(model)
 
 
 @pytest.mark.parametrize(
@@ -424,17 +437,17 @@ def test_complex_weights_are_refused(recwarn):
         lambda net: net.node("Max", "x", np.array(1j, np.complex64)),
     ):
         net = Net((6,), 13)
-        with pytest.raises(ParseError, match="holds complex64 instead of real numbers"):
+        with pytest.raises(ParseError, match=r"is tensor\(complex64\), which it does not"):
             parse(unchecked_model(net, build(net)))
     assert not recwarn.list
 
 
-def unchecked_model(net, output):
+def unchecked_model(net, output, kind=TensorProto.FLOAT):
     """Return a model without ONNX's own checks, which refuse these types."""
     graph = onnx.helper.make_graph(
         net.nodes, "graph",
-        [onnx.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *net.shape])],
-        [onnx.helper.make_tensor_value_info(output, TensorProto.FLOAT, None)], net.initializers,
+        [onnx.helper.make_tensor_value_info("x", kind, ["batch", *net.shape])],
+        [onnx.helper.make_tensor_value_info(output, kind, None)], net.initializers,
     )  # fmt: skip
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", net.opset)])
 
@@ -444,7 +457,7 @@ def test_small_float_weights_are_read():
     net = Net((6,), 13)
     weight = onnx.helper.make_tensor("w", TensorProto.BFLOAT16, [6, 3], np.full(18, 0.5))
     net.initializers.append(weight)
-    network = parse(unchecked_model(net, net.node("MatMul", "x", "w")))
+    network = parse(unchecked_model(net, net.node("MatMul", "x", "w"), TensorProto.BFLOAT16))
     np.testing.assert_array_equal(predict(network, np.ones((1, 6))), np.full((1, 3), 3.0))
 
 

@@ -273,6 +273,20 @@ def test_changed_settings_are_marked_and_tell_their_default(run_dir, page):
     assert "<tr><th>simulation.<wbr>seed</th><td>0</td></tr>" in every
 
 
+def test_settings_of_any_text_are_shown_harmlessly(run_dir):
+    seen = view(run_dir)
+    identity = seen.result.metadata["identity"]
+    odd = {"input": {"label_dict": {"a\x1b[2J": 0}, "normalize": "\ud800\u202e"}}
+    settings = {**identity["settings"], **odd}
+    run = replace(
+        seen.result,
+        metadata={**seen.result.metadata, "identity": {**identity, "settings": settings}},
+    )
+    shown = [f"{setting.name} {setting.value}" for setting in list_settings(view(run))]
+    assert all(line.isprintable() for line in shown)
+    assert r"input.label_dict.a\x1b[2J 0" in shown
+
+
 def test_an_output_that_does_not_spike_has_values_instead_of_rates(task_dirs):
     run = view(task_dirs["regression"])
     hidden, output = report_data(run, units=Units())["layers"]

@@ -82,6 +82,10 @@ def suggest(name: object, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+MOST_PROBLEMS = 100
+"""Problems that an error lists; networks have thousands of layers."""
+
+
 class SNNError(Exception):
     """Base class of all errors that this family of packages raises on purpose.
 
@@ -115,8 +119,10 @@ class UnsupportedError(SNNError):
 
     def __init__(self, problems: Iterable[str], *, what: str = "This cannot be converted") -> None:
         self.problems: tuple[str, ...] = tuple(problems)
-        lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        super().__init__(f"{what}:\n{lines}")
+        lines = [f"  - {problem}" for problem in self.problems[:MOST_PROBLEMS]]
+        if len(self.problems) > MOST_PROBLEMS:
+            lines.append(f"  - and {len(self.problems) - MOST_PROBLEMS} more")
+        super().__init__("\n".join([f"{what}:", *lines]))
 
 
 class SettingsError(SNNError):

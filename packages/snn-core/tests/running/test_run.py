@@ -415,6 +415,19 @@ def test_another_network_is_not_continued(network, tmp_path):
         simulate(other, output_dir=tmp_path / "run", resume=True)
 
 
+def test_a_network_of_other_scales_is_not_continued(network, tmp_path):
+    simulate(network, output_dir=tmp_path / "run")
+    name, scale = next(iter(network.scale_facs.items()))
+    other = network.replace(scale_facs={**network.scale_facs, name: 2 * scale})
+    with pytest.raises(ArtifactError, match=r"spikes stand for other values \(scale_facs\)"):
+        simulate(other, output_dir=tmp_path / "run", resume=True)
+    path = tmp_path / "run" / "run.json"
+    description = json.loads(path.read_text())
+    del description["identity"]["scales_sha256"]
+    path.write_text(json.dumps(description))  # as older versions did
+    simulate(network, output_dir=tmp_path / "run", resume=True)
+
+
 def test_recorded_variables_are_kept(network, tmp_path):
     settings = settings_of(output={"log_vars": ["spiketrains", "mem", "input", "activations"]})
     result = simulate(network, settings=settings, output_dir=tmp_path / "run")

@@ -171,3 +171,52 @@ def test_no_section_stands_for_all_others(tmp_path, more):
     message = refusal(tmp_path, "[DEFAULT]\nduration = 5\n" + more, "settings.ini")
     assert "Unknown section: 'DEFAULT'" in message
     assert "Known: cell, conversion, input" in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["{'a': 0, 'b': 1, 'a': 2}", "{1: 2, True: 3}", "{1: 2, '1': 5}", "[{'a': {2: 0, 2: 0}}]"],
+)
+def test_a_key_that_occurs_twice_in_a_value_is_refused(tmp_path, value):
+    path = tmp_path / "settings.ini"
+    path.write_text(f"[input]\nlabel_dict = {value}\n")
+    with pytest.raises(
+        SettingsError, match=r"settings\.ini .*the key (True|'?[a12]'?) occurs twice"
+    ):
+        Settings.load(path)
+    with pytest.raises(SettingsError, match=r"the key (True|'?[a12]'?) occurs twice"):
+        read_assignments([f"input.label_dict={value}"])
+
+
+def named(name):
+    return f"[paths]\nfilename_clamp_indices = {name}\n"
+
+
+def test_a_settings_file_names_files_beside_it_alone(tmp_path):
+    inside, other = tmp_path / "inside", tmp_path / "other"
+    for folder in (inside / "below", other):
+        folder.mkdir(parents=True)
+        (folder / "clamp.json").write_text('{"1": 2}')
+    (inside / "link").symlink_to(other)
+    (inside / "linked.json").symlink_to(other / "clamp.json")
+    path = inside / "settings.ini"
+    path.write_text(named("below/clamp.json"))
+    assert Settings.load(path).cell.clamp_indices == {"1": 2}
+    for name in (other / "clamp.json", "../other/clamp.json", "link/clamp.json", "linked.json"):
+        path.write_text(named(name))
+        with pytest.raises(SettingsError, match=r"settings\.ini: .* lies outside the folder of"):
+            Settings.load(path)
+
+
+def test_a_program_may_name_any_file(tmp_path):
+    (tmp_path / "clamp.json").write_text('{"1": 2}')
+    tree = {"paths": {"filename_clamp_indices": str(tmp_path / "clamp.json")}}
+    assert Settings.of(tree).cell.clamp_indices == {"1": 2}
+
+
+def test_the_folder_of_a_settings_file_may_be_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "clamp.json").write_text('{"1": 2}')
+    (tmp_path / "real" / "settings.ini").write_text(named("clamp.json"))
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert Settings.load(tmp_path / "link" / "settings.ini").cell.clamp_indices == {"1": 2}

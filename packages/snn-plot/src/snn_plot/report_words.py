@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from snn_core.errors import printable_line
 from snn_core.operations import format_operations
+from snn_core.reading import printable_tree
 from snn_core.running.result import RunResult
 from snn_core.settings import Settings, leaves, record_flag
 from snn_core.simulation.statistics import wilson_interval
@@ -122,8 +124,8 @@ def list_settings(run: RunView) -> list[Setting]:
     defaults = dict(leaves(Settings().to_tree()))
     return [
         Setting(
-            name=name,
-            value=value,
+            name=printable_line(name),
+            value=printable_tree(value),
             default=defaults.get(name),
             is_changed=name not in defaults or defaults[name] != value,
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from snn_core.errors import SNNError
+from snn_core.errors import DataError, SNNError
 
 _OWNER = re.compile(rb"(\d{1,10}) ([\w.-]{0,100})\n")
 """What a lock file holds: the number of the process that locked it last, and its computer."""
@@ -58,22 +58,25 @@ def try_lock(handle: int) -> bool:
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file during the block, and remove it in the end.
 
-    A file that a killed process left is taken over. Where none can be written, the block goes on
+    A file that a killed process left is taken over. Where none can be made, the block goes on
     without: whoever writes next to it fails with a better message.
 
     Raises
     ------
     LockedError
         If another process holds it; names the process.
+    DataError
+        If something is in its place that cannot be locked.
     """
-    handle = _open_locked(path, os.O_RDWR | os.O_CREAT)
+    handle = _open_locked(path, make=True)
     if handle is None:
         yield
         return
     try:
-        os.ftruncate(handle, 0)
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, f"{os.getpid()} {platform.node()[:100]}\n".encode())
+        with suppress(OSError):  # it is another user's, and tells of them
+            os.ftruncate(handle, 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, f"{os.getpid()} {platform.node()[:100]}\n".encode())
         yield
     finally:
         _remove(path, handle)
@@ -84,35 +87,57 @@ def require_unlocked(path: Path) -> None:
 
     Raises
     ------
-    LockedError
+    LockedError, DataError
         See `locked`.
     """
-    handle = _open_locked(path, os.O_RDWR)
+    handle = _open_locked(path, make=False)
     if handle is not None:
         os.close(handle)
 
 
-def _open_locked(path: Path, flags: int) -> int | None:
-    """Return the descriptor of a locked file, or ``None`` if there cannot be one."""
-    # A link is not followed, and a pipe not waited for.
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+def _open_locked(path: Path, *, make: bool) -> int | None:
+    """Return the descriptor of a locked file, or ``None`` if there is none, or there cannot be."""
     while True:
-        try:
-            handle = os.open(path, flags, 0o666)
-        except OSError:
+        handle, is_writable = _open(path, make=make)
+        if handle is None:
             return None
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:  # it is somebody else's
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
             os.close(handle)
-            return None
+            raise _unlockable(path, "it is no lock file")
         if not try_lock(handle):
             owner = _describe_owner(handle)
             os.close(handle)
             raise LockedError(f"{path} is locked by {owner}.")
         with suppress(OSError):
             if os.path.samestat(found, path.stat()):
+                if is_writable or not make:
+                    return handle
+                with suppress(PermissionError):  # what another user left is replaced, or kept
+                    path.unlink()
+                    raise FileNotFoundError
                 return handle
-        os.close(handle)  # its owner has removed it in the meantime
+        os.close(handle)  # it was removed in the meantime
+
+
+def _open(path: Path, *, make: bool) -> tuple[int | None, bool]:
+    """Return the descriptor of a file, and whether it can be written; other users' can be read."""
+    # A link is not followed, and a pipe not waited for.
+    safely = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        return os.open(path, safely | os.O_RDWR | (os.O_CREAT if make else 0), 0o666), True
+    except OSError as error:
+        with suppress(OSError):
+            return os.open(path, safely | os.O_RDONLY), False
+        if os.path.lexists(path):
+            raise _unlockable(path, error.strerror or str(error)) from error
+        return None, False
+
+
+def _unlockable(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} cannot be locked: {reason}. Remove it if no other process works there."
+    )
 
 
 def _remove(path: Path, handle: int) -> None:

@@ -64,6 +64,15 @@ _REPLACE_SUMMARY = "delete it; --resume writes it anew"
 _ADVICE = "copy the folder again, or run again into another one"
 
 
+def _as_shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description with `printable` texts; but settings are gone on with as they are."""
+    shown: dict[str, Any] = printable_tree(found)
+    identity = found.get("identity")
+    if isinstance(identity, Mapping) and "settings" in identity:
+        shown["identity"]["settings"] = identity["settings"]
+    return shown
+
+
 def _is_leftover(path: Path) -> bool:
     """Return whether a file is what `atomic_write` had not finished when it was killed."""
     return _LEFTOVER.fullmatch(path.name) is not None
@@ -179,7 +188,7 @@ class RunFolder:
                     f"{self.path} has the format version {version}; this snn-core reads up to "
                     f"{VERSION}. {how_to_update()}"
                 )
-            self._description = check_description(printable_tree(found))
+            self._description = check_description(_as_shown(found))
         return self._description
 
     def _describe_missing(self) -> str:

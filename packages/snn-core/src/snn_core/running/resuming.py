@@ -16,6 +16,7 @@ from snn_core.typing import PathLikeStr
 
 _WORDS: Mapping[str, str] = {
     "network_sha256": "it is a run of another network",
+    "scales_sha256": "it is a run of a network whose spikes stand for other values (scale_facs)",
     "data_sha256": "it is a run on other data",
     "sample_ids_sha256": "it is a run of other samples of the data (--samples, --sample-range)",
 }
@@ -101,7 +102,10 @@ def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterat
     before, now = (
         {place: value for place, value in leaves(tree) if value != {}} for tree in (stored, wanted)
     )
-    for place in sorted({*before, *now} - {"settings.simulation.simulator"}):  # see `simulator`
+    passed = {"settings.simulation.simulator"}  # see `simulator`
+    if not before.get("scales_sha256"):  # runs of older versions do not tell
+        passed.add("scales_sha256")
+    for place in sorted({*before, *now} - passed):
         if before.get(place) != now.get(place):
             yield _WORDS.get(place) or _describe(place, before.get(place), now.get(place))
 

@@ -270,6 +270,7 @@ def describe_run(
         "simulator": simulator,
         "simulator_version": registry.version_of(simulator),
         "network_sha256": artifact.fingerprint(snn.network),
+        "scales_sha256": artifact.fingerprint_of_scales(snn.network),
         "data_sha256": dataset.sha256,
         "samples": len(dataset),
         "sample_ids_sha256": hashlib.sha256(ids.tobytes()).hexdigest(),

@@ -101,6 +101,7 @@ class _Identity(_Stored):
     settings: _Settings
     simulator_version: str = "unknown"
     network_sha256: str = ""
+    scales_sha256: str = ""
     data_sha256: str = ""
     sample_ids_sha256: str = ""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import SettingsError
+from snn_core.errors import SettingsError, brief
 from snn_core.reading import spend, while_reading
 
 if sys.version_info >= (3, 11):
@@ -166,16 +166,31 @@ def _parse_literal(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is longer than a file of settings, or nested too deep.
+        If it is longer than a file of settings, nested too deep, or holds a key twice.
     """
     if len(text) > MAX_BYTES:
         raise ValueError(f"a value has {len(text)} letters, expected at most {MAX_BYTES}")
     try:
         with warnings.catch_warnings():  # of Python, about texts that are no code
             warnings.simplefilter("ignore")
-            return ast.literal_eval(text)
+            tree = ast.parse(text.lstrip(" \t"), mode="eval")
+            found = ast.literal_eval(tree)
     except (MemoryError, RecursionError):  # how CPython says that a literal is nested too deep
         raise ValueError(f"{text[:20]}...: brackets or signs are nested too deep") from None
     except (ValueError, SyntaxError, TypeError):  # the latter of keys that are lists
         words = {"true": True, "yes": True, "false": False, "no": False}
         return words.get(text.lower(), text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            _require_different([ast.literal_eval(key) for key in node.keys if key is not None])
+    return found
+
+
+def _require_different(keys: list[Any]) -> None:
+    """Raise a `ValueError` if a dictionary has a key twice; keys are numbers or texts of them."""
+    seen: set[str] = set()
+    for key in keys:
+        text = str(int(key) if isinstance(key, bool) else key)
+        if text in seen:
+            raise ValueError(f"the key {brief(key)} occurs twice in a dictionary")
+        seen.add(text)

@@ -6,19 +6,17 @@ are listed below with the original's default.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from snn_core.errors import SettingsError
+from snn_core.errors import SettingsError, SNNWarning, warn
 from snn_core.files import as_path
 from snn_core.reading import read_json, while_reading
 from snn_core.settings.files import MAX_BYTES
-from snn_core.typing import PathLikeStr
 
 
-class SettingsWarning(UserWarning):
+class SettingsWarning(SNNWarning):
     """A setting of the original has no effect here."""
 
 
@@ -62,7 +60,7 @@ FEATURES: Mapping[str, Mapping[str, Any]] = {
 off."""
 
 
-def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") -> Mapping[str, Any]:
+def with_clamp_indices(tree: Mapping[str, Any], *, folder: Path | None = None) -> Mapping[str, Any]:
     """Return settings in which the file that ``paths.filename_clamp_indices`` names is read.
 
     Parameters
@@ -70,12 +68,13 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     tree
         Section to keys and values.
     folder
-        Folder that the file's name is relative to.
+        Folder of the settings file; the other file must lie in it, or below, through no link.
+        Settings that a program gives may name any file.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read or holds no JSON object.
+        If the file cannot be read, lies elsewhere, or holds no JSON object.
     """
     paths = tree.get("paths")
     if not isinstance(paths, Mapping) or "filename_clamp_indices" not in paths:
@@ -85,7 +84,9 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     name = paths["filename_clamp_indices"]
     if not name:
         return others
-    path = as_path(Path(folder) / str(name), error=SettingsError)
+    path = as_path(Path(folder or "") / str(name), error=SettingsError)
+    if folder is not None:
+        _require_beside(path, str(name), folder)
     what = f"paths.filename_clamp_indices: {path}"
     advice = "expected a JSON object from numbers of layers to steps"
     with while_reading(what, error=SettingsError, advice=advice, file=path):
@@ -96,6 +97,18 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: PathLikeStr = ".") ->
     if not isinstance(cell, Mapping):  # which `Settings` refuses
         return others
     return {**others, "cell": {**cell, "clamp_indices": found}}
+
+
+def _require_beside(path: Path, name: str, folder: Path) -> None:
+    """Make sure that a file that a settings file names lies in its folder."""
+    parts = Path(name).parts
+    inside = (path, *list(path.parents)[: len(parts) - 1])
+    if Path(name).is_absolute() or ".." in parts or any(map(Path.is_symlink, inside)):
+        raise SettingsError(
+            f"paths.filename_clamp_indices = {name!r} lies outside the folder of the settings "
+            f"({folder}), where no file is read. Copy it there, or give the steps themselves: "
+            f"cell.clamp_indices."
+        )
 
 
 def without_original(
@@ -146,7 +159,5 @@ def without_original(
         if rest or not items:
             kept[section] = rest
     if dropped:
-        warnings.warn(
-            f"Settings without effect here: {', '.join(dropped)}.", SettingsWarning, stacklevel=4
-        )
+        warn(f"Settings without effect here: {', '.join(dropped)}.", SettingsWarning)
     return kept

@@ -13,6 +13,7 @@ from snn_core.errors import ParseError, UnsupportedError
 from snn_core.parsing.base import require
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
+from snn_core.parsing.onnx.external import with_external_data
 from snn_core.reading import count_values, spend, while_reading
 from snn_core.typing import Array, Shape
 
@@ -45,7 +46,7 @@ class Constants:
 
     def __init__(self, graph: Any, folder: Path | None) -> None:
         self._stored = {item.name: item for item in graph.initializer}
-        self._folder = folder
+        self.folder = folder
         self._folded: dict[str, Array] = {}
         sparse = [item.values.name for item in graph.sparse_initializer]
         if sparse:
@@ -70,66 +71,13 @@ class Constants:
                     f"damaged: export the model again."
                 )
             if tensor.data_location == tensor.EXTERNAL:
-                tensor = with_external_data(tensor, self._folder)
+                tensor = with_external_data(tensor, self.folder)
             spend(_ITEMSIZE * count_values(tensor.dims), what)
             return np.asarray(helper.to_array(tensor))
 
     def __setitem__(self, name: str, values: Array) -> None:
         spend(values.nbytes, f"The constant {name!r}")
         self._folded[name] = values
-
-
-def with_external_data(tensor: Any, folder: Path | None) -> Any:
-    """Return a tensor with its data, which must lie in the model's own folder."""
-    path = external_file(tensor, folder)
-    entries = {item.key: item.value for item in tensor.external_data}
-    full = type(tensor)()
-    full.CopyFrom(tensor)
-    offset = int(entries.get("offset", 0))
-    length = int(entries.get("length", max(path.stat().st_size - offset, 0)))
-    if min(offset, length) < 0:
-        raise ParseError(
-            f"The constant {tensor.name!r} lies at {offset} and is {length} bytes long in "
-            f"{path.name}; negative sizes mean damage: export the model again."
-        )
-    spend(length, f"The constant {tensor.name!r}")
-    if offset + length > path.stat().st_size:
-        raise ParseError(
-            f"The constant {tensor.name!r} lies at {offset} and is {length} bytes long in "
-            f"{path.name}, which has {path.stat().st_size}; copy both files again."
-        )
-    with path.open("rb") as file:
-        file.seek(offset)
-        full.raw_data = file.read(length)
-    full.data_location = full.DEFAULT
-    del full.external_data[:]
-    return full
-
-
-def external_file(tensor: Any, folder: Path | None) -> Path:
-    """Return the file that holds a tensor's data.
-
-    Raises
-    ------
-    ParseError
-        If it lies outside the model's own folder.
-    """
-    entries = {item.key: str(item.value) for item in tensor.external_data}
-    location = entries.get("location", "")
-    path = None if folder is None else (folder / location)
-    parts = Path(location).parts
-    if path is None or not location or Path(location).is_absolute() or ".." in parts:
-        raise ParseError(
-            f"The constant {tensor.name!r} lies outside the model's folder ({location!r}), which "
-            f"is not read; export the model as one file or put its data beside it."
-        )
-    linked = any(item.is_symlink() for item in (path, *list(path.parents)[: len(parts) - 1]))
-    if linked or not path.is_file():
-        raise ParseError(
-            f"The constant {tensor.name!r} lies in {path}, which is no plain file in a plain "
-            f"folder."
-        )
-    return path
 
 
 def fold(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
@@ -189,8 +137,8 @@ def _count_values(node: Any, feeds: Mapping[str, Array]) -> float:
 
 def infer_shapes(
     node: Any, inputs: Sequence[Value], *, opset: int, batch: int
-) -> list[Shape | None]:
-    """Return the shapes of one sample of a node's outputs, as ONNX infers them.
+) -> tuple[list[Shape | None], str]:
+    """Return the shapes of one sample of a node's outputs, as ONNX infers them, or why it cannot.
 
     Parameters
     ----------
@@ -207,7 +155,7 @@ def infer_shapes(
     # Up to operator set 21 ONNX counts windows that no engine computes, and adds the output padding
     # to what ``SAME`` makes input times stride.
     if "ceil_mode" in given or given >= {"auto_pad", "output_padding"}:
-        return []
+        return [], ""
     types: dict[str, Any] = {}
     data: dict[str, Any] = {}
     for name, value in zip(node.input, inputs, strict=True):
@@ -220,15 +168,17 @@ def infer_shapes(
             if value.size <= SMALL:
                 data[name] = numpy_helper.from_array(value, name)
         elif name:
-            return []
+            return [], ""
     inference = require("onnx.shape_inference", extra="onnx")
     try:
         schema = require("onnx.defs", extra="onnx").get_schema(node.op_type, opset)
         imports = [helper.make_opsetid("", opset)]
         found = inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
-    except Exception:  # noqa: BLE001 - the operator is not known or the model is wrong
-        return []
-    return [shape_of(found[name]) if name in found else None for name in node.output]
+    except inference.InferenceError as error:
+        return [], str(error).removeprefix("[ShapeInferenceError] ").rstrip(".")
+    except Exception:  # noqa: BLE001 - the operator is not known
+        return [], ""
+    return [shape_of(found[name]) if name in found else None for name in node.output], ""
 
 
 def shape_of(kind: Any) -> Shape | None:

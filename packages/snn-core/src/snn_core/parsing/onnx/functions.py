@@ -51,7 +51,14 @@ def inline_functions(model: Any) -> Any:
             f"{MAX_NODES} are read. Export the model without functions."
         )
     spend(_PER_BYTE * total.size, "The model with its functions written out")
-    return require("onnx.inliner", extra="onnx").inline_local_functions(model)
+    inlined = require("onnx.inliner", extra="onnx").inline_local_functions(model)
+    left = [node for node in _walk(inlined.graph.node) if _key(node) in functions]
+    if left:  # the inliner leaves what it would have to convert
+        raise ParseError(
+            f"The function {left[0].op_type!r} in the domain {left[0].domain!r} uses another "
+            f"version of the standard operators than the model. Export it without functions."
+        )
+    return inlined
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,11 @@ from snn_core.parsing.onnx.declared import (
     sample_shape,
     sizes_of,
 )
+from snn_core.parsing.onnx.external import load_external
 from snn_core.parsing.onnx.functions import DOMAINS, inline_functions
 from snn_core.parsing.onnx.gather import Gathering, gather, gatherings
 from snn_core.parsing.onnx.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.parsing.onnx.schema import Types, require_ir_version
 from snn_core.parsing.onnx.unbatched import Unbatched
 from snn_core.parsing.problems import refuse_several
 from snn_core.typing import Array, Shape
@@ -69,6 +71,7 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     UnsupportedError
         With all nodes that cannot be converted.
     """
+    require_ir_version(model)
     opset = _opset(model)
     graph = inline_functions(model).graph
     require_names(graph)
@@ -86,7 +89,8 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     if not sources or not targets:
         raise UnsupportedError(problems, what=HEADLINE)
     needed = trace_back([n.input for n in graph.node], [n.output for n in graph.node], targets)
-    problems += refuse_type(sources[0])
+    refused = refuse_type(sources[0])
+    problems += refused
     kind = sources[0].type.tensor_type.elem_type
     shape, batch = sample_shape(sources[0], input_shape)
     b = Builder(channels_first=True, takes_uint8=kind == UINT8)
@@ -99,14 +103,18 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
     for item in sources[1:]:
         walk.tensors[item.name] = stand_in(b, f"{item.name}/refused", shape_of(item.type))
     together = gatherings(graph.node, constants)
+    types = Types(opset, _element_types(graph, without=sources if refused else ()))
     for i, node in enumerate(graph.node):
         triple = together.get(node.output[0]) if node.output else None
         if i not in needed:
             continue
+        if node.domain in DOMAINS:
+            types.require(node, _name(node, i))
         if triple is not None:
             problems += walk.gather(triple, i)
         elif not any(name in together for name in node.output):
             problems += walk.visit(node, i)
+    types.require_declared(graph.output[0])
     return finish(
         b,
         entry,
@@ -134,6 +142,14 @@ def _opset(model: Any) -> int:
             f"{newest}. Convert it with onnx.version_converter, or update onnx."
         )
     return int(version)
+
+
+def _element_types(graph: Any, *, without: Sequence[Any]) -> dict[str, int]:
+    """Return the types of the values of inputs and constants by name."""
+    found = {
+        item.name: item.type.tensor_type.elem_type for item in graph.input if item not in without
+    }
+    return found | {item.name: item.data_type for item in graph.initializer}
 
 
 def _reads(graph: Any) -> set[str]:
@@ -200,6 +216,7 @@ class _Walk:
     def visit(self, node: Any, index: int) -> list[str]:
         """Compute one node; return the reasons why it cannot be converted."""
         name = _name(node, index)
+        node = load_external(node, self.constants.folder)
         if node.domain not in DOMAINS:
             self._set(node, [None])
             reason = f"operators of the domain {node.domain!r} are not known"
@@ -216,11 +233,16 @@ class _Walk:
             return self._fold(node, name, {node.input[0]: self._make_zeros(node.input[0])})
         inputs = {str(place): self.value(item) for place, item in enumerate(node.input) if item}
         given = [self.value(item) if item else None for item in node.input]
-        shapes = infer_shapes(node, given, opset=self.opset, batch=self.batch)
+        shapes, wrong = infer_shapes(node, given, opset=self.opset, batch=self.batch)
         call = Call(name=name, kind=node.op_type, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.op_type, DEFAULT_ADVICE)
         emit = EMITTERS.get(node.op_type)
         values, problems = emit_call(emit, self.b, call, advice=advice, framework="ONNX")
+        if wrong and not unknown and not problems:
+            raise ParseError(
+                f"Operator {name} ({node.op_type}) contradicts itself or what it reads ({wrong}); "
+                f"export the model again."
+            )
         self._set(node, values)
         if emit is not None and self.integers.intersection(read) and node.op_type != "Cast":
             self.integers.update(node.output)

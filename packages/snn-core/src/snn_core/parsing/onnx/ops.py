@@ -61,6 +61,8 @@ def _bound(b: Builder, call: Call) -> View:
         raise UnsupportedError(
             ["it compares tensors, which spike rates cannot; use MaxPool or Relu"]
         )
+    if not constants:
+        return tensors[0]
     shape = tensors[0].shape
     bounds = [elementwise.uniform_value(weighted.of_one_sample(call, shape, c)) for c in constants]
     low, high = (max(bounds), None) if call.kind == "Max" else (None, min(bounds))

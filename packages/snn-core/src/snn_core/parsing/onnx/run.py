@@ -5,7 +5,6 @@ An engine loads what a model names: data in other files, libraries' operators, f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.parsing.emit.walk import trace_back
-from snn_core.parsing.onnx.constants import external_file, with_external_data
+from snn_core.parsing.onnx.external import external_file, is_external, load_external, parts_of
 from snn_core.parsing.onnx.functions import DOMAINS, inline_functions
 from snn_core.parsing.sources import to_type
 from snn_core.reading import spend
@@ -93,9 +92,9 @@ def _harmless(source: Any) -> str | bytes:
     folder = None if path is None else path.parent
     functions = {(item.domain, item.name) for item in model.functions}
     lies_outside = False
-    for part in _parts(model):
+    for part in parts_of(model):
         kind = type(part).__name__
-        if kind == "TensorProto" and part.data_location == part.EXTERNAL:
+        if is_external(part):
             external_file(part, folder)
             lies_outside = True
         is_plain = kind != "NodeProto" or part.domain in DOMAINS
@@ -107,10 +106,7 @@ def _harmless(source: Any) -> str | bytes:
     model, is_whole = _needed_part(model)
     if lies_outside and is_whole:
         return str(path)
-    for place, tensor in enumerate(model.graph.initializer):
-        if tensor.data_location == tensor.EXTERNAL:
-            model.graph.initializer[place].CopyFrom(with_external_data(tensor, folder))
-    content: bytes = model.SerializeToString()
+    content: bytes = load_external(model, folder).SerializeToString()
     return content
 
 
@@ -145,14 +141,5 @@ def _needed_part(model: Any) -> tuple[Any, bool]:
 def _names_in(node: Any) -> list[str]:
     """Return the names that a node reads, in its subgraphs, too."""
     return [
-        name for part in _parts(node) if type(part).__name__ == "NodeProto" for name in part.input
+        name for part in parts_of(node) if type(part).__name__ == "NodeProto" for name in part.input
     ]
-
-
-def _parts(message: Any) -> Iterator[Any]:
-    """Yield a message of protocol buffers and all that lie in it."""
-    yield message
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for item in [value] if hasattr(value, "ListFields") else value:
-                yield from _parts(item)

@@ -92,6 +92,8 @@ def pad(b: Builder, call: Call) -> View:
     pairs = [found.get(axis, (0, 0)) for axis in range(x.rank + 1)]
     mode = text(call.settings.get("mode", "constant"))
     value = call.settings.get("value", call.constant_or_none("2"))
+    if np.size(value) != 1:
+        raise ParseError(f"it pads with {np.size(value)} values; expected one.")
     return images.pad(b, call.name, x, pairs, mode=mode, value=0 if value is None else value)
 
 
@@ -159,11 +161,14 @@ def apply_softmax(b: Builder, call: Call) -> View:
 
 
 def split(b: Builder, call: Call) -> list[View]:
-    """Cut a tensor into parts along an axis."""
+    """Cut a tensor into parts along an axis; the last one may be smaller."""
     x = call.tensor("0")
     axis = source_axis(call.settings.get("axis", 0), x.rank)
     given = call.settings.get("split", call.constant_or_none("1"))
     number = call.settings["outputs"]
+    told = len(np.ravel(given)) if given is not None else call.settings.get("num_outputs", number)
+    if told != number:
+        raise ParseError(f"it cuts its input into {told} parts, and has {number} outputs.")
     size = -(-x.shape[axis] // number)
     sizes = [size] * number if given is None else [int(part) for part in np.ravel(given)]
     return x.split(sizes, axis)
@@ -183,8 +188,22 @@ def take_slice(b: Builder, call: Call) -> View:
     steps = [1] * len(starts) if stated is None else stated.reshape(-1).tolist()
     index: list[Any] = [slice(None)] * x.rank
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        index[source_axis(axis, x.rank)] = slice(start, max(end, -(2**31)), step)
+        place = source_axis(axis, x.rank)
+        index[place] = _range_of(start, end, step, x.shape[place])
     return x.index(tuple(index))
+
+
+def _range_of(start: int, end: int, step: int, size: int) -> slice:
+    """Return the cells of an axis that ``Slice`` takes; its ends are drawn into the axis.
+
+    NumPy takes nothing where it walks backwards from before the first cell, ONNX that cell.
+    """
+    if not step:
+        raise ParseError("it takes steps of 0; expected others.")
+    low, high = (0, size) if step > 0 else (-1, size - 1)
+    start, end = (place + size if place < 0 else place for place in (start, end))
+    start, end = min(max(start, low if step > 0 else 0), high), min(max(end, low), high)
+    return slice(start, None if end < 0 else end, step)
 
 
 def gather(b: Builder, call: Call) -> View:

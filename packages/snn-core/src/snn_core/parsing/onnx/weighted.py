@@ -49,12 +49,20 @@ def _pads(call: Call, rank: int) -> list[Pair]:
 
 
 def _mode(call: Call) -> str:
-    """Return how padding is found: as it is given, none, or as many cells as the strides leave."""
+    """Return how padding is found: as it is given, none, or as many cells as the strides leave.
+
+    Raises
+    ------
+    ParseError
+        If there is no such way, or cells are given as well.
+    """
     mode = text(call.settings.get("auto_pad", "NOTSET"))
     if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
         raise ParseError(
             f"its auto_pad is {mode!r}; expected NOTSET, VALID, SAME_UPPER or SAME_LOWER."
         )
+    if mode != "NOTSET" and any(call.settings.get("pads") or ()):
+        raise ParseError(f"it has pads beside its auto_pad, which is {mode!r}; expected one.")
     return mode
 
 
@@ -95,6 +103,9 @@ def _tensor_and_kernel(call: Call) -> tuple[View, Array]:
     x, weight = call.tensor("0"), call.kernel("1")
     if x.rank != weight.ndim - 1:
         raise ParseError(f"its input has the shape {x.shape}; its weights {weight.shape}.")
+    told = call.settings.get("kernel_shape") or weight.shape[:-2]
+    if tuple(told) != weight.shape[:-2]:
+        raise ParseError(f"its kernel_shape is {tuple(told)}; its weights are {weight.shape[:-2]}.")
     return x, weight
 
 
