@@ -92,6 +92,9 @@ def test_settings_that_no_keras_knows_are_refused_by_name(
         layer("MaxPooling2D", padding="causal"),
         layer("Conv2D", **CONV, padding="causal"),
         layer("Dropout", rate="0.5"),
+        layer("Dropout", rate=1.5),
+        layer("BatchNormalization", beta_constraint={}),
+        layer("Identity", batch_input_shape=[None, 2.5]),
         layer("GaussianNoise", stddev=True),
         layer("Resizing", height=4, width=4, antialias="x"),
     ],
@@ -230,6 +233,26 @@ def test_layers_that_are_built_for_other_channels_are_refused(
         return
     with pytest.raises(ParseError, match="it is built for inputs of the shape"):
         output(path)
+
+
+@pytest.mark.parametrize("built", [3, "x", [None, 2]])
+def test_what_a_layer_is_built_for_is_an_object(write_archive: Writer, built: Any) -> None:
+    with pytest.raises(ParseError, match="Layer 'odd' is built for"):
+        output(write_archive(sequential(layer("Flatten") | {"build_config": built}), {}))
+
+
+def test_an_input_is_no_other_layer(write_archive: Writer) -> None:
+    """It would be left out, as nothing is computed by an input."""
+    start = {"class_name": "Dense", "inbound_nodes": [],
+             "config": {"name": "start", "units": 2, "batch_input_shape": [None, 2]}}  # fmt: skip
+    config = {
+        "name": "net",
+        "layers": [start, layer("Dense", units=2) | {"inbound_nodes": [[["start", 0, 0, {}]]]}],
+        "input_layers": [["start", 0, 0]],
+        "output_layers": [["odd", 0, 0]],
+    }
+    with pytest.raises(ParseError, match="'start' of the model is no InputLayer but a Dense"):
+        output(write_archive({"class_name": "Functional", "config": config}, WEIGHTS))
 
 
 def test_a_connection_says_no_more_than_keras_reads(write_archive: Writer) -> None:

@@ -16,6 +16,7 @@ from snn_core.parsing.keras.config import (
     PRUNED_CLASSES,
     Config,
     Fields,
+    is_whole,
     name_of_type,
 )
 
@@ -68,6 +69,19 @@ def _text(fields: Fields, key: str) -> None:
     fields.text(key, "")
 
 
+def _rate(fields: Fields, key: str) -> None:
+    if not 0 <= fields.number(key, 0.0) <= 1:
+        raise ParseError(f"its setting {key!r} is {fields.values[key]}; expected 0 to 1.")
+
+
+def _shape(fields: Fields, key: str) -> None:
+    """Accept a shape with the axis of the samples; sizes may be left open."""
+    found = fields.values[key]
+    is_list = isinstance(found, (list, tuple))
+    if not is_list or not all(size is None or is_whole(size) for size in found):
+        raise ParseError(f"its setting {key!r} is {brief(found)}; expected sizes.")
+
+
 def _number_or_object(fields: Fields, key: str) -> None:
     if not isinstance(fields.values[key], Mapping):
         fields.number(key, 0.0)
@@ -75,10 +89,9 @@ def _number_or_object(fields: Fields, key: str) -> None:
 
 def _object(fields: Fields, key: str) -> None:
     """Accept a serialized object, or its name."""
-    if not isinstance(fields.values[key], (Mapping, str)):
-        raise ParseError(
-            f"its setting {key!r} is {brief(fields.values[key])}; expected an object or its name."
-        )
+    found = fields.values[key]
+    if not isinstance(found.get("class_name") if isinstance(found, Mapping) else found, str):
+        raise ParseError(f"its setting {key!r} is {brief(found)}; expected an object or its name.")
 
 
 def _off(fields: Fields, key: str) -> None:
@@ -103,7 +116,7 @@ _EVERYWHERE: Mapping[str, _Check] = {
     "dtype": _any,  # what it computes in, which is judged for all layers alike
     "trainable": _flag,  # for training
     "activity_regularizer": _object,  # for training
-    "batch_input_shape": _any,  # read of the first layer; others are called on what is there
+    "batch_input_shape": _shape,  # read of the first layer; others are called on what is there
     "dynamic": _flag,  # how TensorFlow runs it
     "autocast": _flag,  # between floats, which are all read as real numbers
 }
@@ -136,7 +149,7 @@ _NORMALIZING: Mapping[str, _Check] = {
 }
 
 _RANDOM: Mapping[str, _Check] = {
-    "rate": _number,  # for training
+    "rate": _rate,  # for training
     "stddev": _number,  # for training
     "noise_shape": _any,  # for training
     "seed": _number_or_object,  # for training
@@ -196,7 +209,7 @@ _OF_KIND: Mapping[str, Mapping[str, _Check]] = {
     **dict.fromkeys(AUGMENTATIONS, _AUGMENTING),
     **dict.fromkeys(("CenterCrop", "RandomCrop", "Resizing"), _RESIZING),
     "InputLayer": {
-        "batch_shape": _any,  # read of the first layer; others are called on what is there
+        "batch_shape": _shape,  # read of the first layer; others are called on what is there
         "sparse": _off,
         "ragged": _off,
         "optional": _flag,  # whether the model may be called without it

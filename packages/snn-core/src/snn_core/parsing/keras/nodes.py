@@ -57,7 +57,7 @@ def kind_of(entry: Any) -> str:
     if short in (*CUSTOM_CLASSES, *PRUNED_CLASSES):
         return short
     module = str(entry.get("module", "keras"))  # files of Keras 2 name no module
-    registered = str(entry.get("registered_name") or name)
+    registered = name if entry.get("registered_name") is None else str(entry["registered_name"])
     if registered.rpartition(">")[0] and registered != name:
         return registered
     is_own = module.partition(".")[0] in _PACKAGES and registered == name

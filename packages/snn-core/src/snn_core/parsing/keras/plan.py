@@ -203,6 +203,11 @@ def _plan_functional(config: Config, outer: Location) -> Plan:
     passed: list[Any] = []
     for i, name in enumerate(sources):
         place = nodes.place.get(name, 0)
+        if kind_of(entries[place]) != "InputLayer":
+            raise ParseError(
+                f"The input {name!r} of {outer.name or 'the model'} is no InputLayer but a "
+                f"{kind_of(entries[place]):.99}; build the model on keras.Input and save again."
+            )
         if _rounds(entries[place], outer):
             done[name, 0] = len(sources) + len(steps)
             steps.append(_step(entries[place], locations[place], (i,), inner=None))
@@ -235,8 +240,7 @@ def _refuse_settings(config: Config, outer: Location, inputs: Sequence[Any]) -> 
     for entry in inputs:
         name = "/".join((*outer.names, name_of(entry)))
         try:
-            if kind_of(entry) == "InputLayer":
-                require_accounted("InputLayer", Settings(config_of(entry)))
+            require_accounted("InputLayer", Settings(config_of(entry)))
         except UnsupportedError as error:
             problems += [f"{name} (InputLayer): {problem}" for problem in error.problems]
         except ParseError as error:
@@ -305,6 +309,9 @@ def _step(
             f"The model {location.name} has {inner.inputs} inputs but is called with "
             f"{len(inputs)}; save again."
         )
+    built = entry.get("build_config")
+    if not isinstance(built, (Mapping, type(None))):
+        raise ParseError(f"Layer {location.name!r} is built for {brief(built)}; expected a shape.")
     return Step(
         kind=kind_of(entry),
         config=config_of(entry),
@@ -313,7 +320,7 @@ def _step(
         constants=constants or {},
         problems=problems,
         inner=inner,
-        built=entry.get("build_config"),
+        built=built,
     )
 
 
