@@ -255,6 +255,20 @@ def test_an_input_is_no_other_layer(write_archive: Writer) -> None:
         output(write_archive({"class_name": "Functional", "config": config}, WEIGHTS))
 
 
+def test_layers_that_are_connected_by_name_have_one_each(write_archive: Writer) -> None:
+    """The connections of one of them were given to the other."""
+    twins = [layer("Dense", units=2) | {"inbound_nodes": [[["start", 0, 0, {}]]]}] * 2
+    start = {"class_name": "InputLayer", "config": {"batch_shape": [None, 2], "name": "start"}}
+    config = {
+        "name": "net",
+        "layers": [start, *twins],
+        "input_layers": [["start", 0, 0]],
+        "output_layers": [["odd", 0, 0]],
+    }
+    with pytest.raises(ParseError, match="Several layers have the name 'odd'"):
+        output(write_archive({"class_name": "Functional", "config": config}, WEIGHTS))
+
+
 def test_a_connection_says_no_more_than_keras_reads(write_archive: Writer) -> None:
     config = {
         "name": "net",

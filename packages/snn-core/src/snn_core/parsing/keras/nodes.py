@@ -211,6 +211,9 @@ class Nodes:
 
     def __init__(self, entries: list[Any]) -> None:
         self.place = {name_of(entry): i for i, entry in enumerate(entries)}
+        for i, entry in enumerate(entries):
+            if self.place[name_of(entry)] != i:
+                raise ParseError(f"Several layers have the name {name_of(entry)!r}; save again.")
         self._entries = entries
         parsed: dict[Key, _Node] = {}
         for entry in entries:
