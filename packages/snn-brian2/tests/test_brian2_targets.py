@@ -37,6 +37,25 @@ def test_compiled_code_goes_where_the_user_wants_it(tmp_path, monkeypatch):
     assert Brian2Options().cache_folder() == tmp_path / "snn-brian2"
 
 
+@pytest.mark.parametrize("name", ["file", "file/below", "a" * 300])
+def test_a_folder_that_cannot_hold_compiled_code_is_said_with_what_chooses_it(tmp_path, name):
+    (tmp_path / "file").touch()
+    said = r"no place for compiled code.*cache_dir.*XDG_CACHE_HOME"
+    with (
+        pytest.raises(SimulationError, match=said),
+        targets.on_runtime("cython", tmp_path / name),
+    ):
+        pass
+    with pytest.raises(SimulationError, match=said):
+        targets.locked_folder(tmp_path / name, "key")
+
+
+def test_a_program_that_cannot_be_locked_is_said_with_what_chooses_its_folder(tmp_path):
+    (tmp_path / "standalone-key.lock").mkdir()
+    with pytest.raises(SimulationError, match=r"no place for compiled code.*standalone-key\.lock"):
+        targets.locked_folder(tmp_path, "key")
+
+
 def test_auto_compiles_only_where_that_pays(monkeypatch):
     monkeypatch.setattr(targets, "has_compiler", lambda: True)
     small = targets.choose("auto", synapses=1000, steps=100, samples=100)

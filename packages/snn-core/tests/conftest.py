@@ -71,18 +71,27 @@ def write_archive(tmp_path: Path) -> Callable[..., Path]:
 def write_keras2(tmp_path: Path) -> Callable[..., Path]:
     """Return a writer of ``.h5`` files as Keras 2 wrote them.
 
-    Its weights map paths such as ``dense/dense/kernel:0`` to arrays.
+    Its weights map paths such as ``dense/dense/kernel:0`` to arrays, in the order of the model.
+    ``lists`` are other lists of layers (under an empty name) or of the variables of a layer.
     """
 
-    def write(model: Any, weights: Mapping[str, Any]) -> Path:
+    def write(
+        model: Any, weights: Mapping[str, Any], lists: Mapping[str, Sequence[str]] | None = None
+    ) -> Path:
         path = tmp_path / "model.h5"
         with h5py.File(path, "w") as file:
             file.attrs["keras_version"] = b"2.15.0"
             file.attrs["backend"] = b"tensorflow"
             file.attrs["model_config"] = json.dumps(model).encode()
             group = file.create_group("model_weights")
+            listed: dict[str, list[str]] = {}
             for name, values in weights.items():
                 group[name] = np.asarray(values, np.float32)
+                outer, _, inner = name.partition("/")
+                listed.setdefault(outer, []).append(inner)
+            for outer, names in {"": list(listed), **listed, **(lists or {})}.items():
+                place = group[outer] if outer else group
+                place.attrs["weight_names" if outer else "layer_names"] = list(names)
         return path
 
     return write

@@ -1,7 +1,10 @@
 """Names of layers that hold formulas, markup, or the way to another folder."""
 
 import io
+import re
+import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from snn_plot import graphs
 from snn_plot.names import fit, fit_all, letters
 from snn_plot.recorded import view
 from snn_plot.report import report_html
-from snn_plot.saving import file_name, save_figure
+from snn_plot.saving import file_names, save_figure
 from snn_plot.scene import Scene
 
 RNG = np.random.default_rng(0)
@@ -41,10 +44,11 @@ def named(name):
 def test_figures_and_report_show_any_name_as_text(name, tmp_path):
     scene = scene_of(named(name))
     folder = tmp_path / "figures"
-    for figure, make in graphs.makers(scene).items():
-        path = folder / f"{file_name(figure)}.svg"
+    makers = graphs.makers(scene)
+    for figure, file in file_names(makers, "svg").items():
+        path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_figure(make(), path)
+        save_figure(makers[figure](), path)
     assert {item.name for item in tmp_path.iterdir()} == {"figures"}
     page = report_html(scene.run)
     assert "</script><b>" not in page
@@ -60,24 +64,53 @@ def test_numbers_at_logarithmic_axes_are_text_as_all_else_is(kind):
     assert not any("$" in text or "\\" in text for text in ticks)
 
 
+MARK = "-[0-9a-f]{8}"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("spiketrains/00Dense_3", "spiketrains/00Dense_3"),
-        ("spiketrains/../../x", "spiketrains/__/__/x"),
-        ("a//b", "a/_/b"),
-        ("a/.", "a/_"),
-        ("a:b?c\\d", "a_b_c_d"),
+        ("spiketrains/ü b$x.1", "spiketrains/ü b$x.1"),
+        ("spiketrains/../../x", f"spiketrains/__{MARK}/__{MARK}/x"),
+        ("a//b", f"a/_{MARK}/b"),
+        ("a/.", f"a/_{MARK}"),
+        ("a:b?c\\d", f"a_b_c_d{MARK}"),
+        ("ü" * 300, f"{'ü' * 25}{MARK}"),
     ],
 )
 def test_names_make_paths_inside_their_folder(name, expected):
-    assert file_name(name) == expected
+    ((found, file),) = file_names([name], "png").items()
+    assert found == name
+    assert re.fullmatch(rf"{re.escape(expected).replace(re.escape(MARK), MARK)}\.png", file)
 
 
-def test_long_names_are_cut_and_stay_apart():
-    first, second = file_name("ü" * 300 + "1"), file_name("ü" * 300 + "2")
-    assert first != second
-    assert len(first.encode()) < 100
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["fc?1", "fc:1", "fc_1"],
+        ["ü" * 300 + "1", "ü" * 300 + "2"],
+        ["", "..", "__", "_"],
+        ["FC1", "fc1", "Fc1"],
+        ["straße", "strasse", "STRASSE"],
+        ["é", "e\u0301"],
+        ["a", "A.png/b", "a.png/c"],  # the first one's file stands where a folder has to be
+    ],
+)
+def test_each_figure_has_a_file_of_its_own_where_case_does_not_count(names):
+    files = file_names(names, "png").values()
+    stored = {unicodedata.normalize("NFC", file).casefold() for file in files}
+    assert len(stored) == len(names)
+    folders = {str(parent).casefold() for file in files for parent in Path(file).parents}
+    assert not stored & folders
+
+
+def test_the_file_of_a_plain_name_does_not_hang_on_the_other_names():
+    alone = file_names(["spiketrains/fc_1"], "png")
+    others = file_names(["spiketrains/fc?1", "spiketrains/fc_1", "spiketrains/fc:1"], "png")
+    assert alone == {"spiketrains/fc_1": "spiketrains/fc_1.png"}
+    assert alone.items() <= others.items()
+    assert file_names(["spiketrains/fc?1"], "png").items() <= others.items()
 
 
 def test_a_network_of_one_layer_leaves_out_what_is_of_hidden_layers():

@@ -23,6 +23,22 @@ def test_tables_are_read_from_csv_and_npz(tmp_path):
         np.testing.assert_array_equal(probe.values["dynamic_mw"], [2, 4, 6])
 
 
+@pytest.mark.parametrize("name", ["step", "x_mw"])
+@pytest.mark.parametrize("kind", ["c16", "c8", "U3"])
+def test_columns_that_are_no_plain_numbers_are_refused(tmp_path, name, kind):
+    columns = {"step": np.arange(1, 3), "x_mw": np.ones(2)}
+    columns[name] = np.array([1, 2]).astype(kind)
+    np.savez(tmp_path / "p.npz", **columns)
+    with pytest.raises(DataError, match=f"the column {name} holds .*; expected rows of numbers"):
+        read_probe(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "i1", "u8", "?", ">f8"])
+def test_columns_of_all_plain_numbers_are_read(tmp_path, kind):
+    np.savez(tmp_path / "p.npz", step=np.arange(1, 3), x_mw=np.array([0, 1], kind))
+    np.testing.assert_array_equal(read_probe(tmp_path / "p.npz").values["x_mw"], [0, 1])
+
+
 def test_energy_is_power_times_time_or_what_was_measured(tmp_path):
     (tmp_path / "power.csv").write_text(TABLE)
     # (10 + 12 + 14) mW, 1 ms each

@@ -157,7 +157,9 @@ def test_a_run_that_cannot_be_listed_does_not_block_the_list(server, monkeypatch
     ],
 )
 def test_any_summary_has_its_row(server, summary, message):
-    RunFolder(server.root / "a b" / "run").finish(summary)
+    folder = RunFolder(server.root / "a b" / "run")
+    assert list(folder.batches())  # which it has to know before it finishes
+    folder.finish(summary)
     status, page = get(server, "/")
     assert status == 200
     assert message in page
@@ -244,6 +246,21 @@ def test_runs_that_lie_too_deep_or_behind_links_are_not_looked_for(server, tmp_p
     (server.root / "link").symlink_to(tmp_path / "secret")
     found = listing.walk(server.root).runs
     assert sorted(found) == ["a b/run", "a/b/c/d/e/f", "broken"]
+
+
+def test_a_run_in_the_folder_itself_does_not_hide_one_below_it(server):
+    run, root = server.root / "a b" / "run", server.root / "x"
+    shutil.copytree(run, root)
+    assert list(listing.walk(root).runs) == ["x"]
+    taken = "x (the folder itself)"
+    for name in ("x", taken):
+        shutil.copytree(run, root / name)
+    runs = listing.walk(root).runs
+    assert list(runs) == [f"{taken} (the folder itself)", "x", taken]
+    assert list(runs.values()) == [root, root / "x", root / taken]
+    with RunsServer(root) as other:
+        for name in runs:
+            assert other.report(name, runs[name])[0] == 200
 
 
 def test_letters_that_would_turn_a_line_around_are_shown(server, make_run):

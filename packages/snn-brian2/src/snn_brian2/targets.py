@@ -16,12 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from snn_core.errors import SimulationError, SimulatorImportError
+from snn_core.errors import DataError, SimulationError, SimulatorImportError
 from snn_core.files import make_folder
 from snn_core.files.locking import try_lock
 from snn_core.installing import how_to_install
 
 logger = logging.getLogger(__name__)
+
+ELSEWHERE = (
+    "The option cache_dir in the section [brian2] (--set brian2.cache_dir=DIR) or the environment "
+    'variable XDG_CACHE_HOME names another folder; target = "numpy" needs none.'
+)
+"""How to choose where compiled code goes."""
 
 # Measured on two x86-64 cores with Brian2 2.11, per synapse that transmits a spike, in seconds.
 _NUMPY_EVENT_S = 12e-9
@@ -110,7 +116,8 @@ def on_runtime(target: str, cache: Path) -> Iterator[None]:
 
     wanted = {"codegen.target": target}
     if target == "cython":
-        make_folder(cache)
+        with _in_cache():
+            make_folder(cache)
         wanted["codegen.runtime.cython.cache_dir"] = str(cache / "cython")
     before = {name: prefs[name] for name in wanted}
     set_device(runtime_device)
@@ -164,6 +171,18 @@ def compiled_in(device: Any, folder: Path) -> None:
     device.build(directory=str(folder), compile=True, run=False, with_output=False)
 
 
+@contextmanager
+def _in_cache() -> Iterator[None]:
+    """Say how to choose another folder where the one for compiled code cannot be used."""
+    try:
+        yield
+    except (DataError, OSError) as error:
+        cause = error.__cause__ or error
+        raise SimulationError(
+            f"There is no place for compiled code: {cause}. {ELSEWHERE}"
+        ) from error
+
+
 def locked_folder(cache: Path, key: str) -> tuple[Path, IO[str]]:
     """Return a folder that no other process uses, and the file that keeps it locked while open.
 
@@ -174,13 +193,14 @@ def locked_folder(cache: Path, key: str) -> tuple[Path, IO[str]]:
     key
         Names the program, so that it is found again.
     """
-    make_folder(cache)
-    number = 0
-    while True:
-        folder = cache / f"standalone-{key}{f'-{number}' if number else ''}"
-        file = folder.with_suffix(".lock").open("w")
-        if try_lock(file.fileno()):
-            folder.mkdir(exist_ok=True)
-            return folder, file
-        file.close()
-        number += 1
+    with _in_cache():
+        make_folder(cache)
+        number = 0
+        while True:
+            folder = cache / f"standalone-{key}{f'-{number}' if number else ''}"
+            file = folder.with_suffix(".lock").open("w")
+            if try_lock(file.fileno()):
+                folder.mkdir(exist_ok=True)
+                return folder, file
+            file.close()
+            number += 1

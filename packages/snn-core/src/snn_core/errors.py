@@ -48,6 +48,10 @@ LONGEST_LINE = 1000
 """Letters in a line of a message."""
 
 
+LONGEST_WARNING = 4000
+"""Letters of a warning; what keeps the warnings of a run has room for as many."""
+
+
 def shorten(text: str, most: int) -> str:
     """Return a text without its middle if it is longer than so many letters.
 
@@ -180,13 +184,14 @@ def noted_warnings() -> Iterator[list[str]]:
 
 
 def warn(message: str, category: type[SNNWarning] = DataWarning) -> None:
-    """Warn at the line outside this package that led here."""
+    """Warn at the line outside this package that led here; a long text lacks its middle."""
+    text = shorten(printable(shorten_lines(message)), LONGEST_WARNING)
     noted = _noted.get()
     if noted is not None:
-        noted.append(message)
+        noted.append(text)
     frame, level = sys._getframe(1), 2
     # What decorates functions of this package is part of it.
     ours = ("snn_core", "contextlib")
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(ours):
         frame, level = frame.f_back, level + 1
-    warnings.warn(printable(message), category, stacklevel=level)
+    warnings.warn(text, category, stacklevel=level)

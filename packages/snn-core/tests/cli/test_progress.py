@@ -1,5 +1,6 @@
 import io
 
+import click
 import pytest
 from rich.console import Console
 
@@ -30,3 +31,34 @@ def test_the_bar_counts_the_time_for_who_watches_already(drawn):
         with phase("writing"):
             assert told == ["writing"]
     assert set(watched.seconds) >= {"compiling", "writing"}
+
+
+def test_names_in_what_moves_are_shown_as_they_are(drawn):
+    name = "a:x:b[red]c[/red]"
+    with common.progress_bar(name) as advance:
+        advance(1, 2, 0.5)
+        assert name in drawn.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["run", "m.snn", "-o", "r"], "snn run m.snn -o r --resume"),
+        (["run", "m.snn", "--resume"], "snn run m.snn --resume"),
+        (["-v", "run", "--data", "d", "--", "m.snn"], "snn -v run --resume --data d -- m.snn"),
+        (["run", "m.snn", "-o", "--", "-q"], "snn run --resume m.snn -o -- -q"),
+        (["run", "--", "--resume"], "snn run --resume -- --resume"),
+        (["--", "run", "m.snn"], "snn -- run --resume m.snn"),
+        (["run", "a b.snn"], "snn run 'a b.snn' --resume"),
+    ],
+)
+def test_a_flag_is_added_where_the_command_takes_it(given, expected):
+    with click.Context(click.Command("snn"), info_name="snn", obj=given):
+        assert common.command_line("--resume") == expected
+
+
+def test_names_of_classes_are_listed_shortly():
+    line = common.class_line(["a" * 10**6, *["b"] * 3 * 10**5])
+    assert line.startswith("classes: 0 aaa")
+    assert line.endswith("19 b, and 299981 more")
+    assert len(line) < 200

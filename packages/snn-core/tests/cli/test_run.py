@@ -148,7 +148,7 @@ def long_run(artifact, images, tmp_path):
     """Return the arguments of a run that takes a few seconds, and its result folder."""
     data = images("long.npz", count=BATCHES * BATCH)
     common = ("run", artifact, "--simulator", "reference", "--data", data, "--batch-size", BATCH)
-    return (*common, "--timesteps", 100), tmp_path / "long"
+    return (*common, "--timesteps", 100), tmp_path / f"{'long-' * 30}:x:[red]"
 
 
 def wait_for_batches(folder, number):
@@ -181,7 +181,7 @@ def test_a_stopped_run_keeps_its_batches_and_resumes(snn, start, long_run, name)
     if name != "SIGKILL":
         assert running.returncode == 128 + getattr(signal, name)
         assert "Stopping after the current step" in messages
-        assert f"Stopped after {BATCH * len(kept)} samples" in messages
+        assert f"Stopped after {BATCH * len(kept)} samples (kept in {folder}).\n" in messages
         command = shlex.join(["snn", *map(str, arguments), "-o", str(folder), "--json", "--resume"])
         assert f"Go on with: {command}\n" in messages
     # What the flags chose is taken from the folder.

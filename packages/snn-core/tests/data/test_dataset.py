@@ -283,6 +283,27 @@ def test_a_sample_that_is_there_twice_is_refused():
         replace(dataset, sample_ids=[7, 7, 8, 9])
 
 
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_long_names_of_classes_are_refused(tmp_path, kind):
+    """They are shown wherever their samples are."""
+    path = tmp_path / "data.npz"
+    np.savez(path, x=X, y=[1, 0, 1], classes=np.array(["a" * 1000, "b"], kind))
+    assert load_dataset(path).classes == ("a" * 1000, "b")
+    np.savez(path, x=X, y=[1, 0, 1], classes=np.array(["b", "a" * 3_000_000], kind))
+    with pytest.raises(DataError, match=r"a class with a name of 3000000 letters \('aa") as caught:
+        load_dataset(path)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("known", [(), ("cat", "dog"), ("a" * 10_000, "b")])
+def test_warnings_about_many_or_long_names_of_classes_are_short(known):
+    for names in (("dog", "b" * 100_000, "cat"), tuple(f"c{i}" for i in range(100_000))):
+        data = Dataset.of(X, np.array([0, 1, 1]), classes=names)
+        with pytest.warns(DataWarning, match=r"(dog|c0), .* \.\.\. .*(cat|c99999)") as caught:
+            data.fit_to(input_shape=(4,), num_classes=2, classes=known)
+        assert len(str(caught[0].message)) < 1200
+
+
 def test_names_of_classes_may_be_bytes(tmp_path):
     names = np.array(["ä".encode(), b"cat", b"\xff"])
     np.savez(tmp_path / "data.npz", x=X, y=[2, 0, 1], classes=names)

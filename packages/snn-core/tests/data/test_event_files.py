@@ -90,6 +90,37 @@ def test_recordings_one_after_the_other_in_a_file(tmp_path):
         load_dataset(tmp_path / "all.npz", settings=settings())
 
 
+@pytest.mark.parametrize("lengths", [[1] * 9, [3, 1, 6, 2], [70, 1, 1, 90, 7, 1], [1, 200, 1]])
+def test_recordings_that_are_read_at_once_keep_their_events(tmp_path, monkeypatch, lengths):
+    monkeypatch.setattr(event_files, "_BLOCK", 64)
+    parts = [columns(seed, number) for seed, number in enumerate(lengths)]
+    for part in parts:
+        part["t"] = part["t"][::-1]  # they are sorted, each for its own
+    arrays = {f"test_{k}": np.concatenate([part[k] for part in parts]) for k in "xytp"}
+    np.savez(tmp_path / "all.npz", **arrays, test_off=np.cumsum([0, *lengths[:-1]]))
+    found = event_files.find_recordings(tmp_path / "all.npz", part="test", settings=settings())
+    for i in [*range(len(parts)), *reversed(range(len(parts)))]:
+        expected, events = EventStream.of(*(parts[i][key] for key in "xytp")), found.load(i)
+        for key in ("x_e", "y_e", "t_us_e", "on_e"):
+            np.testing.assert_array_equal(getattr(events, key), getattr(expected, key))
+
+
+def test_short_recordings_are_read_at_once(tmp_path, monkeypatch):
+    """To check one event takes as long as to check thousands: 300 000 of them took 19 s."""
+    ones, read, real = np.zeros(20_000, np.uint8), [], event_files.stream_of
+    arrays = {f"test_{key}": ones for key in "xytp"} | {"test_off": np.arange(len(ones))}
+    np.savez_compressed(tmp_path / "all.npz", **arrays)
+
+    def count(columns, path, **options):
+        read.append(len(columns[0]))
+        return real(columns, path, **options)
+
+    monkeypatch.setattr(event_files, "stream_of", count)
+    data = load_dataset(tmp_path / "all.npz", settings=settings())
+    assert data.x_b_l.shape[0] == sum(read) == len(ones)
+    assert len(read) == 5
+
+
 def test_selections_are_read_when_needed(folder):
     data = load_dataset(folder, settings=settings())
     part = data.select(indices=(2, 0))

@@ -1,6 +1,7 @@
 """Sub-folders of images and recordings: which are classes, and what their numbers are."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -89,6 +90,16 @@ def test_what_is_not_read_is_counted(kind, filled, tmp_path):
     assert len(caught) == 1
 
 
+def test_many_and_long_endings_are_shortened(kind, filled):
+    folder = filled("a/1", "b/1")
+    for i in range(90):
+        (folder / "a" / f"{i}.{chr(97 + i % 26) * 190}{i}").touch()
+    match = r"not read: 1 \.aaaaaaaaa \.\.\. aaa26, .* \.\.\. .*\. Samples are files"
+    with pytest.warns(DataWarning, match=match) as caught:
+        kind[2](folder)
+    assert len(str(caught[0].message).replace(str(folder), "")) < 600
+
+
 def test_what_is_not_read_of_a_folder_without_classes_is_counted(kind, filled):
     folder = filled("1", "2")
     (folder / "3.heic").touch()
@@ -121,18 +132,109 @@ def test_sub_folders_whose_names_look_alike_are_refused(kind, filled):
     assert kind[2](folder, settings=one).labels_b.tolist() == [0, 0]
 
 
-def test_a_folder_that_cannot_be_searched_is_named_with_what_is_in_the_way(
-    kind, filled, monkeypatch
-):
-    folder = filled("a/1", "b/1")
+@pytest.fixture
+def deny(monkeypatch):
+    """Return a function after which a folder may not be read, whoever runs the tests."""
+    listdir, scandir, denied = os.listdir, os.scandir, []
 
-    def deny(path, *_):
-        raise PermissionError(13, "Permission denied", str(path / "secret"))
+    def unless_denied(real):
+        def read(path="."):
+            if os.fspath(path) in denied:
+                raise PermissionError(13, "Permission denied", os.fspath(path))
+            return real(path)
 
-    monkeypatch.setattr(type(folder), "rglob", deny)
-    expected = r"cannot be searched for samples \(.*secret: Permission denied\); expected a file"
+        return read
+
+    monkeypatch.setattr(os, "listdir", unless_denied(listdir))
+    monkeypatch.setattr(os, "scandir", unless_denied(scandir))
+    return lambda path: denied.append(os.fspath(path))
+
+
+@pytest.mark.parametrize("is_format_given", [False, True])
+@pytest.mark.parametrize("secret", ["", "b", "b/sub", "b/sub/deep"])
+def test_a_folder_that_may_not_be_read_is_refused(kind, filled, deny, secret, is_format_given):
+    """It was left out, with its samples and its class."""
+    folder = filled("a/1", "b/1", "b/sub/deep/1", "c/1")
+    deny(folder / secret)
+    chosen = ("aedat" if kind[0] == "npy" else "png") if is_format_given else "auto"
+    expected = rf"cannot be searched for samples \({folder / secret}: Permission denied\); expected"
     with pytest.raises(DataError, match=expected):
+        kind[2](folder, settings={"dataset_format": chosen})
+
+
+def test_a_file_that_may_not_be_looked_at_is_refused(kind, filled, monkeypatch):
+    """As in a folder that may be read and not entered."""
+    folder = filled("a/1", "b/1")
+    secret, real = folder / "b" / f"1.{kind[0]}", type(folder).stat
+
+    def look(path, **options):
+        if path == secret:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(type(folder), "stat", look)
+    with pytest.raises(DataError, match=rf"{secret}: Permission denied"):
         kind[2](folder)
+
+
+def test_a_hidden_folder_that_may_not_be_read_is_passed_over(kind, filled, deny):
+    folder = filled("a/1", "b/1", "b/.trash/1", ".hidden/1")
+    deny(folder / ".hidden")
+    deny(folder / "b/.trash")
+    assert kind[2](folder).labels_b.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["a", "v1.5", "z"])
+@pytest.mark.parametrize("known", [(), ("a", "b", "c")])
+def test_a_class_that_is_a_link_to_nothing_is_refused(kind, filled, tmp_path, name, known):
+    """The classes behind it got other numbers."""
+    folder = filled("b/1", "c/1")
+    (folder / name).symlink_to(tmp_path / "gone")
+    lost = rf"{folder / name} is a link to nothing; expected the folder of a class\. Repair"
+    with pytest.raises(DataError, match=lost):
+        kind[2](folder, classes=known)
+
+
+def test_classes_that_are_all_links_to_nothing_are_refused(kind, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").symlink_to(tmp_path / "data" / "b")
+    (tmp_path / "data" / "b").symlink_to(tmp_path / "data" / "a")
+    chosen = "aedat" if kind[0] == "npy" else "png"
+    with pytest.raises(DataError, match=r"a is a link to nothing; expected the folder of a class"):
+        kind[2](tmp_path / "data", settings={"dataset_format": chosen})
+
+
+def test_links_to_nothing_that_are_no_folders_of_classes_are_allowed(kind, filled, tmp_path):
+    folder = filled("a/1", "b/1")
+    for name in (f"1.{kind[0]}", "notes.txt", ".cache"):
+        (folder / name).symlink_to(tmp_path / "gone")
+    assert kind[2](folder).labels_b.tolist() == [0, 1]
+
+
+def test_classes_may_be_links_to_folders(kind, filled, tmp_path):
+    elsewhere = filled("a/1", "b/1").rename(tmp_path / "elsewhere")
+    (tmp_path / "data").mkdir()
+    for name in "ab":
+        (tmp_path / "data" / name).symlink_to(elsewhere / name)
+    assert kind[2](tmp_path / "data").labels_b.tolist() == [0, 1]
+
+
+def test_links_to_folders_within_a_class_are_counted(kind, filled):
+    folder = filled("a/1", "b/1")
+    (folder / "a" / "more").symlink_to(folder / "b")
+    with pytest.warns(DataWarning, match=r"not read: 1 links to folders\. Samples"):
+        assert kind[2](folder).labels_b.tolist() == [0, 1]
+
+
+def test_names_of_many_classes_are_found_in_time(kind, filled):
+    """It took a step for each folder and number."""
+    folder = filled(*(f"c{i}/1" for i in range(30)))
+    labels = {f"c{i}": i for i in range(29)} | {"c29": 2_000_000}
+    before = time.process_time()
+    data = kind[2](folder, settings={"label_dict": labels})
+    assert time.process_time() - before < 4  # 1 s is usual, 10 s were
+    assert data.classes[:2] == ("c0", "c1")
+    assert data.classes[-2:] == ("1999999", "c29")
 
 
 def test_a_folder_in_a_hidden_place_is_read(kind, filled, tmp_path):

@@ -2,6 +2,8 @@ import contextlib
 import io
 import os
 import struct
+import time
+import warnings
 import zlib
 
 import numpy as np
@@ -12,7 +14,7 @@ from snn_core import convert, run
 from snn_core.data import images, load_dataset
 from snn_core.data.images import standardize
 from snn_core.data.lazy import LazySamples
-from snn_core.errors import DataError, SettingsError
+from snn_core.errors import DataError, DataWarning, SettingsError
 from snn_core.settings import DatagenKwargs, InputSettings, Settings
 from snn_core.testing.builder import NetworkBuilder
 
@@ -314,6 +316,40 @@ def test_an_image_that_changes_after_it_was_hashed_is_not_used(folder, tmp_path,
         data.x_b_l[:]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files do not tell when they were touched")
+def test_an_image_that_is_rewritten_with_its_old_size_and_time_is_not_used(folder):
+    """As by copies that keep the times of files, of which all in an archive may have the same."""
+    first, other = sorted(folder.rglob("*.png"))[:2]
+    size = max(path.stat().st_size for path in (first, other))
+    for path in (first, other):
+        path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+        os.utime(path, ns=(0, 0))
+    data = load_dataset(folder)
+    before = data.x_b_l[:1]
+    time.sleep(0.02)  # more than a tick of the clock of file systems
+    first.write_bytes(other.read_bytes())
+    os.utime(first, ns=(0, 0))
+    with pytest.raises(DataError, match=rf"{first.name} changed after it was read"):
+        data.x_b_l[:1]
+    assert before.any()
+
+
+@pytest.mark.parametrize("touch", ["permissions", "link", "times"])
+def test_an_image_that_is_touched_alone_is_used(folder, tmp_path, touch):
+    first = sorted(folder.rglob("*.png"))[0]
+    data = load_dataset(folder)
+    before, found = data.x_b_l[:], first.stat()
+    time.sleep(0.02)  # more than a tick of the clock of file systems
+    if touch == "permissions":
+        first.chmod(0o600)
+    elif touch == "link":
+        os.link(first, tmp_path / "backup.png")
+    else:
+        os.utime(first, ns=(found.st_atime_ns + 10**9, found.st_mtime_ns))
+    for _ in range(2):
+        np.testing.assert_array_equal(data.x_b_l[:], before)
+
+
 def test_an_image_that_changes_while_it_is_hashed_is_refused(folder, monkeypatch):
     real = images.hash_files
 
@@ -344,3 +380,75 @@ def test_an_image_too_large_to_be_decoded_is_not_read_for_its_hash(folder, monke
     monkeypatch.setenv("SNN_MEMORY_LIMIT", "1G")
     with pytest.raises(DataError, match=r"2\.png: the file would take 1024 GiB"):
         load_dataset(folder)
+
+
+def see_through(path, seed):
+    """Save an image with colours of a table, of which some are half transparent."""
+    image = Image.fromarray(pixels(seed)).quantize(8)
+    image.save(path, transparency=bytes([0, 128] * 4))
+
+
+def read_often(folder):
+    data = load_dataset(folder)
+    for _ in range(10):
+        assert data.x_b_l[:].shape == (3, 5, 4, 3)
+
+
+def test_what_pillow_warns_of_is_said_once_with_the_name_of_the_image(folder):
+    """It was shown with a line of Pillow's code and without a name."""
+    for seed, path in enumerate(sorted(folder.rglob("*.[pP]*"))):
+        see_through(path, seed)
+    said = r"a.1\.png: Palette images with Transparency .*\(a warning of Pillow; other images are"
+    with pytest.warns(DataWarning, match=said) as caught:
+        read_often(folder)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("category", [UserWarning, RuntimeWarning])
+def test_few_and_short_warnings_of_pillow_are_shown(folder, monkeypatch, category):
+    numbers, plain = iter(range(100)), Image.open
+
+    def complain(file, **options):
+        warnings.warn(f"strange\n{next(numbers)} {'x' * 10_000}", category, stacklevel=1)
+        return plain(file, **options)
+
+    monkeypatch.setattr(Image, "open", complain)
+    with pytest.warns(
+        DataWarning, match=r"(png|PNG): strange . xxx.* \.\.\. xxx.*Look at it"
+    ) as caught:
+        read_often(folder)
+    assert len(caught) == images._MOST_TOLD
+    assert max(len(str(item.message)) for item in caught) < 500
+
+
+def test_warnings_about_code_pass_as_they_are(folder, monkeypatch):
+    plain = Image.open
+
+    def complain(file, **options):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        return plain(file, **options)
+
+    monkeypatch.setattr(Image, "open", complain)
+    with pytest.warns(DeprecationWarning, match="^old$"):
+        load_dataset(folder)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_refused_image_is_not_warned_of(folder):
+    content = io.BytesIO()
+    Image.fromarray(pixels(0)).save(content, "TIFF", compression="tiff_lzw")
+    (folder / "a" / "1.png").write_bytes(content.getvalue()[:-20])
+    with pytest.raises(DataError, match=r"1\.png cannot be read"):
+        load_dataset(folder)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "webp", "gif", "jpg"])
+def test_files_that_are_cut_off_are_refused(tmp_path, ending):
+    path = tmp_path / "data" / "a" / f"1.{ending}"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(pixels(0, (40, 40))).save(path)
+    content = path.read_bytes()
+    for share in (0.9, 0.5, 0.1):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(DataError, match=rf"1\.{ending} cannot be read"):
+            load_dataset(tmp_path / "data")

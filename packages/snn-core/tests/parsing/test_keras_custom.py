@@ -87,6 +87,8 @@ def test_custom_activations_are_known_by_name(
         (function("relu_Q0.0"), "0 bits"),
         (function("relu_Q30.1"), "31 bits"),
         (function("clamped_relu_.._1"), "not supported"),
+        (function("clamped_relu_0_١"), "not supported"),
+        (function("relu_Q1.٤"), "not supported"),
         (function("surprise"), "'surprise' is not supported"),
         # A function of the user's may have the name of one of Keras' own.
         (function("relu"), "'relu' is not supported"),

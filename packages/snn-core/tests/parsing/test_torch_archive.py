@@ -182,18 +182,97 @@ def setting(index, name, value):
         (setting(3, "kernel_size", {"as_ints": [0, 0]}), r"kernel_size is \[0, 0\]; expected 2 "),
         (setting(3, "kernel_size", {"as_ints": [2, 2, 2]}), r"kernel_size is \[2, 2, 2\]"),
         (setting(3, "stride", {"as_ints": [0, 1]}), r"stride is \[0, 1\]; .* of at least 1"),
-        (setting(0, "stride", {"as_string": "x"}), "stride is 'x'; expected 2 whole"),
-        (setting(0, "stride", {"as_ints": ["1", None]}), r"stride is \['1', None\]; expected"),
+        (setting(0, "stride", {"as_string": "x"}), "'stride': .*'x'}; expected another form"),
+        (setting(0, "stride", {"as_ints": ["1", None]}), "'stride': .* holds '1' as as_int; "),
         (setting(0, "padding", {"as_ints": [-1, 0]}), r"padding is \[-1, 0\]; .* at least 0"),
         (setting(0, "dilation", {"as_float": 1.5}), r"dilation is 1\.5; expected"),
         (setting(1, "eps", {"as_float": "NaN"}), "epsilon is nan; expected a small"),
         (setting(1, "eps", {"as_float": "Infinity"}), "epsilon is inf; expected a small"),
-        (setting(1, "eps", {"as_string": "x"}), "epsilon is 'x'; expected a small"),
+        (setting(1, "eps", {"as_string": "x"}), "'eps': .*'x'}; expected another form"),
+        # One form, and a value that has it.
+        (setting(1, "eps", {"as_float": 0.1, "as_none": True}), "expected one form"),
+        (setting(1, "eps", {}), "expected one form"),
+        (setting(1, "eps", {"as_float2": 0.1}), "'eps': .*, a form that is not known"),
+        (setting(1, "eps", {"as_float": "0.1"}), "'eps': .* holds '0.1' as as_float; expected"),
+        (setting(1, "eps", {"as_float": True}), "'eps': .* holds True as as_float; expected"),
+        (setting(1, "eps", {"as_scalar_type": 7}), "'eps': .*7}; expected another form"),
+        (setting(0, "stride", {"as_ints": [True, 1]}), "'stride': .* holds True as as_int"),
+        (
+            setting(0, "stride", {"as_sym_ints": [{"as_int": 1}, {"as_int": 1, "as_name": "s"}]}),
+            "expected one form",
+        ),
+        (
+            setting(0, "stride", {"as_sym_ints": [{"as_bool": True}, {"as_int": 1}]}),
+            "'stride': .* holds True as as_bool; expected as_int",
+        ),
+        (setting(4, "dtype", {"as_int": 7}), "'dtype': .*7}; expected another form"),
+        (setting(4, "start_dim", {"as_none": True, "as_int": 1}), "expected one form"),
     ],
 )
 def test_settings_of_another_form_say_what_is_expected(program, rewritten, change, message):
     with pytest.raises(ParseError, match=message):
         parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+@pytest.mark.parametrize("specs", ["input_specs", "output_specs"])
+def test_an_input_or_output_of_two_kinds_is_refused(program, rewritten, specs):
+    def change(program):
+        program["graph_module"]["signature"][specs][0]["token"] = {"arg": {"name": "t"}}
+
+    with pytest.raises(ParseError, match="expected one form"):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+def test_an_argument_that_is_named_twice_is_refused(program, rewritten):
+    def change(program):
+        node = program["graph_module"]["graph"]["nodes"][1]
+        node["inputs"].append({"name": "eps", "arg": {"as_float": 1.0}, "kind": 1})
+
+    with pytest.raises(ParseError, match=r"names an argument of .* twice"):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+def test_an_argument_of_a_form_that_is_not_read_is_refused(program, rewritten):
+    change = setting(1, "eps", {"as_complex": {"real": 1.0, "imag": 0.0}})
+    with pytest.raises(UnsupportedError, match=r"its 'eps' has the form 'as_complex'"):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+@pytest.mark.parametrize(("low", "high"), [(5, 2), ("1", 2), (1.5, None), (True, None)])
+def test_sizes_that_can_have_no_value_are_refused(program, rewritten, low, high):
+    def change(program):
+        program["range_constraints"]["s77"] = {"min_val": low, "max_val": high}
+
+    with pytest.raises(ParseError, match="The sizes 's77' range from"):
+        parse(rewritten(program, lambda members: edited(members, "models/model.json", change)))
+
+
+@pytest.mark.parametrize(
+    ("guard", "is_read"),
+    [
+        ("False", False),
+        ("1 > 2", False),
+        ("True", True),
+        ("L['x'].size()[1] == 2", True),
+        ("L['x'].size()[1] == 3", False),
+        ("L['x'].size()[3] > 6", False),
+        # How many samples there are is not known here.
+        ("L['x'].size()[0] > 3", True),
+        ("Eq(Mod(L['x'].size()[0], 2), 0)", True),
+    ],
+)
+def test_guards_that_refuse_every_input_are_noticed(program, rewritten, guard, is_read):
+    path = rewritten(
+        program,
+        lambda members: edited(
+            members, "models/model.json", lambda p: p.update(guards_code=[guard])
+        ),
+    )
+    if is_read:
+        assert parse(path).input.output_shape == (6, 6, 2)
+        return
+    with pytest.raises(ParseError, match=r"is guarded by .* do not meet"):
+        parse(path)
 
 
 def graph_change(change):

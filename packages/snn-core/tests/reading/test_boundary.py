@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import struct
 import tokenize
 
@@ -80,9 +82,25 @@ def test_what_says_itself_what_is_wrong_passes(problem):
 
 
 def test_what_the_system_says_about_a_path_is_told(tmp_path):
-    message = r"Cannot read model\.x: No such file or directory"
+    message = r"Cannot read model\.x: No such file or directory. Check the path\.$"
     with pytest.raises(ParseError, match=message), reading():
         (tmp_path / "gone").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Permission denied. Choose one that you may read, or change its perm"),
+        (errno.EISDIR, "Is a directory. Choose a file."),
+        (errno.ENOTDIR, "Not a directory. Check the path."),
+        (errno.ELOOP, "Too many levels of symbolic links. Check where its links lead."),
+        (errno.EIO, "Input/output error. Check the path and try again."),
+    ],
+)
+def test_what_the_system_says_about_a_path_ends_with_what_to_do(number, advice):
+    with pytest.raises(ParseError) as found, reading():
+        raise OSError(number, os.strerror(number), "gone")
+    assert str(found.value).startswith(f"Cannot read model.x: {advice}")
 
 
 def test_the_parts_of_a_file_share_one_limit(monkeypatch):
@@ -122,9 +140,11 @@ def test_the_limit_is_a_quarter_of_the_memory(monkeypatch):
     assert 2**26 < memory_limit() < 2**50
 
 
-def test_a_limit_that_is_no_size_is_refused(monkeypatch):
-    monkeypatch.setenv("SNN_MEMORY_LIMIT", "much")
-    with pytest.raises(SettingsError, match="SNN_MEMORY_LIMIT='much'; expected a number of bytes"):
+@pytest.mark.parametrize("text", ["much", "١G", "5x", "-5"])
+def test_a_limit_that_is_no_size_is_refused(monkeypatch, text):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", text)
+    message = f"SNN_MEMORY_LIMIT='{text}'; expected a number of bytes"
+    with pytest.raises(SettingsError, match=message):
         memory_limit()
 
 

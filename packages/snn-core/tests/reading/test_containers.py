@@ -232,6 +232,89 @@ def test_members_that_cannot_be_unpacked_are_refused(place, value, message):
         unpack(io.BytesIO(content))
 
 
+def archive(content=b"first", *, comment=b"", **options):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", **options) as opened:
+        opened.writestr("a", content)
+        opened.comment = comment
+    return file.getvalue()
+
+
+def behind(content):
+    """Return a content and an archive behind it, whose places count from the content's start."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as opened:
+        opened.writestr("a", b"second")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (archive() + archive(b"second"), "105 bytes before the archive; expected it alone"),
+        (archive(comment=b"c" * 9) + archive(comment=b"d"), "114 bytes before the archive"),
+        (archive(comment=archive(b"second")), "bytes before the archive"),
+        (archive(comment=b"PK\5\6" + bytes(30)), "bytes before the archive"),
+        (b"junk" * 100 + archive(), "400 bytes before the archive"),
+        (behind(b"junk" * 100), "400 bytes before the archive"),
+        (b"\0" + archive(comment=b"c"), "1 bytes before the archive"),
+        (
+            archive() + b"\0",
+            "bytes behind the archive, or missing there; expected it alone and whole",
+        ),
+        (archive() + bytes(60_000), "bytes behind the archive"),
+        (archive(comment=b"c" * 30) + b"junk", "bytes behind the archive"),
+        (archive(comment=b"c" * 30)[:-1], "bytes behind the archive"),
+    ],
+)
+def test_archives_with_anything_around_them_are_refused(tmp_path, content, message):
+    """The last of several was read, whatever lay before and behind it."""
+    (tmp_path / "a.zip").write_bytes(content)
+    for file in (io.BytesIO(content), tmp_path / "a.zip"):
+        with pytest.raises(DataError, match=message):
+            unpack(file)
+
+
+def test_archives_are_read_however_they_were_written(tmp_path):
+    class Stream(io.BytesIO):
+        def seekable(self):
+            return False
+
+        def seek(self, *_):
+            raise OSError("cannot seek")
+
+    streamed, grown, aligned = Stream(), io.BytesIO(archive()), io.BytesIO()
+    with zipfile.ZipFile(streamed, "w") as opened:
+        opened.writestr("a", b"first")  # sizes lie behind the member
+    with zipfile.ZipFile(grown, "a") as opened:
+        opened.writestr("b", b"second")
+    with zipfile.ZipFile(aligned, "w") as opened:
+        info = zipfile.ZipInfo("a")
+        info.extra = struct.pack("<HH", 0x4246, 60) + b"Z" * 60  # as PyTorch aligns values
+        opened.writestr(info, b"first")
+    with (
+        zipfile.ZipFile(tmp_path / "large.zip", "w") as opened,
+        opened.open("a", "w", force_zip64=True) as member,
+    ):
+        member.write(b"first")
+    for file in (
+        io.BytesIO(archive()),
+        io.BytesIO(archive(comment=b"c" * 65535)),
+        io.BytesIO(archive(compression=zipfile.ZIP_DEFLATED)),
+        io.BytesIO(streamed.getvalue()),
+        grown,
+        aligned,
+        tmp_path / "large.zip",
+    ):
+        with reading(), open_archive(file) as opened:
+            assert read_member(opened, "a") == b"first"
+    nothing = io.BytesIO()
+    with zipfile.ZipFile(nothing, "w"):
+        pass
+    with reading(), open_archive(nothing) as opened:
+        assert opened.namelist() == []
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -401,8 +484,21 @@ def test_arrays_that_are_there_are_read(file, options):
     zeros = np.zeros((1000, 1000), np.float32)
     file.create_dataset("x", data=zeros, **options)
     np.testing.assert_array_equal(hdf5.read_dataset(file["x"]), zeros)
-    file.create_dataset("unwritten", (100,), "f4")
-    assert hdf5.read_dataset(file["unwritten"]).sum() == 0
+    file.create_dataset("empty", (0, 10), "f4")
+    assert hdf5.read_dataset(file["empty"]).shape == (0, 10)
+
+
+def test_arrays_that_were_never_written_are_refused(file):
+    """They were read as 0, as were those of which parts were never written."""
+    file.create_dataset("whole", (100,), "f4")
+    file.create_dataset("scalar", (), "f4")
+    file.create_dataset("parts", (10, 11), "f4", chunks=(5, 5))[:, :10] = 1
+    for name, found in (("whole", "0 of 1"), ("scalar", "0 of 1"), ("parts", "4 of 6")):
+        expected = f"/{name} was not written whole: {found} parts are there"
+        with pytest.raises(DataError, match=expected), reading():
+            hdf5.read_dataset(file[name])
+    file.create_dataset("chosen", (100,), "f4", fillvalue=0.5)
+    assert hdf5.read_dataset(file["chosen"]).sum() == 50
 
 
 def share_text(path, length, times):

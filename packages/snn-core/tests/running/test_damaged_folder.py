@@ -1,9 +1,12 @@
 """Result folders that were edited, cut off or put together by hand."""
 
+import errno
 import json
+import os
 import shutil
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +120,32 @@ def test_descriptions_that_do_not_fit_are_refused_by_all_who_read_them(network, 
         ),
         (with_value("0" * 64, "identity", "sample_ids_sha256"), "hold other samples than run.json"),
         (
+            with_value(2, "identity", "settings", "simulation", "num_to_test"),
+            r"identity\.samples is 11; simulation\.num_to_test of its settings asks for 2",
+        ),
+        (
+            with_value(12, "identity", "settings", "simulation", "num_to_test"),
+            r"identity\.samples is 11; .*num_to_test .* asks for 12",
+        ),
+        (
+            with_value([0, 4], "identity", "settings", "simulation", "sample_idxs_to_test"),
+            r"identity\.samples is 11; .*sample_idxs_to_test .* asks for 2",
+        ),
+        (
+            with_value([], "identity", "settings", "output", "log_vars"),
+            r"activations was recorded, which output\.log_vars in run\.json does not ask for",
+        ),
+        (
+            with_value(
+                ["activations", "input", "mem"], "identity", "settings", "output", "log_vars"
+            ),
+            "spiketrains was recorded, which .* does not ask for",
+        ),
+        (
+            with_value(1, "identity", "settings", "simulation", "top_k"),
+            "topkerr_b_t does not fit labels_b and the best 1 of 3 classes",
+        ),
+        (
             with_value(1e9, "identity", "settings", "simulation", "dt"),
             r"run\.json cannot be read .* = 8e-09 steps; expected 1 to",
         ),
@@ -203,6 +232,23 @@ def renamed(old, new):
             r"ann_decision_b is not the largest of ann_output_b_o in \d of 4 samples",
         ),
         (
+            arrays_with(topkerr_b_t=lambda a: ~a),
+            r"topkerr_b_t does not fit labels_b and the best 3 of 3 classes in \d+ of 32 places",
+        ),
+        (
+            arrays_with(ann_topkerr_b=lambda a: ~a),
+            "ann_topkerr_b does not fit labels_b and the best 3 of 3 classes in 4 of 4 samples",
+        ),
+        (lambda arrays: arrays.pop("log/input"), "input was not recorded, which .* asks for"),
+        (
+            lambda arrays: [arrays.pop(name) for name in list(arrays) if "log/mem" in name],
+            "mem was not recorded, which .* asks for",
+        ),
+        (
+            lambda arrays: [arrays.pop(name) for name in list(arrays) if "log/act" in name],
+            "activations was not recorded, which .* asks for",
+        ),
+        (
             arrays_with(spikes_b_n=lambda a: a + np.eye(2, dtype=int)[0]),
             "tells of .* spikes of 01Dense_8; ",
         ),
@@ -251,7 +297,10 @@ def test_batches_that_do_not_fit_are_refused_by_all_who_read_them(network, folde
             r"mem/01Dense_8 is of the shape \(2, 4, 8\)",
         ),
         (arrays_with(output_b_o=lambda a: a[:, :0]), r"output_b_o is of the shape \(0,\)"),
-        (lambda arrays: arrays.pop("log/input"), "input is missing"),
+        (
+            lambda arrays: arrays.pop("log/activations/01Dense_8"),
+            "activations/01Dense_8 is missing",
+        ),
     ],
 )
 @pytest.mark.parametrize("is_first", [True, False])
@@ -357,6 +406,105 @@ def test_a_batch_that_is_there_twice_is_not_counted_twice(folder):
         RunResult.load(folder)
 
 
+@pytest.mark.parametrize("number", ["00003", "00007", "123456789"])
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_a_run_with_a_batch_too_many_is_not_gone_on_with(network, folder, number, is_copy):
+    batches = folder / "batches"
+    (batches / "00002.npz").unlink()
+    stray = batches / f"{number}.npz"
+    (shutil.copy if is_copy else shutil.move)(batches / "00001.npz", stray)
+    before = sorted(batches.iterdir())
+    with pytest.raises(
+        ArtifactError, match=rf"{number}\.npz is no batch .* 00002\.npz; .*elete it"
+    ):
+        resume(network, folder)
+    assert sorted(batches.iterdir()) == before
+    stray.unlink()
+    result = resume(network, folder)
+    assert RunResult.load(folder).summary() == result.summary()
+
+
+@pytest.mark.parametrize("name", ["0000١.npz", "０0001.npz", "000001.npz", "00001.NPZ", "1.npz"])
+def test_a_batch_by_another_name_is_none(network, folder, name):
+    (folder / "batches" / "00001.npz").rename(folder / "batches" / name)
+    result = resume(network, folder)
+    assert result.samples == 11
+    assert RunResult.load(folder).summary() == result.summary()
+
+
+def test_batches_are_all_checked_before_a_run_goes_on(network, folder):
+    batches = folder / "batches"
+    (batches / "00000.npz").unlink()
+    (batches / "00001.npz").rename(batches / "00000.npz")
+    (batches / "00002.npz").write_bytes(b"PK")
+    seen = []
+    given = {"data": (X, Y), "settings": SETTINGS, "output_dir": folder, "resume": True}
+    with pytest.raises(ArtifactError, match=r"00002\.npz cannot be read"):
+        run(network, "reference", **given, progress=lambda *done: seen.append(done))
+    (batches / "00002.npz").unlink()
+    with pytest.raises(ArtifactError, match=r"Batch 0 in .* holds other samples than in this run"):
+        run(network, "reference", **given, progress=lambda *done: seen.append(done))
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("00007", lambda batches: shutil.copy(batches / "00000.npz", batches / "00007.npz")),
+        ("00000", lambda batches: shutil.copy(batches / "00001.npz", batches / "00000.npz")),
+        ("00001", lambda batches: (batches / "00001.npz").unlink()),
+    ],
+)
+def test_a_run_whose_batches_change_meanwhile_is_not_called_finished(network, folder, name, change):
+    (folder / "batches" / "00002.npz").unlink()
+
+    def interfere(done, total, _accuracy):
+        if done == total:
+            change(folder / "batches")
+
+    with pytest.raises(ArtifactError, match=rf"{name}\.npz was put there, changed or removed"):
+        run(
+            network, "reference", data=(X, Y), settings=SETTINGS, output_dir=folder, resume=True,
+            progress=interfere,
+        )  # fmt: skip
+    assert not (folder / "summary.json").exists()
+    (folder / "batches" / f"{name}.npz").unlink(missing_ok=True)
+    assert RunResult.load(folder).samples + (4 if name != "00007" else 0) == 11
+    result = resume(network, folder)
+    assert RunResult.load(folder).summary() == result.summary()
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (
+            errno.EACCES,
+            "Permission denied. Choose one that you may read, or change its permissions",
+        ),
+        (errno.EIO, "Input/output error. Check the path and try again"),
+    ],
+)
+def test_batches_that_cannot_be_listed_are_not_called_a_place_to_write(
+    folder, monkeypatch, number, message
+):
+    def fail(path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    with pytest.raises(DataError) as found:
+        RunResult.load(folder)
+    assert str(found.value) == f"Cannot read the folder {folder / 'batches'}: {message}."
+
+
+def test_batches_that_are_a_file_cannot_be_read(folder):
+    shutil.rmtree(folder / "batches")
+    (folder / "batches").touch()
+    with pytest.raises(
+        DataError, match=r"Cannot read the folder .*batches: Not a directory\. Check"
+    ):
+        RunResult.load(folder)
+
+
 def test_files_of_others_are_left_alone(network, folder, whole):
     for name in (".00000.npz.abcdefgh", "notes.npz", "00000.npz.bak"):
         (folder / "batches" / name).write_bytes(b"x")
@@ -442,6 +590,7 @@ def test_a_summary_of_other_batches_is_refused(folder, of_batches):
 def test_figures_that_the_batches_do_not_give_are_refused_whatever_their_digest(folder):
     """A digest is no signature: whoever makes up figures can make one up."""
     kept = RunFolder(folder)
+    assert len(list(kept.batches())) == 3
     figures = kept.summary()
     kept.finish(
         {**figures, "mean_rate": figures["mean_rate"] * (1 + 1e-9)}

@@ -127,6 +127,17 @@ def test_warnings_about_samples_are_kept_with_the_result(network, tmp_path):
     assert simulate(network).metadata["warnings"] == []
 
 
+@pytest.mark.parametrize("letter", ["a", "ü", "\x1b", "\n", "a\n"])
+def test_a_run_does_not_fail_for_the_length_of_its_warnings(network, tmp_path, letter):
+    named = Dataset.of(X, Y, classes=["a", "b", "c", letter * 20_000])
+    with pytest.warns(DataWarning, match="has 4 classes") as caught:
+        result = simulate(network, data=named, output_dir=tmp_path / "run")
+    (kept,) = RunFolder(tmp_path / "run").metadata()["warnings"]
+    assert kept == str(caught[0].message) == result.metadata["warnings"][0]
+    assert len(kept) <= 4000
+    assert kept.endswith("(input.label_dict, input.dataflow_kwargs.classes).")
+
+
 def test_the_batch_size_changes_nothing(network):
     whole = simulate(network, settings=settings_of(simulation={"duration": 20, "batch_size": 100}))
     assert_same(simulate(network), whole)

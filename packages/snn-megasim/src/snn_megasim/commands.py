@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress
 from rich.table import Table
 
+from snn_core.consoles import stderr_console, stdout_console, text_column
 from snn_core.errors import DataError, printable_line
 from snn_core.files import make_folder, require_writable
 from snn_megasim.files import Netlist, event_file, read_netlist
@@ -92,7 +92,7 @@ def run(
         times = events[node].time_e
         ends = (str(times[0]), str(times[-1])) if len(times) else ("", "")
         table.add_row(node, str(len(times)), *ends)
-    Console(highlight=False, markup=False).print(table)  # names of nodes are text
+    stdout_console().print(table)
     click.echo(
         f"{len(paths)} files in {printable_line(target)}; {engine.synaptic_events} synaptic events"
     )
@@ -107,11 +107,11 @@ def _read(folder: Path) -> Netlist:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], object]]:
     """Yield a function that shows the simulated time; nothing is drawn unless on a terminal."""
-    console = Console(stderr=True)
+    console = stderr_console()
     if not console.is_terminal:
         yield lambda now, last: None
         return
-    columns = (TextColumn("time {task.completed} of {task.total}"), BarColumn())
+    columns = (text_column("time {task.completed} of {task.total}"), BarColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda now, last: bar.update(task, completed=now, total=last)

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from snn_core import artifact
 from snn_core.cli import verbosity
+from snn_core.consoles import show_status, stderr_console, text_column
 from snn_core.errors import SNNError, printable_line
 from snn_core.files import list_folder, make_folder, require_unlinked, require_writable
 from snn_core.ir import Network
 from snn_core.running.result import RunFolder
-from snn_plot.saving import FILE, file_name, save_figure
+from snn_plot.saving import FILE, file_names, save_figure
 from snn_plot.units import CHOICES, Units
 
 PATH = click.Path(path_type=Path)
@@ -79,13 +79,13 @@ def plot(
     within = output or runs[0]
     require_unlinked(folder, within=within)
     list_folder(folder)  # which raises if it is none
-    with status(f"reading {printable_line(runs[0])}"):
+    with show_status(f"reading {printable_line(runs[0])}", quiet=verbosity.is_quiet()):
         network = None if model is None else _network(model)
         run = view(runs[0], sample_id=sample)
         units, named = run.units(unit), "" if model is None else printable_line(model)
         scene = Scene(run=run, units=units, network=network, network_name=named)
         makers = graphs.makers(scene, only=only)
-    paths = {name: folder / f"{file_name(name)}.{kind}" for name in makers}
+    paths = {name: folder / file for name, file in file_names(makers, kind).items()}
     for path in paths.values():  # before the first is drawn
         make_folder(path.parent, within=within)
         require_writable(path, kind=FILE, overwrite=force)
@@ -183,7 +183,7 @@ def report(
     (folder,) = runs
     RunFolder(folder).metadata()  # which raises if there is no run
     path = output or folder / "report.html"
-    with status(f"reading {printable_line(folder)}"):
+    with show_status(f"reading {printable_line(folder)}", quiet=verbosity.is_quiet()):
         size = write_report(folder, path, sample_id=sample, unit=unit, overwrite=force)
     click.echo(f"{printable_line(path)} ({size / 1e6:.1f} MB)")
 
@@ -196,22 +196,11 @@ def _network(path: Path) -> Network:
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], object]]:
     """Yield a function that tells what is done; nothing is drawn unless on a terminal."""
-    console = Console(stderr=True, markup=False)
+    console = stderr_console()
     if verbosity.is_quiet() or not console.is_terminal:
         yield lambda name: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (text_column("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda name: bar.update(task, advance=1, description=name)
-
-
-@contextmanager
-def status(text: str) -> Iterator[None]:
-    """Show what is going on; nothing is drawn unless on a terminal."""
-    console = Console(stderr=True, markup=False)
-    if verbosity.is_quiet() or not console.is_terminal:
-        yield
-        return
-    with console.status(text):
-        yield

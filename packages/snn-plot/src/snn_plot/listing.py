@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +76,17 @@ def walk(root: Path) -> Walked:
             below.clear()
     if str(root) in passed_over:
         raise DataError(f"The folder {root} cannot be read; choose one that you may read.")
-    names = {"/".join(f.relative_to(root).parts) or root.resolve().name: f for f in sorted(found)}
-    return Walked(runs=names, passed_over=passed_over)
+    names = {"/".join(folder.relative_to(root).parts): folder for folder in sorted(found)}
+    runs = {name or _own_name(root, names): folder for name, folder in names.items()}
+    return Walked(runs=runs, passed_over=passed_over)
+
+
+def _own_name(root: Path, taken: Collection[str]) -> str:
+    """Return the name of a run that lies in the folder itself, which has none below it."""
+    name = root.resolve().name
+    while name in taken:
+        name += " (the folder itself)"
+    return name
 
 
 class Runs:

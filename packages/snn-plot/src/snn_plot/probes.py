@@ -159,6 +159,9 @@ def _read_csv(file: Path) -> dict[str, Array]:
 
 def _columns_npz(file: Path) -> dict[str, Array]:
     arrays = read_npz(file)
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"the column {name} holds {array.dtype}")
     return _finite({name: np.asarray(array, np.float64).ravel() for name, array in arrays.items()})
 
 

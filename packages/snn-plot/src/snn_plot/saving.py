@@ -6,9 +6,11 @@ import hashlib
 import io
 import os
 import re
+import unicodedata
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from snn_core.errors import DataError
@@ -36,21 +38,49 @@ LARGEST = 2**28
 _LONGEST = 100
 
 
-def file_name(name: str) -> str:
-    """Return a figure's name as a path that stays inside its folder and that file systems take.
+def file_names(names: Iterable[str], kind: str) -> dict[str, str]:
+    """Return the file of each figure, a path that stays inside its folder.
 
-    Slashes make folders. Parts that are too long are cut and get a number that tells them apart.
+    Slashes make folders. Names that all file systems take stay as they are. A number is added that
+    tells names apart where a part is cut or changed, and to files that would be the same one, or
+    stand where a folder has to be, on a file system that ignores case.
+
+    Parameters
+    ----------
+    names
+        Figures of one folder, each once.
+    kind
+        Ending of the files.
     """
+    files = {name: f"{_file_name(name)}.{kind}" for name in names}
+    folders = {str(parent) for file in files.values() for parent in PurePosixPath(file).parents}
+    taken = Counter(map(_as_stored, (*files.values(), *folders)))
+    return {
+        name: file if taken[_as_stored(file)] == 1 else f"{_file_name(name)}-{_mark(name)}.{kind}"
+        for name, file in files.items()
+    }
+
+
+def _as_stored(file: str) -> str:
+    """Return what a file system that ignores case and composition of letters calls a file."""
+    return unicodedata.normalize("NFKC", file).casefold()
+
+
+def _file_name(name: str) -> str:
     return "/".join(_part(part) for part in name.split("/"))
 
 
 def _part(part: str) -> str:
     safe = re.sub(r'[\x00-\x1f<>:"\\|?*]', "_", part)
     if safe.strip(". ") == "":  # "..", and nothing at all
-        return "_" * max(len(safe), 1)
-    if len(os.fsencode(safe)) <= _LONGEST:
-        return safe
-    return f"{safe[: _LONGEST // 4]}-{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+        safe = "_" * max(len(safe), 1)
+    if len(os.fsencode(safe)) > _LONGEST:
+        safe = safe[: _LONGEST // 4]
+    return safe if safe == part else f"{safe}-{_mark(part)}"
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def is_figure(path: Path) -> bool:

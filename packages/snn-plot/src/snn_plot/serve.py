@@ -25,7 +25,7 @@ from snn_plot.recorded import view
 from snn_plot.report import asset, report_html
 
 HOST = "127.0.0.1"
-_HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:\d*)?", re.IGNORECASE)
+_HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]*)?", re.IGNORECASE)
 """Names of this machine; browsers leave out a port that is the usual one."""
 
 PATIENCE_S = 60.0

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from snn_core.cli import verbosity
 from snn_core.cli.signals import StopRequest, stop_requested
-from snn_core.errors import printable
+from snn_core.consoles import show_status, stderr_console, stdout_console, text_column
+from snn_core.errors import printable, shorten
 from snn_core.phases import show_elsewhere, watch
 from snn_core.running.display import HEADER, headline, measures
 from snn_core.running.result import RunResult
@@ -25,37 +25,11 @@ from snn_core.running.result import RunResult
 MOST_CLASSES = 20
 """Names of classes that are printed."""
 
-WIDTH = 160
-"""Letters in a line of a table in a file or a pipe."""
+LONGEST_CLASS = 60
+"""Letters of each."""
 
 LONG_S = 5
 """From how many seconds on a command says where they went."""
-
-
-class _Results(Console):
-    """Console on standard output; a reader that closes it is an error as any other."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise the error, where the base class ends the process."""
-        raise  # noqa: PLE0704 - called where it is handled
-
-
-def stdout_console() -> Console:
-    """Return a console for results."""
-    return _Results(highlight=False, markup=False)
-
-
-def wide_console() -> Console:
-    """Return a console for tables; files and pipes, which have no width, get a large one."""
-    console = stdout_console()
-    if not console.is_terminal:
-        console.width = WIDTH
-    return console
-
-
-def stderr_console() -> Console:
-    """Return a console on standard error, so that standard output holds results alone."""
-    return Console(stderr=True, highlight=False, markup=False)
 
 
 @contextmanager
@@ -71,11 +45,10 @@ def interruptible() -> Iterator[StopRequest]:
 @contextmanager
 def show_phases() -> Iterator[None]:
     """Show what is going on, and in the end where the time went."""
-    status = stderr_console().status("Starting ...")
-    if verbosity.is_quiet():
-        yield
-        return
-    with tell_phases(lambda what: status.update(f"{what.capitalize()} ...")), status:
+    with (
+        show_status("Starting ...", quiet=verbosity.is_quiet()) as show,
+        tell_phases(lambda what: show(f"{what.capitalize()} ...")),
+    ):
         yield
 
 
@@ -90,17 +63,30 @@ def tell_phases(show: Callable[[str], object] = lambda what: None) -> Iterator[N
         note(f"time: {watched}")
 
 
+def say(text: str) -> None:
+    """Say something beside the results, on standard error."""
+    click.echo(printable(text), err=True)
+
+
 def note(text: str) -> None:
     """Say something beside the results, on standard error; nothing with ``--quiet``."""
     if not verbosity.is_quiet():
-        click.echo(printable(text), err=True)
+        say(text)
 
 
 def command_line(flag: str) -> str:
-    """Return the command that is running as a shell takes it, with one more flag."""
+    """Return the command that is running as a shell takes it, with one more flag.
+
+    Behind ``--`` a flag would be an argument; there, it stands before all that the command has.
+    """
     context = click.get_current_context().find_root()
-    words = [context.info_name or "snn", *(context.obj or ())]
-    return printable(shlex.join([*words, *([] if flag in words else [flag])]))
+    given = list(context.obj or ())
+    if "--" in given:
+        command = next(index for index, word in enumerate(given) if not word.startswith("-"))
+        given.insert(command + 1, flag)
+    elif flag not in given:
+        given.append(flag)
+    return printable(shlex.join([context.info_name or "snn", *given]))
 
 
 @contextmanager
@@ -116,10 +102,10 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
         yield lambda done, total, accuracy: None
         return
     columns = (
-        TextColumn("{task.description}"),
+        text_column("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("accuracy {task.fields[accuracy]}"),
+        text_column("accuracy {task.fields[accuracy]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
@@ -135,10 +121,11 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, float], None]]:
 
 def class_line(classes: Sequence[str]) -> str:
     """Return the names of classes with their numbers in one line, the first of many."""
-    names = [f"{i} {name}" for i, name in enumerate(classes)]
-    rest = len(names) - MOST_CLASSES
+    shown = enumerate(classes[:MOST_CLASSES])
+    names = [f"{i} {shorten(name, LONGEST_CLASS)}" for i, name in shown]
+    rest = len(classes) - MOST_CLASSES
     more = [f"and {rest} more"] if rest > 0 else []
-    return f"classes: {', '.join([*names[:MOST_CLASSES], *more])}"
+    return f"classes: {', '.join([*names, *more])}"
 
 
 def print_result(result: RunResult, *, as_json: bool, as_csv: bool = False) -> None:

@@ -31,7 +31,7 @@ from snn_core.parsing import Parsed
 from snn_core.parsing.base import ModelName
 from snn_core.parsing.exactness import Exactness, compare, compare_cheaply, require_exact
 from snn_core.reading import FileStates
-from snn_core.running.folder import require_usable
+from snn_core.running.resuming import require_usable
 from snn_core.settings import SPIKE_CODES, Settings
 from snn_core.simulation import registry
 

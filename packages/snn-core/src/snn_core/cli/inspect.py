@@ -15,6 +15,7 @@ from rich.table import Table
 
 from snn_core.artifact import Artifact, load_artifact
 from snn_core.cli import common, flags
+from snn_core.consoles import wide_console
 from snn_core.data.preparation import describe_entry
 from snn_core.errors import ArtifactError
 from snn_core.ir import Layer, Network, Spiking
@@ -144,7 +145,7 @@ def _span(values: Any) -> list[Any]:
 
 
 def _show_target(report: targets.TargetReport) -> None:
-    console = common.wide_console()
+    console = wide_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(report.columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
@@ -156,7 +157,7 @@ def _show_target(report: targets.TargetReport) -> None:
 
 
 def _show(description: dict[str, Any]) -> None:
-    console = common.wide_console()
+    console = wide_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
         is_text = column in ("layer", "shape", "function")

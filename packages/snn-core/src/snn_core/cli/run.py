@@ -12,9 +12,9 @@ from snn_core.cli import common, flags, verbosity
 from snn_core.errors import printable_line
 from snn_core.ir import Network
 from snn_core.phases import StopSimulation
-from snn_core.running.folder import RunFolder, require_usable
+from snn_core.running.folder import RunFolder
 from snn_core.running.result import RunResult
-from snn_core.running.resuming import stored_settings
+from snn_core.running.resuming import require_usable, stored_settings
 from snn_core.running.run import run as simulate
 from snn_core.settings import Settings
 from snn_core.simulation import registry
@@ -143,13 +143,13 @@ def run_and_show(
                     stop=stop,
                 )
         except StopSimulation:
-            common.stderr_console().print("Stopped before the first batch was finished.")
+            common.say("Stopped before the first batch was finished.")
             raise SystemExit(stop.status) from None
     for name, value in result.metadata.get("details", {}).items():
         common.note(f"{simulator}: {name}: {value}")
     if result.interrupted:
         kept = f"kept in {printable_line(output)}" if output else "not kept: no -o was given"
-        common.stderr_console().print(f"Stopped after {result.samples} samples ({kept}).")
+        common.say(f"Stopped after {result.samples} samples ({kept}).")
         if output:
-            click.echo(f"Go on with: {common.command_line('--resume')}", err=True)
+            common.say(f"Go on with: {common.command_line('--resume')}")
     return result, stop.status if result.interrupted else 0

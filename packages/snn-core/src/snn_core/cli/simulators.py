@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from snn_core.cli import common
+from snn_core.consoles import wide_console
 from snn_core.simulation import registry
 from snn_core.simulation.capabilities import ANY, CLAIMABLE, Capabilities, list_values
 
@@ -41,7 +41,7 @@ def simulators(*, as_json: bool) -> None:
             "yes" if can.batched else "one sample at a time",
             can.hardware or "this computer",
         )
-    common.wide_console().print(table)
+    wide_console().print(table)
 
 
 def _plain(value: Any) -> Any:

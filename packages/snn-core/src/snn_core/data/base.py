@@ -15,7 +15,7 @@ from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.numbers import as_array
 from snn_core.data.shapes import advise_on_shape
 from snn_core.data.truth import read_truth
-from snn_core.errors import DataError, warn
+from snn_core.errors import DataError, shorten, warn
 from snn_core.ir.display import format_shape
 from snn_core.typing import Array, Float32, Int64, Shape, Shaped
 
@@ -173,11 +173,11 @@ class Dataset:
 
     def _compare_classes(self, num_classes: int | None, known: Sequence[str]) -> None:
         """Warn if the classes are not those of a network."""
-        names = ", ".join(self.classes)
         if not self.classes or self.classes == tuple(known):
             return
+        names = _list_names(self.classes)
         if known:
-            found = f"has the classes {names}; the network was converted with {', '.join(known)}"
+            found = f"has the classes {names}; the network was converted with {_list_names(known)}"
         elif num_classes is not None and len(self.classes) != num_classes:
             classes = "1 class" if len(self.classes) == 1 else f"{len(self.classes)} classes"
             found = f"has {classes} ({names}); the network has {num_classes}"
@@ -249,6 +249,15 @@ class Dataset:
         turn_b[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
         chosen: Int64[Array, "b"] = np.lexsort((self.labels_b, turn_b))[:number]
         return np.sort(chosen)
+
+
+_MOST_SHOWN = 300
+"""Letters of the names of classes that a message repeats."""
+
+
+def _list_names(names: Sequence[str]) -> str:
+    """Return the names of classes, without those in the middle if there are many."""
+    return shorten(", ".join(names), _MOST_SHOWN)
 
 
 def _check_samples(x: Array, name: str) -> Shaped[Array, "b *l"]:

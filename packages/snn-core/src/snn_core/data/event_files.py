@@ -23,7 +23,13 @@ from snn_core.data.events import (
     scaled_frame,
     to_cells,
 )
-from snn_core.data.events.arrays import find_columns, read_arrays, set_prefix, split, stream_of
+from snn_core.data.events.arrays import (
+    read_arrays,
+    set_prefix,
+    single_columns,
+    split,
+    stream_of,
+)
 from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
 from snn_core.data.truth import as_classes
@@ -38,6 +44,10 @@ Read = TypeVar("Read")
 
 RECORDINGS_KEPT = 4
 """Event-camera recordings in memory: samples lie in their order, so the last are needed again."""
+
+_BLOCK = 2**12
+"""Recordings whose first events lie within so many are read at once: checking takes as long for one
+event as for thousands."""
 
 _PER_CELL = 40
 """Memory for a cell of a frame: sums of its ON and OFF events, their difference, its parts."""
@@ -122,14 +132,23 @@ def _split_arrays(
     arrays: dict[str, Array], prefix: str, path: Path, hash_it: Callable[[], str]
 ) -> EventRecordings:
     """Return recordings that lie one after the other in the same arrays."""
-    columns = find_columns(arrays, prefix)
-    if columns is None:
-        raise DataError(f"{path} has no columns x, y, t, p under {prefix!r}.")
+    columns = single_columns(arrays, prefix, path)
     bounds, label = split(arrays, prefix, path), arrays.get(f"{prefix}label")
 
+    starts_r = np.array([start for start, _ in bounds], np.int64)
+    block_r = starts_r // _BLOCK
+
+    @functools.lru_cache(maxsize=2)
+    def read_block(block: int) -> tuple[int, EventStream]:
+        first, last = np.searchsorted(block_r, [block, block + 1])
+        begin, end = bounds[first][0], bounds[last - 1][1]
+        parts = tuple(column[begin:end] for column in columns)
+        return begin, stream_of(parts, path, starts=starts_r[first:last] - begin)
+
     def load(i: int) -> EventStream:
+        begin, events = read_block(int(block_r[i]))
         start, stop = bounds[i]
-        return stream_of(tuple(column[start:stop] for column in columns), path)
+        return events[start - begin : stop - begin]
 
     return EventRecordings(
         load=load,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from snn_core.errors import DataError, warn
+from snn_core.errors import DataError, shorten, warn
 from snn_core.reading import FileStates, printable, spend, while_reading
 from snn_core.typing import Array
 
@@ -66,26 +68,30 @@ def find_files(
     Raises
     ------
     DataError
-        If there are no such files, a sub-folder is missing or unknown, or two have names that look
-        alike.
+        If there are no such files, a sub-folder is missing, unknown or a link to nothing, or two
+        have names that look alike.
+    OSError
+        If a folder may not be read.
 
     Warns
     -----
     DataWarning
         If there are files of other endings in the sub-folders, such as lie beside them, links to
-        nothing, or pipes.
+        nothing or to folders, or pipes.
     """
-    folders = sorted(child for child in folder.iterdir() if child.is_dir() and not is_hidden(child))
-    by_class = {child.name: _match_suffixes(child.rglob("*"), suffixes, child) for child in folders}
+    folders = [child for child in list_folder(folder) if stat.S_ISDIR(_mode(child))]
+    by_class = {child.name: _match_suffixes(walk_folder(child), suffixes) for child in folders}
     if not any(by_class.values()):
-        paths = _match_suffixes(folder.iterdir(), suffixes, folder)
+        paths = _match_suffixes(list_folder(folder), suffixes)
         if not paths:
+            _refuse_lost_folders(folder, suffixes)
             raise DataError(
                 f"{folder} holds no files ending in {', '.join(suffixes)}; expected one sub-folder "
                 f"of them for each class."
             )
         _warn_of_unread(folder, [folder], suffixes)
         return Files(paths=paths, labels_b=None)
+    _refuse_lost_folders(folder, suffixes)
     _warn_of_unread(folder, folders, suffixes)
     labels = dict(label_dict or _numbered(classes))
     if labels:
@@ -111,6 +117,70 @@ def is_hidden(path: Path) -> bool:
     return path.name.startswith(".") or path.name == "__MACOSX"
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder and is not hidden, sorted by name.
+
+    Raises
+    ------
+    OSError
+        If the folder may not be read.
+    """
+    return sorted(path for path in folder.iterdir() if not is_hidden(path))
+
+
+def walk_folder(folder: Path) -> Iterator[Path]:
+    """Yield what lies in a folder at any depth and is not hidden; links to folders stay closed.
+
+    Raises
+    ------
+    OSError
+        If a folder may not be read: `Path.rglob` would pass it over, with all that is in it.
+    """
+    waiting = [folder]
+    while waiting:
+        for path in list_folder(waiting.pop()):
+            yield path
+            if stat.S_ISDIR(_mode(path)) and not path.is_symlink():
+                waiting.append(path)
+
+
+def walk_classes(folder: Path) -> Iterator[Path]:
+    """Yield what lies in a folder and is not hidden; sub-folders may be links, as classes may.
+
+    Raises
+    ------
+    OSError
+        If a folder may not be read.
+    """
+    for path in list_folder(folder):
+        yield path
+        if stat.S_ISDIR(_mode(path)):
+            yield from walk_folder(path)
+
+
+def _mode(path: Path) -> int:
+    """Return what a path leads to, as `stat` has it; 0 for a link to nothing.
+
+    `Path.is_dir` and `Path.is_file` say no, in some versions, where a path may not be looked at.
+    """
+    try:
+        return path.stat().st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return 0
+        raise
+
+
+def _refuse_lost_folders(folder: Path, suffixes: Sequence[str]) -> None:
+    """Refuse links to nothing that were folders of a class: the numbers of others would shift."""
+    for path in list_folder(folder):
+        if not _mode(path) and path.suffix.lower() not in (*suffixes, *NOTES):
+            raise DataError(
+                f"{path} is a link to nothing; expected the folder of a class. Repair the link, or "
+                f"remove it if there is no such class."
+            )
+
+
 def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: i for i, name in enumerate(names)}
 
@@ -134,8 +204,9 @@ def _name_classes(labels: Mapping[str, int], folder: Path) -> tuple[str, ...]:
                 f"{folder} has the sub-folders {other!a} and {name!a}, which are both shown as "
                 f"{printable(name)}; rename one of them."
             )
-    numbers = range(max(labels.values()) + 1)
-    names = [" or ".join(name for name, i in labels.items() if i == number) for number in numbers]
+    names = [""] * (max(labels.values()) + 1)
+    for name, number in labels.items():
+        names[number] += f" or {name}" if names[number] else name
     return tuple(printable(name) or str(number) for number, name in enumerate(names))
 
 
@@ -170,38 +241,42 @@ def _warn_of_unread(folder: Path, classes: Collection[Path], suffixes: Sequence[
     """Warn of files in the folders of classes that might be samples and are not read."""
     found: Counter[str] = Counter()
     if folder not in classes:
-        number = len(_match_suffixes(folder.iterdir(), suffixes, folder))
-        found["files beside the sub-folders"] += number
+        found["files beside the sub-folders"] += len(_match_suffixes(list_folder(folder), suffixes))
     for child in classes:
-        for path in child.rglob("*"):
-            if not is_seen(path, child) or path.suffix.lower() in NOTES:
-                continue
-            if path.is_symlink() and not path.exists():
-                found["links to nothing"] += 1
-            elif path.is_dir():
-                continue
-            elif not path.is_file():
-                found["pipes or devices"] += 1
-            elif path.suffix.lower() not in suffixes:
-                found[path.suffix.lower() or "files without an ending"] += 1
+        for path in walk_folder(child):
+            kind = _describe_unread(path, suffixes)
+            found[kind] += bool(kind)
     if counted := +found:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(counted.items()))
+        counts = shorten(counts, _MOST_SHOWN)
         warn(
             f"{folder}: not read: {counts}. Samples are files ending in {', '.join(suffixes)}; "
             f"convert the others if they are samples, too, and repair links."
         )
 
 
-def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str], folder: Path) -> list[Path]:
-    """Return the files of these suffixes that are not hidden within their folder."""
+def _describe_unread(path: Path, suffixes: Sequence[str]) -> str:
+    """Return what is said of a path that might be a sample and is not read, or nothing."""
+    suffix, mode = path.suffix.lower(), _mode(path)
+    if suffix in NOTES:
+        return ""
+    if not mode:
+        return "links to nothing"
+    if stat.S_ISDIR(mode):
+        return "links to folders" if path.is_symlink() else ""
+    if not stat.S_ISREG(mode):
+        return "pipes or devices"
+    if suffix in suffixes:
+        return ""
+    return shorten(suffix, _LONGEST_ENDING) or "files without an ending"
+
+
+_LONGEST_ENDING, _MOST_SHOWN = 20, 300
+"""Letters that a message repeats of an ending, and of all that was not read."""
+
+
+def _match_suffixes(paths: Iterable[Path], suffixes: Sequence[str]) -> list[Path]:
+    """Return the files of these suffixes."""
     return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in suffixes and path.is_file() and is_seen(path, folder)
+        path for path in paths if path.suffix.lower() in suffixes and stat.S_ISREG(_mode(path))
     )
-
-
-def is_seen(path: Path, folder: Path) -> bool:
-    """Return whether neither a path nor a folder around it, within another one, is hidden."""
-    around = path.relative_to(folder).parents
-    return not any(is_hidden(part) for part in (path, *around))

@@ -10,7 +10,7 @@ import numpy as np
 from snn_core.data.base import Dataset
 from snn_core.data.numbers import as_array
 from snn_core.data.shapes import channels_last
-from snn_core.errors import DataError
+from snn_core.errors import DataError, brief
 from snn_core.reading import printable, spend, while_reading
 from snn_core.typing import Array, Shape
 
@@ -78,8 +78,21 @@ def from_mapping(arrays: Mapping[str, Any], *, name: str, advice: str = "") -> D
     with while_reading(name, error=DataError, advice="give the names of the classes as texts"):
         classes = as_array(arrays.get("classes", ()), "classes").reshape(-1)
         spend(_PER_NAME * classes.size + classes.nbytes, "the names of the classes")
-        names = [printable(_as_text(item)) for item in classes]
+        names = [printable(_require_short(_as_text(item), name)) for item in classes]
     return Dataset.of(arrays["x"], arrays.get("y"), name=name, classes=names)
+
+
+_LONGEST_NAME = 1000
+"""Letters of a class's name: it is shown wherever its samples are."""
+
+
+def _require_short(name: str, where: str) -> str:
+    if len(name) > _LONGEST_NAME:
+        raise DataError(
+            f"{where} has a class with a name of {len(name)} letters ({brief(name)}); expected at "
+            f"most {_LONGEST_NAME}. Give it a shorter one."
+        )
+    return name
 
 
 def _as_text(name: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ import numpy as np
 from snn_core.data.base import Dataset
 from snn_core.data.folders import find_files, hash_files
 from snn_core.data.lazy import LazyItems, LazySamples
+from snn_core.data.png import require_all_rows
 from snn_core.data.preparation import describe_preparation
-from snn_core.errors import DataError
+from snn_core.errors import DataError, shorten, warn
 from snn_core.installing import how_to_install
 from snn_core.reading import FileStates, spend, while_reading
 from snn_core.settings import DatagenKwargs, InputSettings
@@ -63,6 +65,11 @@ def from_image_folder(
     ------
     DataError
         If there are none, or Pillow is missing.
+
+    Warns
+    -----
+    DataWarning
+        If Pillow warns of an image; each text once, with the first image that it says it of.
     """
     flow = settings.dataflow_kwargs
     suffixes = SUFFIXES.get(settings.dataset_format, IMAGE_SUFFIXES)
@@ -74,8 +81,8 @@ def from_image_folder(
         known=classes,
     )
     mode = _MODES.get(flow.color_mode) or _CHANNELS.get(channels or 3, "RGB")
-    states = FileStates()
-    decode = functools.partial(_decode, settings=settings, mode=mode, states=states)
+    states, told = FileStates(), set[str]()
+    decode = functools.partial(_decode, settings=settings, mode=mode, states=states, told=told)
     size = flow.target_size or decode(files.paths[0]).shape[:2]
     read = functools.partial(_read, files.paths, settings, (*size, len(mode)), decode)
     shape = (*size, len(mode))
@@ -119,7 +126,9 @@ def _read(
     return standardize(image_hwc, changes, str(paths[i]))
 
 
-def _decode(path: Path, *, settings: InputSettings, mode: str, states: FileStates) -> Array:
+def _decode(
+    path: Path, *, settings: InputSettings, mode: str, states: FileStates, told: set[str]
+) -> Array:
     """Return the bytes of an image, converted and resized."""
     try:
         from PIL import Image
@@ -128,16 +137,42 @@ def _decode(path: Path, *, settings: InputSettings, mode: str, states: FileState
             f"{path} is an image, which needs Pillow. {how_to_install('snn-core', extra='images')}"
         ) from error
     advice = "it is damaged or no image: remove it, or copy it again"
-    with while_reading(path, error=DataError, advice=advice), warnings.catch_warnings():
+    with while_reading(path, error=DataError, advice=advice), _warn_with_name(path, told):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         spend(path.stat().st_size, "the file")
         # From memory, as Pillow reads as much of a file as its chunks declare.
         with states.watch(path):
-            content = io.BytesIO(path.read_bytes())
-        with Image.open(content, formats=_FORMATS) as image:
+            content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             spend(_PER_PIXEL * image.width * image.height, "the image")
+            if image.format == "PNG":
+                require_all_rows(content)
             image_hwc = np.asarray(_convert(image, path, settings, mode))
             return image_hwc.reshape(*image_hwc.shape[:2], -1)  # grey images come without channel
+
+
+_MOST_TOLD = 5
+_LONGEST_TOLD = 200
+"""Warnings of Pillow about the images of a folder, and letters of each, that are shown."""
+
+
+@contextmanager
+def _warn_with_name(path: Path, told: set[str]) -> Iterator[None]:
+    """Say what Pillow warns of in a block with the name of the image, unless it was told before.
+
+    Where the block fails, its error says enough.
+    """
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    for item in found:
+        if not issubclass(item.category, (UserWarning, RuntimeWarning)):  # about code
+            warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
+            continue
+        text = shorten(" ".join(str(item.message).split()), _LONGEST_TOLD)
+        if text not in told and len(told) < _MOST_TOLD:
+            told.add(text)
+            warn(f"{path}: {text} (a warning of Pillow; other images are not named). Look at it.")
 
 
 def _convert(image: ImageFile, path: Path, settings: InputSettings, mode: str) -> Image:

@@ -18,7 +18,7 @@ from snn_core.data.base import Dataset
 from snn_core.data.event_files import from_event_files
 from snn_core.data.events import EVENT_SUFFIXES
 from snn_core.data.events.arrays import find_columns, set_prefix
-from snn_core.data.folders import is_seen
+from snn_core.data.folders import walk_classes
 from snn_core.data.forms import from_memory
 from snn_core.data.images import IMAGE_SUFFIXES, from_image_folder
 from snn_core.data.lazy import LazySamples
@@ -182,7 +182,7 @@ def _kind_of_folder(folder: Path) -> str:
     arrays = [path.name for path in sorted(folder.glob("*.npz")) if "x" in npz_names(path)]
     if arrays and not any(path.is_dir() for path in folder.iterdir()):
         _refuse_several(folder, arrays)
-    suffixes = {path.suffix.lower() for path in folder.rglob("*") if is_seen(path, folder)}
+    suffixes = {path.suffix.lower() for path in walk_classes(folder)}
     images, events = suffixes & set(IMAGE_SUFFIXES), suffixes & set(EVENT_SUFFIXES)
     if images and events:
         raise DataError(

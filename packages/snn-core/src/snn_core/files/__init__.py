@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from snn_core.errors import DataError, OutOfMemoryError, SNNError
+from snn_core.errors import DataError, SNNError
+from snn_core.files.failures import cannot_read as cannot_read
+from snn_core.files.failures import explain_failures as explain_failures
 
 
 def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
@@ -33,7 +35,7 @@ def hash_file(path: Path, *, error: type[SNNError] = DataError) -> str:
             while block := file.read(2**20):
                 digest.update(block)
     except OSError as problem:
-        raise error(f"Cannot read {path}: {problem.strerror or problem}.") from problem
+        raise error(cannot_read(path, problem)) from problem
     return digest.hexdigest()
 
 
@@ -305,8 +307,13 @@ def require_unlinked(path: Path, *, within: Path) -> None:
             )
 
 
-def list_folder(path: Path) -> list[Path]:
+def list_folder(path: Path, *, to_read: bool = False) -> list[Path]:
     """Return what is in a folder for results; nothing if there is none.
+
+    Parameters
+    ----------
+    to_read
+        Whether nothing will be written there; messages say so.
 
     Raises
     ------
@@ -316,13 +323,17 @@ def list_folder(path: Path) -> list[Path]:
     try:
         return sorted(path.iterdir())
     except FileNotFoundError:
-        if path.is_symlink():  # to nothing: no folder can be made there
+        if path.is_symlink() and not to_read:  # to nothing: no folder can be made there
             raise DataError(
                 f"Cannot write to the folder {path}: it is a link to nothing. Choose another "
                 f"output folder."
             ) from None
         return []
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        if to_read:
+            raise DataError(cannot_read(f"the folder {path}", error)) from error
+        raise _no_folder(path, error) from error
+    except ValueError as error:
         raise _no_folder(path, error) from error
 
 
@@ -333,55 +344,6 @@ def _no_folder(path: Path, error: OSError | ValueError) -> DataError:
         if form not in (stat.S_IFDIR, stat.S_IFLNK):
             reason = f"it is {_SPECIAL.get(form, 'something else')}"
     return DataError(f"Cannot write to the folder {path}: {reason}. Choose another output folder.")
-
-
-@contextmanager
-def explain_failures(*, memory: str) -> Iterator[None]:
-    """Turn what the operating system and the memory refuse into errors that say what to do.
-
-    It works as a decorator, too. All that users call and each command runs in it, so that nothing
-    has to expect that a disk is full or a path is of the wrong kind.
-
-    Parameters
-    ----------
-    memory
-        How to need less memory.
-
-    Raises
-    ------
-    DataError
-        In place of an `OSError`.
-    OutOfMemoryError
-        In place of a `MemoryError`.
-    """
-    try:
-        yield
-    except SNNError:
-        raise
-    except MemoryError as error:
-        found = f" ({error})" if str(error) else ""
-        raise OutOfMemoryError(f"There is not enough memory{found}. {memory}") from error
-    except OSError as error:
-        raise DataError(_explain(error)) from error
-
-
-def _explain(error: OSError) -> str:
-    if error.errno == errno.EPIPE:
-        return "The output was closed before all of it was written."
-    said = str(error.strerror or error).rstrip(".")
-    what = f"Cannot read or write {error.filename}" if error.filename else "Cannot read or write"
-    return f"{what}: {said}. {_ADVICE.get(error.errno or 0, 'Check the path and try again.')}"
-
-
-_ADVICE = {
-    errno.ENOSPC: "Make room on the disk, or choose another one.",
-    errno.EDQUOT: "Make room on the disk, or choose another one.",
-    errno.EACCES: "Choose a path that you may use.",
-    errno.EPERM: "Choose a path that you may use.",
-    errno.EROFS: "Choose a path that you may write.",
-    errno.EMFILE: "Raise the limit on open files (ulimit -n).",
-    errno.ENAMETOOLONG: "Choose a shorter name.",
-}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -33,12 +34,13 @@ _PER_LISTED = 16
 
 @contextmanager
 def open_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
-    """Open a zip archive all of whose members have names of their own.
+    """Open a zip archive that is all of a file, and whose members have names of their own.
 
     Raises
     ------
     ValueError
-        If some have not, or there are too many. `zipfile` adds errors of its own.
+        If some have not, there are too many, or anything lies before or behind it. `zipfile` adds
+        errors of its own.
     """
     with (
         file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened,
@@ -49,7 +51,24 @@ def open_archive(file: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
             raise ValueError(f"{len(names)} members; at most {_MEMBERS} are read")
         if len(set(names)) != len(names):
             raise ValueError("several members have the same name")
+        _require_alone(opened, archive)
         yield archive
+
+
+_END = b"PK\5\6"
+_END_SIZE = 22
+"""What the last record of an archive starts with, and its bytes up to the length of a comment."""
+
+
+def _require_alone(file: IO[bytes], archive: zipfile.ZipFile) -> None:
+    """Refuse what lies before an archive or behind it, such as another one: `zipfile` skips it."""
+    before = min((info.header_offset for info in archive.infolist()), default=archive.start_dir)
+    if before:
+        raise ValueError(f"{before} bytes before the archive; expected it alone")
+    file.seek(-_END_SIZE - len(archive.comment), io.SEEK_END)
+    last = file.read(_END_SIZE)
+    if not last.startswith(_END) or not last.endswith(struct.pack("<H", len(archive.comment))):
+        raise ValueError("bytes behind the archive, or missing there; expected it alone and whole")
 
 
 class _SmallReads:

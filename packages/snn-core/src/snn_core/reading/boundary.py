@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from snn_core.errors import SNNError, printable_line
-from snn_core.files import require_file
+from snn_core.files import cannot_read, require_file
 from snn_core.reading.budget import BudgetExceededError, open_budget
 
 _BUGS = (AssertionError, NameError, ImportError)
@@ -86,8 +86,7 @@ def while_reading(
     except Exception as problem:
         name = printable_line(what)
         if isinstance(problem, OSError) and problem.filename is not None:
-            said = problem.strerror or str(problem)
-            raise error(f"Cannot read {name}: {said}.") from problem
+            raise error(cannot_read(name, problem)) from problem
         raise error(f"{name} {said} ({describe(problem)}); {advice}.") from problem
 
 

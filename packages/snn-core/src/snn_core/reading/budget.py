@@ -37,7 +37,7 @@ def memory_limit() -> int:
     text = os.environ.get(LIMIT_VARIABLE, "").strip()
     if not text:
         return _memory() // 4
-    found = re.fullmatch(r"(\d{1,18})([KMGT]?)B?", text.upper())
+    found = re.fullmatch(r"([0-9]{1,18})([KMGT]?)B?", text.upper())
     if found is None:
         raise SettingsError(
             f"Found {LIMIT_VARIABLE}={text!r}; expected a number of bytes such as 500M or 16G."

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from snn_core.reading.budget import spend
 from snn_core.reading.child import end_in_child
@@ -30,7 +31,7 @@ _MOST_SHRUNK = 1100
 """Compression shrinks by no more than this: deflate to 1/1032."""
 
 _SLACK = 2**16
-"""Bytes that may be declared without being held: unwritten parts read as zeros."""
+"""Bytes that may be declared without being held: parts with a fill value of their own."""
 
 
 @contextmanager
@@ -168,8 +169,8 @@ def read_dataset(data: h5py.Dataset) -> Array:
     Raises
     ------
     ValueError
-        If its values lie in another file or are texts of any length, or it declares more than the
-        file holds.
+        If its values lie in another file or are texts of any length, it declares more than the
+        file holds, or parts of it were never written.
     """
     name = str(data.name)
     if data.dtype.hasobject:
@@ -179,9 +180,30 @@ def read_dataset(data: h5py.Dataset) -> Array:
     declared, held = int(data.nbytes), data.id.get_storage_size()
     if declared > _MOST_SHRUNK * held + _SLACK:
         raise ValueError(f"{name} declares {declared} bytes and holds {held}")
+    _require_written(data)
     spend(max(declared, math.prod(data.chunks or ()) * data.dtype.itemsize), name)
     values: Array = data[()]
     return values
+
+
+def _require_written(data: h5py.Dataset) -> None:
+    """Refuse an array with parts that were never written, as if somebody was stopped while writing.
+
+    The library reads them as the array's fill value. One that is not 0 was chosen, and means what
+    it says.
+    """
+    if np.asarray(data.fillvalue).tobytes().strip(b"\0"):
+        return
+    if data.chunks is None:
+        parts, written = int(data.size > 0), int(data.id.get_storage_size() > 0)
+    else:
+        sizes = zip(data.shape, data.chunks, strict=True)
+        parts, written = math.prod(-(-n // size) for n, size in sizes), data.id.get_num_chunks()
+    if written < parts:
+        raise ValueError(
+            f"{data.name} was not written whole: {written} of {parts} parts are there; those "
+            f"missing would be read as 0"
+        )
 
 
 def copy_plain(source: h5py.Group, target: h5py.Group) -> None:

@@ -37,7 +37,7 @@ from snn_core.reading import (
 )
 from snn_core.recording.log import Log
 from snn_core.running.batch_arrays import BatchArrays, batch_of
-from snn_core.running.ownership import LOCK, require_free
+from snn_core.running.ownership import LOCK
 from snn_core.running.stored import (
     MOST_OBJECTS,
     MOST_VALUES,
@@ -57,11 +57,13 @@ from snn_core.typing import PathLikeStr, Shape
 VERSION = 2
 """Version of the folder's format."""
 
-_BATCH = re.compile(r"\d{5,9}\.npz")
-_LEFTOVER = re.compile(r"\.(run\.json|summary\.json|\d{5,9}\.npz)\.[a-z0-9_]{8}")
+_NUMBER = "(?:[0-9]{5}|[1-9][0-9]{5,8})"
+_BATCH = re.compile(rf"{_NUMBER}\.npz")
+_LEFTOVER = re.compile(rf"\.(run\.json|summary\.json|{_NUMBER}\.npz)\.[a-z0-9_]{{8}}")
 _EXPECTED = "the folder of a run, which `snn run MODEL.snn --data DATA -o RUN_DIR` writes"
 _REPLACE_SUMMARY = "delete it; --resume writes it anew"
 _ADVICE = "copy the folder again, or run again into another one"
+_DELETE = "delete it and run again with --resume"
 
 
 def _as_shown(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,6 +94,7 @@ class RunFolder:
         self._batches = self.path / "batches"
         self._description: dict[str, Any] | None = None
         self._form: dict[str, Shape] = {}
+        self._checked: dict[str, str] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -233,10 +236,28 @@ class RunFolder:
         (self.path / "summary.json").unlink(missing_ok=True)  # which is of other batches
         with atomic_write(path) as file:
             file.write(buffer.getvalue())
+        self._checked[path.name] = digest_of({}, [path])
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary of a complete run."""
-        digest = digest_of(summary, self._batch_files())
+        """Write the summary of a complete run.
+
+        Raises
+        ------
+        ArtifactError
+            If other batches lie there than were written or read here.
+        DataError
+            If it cannot be written.
+        """
+        files = self._batch_files()
+        with while_reading(self._batches, error=ArtifactError, advice=_DELETE):
+            found = {path.name: digest_of({}, [path]) for path in files}
+            digest = digest_of(summary, files)
+        for name in sorted({*found, *self._checked}):
+            if found.get(name) != self._checked.get(name):
+                raise ArtifactError(
+                    f"{self._batches / name} was put there, changed or removed by something else "
+                    f"than this run; {_DELETE}."
+                )
         self._write_json("summary.json", {**summary, DIGEST: digest})
 
     def summary(self) -> dict[str, Any]:
@@ -286,6 +307,21 @@ class RunFolder:
         path = self._batches / f"{index:05d}.npz"
         return self._read_batch(path) if path.exists() else None
 
+    def require_at_most(self, number: int) -> None:
+        """Make sure that there are no more batches than those of a run.
+
+        Raises
+        ------
+        ArtifactError
+            Names the first one beyond.
+        """
+        for path in self._batch_files():
+            if int(path.stem) >= number:
+                raise ArtifactError(
+                    f"{path} is no batch of this run, whose last one is {number - 1:05d}.npz; it "
+                    f"was copied or renamed. Delete it, and run again with --resume."
+                )
+
     def batches(self) -> Iterator[BatchArrays]:
         """Yield all finished batches in order.
 
@@ -315,7 +351,8 @@ class RunFolder:
 
     def _batch_files(self) -> list[Path]:
         """Return the files of batches in their order."""
-        found = [path for path in list_folder(self._batches) if _BATCH.fullmatch(path.name)]
+        there = list_folder(self._batches, to_read=True)
+        found = [path for path in there if _BATCH.fullmatch(path.name)]
         return sorted(found, key=lambda path: int(path.stem))
 
     def _require_samples(self, number: int, sha256: str, identity: Mapping[str, Any]) -> None:
@@ -329,11 +366,11 @@ class RunFolder:
 
     def _read_batch(self, path: Path) -> BatchArrays:
         description = self._description or self.metadata()
-        advice = "delete it and run again with --resume"
-        with while_reading(path, error=ArtifactError, advice=advice):
+        with while_reading(path, error=ArtifactError, advice=_DELETE):
             batch = batch_of(read_npz(path), version=description.get("format_version", VERSION))
             check_batch(batch.values, Log.of(batch.log), description)
             self._require_form(batch)
+            self._checked[path.name] = digest_of({}, [path])
             return batch
 
     def _require_form(self, batch: BatchArrays) -> None:
@@ -358,25 +395,3 @@ class RunFolder:
             )
         with atomic_write(path, overwrite=True) as file:
             file.write(content)
-
-
-def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
-    """Make sure that a run can be kept in a folder if there is one, or go on there.
-
-    Raises
-    ------
-    ArtifactError
-        If a run shall go on without a folder, or another run works there; else see
-        `RunFolder.require_usable`.
-    DataError
-        See `RunFolder.require_usable`.
-    """
-    if path is not None:
-        folder = RunFolder(path)
-        require_free(folder.path)
-        folder.require_usable(resume=resume)
-    elif resume:
-        raise ArtifactError(
-            "Found no folder to resume a run from; give the one with its results (-o of snn run, "
-            "--results of snn convert, output_dir)."
-        )

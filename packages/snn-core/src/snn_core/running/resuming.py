@@ -1,4 +1,4 @@
-"""Going on with a run that was stopped: its settings, and whether this is the same run."""
+"""Going on with a run that was stopped: its folder, its settings, and whether it is the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from snn_core.errors import ArtifactError, SettingsError, SNNError
 from snn_core.running.folder import RunFolder
-from snn_core.running.ownership import owned
+from snn_core.running.ownership import owned, require_free
 from snn_core.running.shorthands import FLAGS
 from snn_core.settings import Settings, leaves, record_flag
 from snn_core.simulation import registry
@@ -21,6 +21,28 @@ _WORDS: Mapping[str, str] = {
     "sample_ids_sha256": "it is a run of other samples of the data (--samples, --sample-range)",
 }
 """What it means that a hash differs."""
+
+
+def require_usable(path: PathLikeStr | None, *, resume: bool) -> None:
+    """Make sure that a run can be kept in a folder if there is one, or go on there.
+
+    Raises
+    ------
+    ArtifactError
+        If a run shall go on without a folder, or another run works there; else see
+        `RunFolder.require_usable`.
+    DataError
+        See `RunFolder.require_usable`.
+    """
+    if path is not None:
+        folder = RunFolder(path)
+        require_free(folder.path)
+        folder.require_usable(resume=resume)
+    elif resume:
+        raise ArtifactError(
+            "Found no folder to resume a run from; give the one with its results (-o of snn run, "
+            "--results of snn convert, output_dir)."
+        )
 
 
 def stored_settings(path: PathLikeStr) -> Settings | None:

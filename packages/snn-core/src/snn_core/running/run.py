@@ -29,15 +29,14 @@ from snn_core.ir import Network
 from snn_core.ir.shapes import count
 from snn_core.operations import ann_operations
 from snn_core.phases import StopSimulation, at_once, phase, when_asked
-from snn_core.running.folder import require_usable
 from snn_core.running.outputs import noted_overflow, warn_of_outputs
 from snn_core.running.result import BatchArrays, RunFolder, RunResult
-from snn_core.running.resuming import open_folder, stored_settings
+from snn_core.running.resuming import open_folder, require_usable, stored_settings
 from snn_core.running.shorthands import set_shorthands
 from snn_core.running.stored import most_classes
 from snn_core.settings import Settings
 from snn_core.simulation import registry
-from snn_core.simulation.batches import Batch, BatchPlan, simulate_batch
+from snn_core.simulation.batches import BatchPlan, simulate_batch
 from snn_core.simulation.contract import AbstractSNN
 from snn_core.simulation.signal import require_events
 from snn_core.simulation.tasks import Task, find_task, has_labels
@@ -285,6 +284,7 @@ def describe_run(
         },
         "data": dataset.name,
         "task": task.name,
+        "readout": snn.network.readout,
         "has_labels": has_labels(dataset),
         "input": _entry(snn.network, dataset),
         "classes": list(dataset.classes)[: most_classes(count(snn.network.output.output_shape))],
@@ -333,9 +333,11 @@ def _simulate(
     batches: list[BatchArrays] = []
     error, done = 0.0, 0
     try:
-        for batch in BatchPlan.of(snn, dataset.sample_ids):
-            with at_once():
-                arrays = None if folder is None else _read_finished(folder, batch)
+        plan = BatchPlan.of(snn, dataset.sample_ids)
+        with at_once():
+            finished = {} if folder is None else _read_finished(folder, plan)
+        for batch in plan:
+            arrays = finished.get(batch.index)
             if arrays is None:
                 snn.checkpoint()
                 with at_once(), phase("building"):
@@ -360,11 +362,15 @@ def _simulate(
     return batches, False
 
 
-def _read_finished(folder: RunFolder, batch: Batch) -> BatchArrays | None:
-    """Return a batch that is in the result folder already, or ``None``."""
-    arrays = folder.batch(batch.index)
-    if arrays is not None and not np.array_equal(arrays.values["sample_ids_b"], batch.sample_ids):
-        raise ArtifactError(
-            f"Batch {batch.index} in {folder.path} holds other samples; choose another folder."
-        )
-    return arrays
+def _read_finished(folder: RunFolder, plan: BatchPlan) -> dict[int, BatchArrays]:
+    """Return the batches that are in the result folder already, once all of them are checked."""
+    folder.require_at_most(len(plan))
+    found = {batch.index: arrays for batch in plan if (arrays := folder.batch(batch.index))}
+    for batch in plan:
+        arrays = found.get(batch.index)
+        if arrays and not np.array_equal(arrays.values["sample_ids_b"], batch.sample_ids):
+            raise ArtifactError(
+                f"Batch {batch.index} in {folder.path} holds other samples than in this run; "
+                f"delete it, or choose another folder."
+            )
+    return found

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from snn_core.codes import CODES
-from snn_core.settings import Section, Settings
+from snn_core.settings import OutputSettings, Section, Settings, SimulationSettings
 from snn_core.settings.section import describe_errors
 from snn_core.simulation.tasks import TASKS
 
@@ -123,6 +123,7 @@ class _Description(_Stored):
     model: _Model = _Model()
     data: str = ""
     task: Literal[tuple(TASKS)] = "classification"  # type: ignore[valid-type]
+    readout: Literal["counts", "membrane"] | None = None
     has_labels: bool = True
     input: str = ""
     classes: list[str] = []
@@ -171,10 +172,36 @@ def check_description(found: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise ValueError(_first_problem(error)) from error
     try:
-        Settings.stored(_known(found["identity"]["settings"], Settings))
+        settings = Settings.stored(_known(found["identity"]["settings"], Settings))
     except ValidationError as error:
         raise ValueError(describe_errors(error)) from error
+    _require_number_of_samples(description["identity"]["samples"], settings.simulation)
     return description
+
+
+def _require_number_of_samples(samples: int, settings: SimulationSettings) -> None:
+    """Make sure that a run has as many samples as its settings ask for, if they do."""
+    named = settings.sample_idxs_to_test
+    wanted = len(named) if named else settings.num_to_test
+    if wanted not in (None, samples):
+        place = "sample_idxs_to_test" if named else "num_to_test"
+        raise ValueError(
+            f"identity.samples is {samples}; simulation.{place} of its settings asks for {wanted}"
+        )
+
+
+def asked_variables(description: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the variables that a run was to record; ``None`` if its settings do not say.
+
+    Parameters
+    ----------
+    description
+        What `check_description` returned.
+    """
+    output = description["identity"]["settings"].get("output", {})
+    if "log_vars" not in output:
+        return None
+    return OutputSettings.model_validate({"log_vars": output["log_vars"]}).log_vars
 
 
 def _first_problem(error: ValidationError) -> str:

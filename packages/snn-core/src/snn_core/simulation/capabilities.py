@@ -313,7 +313,7 @@ def clamp_steps(network: Network, settings: Settings) -> dict[str, int]:
     neurons = [layer.name for layer in network.spiking_layers]
     by_key = {name: name for name in neurons}
     for name in neurons:
-        digits = re.match(r"\d+", name)
+        digits = re.match("[0-9]+", name)
         if digits:
             by_key[_plain(digits.group())] = name
     unknown = [key for key in settings.cell.clamp_indices if _plain(key) not in by_key]
@@ -327,7 +327,7 @@ def clamp_steps(network: Network, settings: Settings) -> dict[str, int]:
 
 def _plain(key: str) -> str:
     """Return a number without leading zeros, and a name as it is."""
-    return str(int(key)) if key.isdecimal() else key
+    return str(int(key)) if key.isascii() and key.isdecimal() else key
 
 
 def layer_problems(can: Capabilities, network: Network, layer: Layer) -> list[str]:

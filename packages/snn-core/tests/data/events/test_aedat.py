@@ -37,8 +37,11 @@ def version_2(events, *, chip="", address=dvs128):
     return b"".join(line + b"\r\n" for line in lines) + b"".join(records)
 
 
-def packet(events, *, kind=1, source=0, overflow=0, valid=True, size=8):
-    head = struct.pack("<hhiiiiii", kind, source, size, 4, overflow, len(events), len(events), 0)
+def packet(events, *, kind=1, source=0, overflow=0, valid=True, size=8, counted=None, room=None):
+    number = len(events)
+    counted = number * valid if counted is None else counted
+    room = number if room is None else room
+    head = struct.pack("<hhiiiiii", kind, source, size, 4, overflow, room, number, counted)
     body = b"".join(
         struct.pack("<Ii", (x << 17) | (y << 2) | (p << 1) | valid, t) for x, y, t, p in events
     )
@@ -109,6 +112,17 @@ def test_frames_and_external_events_are_left_out(write):
 def test_invalid_events_are_left_out(write):
     path = write(version_3(packet(EVENTS), packet(EVENTS, valid=False)))
     assert events_in(path) == EVENTS
+
+
+@pytest.mark.parametrize("fields", [{"counted": 1}, {"counted": 5}, {"counted": 0}, {"room": 3},
+                                    {"room": -1}, {"valid": False, "counted": 4}])  # fmt: skip
+def test_packets_that_contradict_their_header_are_refused(write, fields):
+    with pytest.raises(
+        DataError, match=r"a packet of 4 events, . of them valid, whose header says"
+    ):
+        read_events(write(version_3(packet(EVENTS), packet(EVENTS, **fields))))
+    assert events_in(write(version_3(packet(EVENTS, room=9)))) == EVENTS
+    assert events_in(write(version_3(packet(EVENTS), packet(EVENTS, kind=3, counted=1)))) == EVENTS
 
 
 def test_times_go_on_where_the_counter_starts_again(write):
@@ -236,10 +250,49 @@ def test_version_4_is_read(write, compression):
     assert read_events(path).chip_size == (346, 260)
 
 
-def test_version_4_ends_where_its_table_of_packets_begins(write):
-    position = len(version_4(EVENTS))
-    content = version_4(EVENTS, position=position, behind=b"a table of another form")
+PACKETS = buffer(b"FTAB", ("I", struct.pack("<I", 0)))
+MORE = [(0, event_packet([(1, 1, 6000 + i, 1) for i in range(5)]))]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_version_4_ends_where_its_table_of_packets_begins(write, compression, is_compressed):
+    position = len(version_4(EVENTS, compression))
+    table = COMPRESSIONS[compression][1](PACKETS) if is_compressed else PACKETS
+    content = version_4(EVENTS, compression, position=position, behind=table)
     assert events_in(write(content, "events.aedat4")) == EVENTS
+    none = version_4(EVENTS, compression, position=position)  # it ended while the table was due
+    assert events_in(write(none, "events.aedat4")) == EVENTS
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_table_of_packets_within_the_packets_is_refused(write, compression):
+    """Events behind the place were lost."""
+    whole, start = version_4(EVENTS, compression, more=MORE), len(version_4([], compression))
+    between = len(version_4(EVENTS, compression))
+    places = [0, 5, start - 1, between - 1, between, between + 4, between + 8, len(whole) - 1,
+              len(whole) + 1]  # fmt: skip
+    for position in places:
+        content = version_4(EVENTS, compression, more=MORE, position=position)
+        with pytest.raises(DataError, match=r"cannot be read as AEDAT 4 .* cut off or damaged"):
+            read_events(write(content, "events.aedat4"))
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd", "zstd without size"])
+def test_packets_with_more_behind_their_content_are_refused(write, compression, monkeypatch):
+    number, compress = COMPRESSIONS[compression]
+    for more in (b"junk", compress(event_packet(EVENTS))):
+        monkeypatch.setitem(COMPRESSIONS, "more", (number, lambda p, more=more: compress(p) + more))
+        with pytest.raises(DataError, match=r"cannot be read as AEDAT 4"):
+            read_events(write(version_4(EVENTS, "more"), "events.aedat4"))
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_packets_of_another_size_than_they_say_are_refused(write, compression):
+    for wrong in (event_packet(EVENTS) + bytes(4), event_packet(EVENTS)[:-1], b"\4\0\0\0"):
+        content = version_4(EVENTS, compression, more=[(0, wrong)])
+        with pytest.raises(DataError, match=r"a packet of \d+ bytes, which says another number"):
+            read_events(write(content, "events.aedat4"))
 
 
 def test_the_chip_of_version_4_is_that_of_the_stream_with_the_events(write):

@@ -2,6 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
+from snn_core.data import load_dataset
 from snn_core.data.events import EventStream, read_events
 from snn_core.data.events.arrays import read_arrays, set_prefix, split
 from snn_core.errors import DataError
@@ -50,6 +51,92 @@ def test_hdf5_files_are_read(tmp_path):
     check(tmp_path / "a.h5")
     check(tmp_path / "b.hdf5")
     check(tmp_path / "c.h5")
+
+
+def in_hdf5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+
+
+COLUMNS = {"x": X, "y": Y, "t": T, "p": P}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ({f"davis/{side}/events/{k}": v for side in ("left", "right") for k, v in COLUMNS.items()},
+         "davis/left/events/x, davis/right/events/x"),
+        ({"left": structured(), "right": structured()}, "left, right"),
+        ({**COLUMNS, "right": structured()}, "x, right"),
+        ({**COLUMNS, **{f"_{k}": v for k, v in COLUMNS.items()}}, "x, _x"),
+        ({**COLUMNS, **{f"b/{k}": v for k, v in COLUMNS.items()}}, "x, b/x"),
+        ({"a/left": structured(), **{f"b/{k}": v for k, v in COLUMNS.items()}}, "b/x, a/left"),
+    ],
+)  # fmt: skip
+def test_several_recordings_in_a_file_are_refused(tmp_path, arrays, named):
+    """One was taken, and the others lost."""
+    in_hdf5(tmp_path / "a.h5", **arrays)
+    np.savez(tmp_path / "a.npz", **arrays)
+    for name in ("a.h5", "a.npz"):
+        with pytest.raises(DataError, match=rf"holds several recordings \({named}\); expected one"):
+            read_events(tmp_path / name)
+
+
+def test_what_lies_beside_a_recording_is_passed_over(tmp_path):
+    boxes = np.zeros(2, [("t", "u8"), ("x", "f4"), ("y", "f4"), ("w", "f4"), ("h", "f4")])
+    frames = {"frames/t": T, "frames/x": X, "time": np.float64(3), "table": np.zeros((2, 4))}
+    arrays = {"boxes": boxes, **frames}
+    np.savez(tmp_path / "a.npz", events=structured(), **arrays)
+    in_hdf5(tmp_path / "a.h5", **COLUMNS, **arrays)
+    check(tmp_path / "a.npz")
+    check(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ("ts", "t and ts"),
+        ("timestamp", "t and timestamp"),
+        ("pol", "p and pol"),
+        ("xs", "x and xs"),
+    ],
+)
+def test_two_arrays_for_one_column_are_refused(tmp_path, more, named):
+    events = np.zeros(3, [(name, "i8") for name in (*COLUMNS, more)])
+    np.savez(tmp_path / "a.npz", **COLUMNS, **{more: [7, 8, 9]})
+    np.save(tmp_path / "a.npy", events)
+    in_hdf5(tmp_path / "a.h5", **COLUMNS, **{more: [7, 8, 9]})
+    for name in ("a.npz", "a.npy", "a.h5"):
+        with pytest.raises(DataError, match=rf"has {named}, which mean the same; expected one"):
+            read_events(tmp_path / name)
+    sets = {f"test_{key}": values for key, values in (COLUMNS | {more: [7, 8, 9]}).items()}
+    np.savez(tmp_path / "b.npz", **sets, test_off=[0])
+    with pytest.raises(DataError, match=rf"has test_. and test_{more}, which mean the same"):
+        load_dataset(tmp_path / "b.npz", settings={"chip_size": (8, 8)})
+
+
+@pytest.mark.parametrize("column", "xytp")
+def test_columns_of_parts_that_were_never_written_are_refused(tmp_path, column):
+    """They were read as 0."""
+
+    def write(path, **options):
+        with h5py.File(path, "w") as file:
+            for name in COLUMNS:
+                data = file.create_dataset(name, (6,), "i8", **(options if name == column else {}))
+                data[: 4 if name == column and options else 6] = 1
+
+    for name, options in (
+        ("a.h5", {"chunks": (2,)}),
+        ("b.h5", {"chunks": (2,), "fillvalue": 0}),
+        ("c.h5", {"chunks": (2,), "compression": "gzip", "maxshape": (None,)}),
+    ):
+        write(tmp_path / name, **options)
+        missing = rf"/{column} was not written whole: 2 of 3 parts are there; those missing would"
+        with pytest.raises(DataError, match=missing):
+            read_events(tmp_path / name)
+    write(tmp_path / "d.h5", chunks=(2,), fillvalue=1)  # which somebody chose
+    assert len(read_events(tmp_path / "d.h5")) == 6
 
 
 def test_links_to_other_files_are_not_followed(tmp_path):
@@ -148,6 +235,9 @@ def test_offsets_tell_recordings_apart(tmp_path):
     ("off", "label", "message"),
     [
         ([0, 2, 4], [1, 1], "off from 0 to 4 for 3 events"),
+        ([1, 2], [1, 1], "off from 1 to 3 for 3 events; expected the first event of each"),
+        ([-1, 2], [1, 1], "off from -1 to 3 for 3 events"),
+        ([0, 1, 2], [1, 1], "off from 0 to 2 for 3 events"),
         ([2, 0, 3], [1, 1], "off from 2 to 3 for 3 events"),
         ([0, 3], [1, 1, 1], "3 entries in label but 2 recordings"),
         ([[0, 3]], [1], r"off of shape \(1, 2\)"),
@@ -159,3 +249,14 @@ def test_impossible_offsets_are_refused(tmp_path, off, label, message):
     arrays |= {"off": np.array(off), "label": np.array(label)}
     with pytest.raises(DataError, match=message):
         split(arrays, "", tmp_path)
+
+
+@pytest.mark.parametrize("column", "xytp")
+@pytest.mark.parametrize("values", [[1, 0], [1, 0, 1, 0], 1, [[1, 0, 1]]])
+def test_recordings_with_columns_of_several_lengths_are_refused(tmp_path, column, values):
+    """Those of the last recording were lost if the first column was the shorter one."""
+    arrays = ONE_AFTER_THE_OTHER | {column: values, "off": [0, 1]}
+    with pytest.raises(
+        DataError, match=r"has events of shapes x .*; expected one of each per event"
+    ):
+        split({key: np.array(value) for key, value in arrays.items()}, "", tmp_path)

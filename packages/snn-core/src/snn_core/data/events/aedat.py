@@ -17,7 +17,7 @@ import numpy as np
 from snn_core.data.events.stream import EventStream, require_one_source
 from snn_core.errors import DataError
 from snn_core.reading import spend
-from snn_core.typing import Array, Int64, Pair
+from snn_core.typing import Array, Bool, Int64, Pair
 
 _VERSION = re.compile(rb"#!AER-DAT(\d+\.\d+)\s*$")
 _TEXT = re.compile(rb"#[\t\x20-\xff]*\r?\n")
@@ -174,7 +174,7 @@ def _read_version_3(header: bytes, body: bytes, path: Path) -> EventStream:
     x, y, t, p = [], [], [], []
     sources = set()
     for source, data_e, t_us_e in _polarity_packets(body, path):
-        valid = data_e & 1 == 1
+        valid = _is_valid(data_e)
         data_e = data_e[valid]
         if not len(data_e):
             continue
@@ -187,6 +187,12 @@ def _read_version_3(header: bytes, body: bytes, path: Path) -> EventStream:
     columns = [np.concatenate(part) if part else np.zeros(0, np.int64) for part in (x, y, t, p)]
     chip = next((_chip_size(header, f" {source}:") for source in sources), None)
     return EventStream.of(*columns, name=str(path), chip_size=chip or _chip_size(header))
+
+
+def _is_valid(data_e: Array) -> Bool[Array, "e"]:
+    """Return which events of a packet filters have left in it."""
+    valid: Array = data_e & 1 == 1
+    return valid
 
 
 def _polarity_packets(body: bytes, path: Path) -> Iterator[tuple[int, Array, Array]]:
@@ -207,6 +213,13 @@ def _polarity_packets(body: bytes, path: Path) -> Iterator[tuple[int, Array, Arr
             if size != 8:
                 raise DataError(f"{path} has polarity events of {size} bytes; expected 8.")
             event_e = np.frombuffer(body, np.dtype([("data", "<u4"), ("t", "<i4")]), number, start)
+            valid = int(np.count_nonzero(_is_valid(event_e["data"])))
+            if number > head["capacity"] or valid != head["valid"]:
+                raise DataError(
+                    f"{path} has a packet of {number} events, {valid} of them valid, whose header "
+                    f"says {head['valid']} valid ones and room for {head['capacity']}; it is "
+                    f"damaged."
+                )
             t_us_e = event_e["t"].astype(np.int64) + (int(head["ts_overflow"]) << 31)
             spend(_PER_PACKET, "its packets")
             yield int(head["source"]), event_e["data"].astype(np.int64), t_us_e

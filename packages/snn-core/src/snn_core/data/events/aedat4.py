@@ -68,6 +68,7 @@ def read_aedat4(path: Path) -> EventStream:
             if len(found_e):
                 events_e.append(found_e)
                 streams.add(stream)
+        _require_table(content[end:], compression, path)
     except _DamagedError as error:
         raise DataError(
             f"{path} cannot be read as AEDAT 4 ({error}); it is cut off or damaged."
@@ -123,6 +124,8 @@ def _header(content: bytes) -> tuple[str, int, str, int]:
         raise _DamagedError("unknown compression")
     # A recording that was not finished has no table of packets, so they go on to the end.
     end = -1 if table_at is None else _read("<q", header, table_at)
+    if 0 <= end < start or end > len(content):
+        raise _DamagedError(f"a table of packets at byte {end}, packets from byte {start}")
     number, at = _vector(header, _field(header, table, 2))
     info = header[at : at + number].decode("utf-8", "replace")
     return compression, len(content) if end < 0 else end, info, start
@@ -133,11 +136,19 @@ def _packets(content: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]
     while start < end:
         stream, size = (_read("<i", content, start + place) for place in (0, 4))
         start += 8
-        if size < 0 or start + size > len(content):
-            raise _DamagedError(f"a packet of {size} bytes where {len(content) - start} are left")
+        if size < 0 or start + size > end:
+            raise _DamagedError(f"a packet of {size} bytes where {end - start} are left")
         spend(_PER_PACKET, "its packets")
         yield stream, content[start : start + size]
         start += size
+
+
+def _require_table(rest: bytes, compression: str, path: Path) -> None:
+    """Refuse a place of the table of packets where there is none: packets may go on there."""
+    if not rest or rest[8:12] == b"FTAB":
+        return
+    if _unpack(rest, compression, path)[8:12] != b"FTAB":
+        raise _DamagedError("no table of packets where the header says that they end")
 
 
 def _unpack(packet: bytes, compression: str, path: Path) -> bytes:
@@ -172,14 +183,15 @@ def _unpack_lz4(packet: bytes, room: int) -> tuple[bytes, bool]:
         found: bytes = unpacker.decompress(waiting.pop() if waiting else b"", max_length=size)
         return found
 
-    return _gather(read, room), unpacker.eof
+    return _gather(read, room), unpacker.eof and not unpacker.unused_data
 
 
 def _unpack_zstd(packet: bytes, room: int) -> tuple[bytes, bool]:
     import zstandard
 
     window = max(room, _SMALL_WINDOW)
-    reader = zstandard.ZstdDecompressor(max_window_size=window).stream_reader(packet)
+    unpacker = zstandard.ZstdDecompressor(max_window_size=window)
+    reader = unpacker.stream_reader(packet, read_across_frames=True)  # what follows is an error
     found = _gather(reader.read, room)
     return found, len(found) < room
 
@@ -199,9 +211,9 @@ _SMALL_WINDOW = 2**23
 
 def _events(packet: bytes) -> Array:
     """Return the events of a packet, none if it holds something else."""
+    if len(packet) < 12 or _read("<I", packet, 0) != len(packet) - 4:
+        raise _DamagedError(f"a packet of {len(packet)} bytes, which says another number")
     if packet[8:12] != b"EVTS":
-        if len(packet) < 12:
-            raise _DamagedError(f"a packet of {len(packet)} bytes")
         return np.zeros(0, EVENT)
     number, at = _vector(packet, _field(packet, _root(packet, b"EVTS"), 0))
     if at + number * EVENT.itemsize > len(packet):

@@ -8,14 +8,14 @@ such sets apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snn_core.data.events.stream import EventStream
-from snn_core.errors import DataError
+from snn_core.data.events.stream import EventStream, require_one_each
+from snn_core.errors import DataError, shorten
 from snn_core.reading import read_npy, read_npz, while_reading
 from snn_core.typing import Array
 
@@ -93,24 +93,56 @@ def columns_of(arrays: Mapping[str, Array], path: Path) -> tuple[Array, ...]:
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or several, or several arrays for one column.
     """
-    prefixes = sorted({name.rpartition("/")[0] + "/" for name in arrays if "/" in name})
-    for prefix in ("", "_", *prefixes):
-        columns = find_columns(arrays, prefix)
-        if columns is not None:
-            return columns
-    for array in arrays.values():
-        if array.dtype.names:
-            columns = find_columns({name: array[name].reshape(-1) for name in array.dtype.names})
-            if columns is not None:
-                return columns
+    groups = sorted({name.rpartition("/")[0] + "/" for name in arrays if "/" in name})
+    names = [f"{prefix}x" for prefix in ("", "_", *groups)]
+    places: list[tuple[Mapping[str, Array], str]]
+    places = [(arrays, prefix) for prefix in ("", "_", *groups)]
+    for name, array in arrays.items():
+        names.append(name)
+        places.append(({field: array[field].reshape(-1) for field in array.dtype.names or ()}, ""))
+    found = [i for i, place in enumerate(places) if find_columns(*place) is not None]
+    if len(found) > 1:
+        several = shorten(", ".join(names[i] for i in found), _MOST_SHOWN)
+        raise DataError(
+            f"{path} holds several recordings ({several}); expected one. Write one of them into a "
+            f"file of its own."
+        )
+    if found:
+        return single_columns(*places[found[0]], path)
     tables = [array for array in arrays.values() if array.ndim == 2 and array.shape[1] == 4]
     if len(tables) == 1:
         x_e, y_e, p_e, t_us_e = tables[0].T
         return x_e, y_e, t_us_e, p_e
     shapes = ", ".join(f"{name or 'an array'} {array.shape}" for name, array in arrays.items())
     raise DataError(f"{path} holds {shapes or 'no arrays'}; {_LAYOUTS}.")
+
+
+_MOST_SHOWN = 200
+"""Letters of names that a message repeats."""
+
+
+def single_columns(arrays: Mapping[str, Array], prefix: str, path: Path) -> tuple[Array, ...]:
+    """Return x, y, t, p from arrays whose names start with a prefix.
+
+    Raises
+    ------
+    DataError
+        If one is missing, or could be either of two arrays.
+    """
+    columns = find_columns(arrays, prefix)
+    if columns is None:
+        raise DataError(f"{path} has no columns x, y, t, p under {prefix!r}.")
+    for names, column in zip(NAMES.values(), columns, strict=True):
+        found = [prefix + name for name in names if prefix + name in arrays]
+        alike = [name for name in found if arrays[name].shape == column.shape]
+        if len(alike) > 1:
+            raise DataError(
+                f"{path} has {' and '.join(alike)}, which mean the same; expected one of them. "
+                f"Remove the others."
+            )
+    return columns
 
 
 def set_prefix(arrays: Mapping[str, Any], part: str) -> str | None:
@@ -131,11 +163,12 @@ def split(arrays: Mapping[str, Array], prefix: str, path: Path) -> list[tuple[in
     Raises
     ------
     DataError
-        If the offsets do not rise from 0 to the number of events.
+        If the offsets do not rise from 0 to the number of events, so that some are in none.
     """
-    columns = find_columns(arrays, prefix)
+    columns = single_columns(arrays, prefix, path)
     off = np.asarray(arrays[f"{prefix}off"])
-    total = 0 if columns is None else len(columns[0])
+    require_one_each(columns, str(path))
+    total = len(columns[0])
     if off.ndim != 1 or off.dtype.kind not in "iu" or not len(off):
         raise DataError(f"{path} has {prefix}off of shape {off.shape}; expected whole numbers.")
     bounds = off.astype(np.int64)
@@ -151,15 +184,17 @@ def split(arrays: Mapping[str, Array], prefix: str, path: Path) -> list[tuple[in
         raise DataError(
             f"{path} has {len(label)} entries in {prefix}label but {len(bounds) - 1} recordings."
         )
-    if bounds[0] < 0 or bounds[-1] > total or (np.diff(bounds) < 0).any():
+    if bounds[0] != 0 or bounds[-1] != total or (np.diff(bounds) < 0).any():
         raise DataError(
             f"{path} has {prefix}off from {bounds[0]} to {bounds[-1]} for {total} events; expected "
-            f"numbers that rise from 0 to at most that."
+            f"the first event of each recording, from 0 on, and maybe the end of the last one."
         )
     return list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
 
 
-def stream_of(columns: tuple[Array, ...], path: Path) -> EventStream:
-    """Return the events in columns x, y, t, p."""
+def stream_of(
+    columns: tuple[Array, ...], path: Path, *, starts: Sequence[int] | Array = ()
+) -> EventStream:
+    """Return the events in columns x, y, t, p; for ``starts`` see `EventStream.of`."""
     advice = "Plain columns are read in the order x, y, p, t."
-    return EventStream.of(*columns, name=str(path), advice=advice)
+    return EventStream.of(*columns, name=str(path), advice=advice, starts=starts)

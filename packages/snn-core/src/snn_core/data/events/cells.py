@@ -74,7 +74,8 @@ def frame_shape(chip_size: Pair, settings: InputSettings) -> Shape:
 def on_chip(stream: EventStream, chip_size: Pair) -> EventStream:
     """Return the events that lie on the chip; others are noise of the sensor's read-out."""
     width, height = chip_size
-    return stream[(stream.x_e < width) & (stream.y_e < height)]
+    on_chip_e = (stream.x_e < width) & (stream.y_e < height)
+    return stream if on_chip_e.all() else stream[on_chip_e]
 
 
 def to_cells(stream: EventStream, chip_size: Pair, settings: InputSettings) -> CellEvents:

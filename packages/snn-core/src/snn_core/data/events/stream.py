@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class EventStream:
         name: str = "arrays in memory",
         chip_size: Pair | None = None,
         advice: str = "",
+        starts: Sequence[int] | Array = (),
     ) -> EventStream:
         """Return checked events, sorted by time; events of the same time keep their order.
 
@@ -69,6 +70,9 @@ class EventStream:
             What error messages call the recording.
         advice
             What to do about wrong polarities, a sentence.
+        starts
+            First event of each recording, where several lie one after the other: events stay within
+            theirs.
 
         Raises
         ------
@@ -77,10 +81,7 @@ class EventStream:
         """
         columns = {"x": np.asarray(x_e), "y": np.asarray(y_e), "t": np.asarray(t_us_e)}
         columns["p"] = np.asarray(p_e)
-        shapes = {key: column.shape for key, column in columns.items()}
-        if len(set(shapes.values())) > 1 or columns["x"].ndim != 1:
-            found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
-            raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
+        require_one_each(columns.values(), name)
         with limit_memory(name, error=DataError):
             spend(_PER_EVENT * len(columns["x"]), "its events")
         whole = {key: _to_integers(column, key, name) for key, column in columns.items()}
@@ -95,7 +96,7 @@ class EventStream:
                 f"{name} has the polarity {wrong}; expected 1 for ON and 0 or -1 for OFF. "
                 f"{advice}".rstrip()
             )
-        order = np.argsort(whole["t"], kind="stable")
+        order = _sort(whole["t"], np.asarray(starts, np.int64))
         return cls(
             x_e=whole["x"][order],
             y_e=whole["y"][order],
@@ -113,6 +114,28 @@ class EventStream:
             on_e=self.on_e[part],
             chip_size=self.chip_size,
         )
+
+
+def _sort(t_us_e: Int64[Array, "e"], starts_r: Int64[Array, "r"]) -> Int64[Array, "e"]:
+    """Return the order of times, within each of several recordings that begin at these places."""
+    if not len(starts_r):
+        return np.argsort(t_us_e, kind="stable")
+    recording_e = np.searchsorted(starts_r, np.arange(len(t_us_e)), side="right")
+    return np.lexsort((t_us_e, recording_e))
+
+
+def require_one_each(columns: Iterable[Array], name: str) -> None:
+    """Make sure that there are as many x, y, t and p.
+
+    Raises
+    ------
+    DataError
+        If there are not.
+    """
+    shapes = dict(zip("xytp", (np.shape(column) for column in columns), strict=True))
+    if len(set(shapes.values())) > 1 or len(shapes["x"]) != 1:
+        found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+        raise DataError(f"{name} has events of shapes {found}; expected one of each per event.")
 
 
 def _to_integers(column: Array, key: str, name: str) -> Int64[Array, "e"]:

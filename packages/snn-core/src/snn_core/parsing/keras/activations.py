@@ -22,6 +22,7 @@ from snn_core.ir import (
     Sigmoid,
     Softmax,
 )
+from snn_core.parsing.keras.accounting import Settings, require_accounted
 from snn_core.parsing.keras.config import CUSTOM_CLASSES, Config, Fields
 from snn_core.parsing.keras.nodes import kind_of
 
@@ -47,8 +48,8 @@ CUSTOM: dict[str, Activation] = {
 }
 """Custom activations known by name."""
 
-_CLAMPED = re.compile(r"clamped_relu_(?P<threshold>[\d.e+-]+)_(?P<bound>None|[\d.e+-]+)")
-_QUANTIZED = re.compile(r"(?P<name>\w+)_Q(?P<m>\d+)\.(?P<f>\d+)")
+_CLAMPED = re.compile(r"clamped_relu_(?P<threshold>[0-9.e+-]+)_(?P<bound>None|[0-9.e+-]+)")
+_QUANTIZED = re.compile(r"(?P<name>\w+)_Q(?P<m>[0-9]+)\.(?P<f>[0-9]+)")
 _MAX_BITS = 24
 """float32 represents this many exactly."""
 
@@ -86,16 +87,25 @@ def activation_of(value: Any) -> Activation:
     if not isinstance(kind, str) or not isinstance(settings, Mapping):
         raise ParseError(f"its activation is {brief(value)}; expected a name or a class.")
     own = kind_of(value)
-    if own == "Softmax":
-        if settings.get("axis", -1) != -1:
-            reason = f"softmax along the axes {brief(settings['axis'])} is not supported"
-            raise UnsupportedError([f"{reason}; use the channels"])
-        return Softmax()
-    if own == "ReLU" or own in CUSTOM_CLASSES:
-        return relu_of(Fields(settings), kind=own)
+    if own in ("ReLU", "Softmax", *CUSTOM_CLASSES):
+        return _layer_as_activation(own, settings)
     if kind in ("ReLU", "Softmax"):
         raise _refuse_namesake(kind)
     return custom_activation(kind)
+
+
+def _layer_as_activation(kind: str, config: Config) -> Activation:
+    """Return what a layer does that another one has as its activation."""
+    settings = Settings(config)
+    if kind != "Softmax":
+        found: Activation = relu_of(Fields(settings), kind=kind)
+    elif settings.get("axis", -1) == -1:
+        found = Softmax()
+    else:
+        reason = f"softmax along the axes {brief(settings['axis'])} is not supported"
+        raise UnsupportedError([f"{reason}; use the channels"])
+    require_accounted(kind, settings)
+    return found
 
 
 def _refuse_namesake(name: str) -> UnsupportedError:

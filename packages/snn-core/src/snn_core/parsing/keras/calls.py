@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from snn_core.errors import ParseError, UnsupportedError
+from snn_core.errors import ParseError, UnsupportedError, brief
 from snn_core.ir import Activation
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.geometry import Geometry, arrange_image
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import source_axis
 from snn_core.parsing.keras.activations import activation_of
-from snn_core.parsing.keras.config import PRUNED_CLASSES, Fields, read_numbers
+from snn_core.parsing.keras.config import PRUNED_CLASSES, Fields, is_whole, read_numbers
 from snn_core.parsing.keras.graph import Call
 from snn_core.parsing.keras.weights import WeightStore
 from snn_core.typing import Array, Shape
@@ -103,10 +103,45 @@ class LayerCall:
         """Return a setting with one positive number per image axis."""
         return self.fields.sizes(key, self.rank, default)
 
+    def require_built(self, channels: int) -> None:
+        """Make sure that the file builds the variables of the layer for this input.
+
+        Layers that several tensors go through are built for the first one; what all of them share
+        is the size of one axis.
+
+        Parameters
+        ----------
+        channels
+            That axis of the only input, without that of the samples.
+
+        Raises
+        ------
+        ParseError
+            If it has another size there, or what the layer is built for is no shape.
+        """
+        x, built = self.tensor(), self.call.built
+        sizes = built.get("input_shape") if isinstance(built, Mapping) else built
+        if sizes is None:
+            return
+        place = channels + 1 if channels < x.rank - 1 else -1
+        if not isinstance(sizes, (list, tuple)) or len(sizes) < max(2, place + 1):
+            raise ParseError(f"it is built for inputs of the shape {brief(sizes)}; expected sizes.")
+        if sizes[place] != x.shape[channels] or not is_whole(sizes[place]):
+            raise ParseError(
+                f"it is built for inputs of the shape {brief(sizes)}, but gets {x.shape} (without "
+                f"samples): save the model again."
+            )
+
     def geometry(self) -> Geometry:
         """Return strides, padding and dilations of a convolution."""
-        padding = self.fields.text("padding", "valid")
-        return Geometry(self.sizes("strides"), padding, self.sizes("dilation_rate"))
+        return Geometry(self.sizes("strides"), self.padding(), self.sizes("dilation_rate"))
+
+    def padding(self) -> str:
+        """Return how a layer for images or sequences pads them: some can pad only what is past."""
+        found = self.fields.text("padding", "valid")
+        if found == "causal" and self.kind not in ("Conv1D", "SeparableConv1D"):
+            raise ParseError("its padding is 'causal', which it cannot be; save the model again.")
+        return found
 
     def read(self, **shapes: Shape) -> dict[str, Array]:
         """Return the weights of the given shapes, without a bias where the layer has none.
@@ -116,8 +151,8 @@ class LayerCall:
         """
         wanted = dict(shapes)
         kernel = next(iter(shapes))
-        if not self.fields.flag("use_bias", default=True):
-            wanted.pop("bias", None)
+        if "bias" in wanted and not self.fields.flag("use_bias", default=True):
+            del wanted["bias"]
         if self.kind in PRUNED_CLASSES:
             wanted["mask"] = shapes[kernel]
         values = self.weights.read(self.call.location, wanted) if wanted else {}

@@ -37,6 +37,19 @@ PREPARING = (
 """Layers whose calls say ``training=True`` by default; the model decides all the same."""
 
 
+OPERATIONS = (
+    "Amax", "AveragePool", "Cast", "Clip", "Divide", "ExpandDims", "GetItem", "Max", "MaxPool",
+    "Mean", "Negative", "Pad", "Relu", "Relu6", "Sigmoid", "Squeeze", "Sum", "Swapaxes",
+    "Transpose", "TrueDivide",
+)  # fmt: skip
+"""Operations of ``keras.ops`` whose names no layer has."""
+
+OPERATIONS_TOO = (
+    "Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Reshape", "Softmax", "Subtract"
+)  # fmt: skip
+"""Layers that are operations as well."""
+
+
 def is_whole(value: object) -> TypeGuard[int]:
     """Return whether a value is a whole number, which true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -79,9 +92,12 @@ def read_numbers(value: Any, what: str) -> Array:
         settings = value.get("config")
         stored = settings.get("value") if isinstance(settings, Mapping) else None
     try:
-        array = np.asarray(stored, np.float64)
-    except (TypeError, ValueError):
-        raise ParseError(f"its {what} is {brief(value)}; expected numbers.") from None
+        array = np.asarray(stored)
+    except ValueError:  # lists of different lengths
+        array = np.asarray(None)
+    if array.size and array.dtype.kind not in "iuf":  # nor texts that spell numbers
+        raise ParseError(f"its {what} is {brief(value)}; expected numbers.")
+    array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise ParseError(f"its {what} is {brief(value)}; expected finite numbers.")
     return array

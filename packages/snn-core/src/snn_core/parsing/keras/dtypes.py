@@ -10,12 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from snn_core.errors import brief
-from snn_core.parsing.keras.config import AUGMENTATIONS, FLOATS, UINT8, Config, name_of_type
+from snn_core.parsing.keras.config import AUGMENTATIONS, FLOATS, UINT8, name_of_type
 from snn_core.parsing.keras.graph import Call
-
-_POLICIES = (*FLOATS, "mixed_float16", "mixed_bfloat16", "_infer")
-"""Names of what layers compute in; the last is one of Keras 2, for the type of the input."""
 
 _KEEPS = frozenset((
     *AUGMENTATIONS, "Activation", "AlphaDropout", "Amax", "CenterCrop", "Clip", "Concatenate",
@@ -45,19 +41,6 @@ def refuse_input(dtype: str) -> list[str]:
     found = f"its values are {dtype:.99}, to which Keras rounds them"
     expected = f"{', '.join(FLOATS)} and {UINT8} are read as real numbers"
     return [f"{found}; {expected}: build the model with a float input"]
-
-
-def refuse_policy(config: Config) -> list[str]:
-    """Return why what a layer computes in is not read, if it is not."""
-    name = name_of_type(config.get("dtype"))
-    if name in _POLICIES:
-        return []
-    advice = "use float32"
-    if "quantized" in name.lower() or name.startswith(("int", "float8")):
-        advice = (
-            "convert the model before quantizing it (weights can be quantized during conversion)"
-        )
-    return [f"data type {brief(name)} is not supported; {advice}"]
 
 
 def follow_integers(call: Call, *, reads_integers: bool) -> tuple[bool, list[str]]:

@@ -29,7 +29,7 @@ def _activate(b: Builder, layer: LayerCall) -> View:
         found = layer.activation
     if not isinstance(found, Softmax):
         return elementwise.activate(b, layer.name, x, found)
-    axis = layer.fields.axis()
+    axis = layer.fields.axis() if layer.kind == "Softmax" else -1
     if axis is None:
         reason = f"softmax along the axes {layer.fields.values['axis']} is not supported"
         raise UnsupportedError([f"{reason}; use the channels"])

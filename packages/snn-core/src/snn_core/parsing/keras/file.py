@@ -16,7 +16,8 @@ import h5py
 
 from snn_core.errors import ParseError
 from snn_core.files import hash_file
-from snn_core.parsing.keras.weights import ArchiveWeights, GroupWeights, WeightStore
+from snn_core.parsing.keras.groups import GroupWeights
+from snn_core.parsing.keras.weights import ArchiveWeights, WeightStore
 from snn_core.reading import FileStates, hdf5, open_archive, parse_json, read_member
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -82,10 +83,11 @@ def _reader(path: Path) -> Callable[[Path], AbstractContextManager[Contents]]:
 @contextmanager
 def _hdf5_contents(path: Path) -> Iterator[Contents]:
     with hdf5.open_hdf5(path) as file:
-        model, weights, version = _hdf5_model(file, path)
+        text, weights, version = _hdf5_model(file, path)
+        model = parse_json(text, "model_config", depth=DEPTH)
         yield Contents(
-            parse_json(model, "model_config", depth=DEPTH),
-            GroupWeights(weights),
+            model,
+            GroupWeights(weights, model),
             f"HDF5 file of Keras {version}",
             version,
         )

@@ -36,7 +36,8 @@ class Call:
     """Call of a layer in a Keras model.
 
     ``inputs`` are indices of earlier calls; ``constants`` what it is called with beside them, by
-    place among both; ``problems`` tells what else it is called with.
+    place among both; ``problems`` tells what else it is called with; ``built`` what Keras builds
+    its variables for, as the file has it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Call:
     location: Location
     constants: Mapping[int, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    built: Any = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -211,6 +213,7 @@ class _Writer:
                 location=step.location,
                 constants=step.constants,
                 problems=step.problems,
+                built=step.built,
             )
         )
         return len(self.graph.calls) - 1

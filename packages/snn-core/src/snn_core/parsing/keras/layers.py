@@ -16,10 +16,11 @@ from snn_core.parsing.emit.elementwise import require_softmax_over_channels
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Reading, finish, stand_in, start
 from snn_core.parsing.keras import elementwise, operations, preprocessing, shaping, weighted
+from snn_core.parsing.keras.accounting import Settings, refuse_policy, require_accounted
 from snn_core.parsing.keras.activations import refusals
 from snn_core.parsing.keras.calls import Emitter, LayerCall
 from snn_core.parsing.keras.config import CHANNELS_FIRST, CHANNELS_LAST, UINT8, Fields
-from snn_core.parsing.keras.dtypes import follow_integers, refuse_input, refuse_policy
+from snn_core.parsing.keras.dtypes import follow_integers, refuse_input
 from snn_core.parsing.keras.graph import Call, Graph
 from snn_core.parsing.keras.nodes import HEADLINE
 from snn_core.parsing.keras.weights import WeightStore
@@ -142,7 +143,7 @@ def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
     """
     found: dict[bool, str] = {}
     for call in graph.calls:
-        if call.kind in _WITH_DATA_FORMAT and not shaping.works_on_first_axis(call):
+        if _has_data_format(call):
             with _named(call):
                 found.setdefault(Fields(call.config).channels_first(), call.name)
     if len(found) > 1:
@@ -150,6 +151,10 @@ def _channels_first(graph: Graph) -> tuple[bool, list[str]]:
         names = ", ".join(f"{name} is {said[first]}" for first, name in found.items())
         return False, [f"data formats are mixed ({names}); use one in all layers"]
     return True in found, []
+
+
+def _has_data_format(call: Call) -> bool:
+    return call.kind in _WITH_DATA_FORMAT and not shaping.works_on_first_axis(call)
 
 
 @contextmanager
@@ -211,7 +216,10 @@ def _refuse_settings(call: Call) -> list[str]:
 
 
 def _emit_layer(b: Builder, layer: LayerCall) -> View:
-    y = EMITTERS[layer.kind](b, layer)
+    settings = Settings(layer.call.config)
+    y = EMITTERS[layer.kind](b, replace(layer, call=replace(layer.call, config=settings)))
+    compared = ("data_format",) if _has_data_format(layer.call) else ()
+    require_accounted(layer.kind, settings, seen=compared)
     if isinstance(layer.activation, Softmax):
         require_softmax_over_channels(y, y.rank - 1)
     return y

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from snn_core.errors import ParseError, UnsupportedError
-from snn_core.parsing.keras.config import CUSTOM_CLASSES, PREPARING, PRUNED_CLASSES, Config
+from snn_core.parsing.keras.config import (
+    CUSTOM_CLASSES,
+    OPERATIONS,
+    OPERATIONS_TOO,
+    PREPARING,
+    PRUNED_CLASSES,
+    Config,
+    is_whole,
+)
 from snn_core.parsing.problems import refuse_several
 
 FUNCTIONAL = ("Functional", "Model")
@@ -39,7 +47,8 @@ def kind_of(entry: Any) -> str:
     """Return the class name of a serialized layer.
 
     A class that is not Keras' own keeps its package or module (``mine>Dense``), so that it is not
-    taken for the one of Keras, unless it is known by name.
+    taken for the one of Keras, unless it is known by name. So does one that Keras does not have
+    where it is said to be.
     """
     if not isinstance(entry, Mapping) or not isinstance(entry.get("class_name"), str):
         raise ParseError("The model configuration holds a layer without a class name; save again.")
@@ -48,10 +57,23 @@ def kind_of(entry: Any) -> str:
     if short in (*CUSTOM_CLASSES, *PRUNED_CLASSES):
         return short
     module = str(entry.get("module", "keras"))  # files of Keras 2 name no module
-    if module.partition(".")[0] in _PACKAGES:
-        return name
-    registered = str(entry.get("registered_name") or "")
-    return registered if registered.rpartition(">")[0] else f"{module}>{name}"
+    registered = name if entry.get("registered_name") is None else str(entry["registered_name"])
+    if registered.rpartition(">")[0] and registered != name:
+        return registered
+    is_own = module.partition(".")[0] in _PACKAGES and registered == name
+    return name if is_own and _may_hold(entry.get("module"), name) else f"{module}>{registered}"
+
+
+def _may_hold(module: object, name: str) -> bool:
+    """Return whether a module of Keras may have a class, as far as the class is read."""
+    if is_operation(module):
+        return name in (*OPERATIONS, *OPERATIONS_TOO)
+    return module is None or name not in OPERATIONS
+
+
+def is_operation(module: object) -> bool:
+    """Return whether a module of Keras holds operations, which are no layers."""
+    return str(module or "").startswith("keras.src.ops")
 
 
 def config_of(entry: Any) -> Config:
@@ -112,8 +134,9 @@ def references(value: Any) -> list[_Reference]:
 
 def _read_reference(value: Any) -> _Reference:
     match value:
-        case [str(name), int(node), int(tensor), *_]:
-            return _Reference(name, node, tensor)
+        case [str(name), node, tensor] | [str(name), node, tensor, _]:
+            if is_whole(node) and is_whole(tensor):
+                return _Reference(name, node, tensor)
     raise ParseError(f"The model configuration holds the broken connection {value!r}; save again.")
 
 
@@ -188,6 +211,9 @@ class Nodes:
 
     def __init__(self, entries: list[Any]) -> None:
         self.place = {name_of(entry): i for i, entry in enumerate(entries)}
+        for i, entry in enumerate(entries):
+            if self.place[name_of(entry)] != i:
+                raise ParseError(f"Several layers have the name {name_of(entry)!r}; save again.")
         self._entries = entries
         parsed: dict[Key, _Node] = {}
         for entry in entries:

@@ -40,7 +40,7 @@ def _pool(b: Builder, layer: LayerCall) -> View:
     kernel = layer.fields.sizes("pool_size", rank)
     geometry = Geometry(
         layer.fields.sizes("strides", rank, kernel),
-        layer.fields.text("padding", "valid"),
+        layer.padding(),
         (1,) * rank,
     )
     maximum = layer.kind == "MaxPool"
@@ -88,6 +88,8 @@ def _pad(b: Builder, layer: LayerCall) -> View:
 def _take(b: Builder, layer: LayerCall) -> View:
     """Take a part of a tensor, as ``x[:, 1:3]`` does."""
     value = layer.call.constants.get(1)
+    if len(layer.call.constants) != 1:
+        raise UnsupportedError([f"it takes {len(layer.call.constants)} indices; expected one"])
     first, *rest = [_index(item) for item in (value if isinstance(value, list) else [value])]
     if first != slice(None):
         raise UnsupportedError(["it selects samples"])

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from snn_core.errors import ParseError, brief
+from snn_core.errors import ParseError, UnsupportedError, brief
+from snn_core.parsing.keras.accounting import (
+    Settings,
+    refuse_model_settings,
+    require_accounted,
+)
 from snn_core.parsing.keras.config import FLOATS, Config, name_of_type
 from snn_core.parsing.keras.nodes import (
     FUNCTIONAL,
@@ -19,6 +24,7 @@ from snn_core.parsing.keras.nodes import (
     config_of,
     entries_of,
     is_nested,
+    is_operation,
     kind_of,
     name_of,
     references,
@@ -76,6 +82,8 @@ class Step:
         What it cannot be called with.
     inner
         The plan of a nested model.
+    built
+        What Keras builds its variables for, as the file has it.
     """
 
     kind: str
@@ -85,6 +93,7 @@ class Step:
     constants: Mapping[int, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     inner: Plan | None = None
+    built: Any = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +111,8 @@ class Plan:
     dead
         Names of layers from which the output cannot be reached.
     problems
-        What nested models cannot be called with, each with the name of the model.
+        What nested models cannot be called with, and settings of models and inputs that are not
+        read, each with the name of what it is about.
     """
 
     inputs: int
@@ -165,12 +175,19 @@ def _plan_sequential(config: Config, outer: Location) -> Plan:
     first, *rest = entries_of(config)
     keep_first = kind_of(first) != "InputLayer" or _rounds(first, outer)
     entries = [first] if keep_first else []
-    entries += [entry for entry in rest if kind_of(entry) != "InputLayer"]
+    for entry in rest:
+        if kind_of(entry) == "InputLayer":
+            raise ParseError(
+                f"The sequential model {outer.name or 'of the file'} has an input, "
+                f"{name_of(entry)!r}, behind other layers; only the first may be one: save again."
+            )
+    entries += rest
     steps = [
         _step(entry, location, (i,), inner=_inner(entry, location))
         for i, (entry, location) in enumerate(zip(entries, _locations(entries, outer), strict=True))
     ]
-    return _plan(1, steps, output=len(steps))
+    problems = _refuse_settings(config, outer, [] if keep_first else [first])
+    return _plan(1, steps, output=len(steps), problems=problems)
 
 
 def _plan_functional(config: Config, outer: Location) -> Plan:
@@ -183,11 +200,19 @@ def _plan_functional(config: Config, outer: Location) -> Plan:
     done: dict[Key, int] = {(name, 0): i for i, name in enumerate(sources)}
     inner: dict[int, Plan | None] = {}
     steps: list[Step] = []
+    passed: list[Any] = []
     for i, name in enumerate(sources):
         place = nodes.place.get(name, 0)
+        if kind_of(entries[place]) != "InputLayer":
+            raise ParseError(
+                f"The input {name!r} of {outer.name or 'the model'} is no InputLayer but a "
+                f"{kind_of(entries[place]):.99}; build the model on keras.Input and save again."
+            )
         if _rounds(entries[place], outer):
             done[name, 0] = len(sources) + len(steps)
             steps.append(_step(entries[place], locations[place], (i,), inner=None))
+        else:
+            passed.append(entries[place])
     for key in nodes.order(needed, ready=set(done)):
         place = nodes.place[key[0]]
         if place not in inner:
@@ -204,7 +229,23 @@ def _plan_functional(config: Config, outer: Location) -> Plan:
         steps.append(step)
     used = {*sources, *(key[0] for key in needed)}
     dead = ["/".join((*outer.names, name)) for name in nodes.place if name not in used]
-    return _plan(len(sources), steps, output=done[output], dead=dead)
+    problems = _refuse_settings(config, outer, passed)
+    return _plan(len(sources), steps, output=done[output], dead=dead, problems=problems)
+
+
+def _refuse_settings(config: Config, outer: Location, inputs: Sequence[Any]) -> list[str]:
+    """Return what is not read of the settings of a model, and of inputs that are no steps."""
+    name = outer.name or str(config.get("name", "model"))
+    problems = [f"{name}: {problem}" for problem in refuse_model_settings(config)]
+    for entry in inputs:
+        name = "/".join((*outer.names, name_of(entry)))
+        try:
+            require_accounted("InputLayer", Settings(config_of(entry)))
+        except UnsupportedError as error:
+            problems += [f"{name} (InputLayer): {problem}" for problem in error.problems]
+        except ParseError as error:
+            raise ParseError(f"Layer {name!r} (InputLayer): {error}") from error
+    return problems
 
 
 def _rounds(entry: Any, outer: Location) -> bool:
@@ -215,7 +256,14 @@ def _rounds(entry: Any, outer: Location) -> bool:
     return bool(outer.names) and input_type(entry) not in FLOATS
 
 
-def _plan(inputs: int, steps: list[Step], *, output: int, dead: Iterable[str] = ()) -> Plan:
+def _plan(
+    inputs: int,
+    steps: list[Step],
+    *,
+    output: int,
+    dead: Iterable[str] = (),
+    problems: Sequence[str] = (),
+) -> Plan:
     """Return a plan that knows what those of the models nested in it know."""
     inner = {id(step.inner): step.inner for step in steps if step.inner is not None}.values()
     wrong = [
@@ -229,7 +277,7 @@ def _plan(inputs: int, steps: list[Step], *, output: int, dead: Iterable[str] = 
         steps=tuple(steps),
         output=output,
         dead=(*(name for plan in inner for name in plan.dead), *dead),
-        problems=(*(line for plan in inner for line in plan.problems), *wrong),
+        problems=(*(line for plan in inner for line in plan.problems), *problems, *wrong),
     )
 
 
@@ -261,6 +309,9 @@ def _step(
             f"The model {location.name} has {inner.inputs} inputs but is called with "
             f"{len(inputs)}; save again."
         )
+    built = entry.get("build_config")
+    if not isinstance(built, (Mapping, type(None))):
+        raise ParseError(f"Layer {location.name!r} is built for {brief(built)}; expected a shape.")
     return Step(
         kind=kind_of(entry),
         config=config_of(entry),
@@ -269,6 +320,7 @@ def _step(
         constants=constants or {},
         problems=problems,
         inner=inner,
+        built=built,
     )
 
 
@@ -282,7 +334,7 @@ def _locations(entries: Sequence[Any], outer: Location) -> list[Location]:
     found = []
     for entry in entries:
         names = (*outer.names, name_of(entry))
-        if str(entry.get("module") or "").startswith("keras.src.ops"):
+        if is_operation(entry.get("module")):
             found.append(Location(names, ""))
             continue
         kind = snake_case("Functional" if kind_of(entry) in FUNCTIONAL else kind_of(entry))

@@ -60,14 +60,14 @@ def _permute(b: Builder, layer: LayerCall) -> View:
 
 
 def _pool(b: Builder, layer: LayerCall) -> View:
-    kernel, padding = layer.sizes("pool_size", 2), layer.fields.text("padding", "valid")
+    kernel = layer.sizes("pool_size", 2)
     return pooling.pool(
         b,
         layer.name,
         layer.image(b),
         maximum=layer.kind.startswith("Max"),
         kernel=kernel,
-        geometry=Geometry(layer.sizes("strides", kernel), padding, (1,) * layer.rank),
+        geometry=Geometry(layer.sizes("strides", kernel), layer.padding(), (1,) * layer.rank),
     )
 
 

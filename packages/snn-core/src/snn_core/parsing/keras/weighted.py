@@ -12,8 +12,15 @@ from snn_core.parsing.keras.calls import Emitter, LayerCall
 from snn_core.parsing.keras.config import is_whole
 
 
+def _image(b: Builder, layer: LayerCall) -> View:
+    """Return the only input, which the variables of a convolution must be built for."""
+    layer.require_built(0 if layer.fields.channels_first() else layer.tensor().rank - 1)
+    return layer.image(b)
+
+
 def _connect(b: Builder, layer: LayerCall) -> View:
     x, units = layer.tensor(), layer.fields.integer("units")
+    layer.require_built(x.rank - 1)
     values = layer.read(kernel=(x.shape[-1], units), bias=(units,))
     return affine.connect(
         b, layer.name, x, values["kernel"], values.get("bias"), activation=layer.activation
@@ -21,7 +28,7 @@ def _connect(b: Builder, layer: LayerCall) -> View:
 
 
 def _convolve(b: Builder, layer: LayerCall) -> View:
-    x = layer.image(b)
+    x = _image(b, layer)
     groups, filters = layer.fields.integer("groups", 1), layer.fields.integer("filters")
     channels = x.stored[-1]
     convolution.require_groups(groups, channels, filters)
@@ -34,7 +41,7 @@ def _convolve(b: Builder, layer: LayerCall) -> View:
 
 
 def _convolve_depthwise(b: Builder, layer: LayerCall) -> View:
-    x = layer.image(b)
+    x = _image(b, layer)
     channels, multiplier = x.stored[-1], layer.fields.integer("depth_multiplier", 1)
     shape = (*layer.sizes("kernel_size"), channels, multiplier)
     values = layer.read(depthwise_kernel=shape, bias=(channels * multiplier,))
@@ -46,7 +53,7 @@ def _convolve_depthwise(b: Builder, layer: LayerCall) -> View:
 
 def _convolve_separably(b: Builder, layer: LayerCall) -> View:
     """Emit a depthwise relay and a pointwise convolution that carries bias and activation."""
-    x = layer.image(b)
+    x = _image(b, layer)
     channels, multiplier = x.stored[-1], layer.fields.integer("depth_multiplier", 1)
     filters, ones = layer.fields.integer("filters"), (1,) * layer.rank
     values = layer.read(
@@ -64,7 +71,7 @@ def _convolve_separably(b: Builder, layer: LayerCall) -> View:
 
 
 def _convolve_transposed(b: Builder, layer: LayerCall) -> View:
-    x, filters = layer.image(b), layer.fields.integer("filters")
+    x, filters = _image(b, layer), layer.fields.integer("filters")
     shape = (*layer.sizes("kernel_size"), filters, x.stored[-1])
     values = layer.read(kernel=shape, bias=(filters,))
     return convolution.convolve_transposed(
@@ -90,6 +97,7 @@ def _normalize(b: Builder, layer: LayerCall) -> View:
         reason = f"normalization over the axes {fields.values['axis']} is not supported; use one"
         raise UnsupportedError([reason])
     place = source_axis(axis, x.rank)
+    layer.require_built(place)
     shape = (x.shape[place],)
     shapes = {"gamma": shape} if fields.flag("scale", default=True) else {}
     if fields.flag("center", default=True):

@@ -6,8 +6,7 @@ Links to other files and data stored elsewhere are not followed.
 from __future__ import annotations
 
 import functools
-import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -23,8 +22,8 @@ from snn_core.typing import Array, Shape
 Shapes: TypeAlias = Mapping[str, Shape]
 """Names of a layer's variables, in Keras' order, and the shapes they must have."""
 
-# Names that other Keras versions gave to a variable.
-_ALIASES = {"depthwise_kernel": ("depthwise_kernel", "kernel")}
+ALIASES = {"depthwise_kernel": ("depthwise_kernel", "kernel")}
+"""Names that other Keras versions gave to a variable."""
 
 
 @runtime_checkable
@@ -42,7 +41,7 @@ class WeightStore(Protocol):
         ...
 
 
-_reading = functools.partial(
+reading = functools.partial(
     while_reading, "the HDF5 data", error=ParseError, advice="copy the file again"
 )
 
@@ -60,11 +59,11 @@ class ArchiveWeights:
         self._named: dict[str, list[h5py.Group]] | None = None
         self._stored_twins = functools.cache(self._find_twins)
 
-    @_reading()
+    @reading()
     def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
         """Return the variables of one layer as float32 arrays."""
         name = location.names[-1]
-        group = _descend(self._file, f"{location.group}/vars")
+        group = descend(self._file, f"{location.group}/vars")
         stored = name if group is None else _stored_name(group, name)
         if group is None or stored != name:
             group = self._by_name(name, shapes) or self._twin(location)
@@ -84,7 +83,7 @@ class ArchiveWeights:
                 f"({', '.join(shapes)})."
             )
         return {
-            name: _read(_descend(group, str(i)), name, shape)
+            name: read_array(descend(group, str(i)), name, shape)
             for i, (name, shape) in enumerate(shapes.items())
         }
 
@@ -99,7 +98,7 @@ class ArchiveWeights:
 
         Layers of one name have the same twins, so it is done once for all of them.
         """
-        groups = ((path, _descend(self._file, f"{path}/vars")) for path in twins)
+        groups = ((path, descend(self._file, f"{path}/vars")) for path in twins)
         stored = ((path, item) for path, item in groups if isinstance(item, h5py.Group))
         return dict(islice(((path, item) for path, item in stored if len(item)), 3))
 
@@ -113,8 +112,7 @@ class ArchiveWeights:
         found = [
             group
             for group in self._named.get(name, ())
-            if [getattr(_descend(group, str(i)), "shape", None) for i in range(len(group))]
-            == wanted
+            if [getattr(descend(group, str(i)), "shape", None) for i in range(len(group))] == wanted
         ]
         return found[0] if len(found) == 1 else None
 
@@ -150,7 +148,7 @@ class ModelWeights:
         }
         found = {}
         for name, shape in shapes.items():
-            key = next((alias for alias in _ALIASES.get(name, (name,)) if alias in stored), None)
+            key = next((alias for alias in ALIASES.get(name, (name,)) if alias in stored), None)
             if key is None:
                 raise ParseError(
                     f"it has no variable {name!r}; build the model (model.build or a call on data)."
@@ -163,76 +161,7 @@ class ModelWeights:
         return found
 
 
-class GroupWeights:
-    """The weights of an ``.h5`` model: variables by name, grouped by outer layer."""
-
-    def __init__(self, group: h5py.Group) -> None:
-        self._group = group
-        self._stored: dict[str, _Variables] = {}
-
-    @_reading()
-    def read(self, location: Location, shapes: Shapes) -> dict[str, Array]:
-        """Return the variables of one layer as float32 arrays."""
-        outer = location.names[0]
-        if outer not in self._stored:  # a nested model has one group for all of its layers
-            group = _descend(self._group, outer)
-            if group is None:
-                raise ParseError("the file holds no weights for it; save the model again.")
-            self._stored[outer] = _Variables(outer, _datasets(group))
-        stored = self._stored[outer]
-        return {
-            name: _read(stored.find(location.names[1:], name), name, shape)
-            for name, shape in shapes.items()
-        }
-
-
-class _Variables:
-    """The variables of one group, by every ending of their paths such as ``conv2d/kernel:0``."""
-
-    def __init__(self, group: str, stored: Mapping[str, h5py.Dataset]) -> None:
-        self._group = group
-        self._stored = stored
-        self._ending_in: dict[str, list[str]] = {}
-        for path in stored:
-            parts = path.partition(":")[0].split("/")
-            for start in range(len(parts)):
-                self._ending_in.setdefault("/".join(parts[start:]), []).append(path)
-
-    def find(self, nested: Sequence[str], name: str) -> h5py.Dataset:
-        """Return a variable of a layer.
-
-        A layer of the outer model has its group to itself. Inside a nested model the path also
-        names the layer, with or without the models around it.
-
-        Parameters
-        ----------
-        nested
-            The names of the layer and of the models around it, without the outermost.
-
-        Raises
-        ------
-        ParseError
-            If there is not one.
-        """
-        candidates: list[str] = []
-        for start in range(max(len(nested), 1)):
-            candidates = [
-                path
-                for alias in _ALIASES.get(name, (name,))
-                for path in self._ending_in.get("/".join((*nested[start:], alias)), ())
-            ]
-            if candidates:
-                break
-        if len(candidates) != 1:
-            found = ", ".join(candidates or self._stored) or "none"
-            raise ParseError(
-                f"expected one variable {name!r} for it in the group {self._group!r}; found "
-                f"{textwrap.shorten(found, 1000)}."
-            )
-        return self._stored[candidates[0]]
-
-
-def _descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
+def descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
     """Return what lies under a path, reached through plain links only."""
     current: h5py.Group | h5py.Dataset | None = group
     for part in path.split("/"):
@@ -242,13 +171,14 @@ def _descend(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
     return current
 
 
-def _datasets(group: h5py.Group | h5py.Dataset) -> dict[str, h5py.Dataset]:
-    if isinstance(group, h5py.Dataset):
-        return {}
-    return {path: item for path, item in hdf5.walk(group) if isinstance(item, h5py.Dataset)}
+def read_array(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Array:
+    """Return what is stored for a variable as a float32 array.
 
-
-def _read(data: h5py.Group | h5py.Dataset | None, name: str, shape: Shape) -> Array:
+    Raises
+    ------
+    ParseError
+        If it is missing, has another shape or holds values that are not finite.
+    """
     if not isinstance(data, h5py.Dataset):
         raise ParseError(f"its {name} is missing from the file; save the model again.")
     if data.shape != shape:

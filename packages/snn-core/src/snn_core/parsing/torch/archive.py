@@ -8,7 +8,7 @@ the raw bytes are all that is read, so that nothing in a file is executed.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +17,8 @@ import numpy as np
 
 from snn_core.errors import ParseError
 from snn_core.installing import how_to_update
+from snn_core.parsing.torch.conditions import require_ranges
+from snn_core.parsing.torch.unions import read_sizes
 from snn_core.reading import (
     count_values,
     open_archive,
@@ -25,7 +27,7 @@ from snn_core.reading import (
     spend,
     while_reading,
 )
-from snn_core.typing import Array, Shape
+from snn_core.typing import Array
 
 _DEPTH = 200
 """Depth of a graph, with the types of its values."""
@@ -77,12 +79,15 @@ class Program:
         Parameters, buffers and constants by name.
     types
         The numbers of their types in PyTorch's schema.
+    guards
+        Conditions of what it may be called with, as Python code.
     """
 
     graph: Mapping[str, Any]
     signature: Mapping[str, Any]
     arrays: Mapping[str, Array]
     types: Mapping[str, int]
+    guards: Sequence[str] = ()
 
 
 def read_program(file: Path | IO[bytes], *, what: str) -> Program:
@@ -132,6 +137,7 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
             f"{what} follows version {schema} of PyTorch's schema of programs; {_SCHEMA} is read. "
             f"{how_to_update()}"
         )
+    require_ranges(program["range_constraints"])
     module = program["graph_module"]
     arrays: dict[str, Array] = {}
     types: dict[str, int] = {}
@@ -150,7 +156,8 @@ def _read(archive: zipfile.ZipFile, what: str) -> Program:
                 raise ParseError(f"{what} stores {name!r} twice, as a weight and as a constant.")
             types[name] = entry["tensor_meta"]["dtype"]
             arrays[name] = _array(archive, f"{root}data/{folder}/{entry['path_name']}", entry, name)
-    return Program(module["graph"], module["signature"], arrays, types)
+    guards = program.get("guards_code", [])
+    return Program(module["graph"], module["signature"], arrays, types, guards)
 
 
 def _inside(name: str) -> str:
@@ -171,7 +178,7 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
     shape, strides = read_sizes(meta["sizes"]), read_sizes(meta["strides"])
     if shape is None or strides is None or len(shape) != len(strides):
         raise ParseError(f"{name!r} has no fixed shape.")
-    start = int(meta["storage_offset"]["as_int"])
+    (start,) = read_sizes([meta["storage_offset"]]) or (-1,)
     if min(shape, default=1) < 0 or min(strides, default=0) < 0 or start < 0:
         raise ParseError(f"{name!r} has negative sizes.")
     # Strides of 0 repeat values: a tensor may be larger than its storage, and is when it is copied.
@@ -191,9 +198,3 @@ def _array(archive: zipfile.ZipFile, path: str, entry: Mapping[str, Any], name: 
     return np.lib.stride_tricks.as_strided(
         storage[start:], shape, [stride * storage.itemsize for stride in strides], writeable=False
     )
-
-
-def read_sizes(sizes: Any) -> Shape | None:
-    """Return sizes of the schema as numbers, or nothing if some are left open."""
-    found = [size.get("as_int") for size in sizes]
-    return None if None in found else tuple(int(size) for size in found)

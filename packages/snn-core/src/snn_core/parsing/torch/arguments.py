@@ -10,7 +10,7 @@ from snn_core.errors import UnsupportedError
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.walk import Call, Emit, Value
 from snn_core.parsing.torch.archive import FLOATS
-from snn_core.parsing.torch.nodes import OPEN
+from snn_core.parsing.torch.unions import OPEN, Unread
 
 _T = TypeVar("_T")
 
@@ -71,6 +71,8 @@ class Arguments(Mapping[str, _T]):
     def __getitem__(self, key: str) -> _T:
         value = self._values[key]
         self._seen.add(key)
+        if isinstance(value, Unread):
+            raise UnsupportedError([f"its {key!r} has the form {value.form!r}, which is not read"])
         is_open = value is OPEN or (isinstance(value, list) and OPEN in value)
         if is_open and key not in _SIZES:
             raise UnsupportedError(

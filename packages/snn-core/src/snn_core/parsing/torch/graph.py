@@ -22,11 +22,13 @@ from snn_core.parsing.emit.walk import (
 )
 from snn_core.parsing.problems import refuse_several
 from snn_core.parsing.sources import merge_shapes
-from snn_core.parsing.torch.archive import BYTE, Program, read_sizes
+from snn_core.parsing.torch.archive import BYTE, Program
 from snn_core.parsing.torch.arguments import accounting
+from snn_core.parsing.torch.conditions import require_guards
 from snn_core.parsing.torch.memory import find_shared_changes
-from snn_core.parsing.torch.nodes import Node, tensor_names, to_plain
+from snn_core.parsing.torch.nodes import Node, tensor_names
 from snn_core.parsing.torch.ops import ADVICE, DEFAULT_ADVICE, EMITTERS
+from snn_core.parsing.torch.unions import member_of, read_sizes, require_form
 from snn_core.parsing.torch.value_types import (
     find_input_problems,
     find_type_problems,
@@ -71,6 +73,7 @@ def read(program: Program, *, note: str, input_shape: Shape | None = None) -> Re
     declared = graph["tensor_values"][source]
     problems += find_input_problems(declared["dtype"], source)
     shape = _input_shape(declared["sizes"], input_shape, source)
+    require_guards(program.guards, source, shape)
     b = Builder(channels_first=True, takes_uint8=declared["dtype"] == BYTE)
     channels_first = _channels_first(nodes, source, len(shape))
     entry = start(b, shape, channels_first=channels_first, problems=problems)
@@ -116,7 +119,7 @@ def find_inputs(program: Program) -> tuple[dict[str, Array], list[str], list[str
     sources: list[str] = []
     problems: list[str] = []
     for spec in program.signature["input_specs"]:
-        (kind, value), *_ = spec.items()
+        kind, value = member_of(spec)
         if kind == "user_input":
             names = [name for name in tensor_names(value["arg"]) if name is not None]
             sources += names
@@ -144,7 +147,7 @@ def find_outputs(program: Program) -> tuple[list[str], list[str], list[str]]:
     written: list[str] = []
     problems: list[str] = []
     for spec in program.signature["output_specs"]:
-        (kind, value), *_ = spec.items()
+        kind, value = member_of(spec)
         if kind == "user_output":
             found += tensor_names(value["arg"]) or [None]
         elif kind in ("user_input_mutation", "buffer_mutation"):
@@ -207,6 +210,17 @@ def _swap_axes(node: Node, rank: int) -> list[int]:
     return perm
 
 
+def _read_setting(node: Node, key: str) -> Any:
+    try:
+        if node.kind in EMITTERS:
+            require_form(key, node.arguments[key])
+        return node.setting(key)
+    except ParseError as error:
+        raise ParseError(
+            f"Operator {node.name} ({node.kind}), argument {key!r}: {error}"
+        ) from error
+
+
 @dataclass(slots=True)
 class _Walk:
     """Walk over the nodes of a program, with the values computed so far.
@@ -233,7 +247,7 @@ class _Walk:
             elif names and "as_none" not in argument:
                 inputs |= {f"{key}.{i}": self._value(name) for i, name in enumerate(names) if name}
             elif "as_none" not in argument:
-                settings[key] = to_plain(argument)
+                settings[key] = _read_setting(node, key)
         shapes = [self.shape(name) if name else None for name in node.outputs]
         call = Call(name=node.name, kind=node.kind, inputs=inputs, settings=settings, shapes=shapes)
         advice = ADVICE.get(node.kind, DEFAULT_ADVICE)

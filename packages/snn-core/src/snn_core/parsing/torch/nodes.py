@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-OPEN: Final = object()
-"""A number that the program computes, such as how many samples there are."""
+from snn_core.errors import ParseError
+from snn_core.parsing.torch.unions import member_of, to_plain
 
 _PREFIX = "torch.ops."
-_PLAIN = ("as_int", "as_float", "as_bool")
-"""Forms of a number that is not left open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ class Node:
         outputs = tuple(name for item in node["outputs"] for name in tensor_names(item))
         name = _module_name(node, outputs[0] if outputs else None) or kind
         arguments = {item["name"]: item["arg"] for item in node["inputs"]}
+        if len(arguments) != len(node["inputs"]):
+            raise ParseError(f"The program names an argument of {name!r} twice; export it again.")
         return cls(name, kind, overload, arguments, outputs)
 
     def reads(self) -> Iterator[str]:
@@ -60,7 +60,7 @@ class Node:
 
 def tensor_names(argument: Mapping[str, Any]) -> list[str | None]:
     """Return the names of the tensors in an argument."""
-    (kind, value), *_ = argument.items()
+    kind, value = member_of(argument)
     if kind == "as_tensor":
         return [value["name"]]
     if kind == "as_tensors":
@@ -68,20 +68,6 @@ def tensor_names(argument: Mapping[str, Any]) -> list[str | None]:
     if kind == "as_optional_tensors":
         return [name for item in value for name in tensor_names(item)]
     return [None] if kind == "as_none" else []
-
-
-def to_plain(argument: Mapping[str, Any]) -> Any:
-    """Return a setting as a plain value: with `OPEN` for numbers that are computed."""
-    (kind, value), *_ = argument.items()
-    if kind == "as_none":
-        return None
-    if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
-        return next((to_plain({key: item}) for key, item in value.items() if key in _PLAIN), OPEN)
-    if kind == "as_sym_ints":
-        return [item.get("as_int", OPEN) for item in value]
-    if kind == "as_float":
-        return float(value)  # infinity and what is no number are texts
-    return value
 
 
 def _module_name(node: Mapping[str, Any], result: str | None) -> str | None:

@@ -17,9 +17,10 @@ import numpy as np
 from snn_core.errors import ParseError
 from snn_core.parsing.emit.walk import trace_back
 from snn_core.parsing.sources import to_type
-from snn_core.parsing.torch.archive import TYPE_NAMES, Program, read_program, read_sizes
+from snn_core.parsing.torch.archive import TYPE_NAMES, Program, read_program
 from snn_core.parsing.torch.graph import find_inputs, find_outputs
 from snn_core.parsing.torch.ops import EMITTERS
+from snn_core.parsing.torch.unions import member_of, read_sizes
 from snn_core.reading import limit_memory, spend
 from snn_core.typing import Array, Shape
 
@@ -190,7 +191,7 @@ def _measure(
 
 def _require_declared(name: str, found: Shape, sizes: Sequence[Mapping[str, Any]]) -> None:
     """Raise a `ParseError` if a tensor has another shape than a program declares."""
-    declared = [size.get("as_int") for size in sizes]
+    declared = [value if form == "as_int" else None for form, value in map(member_of, sizes)]
     same = [size in (None, own) for size, own in zip(declared, found, strict=False)]
     if len(declared) != len(found) or not all(same):
         raise ParseError(f"{name!r} has the shape {found}; the program declares {declared}.")
@@ -238,7 +239,7 @@ def _evaluate(
 
 def _read_names(argument: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of the tensors and sizes in an argument."""
-    (kind, value), *_ = argument.items()
+    kind, value = member_of(argument)
     if kind == "as_tensor":
         yield value["name"]
     elif kind == "as_tensors":
@@ -253,7 +254,7 @@ def _read_names(argument: Mapping[str, Any]) -> Iterator[str]:
 
 def _names(output: Mapping[str, Any]) -> list[str]:
     """Return the names of an output, which may be a list of tensors or a size."""
-    (kind, value), *_ = output.items()
+    kind, value = member_of(output)
     if kind == "as_tensors":
         return [item["name"] for item in value]
     return [value["name"] if kind == "as_tensor" else value["as_name"]]
@@ -261,7 +262,7 @@ def _names(output: Mapping[str, Any]) -> list[str]:
 
 def _decode(torch: Any, argument: Mapping[str, Any], values: Mapping[str, Any], device: str) -> Any:
     """Return an argument as PyTorch takes it."""
-    (kind, value), *_ = argument.items()
+    kind, value = member_of(argument)
     if kind == "as_none":
         return None
     if kind == "as_tensor":

@@ -14,7 +14,7 @@ from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.reductions import Reduction
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Call, Value, source_axis, transpose
-from snn_core.parsing.torch.nodes import OPEN
+from snn_core.parsing.torch.unions import OPEN
 from snn_core.parsing.torch.weighted import geometry_of, per_axis
 from snn_core.typing import Shape
 

@@ -10,8 +10,9 @@ import numpy as np
 from snn_core.errors import ParseError
 from snn_core.parsing.emit.views import View
 from snn_core.parsing.emit.walk import Value
-from snn_core.parsing.torch.archive import BYTE, FLOATS, TYPE_NAMES, read_sizes
+from snn_core.parsing.torch.archive import BYTE, FLOATS, TYPE_NAMES
 from snn_core.parsing.torch.ops import EMITTERS, REARRANGING
+from snn_core.parsing.torch.unions import read_sizes
 from snn_core.reading import spend
 from snn_core.typing import Array, Shape
 
