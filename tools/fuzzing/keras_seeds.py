@@ -69,11 +69,14 @@ def _with_weights(rank: int) -> list[tuple[Entry, Shapes]]:
 def _of_windows(rank: int) -> list[Entry]:
     name = f"{rank}D"
     edges: list[Any] = [1, 0] if rank == 1 else [[1, 0], [0, 2]]
+    # Keras lets images alone choose how they are resized, and where their channels lie.
+    of_images = LAST if rank == 2 else {}
+    resized = {"interpolation": "nearest", **LAST} if rank == 2 else {}
     return [
-        layer(f"SpatialDropout{name}", rate=0.5, seed=None, **LAST),
+        layer(f"SpatialDropout{name}", rate=0.5, seed=None, **of_images),
         layer(f"ZeroPadding{name}", padding=edges, **LAST),
-        layer(f"Cropping{name}", cropping=edges, **LAST),
-        layer(f"UpSampling{name}", size=[2] * rank, interpolation="nearest", **LAST),
+        layer(f"Cropping{name}", cropping=edges, **of_images),
+        layer(f"UpSampling{name}", size=[2] * rank, **resized),
         layer(f"AveragePooling{name}", **_windows(rank, "pool_size")),
         layer(f"MaxPooling{name}", **_windows(rank, "pool_size")),
     ]
@@ -266,4 +269,6 @@ def _keras2() -> bytes:
         file.attrs["model_config"] = json.dumps(old)
         file["model_weights/d/d/kernel:0"] = RNG.random((4, 3), np.float32)
         file["model_weights/d/d/bias:0"] = np.zeros(3, np.float32)
+        file["model_weights"].attrs["layer_names"] = [b"d"]
+        file["model_weights/d"].attrs["weight_names"] = [b"d/kernel:0", b"d/bias:0"]
     return stored.getvalue()

@@ -415,7 +415,7 @@ def test_a_run_with_a_batch_too_many_is_not_gone_on_with(network, folder, number
     (shutil.copy if is_copy else shutil.move)(batches / "00001.npz", stray)
     before = sorted(batches.iterdir())
     with pytest.raises(
-        ArtifactError, match=rf"{number}\.npz is no batch .* 00002\.npz; .*elete it"
+        ArtifactError, match=rf"{number}\.npz is no batch .* 00002\.npz; .*Delete it"
     ):
         resume(network, folder)
     assert sorted(batches.iterdir()) == before
