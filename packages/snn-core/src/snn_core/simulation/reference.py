@@ -83,7 +83,7 @@ class ReferenceSNN(OriginalNames):
         """Make the engine of the spike code; layers are evaluated as they are."""
         self._sums = self.make_sums()
         self._clamp_until = clamp_steps(self.network, self.settings)
-        self._position = {layer.name: i for i, layer in enumerate(self.layers)}
+        self._positions = {layer.name: i for i, layer in enumerate(self.layers)}
         self._engine: Engine | None = None
         kind = ENGINES.get(self.settings.conversion.spike_code)
         if kind is not None:
@@ -143,7 +143,11 @@ class ReferenceSNN(OriginalNames):
         dt = np.float32(self.settings.simulation.dt)
         if not self.settings.cell.bias_relaxation:
             return dt
-        return dt * bias_factor(self._position[layer.name], index + 1, self.settings.num_steps)
+        return dt * bias_factor(self._position(layer), index + 1, self.settings.num_steps)
+
+    def _position(self, layer: Layer) -> int:
+        """Return the number of layers between a layer and the input."""
+        return self._positions[layer.name]
 
     def _new_neurons(self, layer: Spiking) -> Neurons:
         is_readout = layer is self.network.output and self.network.readout == "membrane"
@@ -152,7 +156,7 @@ class ReferenceSNN(OriginalNames):
             self.settings,
             sample_ids=self._sample_ids,
             seed=self.seed,
-            number=self._position[layer.name] + 1,
+            number=self._position(layer) + 1,
         )
         return Neurons(
             layer,
