@@ -1,5 +1,6 @@
 """ONNX nodes that are not as their operator set has them, which engines refuse."""
 
+import resource
 from itertools import pairwise
 
 import numpy as np
@@ -272,3 +273,21 @@ def test_data_of_nodes_are_counted_before_they_are_read(tmp_path, monkeypatch):
         file.truncate(10**9)
     with pytest.raises(ParseError, match=r"constant 'w' would take 954 MiB in memory"):
         parse(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "given"),
+    [
+        ("ConstantOfShape", "s", {"s": [8, 2**20]}),
+        ("Expand", "v s", {"v": F(1), "s": [8, 2**20]}),
+        ("Tile", "w t", {"t": [1, 2**20]}),
+        ("Add", "a b", {"a": np.ones((8 * 2**10, 1), F), "b": np.ones(2**10, F)}),
+    ],
+)
+def test_constants_are_counted_before_they_are_computed(monkeypatch, kind, inputs, given):
+    monkeypatch.setenv("SNN_MEMORY_LIMIT", "50M")
+    model = model_of(node(kind, inputs, "v2"), node("MatMul", "x v2"), w=W, **given)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ParseError, match=r"The constant 'v2' would take .*_LIMIT"):
+        parse(model)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # KiB

@@ -36,6 +36,9 @@ _FOLDED = frozenset((
 _ITEMSIZE = 8
 """Bytes that a value of a constant takes at most."""
 
+_COPIES = 2
+"""How often the values of a constant are there while it is computed."""
+
 _QUANTIZERS = ("DequantizeLinear", "QuantizeLinear")
 _OLDEST_QUANTIZERS = 19
 """The first operator set of which onnx evaluates them; models of older ones mean the same there."""
@@ -90,10 +93,13 @@ def fold(node: Any, feeds: Mapping[str, Array], *, opset: int) -> list[Array]:
     """
     if node.op_type not in _FOLDED:
         raise UnsupportedError(["it computes with constants alone; fold them first"])
-    if _count_values(node, feeds) > MAX_FOLDED:
+    number = _count_values(node, feeds)
+    if number > MAX_FOLDED:
         raise UnsupportedError(
             [f"it makes more than {MAX_FOLDED} values out of few; fold it first"]
         )
+    what = f"The constant {node.output[0]!r}"
+    spend(int(_COPIES * _ITEMSIZE * number), what, kept=False)
     helper = require("onnx.helper", extra="onnx")
     value_info = require("onnx", extra="onnx").ValueInfoProto
     graph = helper.make_graph(
