@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,18 +136,14 @@ def test_sub_folders_whose_names_look_alike_are_refused(kind, filled):
 @pytest.fixture
 def deny(monkeypatch):
     """Return a function after which a folder may not be read, whoever runs the tests."""
-    listdir, scandir, denied = os.listdir, os.scandir, []
+    real, denied = Path.iterdir, []
 
-    def unless_denied(real):
-        def read(path="."):
-            if os.fspath(path) in denied:
-                raise PermissionError(13, "Permission denied", os.fspath(path))
-            return real(path)
+    def unless_denied(path):
+        if os.fspath(path) in denied:
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
 
-        return read
-
-    monkeypatch.setattr(os, "listdir", unless_denied(listdir))
-    monkeypatch.setattr(os, "scandir", unless_denied(scandir))
+    monkeypatch.setattr(Path, "iterdir", unless_denied)
     return lambda path: denied.append(os.fspath(path))
 
 
