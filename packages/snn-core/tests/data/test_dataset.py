@@ -260,7 +260,10 @@ def test_a_folder_of_the_original_has_to_be_complete(tmp_path):
     with pytest.raises(DataError, match=r"There is no data file .*y_test.npz"):
         load_dataset(tmp_path)
     np.savez(tmp_path / "x_test.npz", x=X)
-    with pytest.raises(DataError, match=r"x_test.npz holds x; expected the array arr_0"):
+    with pytest.raises(DataError, match=r"x_test.npz holds x; expected the array arr_0 alone"):
+        load_dataset(tmp_path)
+    np.savez(tmp_path / "x_test.npz", X, X)
+    with pytest.raises(DataError, match=r"holds arr_0, arr_1; expected the array arr_0 alone"):
         load_dataset(tmp_path)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from snn_core import reading
 from snn_core.data.base import Dataset
 from snn_core.data.forms import from_mapping
-from snn_core.errors import DataError
+from snn_core.errors import DataError, shorten
 from snn_core.reading import describe_npy, open_archive, spend, while_reading
 from snn_core.typing import Array
 
@@ -22,6 +22,9 @@ _NPY = b"\x93NUMPY"
 _ADVICE = "write it with np.savez(path, x=samples, y=labels)"
 _COPIES = 2
 """Samples become float32, and are looked at for their range."""
+
+_MOST_SHOWN = 200
+"""Letters of names that a message repeats."""
 
 _ALONE = "write it with np.save(path, samples)"
 
@@ -76,8 +79,9 @@ def read_npz(path: Path) -> dict[str, Array]:
         if _starts(path, _NPY):
             raise DataError(f"{path} holds a single array; expected a .npz file: {_ADVICE}.")
         arrays = reading.read_npz(path, copies=_COPIES)
-    if path.name in ORIGINAL_FILES and "arr_0" not in arrays:
-        raise DataError(f"{path} holds {', '.join(sorted(arrays))}; expected the array arr_0.")
+    if path.name in ORIGINAL_FILES and set(arrays) != {"arr_0"}:
+        names = shorten(", ".join(sorted(arrays)), _MOST_SHOWN)
+        raise DataError(f"{path} holds {names or 'nothing'}; expected the array arr_0 alone.")
     return arrays
 
 
