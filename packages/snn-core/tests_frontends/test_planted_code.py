@@ -85,7 +85,8 @@ def in_names(members, marker):
 def in_guards(members, marker):
     """Guards are Python expressions."""
     program = json.loads(members[graph_of(members)])
-    program["guards_code"] = [f"__import__('pathlib').Path({str(marker)!r}).touch()"]
+    touch = f"__import__('pathlib').Path({str(marker)!r}).touch()"
+    program["guards_code"] = [f"L['x'].size()[0] >= 1 or {touch}", f"{touch} or L['x'] is None"]
     members[graph_of(members)] = json.dumps(program).encode()
 
 

@@ -114,7 +114,8 @@ def read(model: Any, *, folder: Path | None, note: str, input_shape: Shape | Non
             problems += walk.gather(triple, i)
         elif not any(name in together for name in node.output):
             problems += walk.visit(node, i)
-    types.require_declared(graph.output[0])
+    if not problems:
+        types.require_declared(graph.output[0])
     return finish(
         b,
         entry,
