@@ -296,15 +296,32 @@ def require_unlinked(path: Path, *, within: Path) -> None:
     DataError
         Names the link.
     """
+    part = first_link(path, within=within)
+    if part is not None:
+        raise DataError(
+            f"Cannot write to the folder {part}: it is a link, and what belongs into {within} is "
+            f"written there alone. Put the folder itself there, or choose another output folder."
+        )
+
+
+def first_link(path: Path, *, within: Path) -> Path | None:
+    """Return the first link on the way from a folder to a path in it, itself too, or ``None``.
+
+    Parameters
+    ----------
+    path
+        A path in the folder; nothing need be there.
+    within
+        The folder, which may be a link.
+    """
     parts = path.relative_to(within).parts
-    for number in range(1, len(parts) + 1):
-        part = within.joinpath(*parts[:number])
-        if part.is_symlink():
-            raise DataError(
-                f"Cannot write to the folder {part}: it is a link, and what belongs into {within} "
-                f"is written there alone. Put the folder itself there, or choose another output "
-                f"folder."
-            )
+    ways = (within.joinpath(*parts[:number]) for number in range(1, len(parts) + 1))
+    return next((way for way in ways if way.is_symlink()), None)
+
+
+def leads_outside(name: str) -> bool:
+    """Return whether a name that is meant to lie in a folder leads elsewhere, links apart."""
+    return Path(name).is_absolute() or ".." in Path(name).parts
 
 
 def list_folder(path: Path, *, to_read: bool = False) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from snn_core.errors import SettingsError, SNNWarning, warn
-from snn_core.files import as_path
+from snn_core.files import as_path, first_link, leads_outside
 from snn_core.reading import read_json, while_reading
 from snn_core.settings.files import MAX_BYTES
 
@@ -101,9 +101,7 @@ def with_clamp_indices(tree: Mapping[str, Any], *, folder: Path | None = None) -
 
 def _require_beside(path: Path, name: str, folder: Path) -> None:
     """Make sure that a file that a settings file names lies in its folder."""
-    parts = Path(name).parts
-    inside = (path, *list(path.parents)[: len(parts) - 1])
-    if Path(name).is_absolute() or ".." in parts or any(map(Path.is_symlink, inside)):
+    if leads_outside(name) or first_link(path, within=folder):
         raise SettingsError(
             f"paths.filename_clamp_indices = {name!r} lies outside the folder of the settings "
             f"({folder}), where no file is read. Copy it there, or give the steps themselves: "

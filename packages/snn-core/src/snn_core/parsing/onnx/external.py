@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from snn_core.errors import ParseError
+from snn_core.files import first_link, leads_outside
 from snn_core.reading import spend
 
 
@@ -82,15 +83,13 @@ def external_file(tensor: Any, folder: Path | None) -> Path:
     """
     entries = {item.key: str(item.value) for item in tensor.external_data}
     location = entries.get("location", "")
-    path = None if folder is None else (folder / location)
-    parts = Path(location).parts
-    if path is None or not location or Path(location).is_absolute() or ".." in parts:
+    if folder is None or not location or leads_outside(location):
         raise ParseError(
             f"The constant {tensor.name!r} lies outside the model's folder ({location!r}), which "
             f"is not read; export the model as one file or put its data beside it."
         )
-    linked = any(item.is_symlink() for item in (path, *list(path.parents)[: len(parts) - 1]))
-    if linked or not path.is_file():
+    path = folder / location
+    if first_link(path, within=folder) or not path.is_file():
         raise ParseError(
             f"The constant {tensor.name!r} lies in {path}, which is no plain file in a plain "
             f"folder."
