@@ -6,7 +6,7 @@ Keras 2 and 3 write beside those that decide what a layer computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from snn_core.errors import ParseError, UnsupportedError, brief
@@ -19,38 +19,18 @@ from snn_core.parsing.keras.config import (
     is_whole,
     name_of_type,
 )
+from snn_core.parsing.seen import Seen
 
 _Check: TypeAlias = Callable[[Fields, str], object]
 """What raises a `ParseError` or `UnsupportedError` for a value that no Keras writes there."""
 
 
-class Settings(Mapping[str, Any]):
-    """The settings of a layer, which remember what has been looked at."""
-
-    def __init__(self, values: Config) -> None:
-        self._values = values
-        self._seen: set[str] = set()
-
-    def __getitem__(self, key: str) -> Any:
-        self._seen.add(key)
-        return self._values[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+class Settings(Seen[Any]):
+    """The settings of a layer, which remember what has been looked at; ``None`` says nothing."""
 
     def unseen(self) -> dict[str, Any]:
-        """Return what has not been looked at; ``None`` says nothing."""
-        return {
-            key: value
-            for key, value in self._values.items()
-            if key not in self._seen and value is not None
-        }
+        """Return what has not been looked at and says something."""
+        return {key: value for key, value in super().unseen().items() if value is not None}
 
 
 def _any(fields: Fields, key: str) -> None:

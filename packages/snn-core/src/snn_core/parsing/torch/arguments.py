@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from snn_core.errors import UnsupportedError
 from snn_core.parsing.emit.builder import Builder
 from snn_core.parsing.emit.walk import Call, Emit, Value
+from snn_core.parsing.seen import Seen
 from snn_core.parsing.torch.archive import FLOATS
 from snn_core.parsing.torch.unions import OPEN, Unread
 
@@ -61,16 +61,11 @@ _SIZES = ("size", "shape", "sizes", "output_size")
 """Arguments that may leave sizes open, as the program declares those of the results."""
 
 
-class Arguments(Mapping[str, _T]):
+class Arguments(Seen[_T]):
     """Arguments of a call, which remember what has been looked at."""
 
-    def __init__(self, values: Mapping[str, _T]) -> None:
-        self._values = values
-        self._seen: set[str] = set()
-
     def __getitem__(self, key: str) -> _T:
-        value = self._values[key]
-        self._seen.add(key)
+        value = super().__getitem__(key)
         if isinstance(value, Unread):
             raise UnsupportedError([f"its {key!r} has the form {value.form!r}, which is not read"])
         is_open = value is OPEN or (isinstance(value, list) and OPEN in value)
@@ -79,19 +74,6 @@ class Arguments(Mapping[str, _T]):
                 [f"its {key!r} is computed, perhaps from the number of samples; use a fixed number"]
             )
         return value
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def unseen(self) -> dict[str, _T]:
-        """Return what has not been looked at."""
-        return {key: value for key, value in self._values.items() if key not in self._seen}
 
 
 def accounting(emit: Emit, overload: str) -> Emit:
